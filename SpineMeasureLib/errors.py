@@ -1,0 +1,123 @@
+"""Errors that end in one plain sentence for the user, a hint what to do, and a distinct exit code."""
+
+from __future__ import annotations
+
+
+class SpineMeasureError(Exception):
+    """Base of every error shown to the user.
+
+    :param message: one plain sentence saying what was wrong.
+    :param hint: one plain sentence saying what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InputNotFoundError(SpineMeasureError):
+    """The path does not exist."""
+
+    exit_code = 10
+
+
+class UnreadableInputError(SpineMeasureError):
+    """The file exists but is no image this program can read."""
+
+    exit_code = 11
+
+
+class DimensionError(SpineMeasureError):
+    """The image is 2D, 4D or has colour channels."""
+
+    exit_code = 12
+
+
+class EmptyVolumeError(SpineMeasureError):
+    """The image is empty or constant."""
+
+    exit_code = 13
+
+
+class NonFiniteVolumeError(SpineMeasureError):
+    """The image holds NaN or infinite values."""
+
+    exit_code = 14
+
+
+class SpacingError(SpineMeasureError):
+    """Voxel spacing is missing, zero, or too coarse to measure in."""
+
+    exit_code = 15
+
+
+class ModalityError(SpineMeasureError):
+    """The image is not an MRI (a CT, for example)."""
+
+    exit_code = 16
+
+
+class DicomSeriesError(SpineMeasureError):
+    """The DICOM folder holds no usable series, several to choose from, or a damaged one."""
+
+    exit_code = 17
+
+
+class TooLargeError(SpineMeasureError):
+    """The image is larger than this program handles."""
+
+    exit_code = 18
+
+
+class GeometryMismatchError(SpineMeasureError):
+    """A label map does not lie on the grid of its image."""
+
+    exit_code = 19
+
+
+class ModelError(SpineMeasureError):
+    """The model bundle is missing, damaged or does not match its checksum."""
+
+    exit_code = 30
+
+
+class DependencyError(SpineMeasureError):
+    """A package that this step needs is not installed."""
+
+    exit_code = 31
+
+
+class DeviceError(SpineMeasureError):
+    """The requested device is not there, or memory ran out."""
+
+    exit_code = 32
+
+
+class NothingFoundError(SpineMeasureError):
+    """No disc and no vertebra was found, or a label map holds none."""
+
+    exit_code = 33
+
+
+class LevelNameError(SpineMeasureError):
+    """A level name is unknown or does not fit the spine in view."""
+
+    exit_code = 34
+
+
+class OutputError(SpineMeasureError):
+    """The outputs could not be written."""
+
+    exit_code = 40
+
+
+class CancelledError(SpineMeasureError):
+    """The user stopped the work."""
+
+    exit_code = 130

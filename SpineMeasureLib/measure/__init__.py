@@ -1,0 +1,1 @@
+"""Measuring: named structures in, `Measurement` rows out."""

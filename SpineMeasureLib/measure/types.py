@@ -1,0 +1,72 @@
+"""The data that measuring hands on: one `Measurement` per value, with everything needed to draw and check it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An oriented measuring plane in RAS mm: a point and two orthonormal in-plane axes; normal = x_axis x y_axis."""
+
+    origin: Point
+    x_axis: Point
+    y_axis: Point
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published reference value shown beside a measurement, never a diagnosis."""
+
+    mean: float
+    sd: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One value of one quantity at one level, by one named method.
+
+    :ivar level: ``"L4-L5"`` for discs and disc-level canal rows, ``"L4"`` for vertebrae, ``"L1-S1"`` for alignment.
+    :ivar quantity: id of the quantity, e.g. ``"disc_height_middle"``, ``"canal_ap"``.
+    :ivar method: method name of `measurements.md`, e.g. ``"chord50"``.
+    :ivar value: in `unit`; None where it could not be measured (the flags say why).
+    :ivar unit: ``"mm"``, ``"mm2"``, ``"mm3"``, ``"deg"``, ``"ratio"`` or ``"%"``.
+    :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are no line.
+    :ivar p2: second endpoint in RAS mm (inferior or posterior end).
+    :ivar plane: the measuring plane.
+    :ivar boundary: ``"dural_sac"`` or ``"osseous"`` for canal rows, else empty.
+    :ivar source: ``"automatic"``, ``"edited"`` or ``"accepted"``.
+    :ivar flags: why the value is doubtful; names as in `measurements.md`.
+    :ivar confidence: 0..1 from the segmentation, None when a label map was given.
+    :ivar repeatability: spread (standard deviation) over the neighbouring planes in `unit`.
+    :ivar automatic: the automatic ancestor of an edited value.
+    """
+
+    level: str
+    quantity: str
+    method: str
+    value: float | None
+    unit: str
+    p1: Point | None = None
+    p2: Point | None = None
+    plane: Plane | None = None
+    boundary: str = ""
+    source: str = "automatic"
+    flags: tuple[str, ...] = ()
+    confidence: float | None = None
+    repeatability: float | None = None
+    reference: Reference | None = None
+    note: str = ""
+    automatic: Measurement | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What identifies the row in a case."""
+        return (self.level, self.quantity, self.method)
+
+    def flagged(self, *flags: str) -> Measurement:
+        """The same measurement with more flags."""
+        return replace(self, flags=tuple(dict.fromkeys((*self.flags, *flags))))

@@ -1,0 +1,25 @@
+"""Where the shared data files lie: in a source checkout, an installed wheel and a Slicer extension alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import ModelError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+# Checkout: siblings of the package. Wheel: `SpineMeasureLib/_data`. Slicer: the package lies in qt-scripted-modules,
+# the data in qt-scripted-modules/SpineMeasureData.
+_ROOTS = (_PACKAGE / "_data", _PACKAGE.parent / "SpineMeasureData", _PACKAGE.parent)
+
+
+def data_path(relative: str) -> Path:
+    """Absolute path of ``Resources/...`` or ``models/...``.
+
+    :raises ModelError: the file came with none of the places; the installation is incomplete.
+    """
+    for root in _ROOTS:
+        candidate = root / relative
+        if candidate.exists():
+            return candidate
+    raise ModelError(f"The file {relative} is missing from this installation.", "Install SpineMeasure again.")

@@ -1,0 +1,62 @@
+"""The result of segmenting: a label array in the image's geometry and what each label is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .anatomy import Kind
+from .volume import Volume
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One named structure of a case.
+
+    :ivar value: label value in `SpineSegmentation.labels`.
+    :ivar name: ``"L4"``, ``"L4-L5"``, ``"L4 posterior elements"``, ``"Spinal canal"``, ``"Spinal cord"``, ``"Sacrum"``.
+    :ivar level: ``"L4"`` or ``"L4-L5"``; empty for canal and cord.
+    :ivar confidence: mean model probability inside the structure, None when a label map was given.
+    :ivar flags: e.g. ``level_unverified``, ``cut_by_field_of_view``, ``sacralised_or_lumbarised``.
+    """
+
+    value: int
+    name: str
+    kind: Kind
+    level: str
+    confidence: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SpineSegmentation:
+    """Named structures of one case on the grid of its image.
+
+    :ivar labels: uint8 array[i,j,k] of label values (`anatomy.py`), same shape and affine as the image.
+    :ivar affine: 4x4, voxel index to RAS mm.
+    :ivar structures: ordered from head to sacrum, then canal and cord.
+    :ivar level_verified: True where an anchor (sacrum, dens or the user) fixed the level names.
+    :ivar anchor: what fixed them: ``"sacrum"``, ``"dens"``, ``"user"``, ``"labels"`` or ``""``.
+    """
+
+    labels: NDArray[np.uint8]
+    affine: NDArray[np.float64]
+    structures: tuple[Structure, ...]
+    level_verified: bool
+    anchor: str
+    warnings: tuple[str, ...] = ()
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def of_kind(self, kind: Kind) -> tuple[Structure, ...]:
+        """The structures of one kind, from head to sacrum."""
+        return tuple(s for s in self.structures if s.kind is kind)
+
+    def mask(self, structure: Structure) -> NDArray[np.bool_]:
+        """Boolean array[i,j,k] of one structure."""
+        return self.labels == structure.value
+
+    def as_volume(self) -> Volume:
+        """The label array as a `Volume`, to be written beside the image."""
+        return Volume(self.labels, self.affine)
