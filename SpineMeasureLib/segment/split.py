@@ -1,0 +1,76 @@
+"""Telling vertebral bodies from posterior elements in a mask that holds both, by the front wall of the canal."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.bool_]
+
+#: The canal wall is taken over this half-width to the left and right, so that the lateral recess does not bend it back.
+_LATERAL_WINDOW_MM = 6.0
+_SMOOTHING_MM = 3.0
+#: A piece in front of the wall smaller than this is a stray part of an arch or facet, not a body.
+_SMALLEST_BODY_MM3 = 600.0
+
+
+def anatomical_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Array axes nearest to right, anterior and superior, and their signs.
+
+    :param affine: 4x4, voxel index to RAS mm.
+    :return: (axes, signs); ``axes[0]`` is the array axis nearest to R and ``signs[0]`` is +1 where it points to R.
+    """
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    best = max(
+        ((a, b, c) for a in range(3) for b in range(3) for c in range(3) if len({a, b, c}) == 3),
+        key=lambda p: sum(abs(directions[row, column]) for row, column in enumerate(p)),
+    )
+    signs = tuple(1 if directions[row, column] > 0 else -1 for row, column in enumerate(best))
+    return best, (signs[0], signs[1], signs[2])
+
+
+def to_ras_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
+    """View of array[i,j,k] as array[r,a,s]: axes permuted and flipped to point right, anterior, superior."""
+    axes, signs = anatomical_axes(affine)
+    return np.transpose(array, axes)[tuple(slice(None, None, sign) for sign in signs)]
+
+
+def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) -> tuple[Mask, Mask]:
+    """Split whole vertebrae into bodies (in front of the canal's anterior wall) and posterior elements (behind it).
+
+    :param vertebra: bool array[i,j,k], bodies and posterior elements together.
+    :param canal: bool array[i,j,k].
+    :param affine: 4x4, voxel index to RAS mm.
+    :return: (body, posterior), bool arrays[i,j,k] that together are `vertebra`. Without a canal all of it is body.
+    """
+    body = np.zeros_like(vertebra)
+    axes, _ = anatomical_axes(affine)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
+    front = to_ras_order(body, affine)
+    bone, lumen = to_ras_order(vertebra, affine), to_ras_order(canal, affine)
+    if not lumen.any():
+        front[...] = bone
+        return body, vertebra & ~body
+    wall = _anterior_wall(lumen, spacing)
+    front[...] = bone & (np.arange(bone.shape[1])[None, :, None] > wall[:, None, :])
+    pieces, count = ndimage.label(front)
+    if count:
+        volumes = ndimage.sum_labels(front, pieces, np.arange(count + 1)) * spacing.prod()
+        front &= (volumes >= min(_SMALLEST_BODY_MM3, volumes.max() / 2))[pieces]
+    return body, vertebra & ~body
+
+
+def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Anterior index of the canal for every (r, s), filled from the nearest slice or row that shows it."""
+    depth = lumen.shape[1]
+    found = lumen.any(axis=1)
+    wall = np.where(found, depth - 1 - np.argmax(lumen[:, ::-1, :], axis=1), -1).astype(float)
+    window = 2 * round(_LATERAL_WINDOW_MM / spacing[0]) + 1
+    wall = ndimage.maximum_filter1d(wall, window, axis=0)
+    missing = wall < 0
+    # Fill sideways first: a row seen in any slice is a better guide than the next row of the same slice.
+    nearest = ndimage.distance_transform_edt(missing, sampling=(0.01, 1.0), return_distances=False, return_indices=True)
+    wall = wall[tuple(nearest)]
+    wall = ndimage.median_filter(wall, size=(1, 2 * round(_SMOOTHING_MM / spacing[2]) + 1))
+    return ndimage.gaussian_filter1d(wall, _SMOOTHING_MM / spacing[2], axis=1)
