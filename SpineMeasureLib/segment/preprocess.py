@@ -1,0 +1,42 @@
+"""From an image to what the network sees, shared by training and inference.
+
+Network order is [slice, row, column]: slices left to right, rows inferior to superior, columns posterior to anterior.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .split import anatomical_axes, to_ras_order
+
+#: In-plane spacing of the network's input and output, mm.
+IN_PLANE_MM = 0.5
+_CLIP_PERCENTILES = (0.5, 99.5)
+
+
+def normalised_intensity(array: NDArray) -> NDArray[np.float32]:
+    """Intensities clipped to the 0.5 and 99.5 percentiles and scaled to 0..1."""
+    sample = array.reshape(-1)[:: max(1, array.size // 2_000_000)]
+    low, high = np.percentile(sample, _CLIP_PERCENTILES)
+    scaled: NDArray[np.float32] = (np.clip(array.astype(np.float32), low, high) - low) / max(high - low, 1e-6)
+    return scaled
+
+
+def slice_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
+    """View of array[i,j,k] in network order [slice, row, column]."""
+    return to_ras_order(array, affine).transpose(0, 2, 1)
+
+
+def from_slice_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
+    """Inverse of `slice_order`: view of array[slice, row, column] as array[i,j,k]."""
+    axes, signs = anatomical_axes(affine)
+    ras = array.transpose(0, 2, 1)[tuple(slice(None, None, sign) for sign in signs)]
+    return ras.transpose(np.argsort(axes))
+
+
+def slice_spacing(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Spacing in mm between slices, rows and columns in network order."""
+    axes, _ = anatomical_axes(affine)
+    right, anterior, superior = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
+    return float(right), float(superior), float(anterior)

@@ -1,0 +1,142 @@
+"""Labelled MRI for training: one adapter per set, all brought to the same slice order and target codes.
+
+Arrays here are [slice, row, column]: slices left to right, rows inferior to superior, columns posterior to anterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
+from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
+from ..segment.split import split_vertebrae
+from ..volume import Volume, read_volume
+from . import targets
+
+#: Depth below the lowest disc that is surely S1, and beyond which a voxel may be sacrum or background.
+_S1_DEPTH_MM = 16.0
+_S1_WIDTH = 0.75
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """One image and what is known of its voxels.
+
+    :ivar patient: unique over all sets; cases are split by it.
+    :ivar image: uint8 [slice, row, column], 0-255 after clipping to percentiles.
+    :ivar codes: uint8 [slice, row, column], codes of `targets`.
+    :ivar spacing: mm between slices, rows, columns.
+    """
+
+    patient: str
+    dataset: str
+    image: NDArray[np.uint8]
+    codes: NDArray[np.uint8]
+    spacing: tuple[float, float, float]
+
+
+def _case(patient: str, dataset: str, image: Volume, codes: NDArray[np.uint8]) -> TrainingCase:
+    intensity = (normalised_intensity(image.array) * 255).round().astype(np.uint8)
+    return TrainingCase(
+        patient,
+        dataset,
+        np.ascontiguousarray(slice_order(intensity, image.affine)),
+        np.ascontiguousarray(slice_order(codes, image.affine)),
+        slice_spacing(image.affine),
+    )
+
+
+def lumbar_t2_space(root: Path) -> Iterator[TrainingCase]:
+    """SPIDER T2 SPACE slabs: vertebra, disc, canal by experts; S1 is marked from the lowest disc, see `sacrum_codes`."""
+    for path in sorted((root / "lumbar_t2_space").glob("*_image.nii.gz")):
+        image = read_volume(path)
+        labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
+        body, posterior = split_vertebrae(labels == SEMANTIC_VERTEBRA, labels == SEMANTIC_CANAL, image.affine)
+        codes = np.zeros(labels.shape, np.uint8)
+        codes[body] = Tissue.BODY
+        codes[posterior] = Tissue.POSTERIOR
+        codes[labels == SEMANTIC_DISC] = Tissue.DISC
+        codes[labels == SEMANTIC_CANAL] = targets.CANAL_OR_CORD
+        case = _case(path.name.split("_")[0], "lumbar_t2_space", image, codes)
+        sacrum_codes(case.codes, case.spacing)
+        yield case
+
+
+def sacrum_codes(codes: NDArray[np.uint8], spacing: tuple[float, float, float]) -> None:
+    """Mark S1 below the lowest disc, in place: a weak label that follows from the disc's position, drawn by no expert.
+
+    The core under the disc's lower surface is SACRUM; everything else below the disc may be sacrum or background.
+    """
+    pieces, count = ndimage.label(codes == Tissue.DISC)
+    if not count:
+        return
+    sizes = np.bincount(pieces.ravel())[1:]
+    boxes = ndimage.find_objects(pieces)
+    large = [n for n in range(count) if sizes[n] > 0.2 * np.median(sizes)]
+    lowest = min(large, key=lambda n: boxes[n][1].start)
+    points = np.argwhere(pieces == lowest + 1)[:, 1:] * spacing[1:]
+    centre = points.mean(axis=0)
+    _, _, axes = np.linalg.svd(points - centre, full_matrices=False)
+    normal = axes[1] * (-1 if axes[1][0] > 0 else 1)
+    along = np.array([-normal[1], normal[0]])
+    half = np.percentile(np.abs((points - centre) @ along), 95)
+    thickness = np.percentile((points - centre) @ normal, 95)
+    grid = np.stack(np.meshgrid(*(np.arange(n) * d for n, d in zip(codes.shape[1:], spacing[1:])), indexing="ij"), -1)
+    depth = (grid - centre) @ normal - thickness
+    aside = np.abs((grid - centre) @ along)
+    background = codes == Tissue.BACKGROUND
+    codes[background & (depth > 0)[None]] = targets.BACKGROUND_OR_SACRUM
+    core = (depth > 1.5) & (depth < _S1_DEPTH_MM) & (aside < half * _S1_WIDTH)
+    codes[background & core[None]] = Tissue.SACRUM
+
+
+def _bodies_only(root: Path, dataset: str) -> Iterator[TrainingCase]:
+    for path in sorted((root / dataset).glob("*_image.nii.gz")):
+        image = read_volume(path)
+        labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
+        codes = np.where(labels > 0, np.uint8(Tissue.BODY), np.uint8(targets.NOT_BODY))
+        case = _case(path.name.split("_image")[0], dataset, image, codes)
+        # Only some levels are labelled: a body above or below the labelled ones is unknown.
+        rows = np.flatnonzero((case.codes == Tissue.BODY).any(axis=(0, 2)))
+        case.codes[:, : rows[0]] = targets.UNKNOWN
+        case.codes[:, rows[-1] + 1 :] = targets.UNKNOWN
+        yield case
+
+
+def vertebrae_t2(root: Path) -> Iterator[TrainingCase]:
+    """Vertebral bodies on T2 of healthy adults."""
+    return _bodies_only(root, "vertebrae_t2")
+
+
+def vertebrae_water(root: Path) -> Iterator[TrainingCase]:
+    """Vertebral bodies on water images of healthy adults."""
+    return _bodies_only(root, "vertebrae_water")
+
+
+def cervical_t2(root: Path) -> Iterator[TrainingCase]:
+    """Cord on cervico-thoracic T2 of healthy adults."""
+    for path in sorted((root / "cervical_t2").glob("*_cord.nii.gz")):
+        image = read_volume(path.with_name(path.name.replace("cord", "image")))
+        cord = read_volume(path).array > 0.5
+        codes = np.where(cord, np.uint8(Tissue.CORD), np.uint8(targets.NOT_CORD))
+        yield _case(path.name.split("_")[0], "cervical_t2", image, codes)
+
+
+ADAPTERS: dict[str, Callable[[Path], Iterator[TrainingCase]]] = {
+    "lumbar_t2_space": lumbar_t2_space,
+    "vertebrae_t2": vertebrae_t2,
+    "vertebrae_water": vertebrae_water,
+    "cervical_t2": cervical_t2,
+}
+
+
+def folds(patients: list[str], count: int, seed: int = 0) -> list[list[str]]:
+    """Split patients into `count` disjoint test folds of nearly equal size, the same for the same seed."""
+    order = np.random.default_rng(seed).permutation(sorted(set(patients)))
+    return [sorted(str(p) for p in order[n::count]) for n in range(count)]
