@@ -1,0 +1,67 @@
+"""Segmentation: model bundle -> tissues -> instances -> named levels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..progress import Progress, silent
+from ..volume import Volume
+
+if TYPE_CHECKING:
+    from ..segmentation import SpineSegmentation
+
+
+def segment_volume(
+    volume: Volume,
+    *,
+    bundle: Path | None = None,
+    device: str = "auto",
+    lowest_disc: str | None = None,
+    progress: Progress = silent,
+) -> SpineSegmentation:
+    """Segment a spine MRI into named structures.
+
+    :param volume: MRI of the spine in any storage orientation.
+    :param bundle: folder of a model bundle; the bundled model when None.
+    :param device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
+    :param lowest_disc: name of the lowest disc in view (``"L5-S1"``) to anchor the levels by hand.
+    :return: structures on the grid of `volume`; `provenance` holds model name, version, SHA-256 and device.
+    :raises DependencyError: torch or MONAI is not installed.
+    :raises ModelError: the bundle is missing or damaged.
+    :raises DeviceError: the device is not there or memory ran out.
+    :raises NothingFoundError: no disc and no vertebra was found.
+    """
+    from ..errors import DependencyError
+
+    try:
+        from .bundle import load_network, open_bundle
+        from .device import choose_device
+        from .inference import predict_tissue
+    except ImportError as error:
+        raise DependencyError(
+            f"The segmentation needs the package '{error.name}', which is not installed.",
+            "Install it with: pip install 'spinemeasure', or through the PyTorch extension inside Slicer.",
+        ) from error
+    from dataclasses import replace
+
+    from .instances import name_structures
+
+    progress("load model", 0.0, "")
+    opened = open_bundle(bundle)
+    chosen = choose_device(device)
+    network = load_network(opened)
+    progress("segment", 0.0, f"{opened.name} {opened.version}")
+    result = predict_tissue(volume, network, chosen, progress)
+    progress("name levels", 0.0, "")
+    named = name_structures(result.tissue, volume.affine, confidence=result.probability, lowest_disc=lowest_disc)
+    return replace(
+        named,
+        warnings=(*result.warnings, *named.warnings),
+        provenance={
+            "model": opened.name,
+            "model_version": opened.version,
+            "model_sha256": opened.sha256,
+            "device": result.device,
+        },
+    )

@@ -1,0 +1,35 @@
+"""Which processor the network runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import DeviceError
+
+CHOICES = ("auto", "cuda", "mps", "cpu")
+
+
+def choose_device(requested: str = "auto") -> torch.device:
+    """The device to use: as requested, or CUDA, then MPS, then CPU.
+
+    :raises DeviceError: the requested device is unknown or not there.
+    """
+    if requested not in CHOICES:
+        raise DeviceError(f"There is no device called '{requested}'.", f"Use one of: {', '.join(CHOICES)}.")
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if requested == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    if (requested == "cuda" and not has_cuda) or (requested == "mps" and not has_mps):
+        raise DeviceError(
+            f"This computer has no {requested.upper()} device that PyTorch can use.", "Use --device auto or --device cpu."
+        )
+    return torch.device(requested)
+
+
+def describe(device: torch.device) -> str:
+    """One line for people: the device and its name."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return device.type

@@ -1,0 +1,119 @@
+"""The network over a whole image: tissue of every voxel and how sure the network is of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.inferers import SlidingWindowInferer
+from numpy.typing import NDArray
+
+from ..errors import DeviceError
+from ..progress import Progress, silent
+from ..volume import Volume
+from .device import describe
+from .network import SpineNet
+from .preprocess import IN_PLANE_MM, from_slice_order, normalised_intensity, slice_order, slice_spacing
+
+#: Slices nearer to each other than this are averaged in groups: the network never saw thinner ones.
+_THINNEST_SLICE_MM = 0.75
+#: A slice larger than this (pixels at IN_PLANE_MM) is run in overlapping tiles.
+_LARGEST_TILE = 704
+_GPU_SLICES = 8
+
+
+@dataclass(frozen=True)
+class TissueMap:
+    """What the network says, on the grid of the image.
+
+    :ivar tissue: uint8 array[i,j,k], values of `anatomy.Tissue`.
+    :ivar probability: uint8 array[i,j,k], probability of that tissue times 255.
+    """
+
+    tissue: NDArray[np.uint8]
+    probability: NDArray[np.uint8]
+    device: str
+    warnings: tuple[str, ...]
+
+
+def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, progress: Progress = silent) -> TissueMap:
+    """Run the network over every sagittal slice.
+
+    Slices are taken along the array axis nearest to right-left. Out of memory on a GPU continues on the CPU.
+
+    :raises DeviceError: memory ran out on the CPU.
+    """
+    warnings: list[str] = []
+    spacing = slice_spacing(volume.affine)
+    image = slice_order(volume.array, volume.affine)
+    group = max(1, round(_THINNEST_SLICE_MM / spacing[0])) if spacing[0] < _THINNEST_SLICE_MM else 1
+    stack = _network_slices(normalised_intensity(image), group, spacing)
+    tissue = np.zeros(image.shape, np.uint8)
+    probability = np.zeros(image.shape, np.uint8)
+    while True:
+        try:
+            for first, scores in _run(stack, network.to(device), device, progress):
+                _place(scores, first, group, tissue, probability)
+            break
+        except torch.OutOfMemoryError as error:
+            if device.type == "cpu":
+                raise DeviceError("The computer has too little memory for this image.", "Crop it to the spine.") from error
+            warnings.append(f"The memory of {describe(device)} ran out; the segmentation continued on the CPU.")
+            device = torch.device("cpu")
+            torch.cuda.empty_cache()
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            raise DeviceError("The computer has too little memory for this image.", "Crop it to the spine.") from error
+    return TissueMap(
+        np.ascontiguousarray(from_slice_order(tissue, volume.affine)),
+        np.ascontiguousarray(from_slice_order(probability, volume.affine)),
+        describe(device),
+        tuple(warnings),
+    )
+
+
+def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float, float, float]) -> torch.Tensor:
+    """Slices at the network's in-plane spacing, [slices, rows, columns]."""
+    count = -(-image.shape[0] // group)
+    averaged = np.stack([image[n * group : (n + 1) * group].mean(axis=0) for n in range(count)])
+    size = tuple(max(1, round(n * d / IN_PLANE_MM)) for n, d in zip(averaged.shape[1:], spacing[1:]))
+    stack = torch.from_numpy(averaged)[:, None]
+    return F.interpolate(stack, size=size, mode="bilinear", antialias=True, align_corners=False)[:, 0]
+
+
+def _run(
+    stack: torch.Tensor, network: SpineNet, device: torch.device, progress: Progress
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Yield (first slice, probabilities [slices, tissues, rows, columns]) block by block."""
+    count, rows, columns = stack.shape
+    divisor = network.divisor
+    padded = F.pad(stack, (0, -columns % divisor, 0, -rows % divisor))
+    neighbours = torch.cat([padded[:1], padded, padded[-1:]])
+    tile = tuple(min(n, _LARGEST_TILE // divisor * divisor) for n in padded.shape[1:])
+    inferer = SlidingWindowInferer(roi_size=tile, sw_batch_size=1, overlap=0.25, mode="gaussian")
+    block = _GPU_SLICES if device.type == "cuda" else 1
+    with torch.inference_mode():
+        for first in range(0, count, block):
+            last = min(count, first + block)
+            inputs = torch.stack([neighbours[n : n + 3] for n in range(first, last)]).to(device)
+            with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
+                logits = network(inputs) if tile == tuple(padded.shape[1:]) else inferer(inputs, network)
+            assert isinstance(logits, torch.Tensor)
+            yield first, torch.softmax(logits.float(), dim=1)[:, :, :rows, :columns].cpu()
+            progress("segment", last / count, f"slice {last} of {count}")
+
+
+def _place(
+    scores: torch.Tensor, first: int, group: int, tissue: NDArray[np.uint8], probability: NDArray[np.uint8]
+) -> None:
+    """Bring probabilities of one block to the image's grid and keep the most probable tissue."""
+    native = F.interpolate(scores, size=tissue.shape[1:], mode="bilinear", align_corners=False)
+    best, index = native.max(dim=1)
+    for n in range(len(scores)):
+        slices = slice((first + n) * group, (first + n + 1) * group)
+        tissue[slices] = index[n].to(torch.uint8).numpy()
+        probability[slices] = (best[n] * 255).round().to(torch.uint8).numpy()
