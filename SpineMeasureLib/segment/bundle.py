@@ -66,9 +66,13 @@ def open_bundle(folder: Path | None = None) -> Bundle:
         stated = bundle.sha256
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
-        raise ModelError(f"The model bundle '{folder.name}' has no {missing}.", "Install SpineMeasure again.") from error
+        raise ModelError(
+            f"The model bundle '{folder.name}' has no {missing}.", "Install SpineMeasure again."
+        ) from error
     except (KeyError, AssertionError, ValueError, OSError) as error:
-        raise ModelError(f"The metadata of the model bundle '{folder.name}' cannot be read.", "Install it again.") from error
+        raise ModelError(
+            f"The metadata of the model bundle '{folder.name}' cannot be read.", "Install it again."
+        ) from error
     if digest != stated:
         raise ModelError(
             f"The weights of the model bundle '{folder.name}' are damaged: their SHA-256 is not the stated one.",
@@ -99,7 +103,9 @@ def load_network(bundle: Bundle) -> SpineNet:
     return network.eval()
 
 
-def save_bundle(folder: Path, network: SpineNet, network_definition: dict[str, object], metadata: dict[str, object]) -> Bundle:
+def save_bundle(
+    folder: Path, network: SpineNet, network_definition: dict[str, object], metadata: dict[str, object]
+) -> Bundle:
     """Write a bundle: half-precision safetensors, configs, and the weights' SHA-256 into the metadata."""
     from safetensors.torch import save_file
 

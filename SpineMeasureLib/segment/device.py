@@ -21,7 +21,8 @@ def choose_device(requested: str = "auto") -> torch.device:
         return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
     if (requested == "cuda" and not has_cuda) or (requested == "mps" and not has_mps):
         raise DeviceError(
-            f"This computer has no {requested.upper()} device that PyTorch can use.", "Use --device auto or --device cpu."
+            f"This computer has no {requested.upper()} device that PyTorch can use.",
+            "Use --device auto or --device cpu.",
         )
     return torch.device(requested)
 

@@ -60,7 +60,9 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
             break
         except torch.OutOfMemoryError as error:
             if device.type == "cpu":
-                raise DeviceError("The computer has too little memory for this image.", "Crop it to the spine.") from error
+                raise DeviceError(
+                    "The computer has too little memory for this image.", "Crop it to the spine."
+                ) from error
             warnings.append(f"The memory of {describe(device)} ran out; the segmentation continued on the CPU.")
             device = torch.device("cpu")
             torch.cuda.empty_cache()
@@ -80,7 +82,7 @@ def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float
     """Slices at the network's in-plane spacing, [slices, rows, columns]."""
     count = -(-image.shape[0] // group)
     averaged = np.stack([image[n * group : (n + 1) * group].mean(axis=0) for n in range(count)])
-    size = tuple(max(1, round(n * d / IN_PLANE_MM)) for n, d in zip(averaged.shape[1:], spacing[1:]))
+    size = tuple(max(1, round(n * d / IN_PLANE_MM)) for n, d in zip(averaged.shape[1:], spacing[1:], strict=True))
     stack = torch.from_numpy(averaged)[:, None]
     return F.interpolate(stack, size=size, mode="bilinear", antialias=True, align_corners=False)[:, 0]
 

@@ -87,7 +87,8 @@ def sacrum_codes(codes: NDArray[np.uint8], spacing: tuple[float, float, float]) 
     along = np.array([-normal[1], normal[0]])
     half = np.percentile(np.abs((points - centre) @ along), 95)
     thickness = np.percentile((points - centre) @ normal, 95)
-    grid = np.stack(np.meshgrid(*(np.arange(n) * d for n, d in zip(codes.shape[1:], spacing[1:])), indexing="ij"), -1)
+    rows, columns = np.arange(codes.shape[1]) * spacing[1], np.arange(codes.shape[2]) * spacing[2]
+    grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
     depth = (grid - centre) @ normal - thickness
     aside = np.abs((grid - centre) @ along)
     background = codes == Tissue.BACKGROUND

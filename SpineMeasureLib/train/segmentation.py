@@ -22,6 +22,8 @@ from .targets import PartialLabelLoss
 _SIZES = ((384, 256), (320, 320), (512, 192), (448, 224), (608, 160), (576, 448))
 _SIZE_WEIGHTS = (0.3, 0.15, 0.2, 0.2, 0.1, 0.05)
 _AREA_PER_SAMPLE = 384 * 256
+_AVERAGE_DECAY = 0.995
+_SAVE_EVERY_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def train(
     rng = np.random.default_rng(options.seed)
     device = torch.device(options.device)
     network = SpineNet(filters=options.filters).to(device)
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
+    moving = torch.optim.swa_utils.get_ema_multi_avg_fn(_AVERAGE_DECAY)
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=moving)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
     )
@@ -104,7 +107,7 @@ def train(
             curve.append([step, round(elapsed), round(float(np.mean(recent)), 4)])
             progress("train", elapsed / budget, f"step {step}, loss {np.mean(recent):.3f}")
             recent = []
-        if now - saved > 120:
+        if now - saved > _SAVE_EVERY_S:
             _save(checkpoint, network, average, optimizer, elapsed, step, curve)
             saved = now
     _save(checkpoint, network, average, optimizer, elapsed, step, curve)

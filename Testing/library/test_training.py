@@ -1,0 +1,135 @@
+"""Training: targets of partly labelled sets, samples, agreement, and a short real run that is resumed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from SpineMeasureLib.anatomy import Tissue  # noqa: E402
+from SpineMeasureLib.train import targets  # noqa: E402
+from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
+from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
+from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa: E402
+from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
+
+
+def striped_case(patient: str = "a") -> TrainingCase:
+    """Bright bodies, dark discs and a bright canal in a column, like a spine seen from far."""
+    codes = np.zeros((6, 240, 160), np.uint8)
+    codes[:, 40:220, 80:140] = Tissue.BODY
+    for row in range(60, 220, 40):
+        codes[:, row : row + 12, 80:140] = Tissue.DISC
+    codes[:, :, 50:70] = targets.CANAL_OR_CORD
+    brightness = np.zeros(12)
+    brightness[[Tissue.BODY, Tissue.DISC, targets.CANAL_OR_CORD]] = 150, 60, 240
+    noise = np.random.default_rng(0).normal(0, 8, codes.shape)
+    image = np.clip(brightness[codes] + noise, 0, 255).astype(np.uint8)
+    return TrainingCase(patient, "striped", image, codes, (4.0, 1.0, 1.0))
+
+
+def logits_for(tissue: int) -> torch.Tensor:
+    logits = torch.zeros(1, len(Tissue), 4, 4)
+    logits[:, tissue] = 12.0
+    return logits
+
+
+@pytest.mark.parametrize("tissue", [Tissue.CANAL, Tissue.CORD])
+def test_loss_accepts_any_tissue_that_a_code_allows(tissue: Tissue) -> None:
+    codes = torch.full((1, 4, 4), targets.CANAL_OR_CORD)
+    assert targets.PartialLabelLoss()(logits_for(tissue), codes) < 0.01
+
+
+def test_loss_rejects_a_tissue_that_a_code_excludes() -> None:
+    codes = torch.full((1, 4, 4), targets.CANAL_OR_CORD)
+    assert targets.PartialLabelLoss()(logits_for(Tissue.DISC), codes) > 5
+
+
+def test_unknown_voxels_carry_no_gradient() -> None:
+    codes = torch.full((1, 4, 4), targets.UNKNOWN)
+    codes[0, 0, 0] = Tissue.DISC
+    logits = torch.randn(1, len(Tissue), 4, 4, requires_grad=True)
+    targets.PartialLabelLoss()(logits, codes).backward()
+    assert logits.grad is not None
+    assert logits.grad[:, :, 0, 0].abs().sum() > 0
+    assert logits.grad[:, :, 1:, 1:].abs().sum() == 0
+
+
+def test_sacrum_is_marked_under_the_lowest_disc_and_nothing_else_is_changed() -> None:
+    case = striped_case()
+    before = case.codes.copy()
+    before[:, :60] = np.where(before[:, :60] == Tissue.BODY, 0, before[:, :60])  # the lowest disc, then S1
+    codes = before.copy()
+    sacrum_codes(codes, (4.0, 0.5, 0.5))
+    changed = codes != before
+    assert (codes[changed] >= Tissue.SACRUM).all() and (before[changed] == 0).all()
+    rows = np.argwhere(codes == Tissue.SACRUM)[:, 1]
+    assert rows.max() < 60 and rows.max() > 50
+
+
+def test_folds_are_disjoint_complete_and_repeatable() -> None:
+    patients = [f"p{n}" for n in range(31)]
+    split = folds(patients, 3)
+    assert sorted(sum(split, [])) == sorted(patients)
+    assert split == folds(patients[::-1], 3)
+    assert max(map(len, split)) - min(map(len, split)) <= 1
+
+
+def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
+    off = Augmentation(
+        thick_slices=0, scale=1.0, rotation_deg=0, shear=0, low_resolution=0, gamma=0, inversion=0, curve=0,
+        tissue_contrast=0, bias_field=0, noise=0, field_cut=0,
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        image, codes = sample(striped_case(), (192, 192), rng, off)
+        assert image.shape == (3, 192, 192) and codes.shape == (192, 192)
+        middle = image[1].numpy()
+        assert middle[codes == Tissue.DISC].mean() == pytest.approx(60 / 255, abs=0.06)
+        assert middle[codes == targets.CANAL_OR_CORD].mean() == pytest.approx(240 / 255, abs=0.06)
+
+
+def test_augmented_samples_are_finite_and_differ() -> None:
+    rng = np.random.default_rng(2)
+    drawn = [sample(striped_case(), (192, 192), rng, Augmentation())[0] for _ in range(12)]
+    assert all(torch.isfinite(image).all() for image in drawn)
+    assert all(not torch.equal(drawn[0], other) for other in drawn[1:])
+
+
+def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    options = TrainingOptions(
+        datasets={"striped": 1.0}, minutes=0.12, filters=(8, 16, 16), batch=1, threads=1, learning_rate=1e-2
+    )
+    checkpoint = tmp_path / "model.pt"
+    train([striped_case()], options, checkpoint)
+    first = json.loads(checkpoint.with_suffix(".json").read_text())
+    assert torch.load(checkpoint, weights_only=True)["elapsed"] >= 0.12 * 60
+    longer = TrainingOptions(**{**vars(options), "minutes": 0.2})
+    network = train([striped_case()], longer, checkpoint)
+    assert json.loads(checkpoint.with_suffix(".json").read_text())["steps"] > first["steps"]
+    image = torch.from_numpy(striped_case().image[2:5, 24:216, :] / np.float32(255))[None]
+    tissue = network(image).argmax(dim=1)[0].numpy()
+    codes = striped_case().codes[3, 24:216, :]
+    assert dice(tissue == Tissue.BODY, codes == Tissue.BODY) > 0.8
+
+
+def test_agreement_of_shifted_values_is_pure_bias() -> None:
+    y = [5.0, 7.0, 9.0, 12.0]
+    result = agreement([v + 0.5 for v in y], y)
+    assert result.bias == pytest.approx(0.5) and result.sd == pytest.approx(0.0) and result.mae == pytest.approx(0.5)
+    assert result.icc < 1
+
+
+def test_icc_matches_the_published_example() -> None:
+    # Shrout & Fleiss, Psychol Bull 1979, table 2 (six targets, judges 1 to 4): ICC(2,1) = 0.29. The formula is the one
+    # used here for two judges; with mean squares BMS, JMS, EMS it must reproduce that table.
+    table = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
+    assert absolute_agreement_icc(table) == pytest.approx(0.29, abs=0.005)
+
+
+def test_agreement_needs_three_pairs() -> None:
+    with pytest.raises(ValueError, match="three pairs"):
+        agreement([1.0, 2.0], [1.0, 2.0])
