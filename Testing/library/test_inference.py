@@ -1,0 +1,139 @@
+"""Inference and bundles: storage order does not matter, damaged weights are refused, progress can cancel."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError  # noqa: E402
+from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
+from SpineMeasureLib.segment.device import choose_device  # noqa: E402
+from SpineMeasureLib.segment.inference import predict_tissue  # noqa: E402
+from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
+from SpineMeasureLib.segment.preprocess import from_slice_order, slice_order, slice_spacing  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
+
+FILTERS = (8, 8, 8)
+CPU = torch.device("cpu")
+
+
+def small_network() -> SpineNet:
+    torch.manual_seed(0)
+    return SpineNet(filters=FILTERS).eval()
+
+
+def small_volume(shape: tuple[int, int, int] = (5, 60, 48), spacing: tuple[float, float, float] = (4, 1, 1)) -> Volume:
+    """Random smooth image, axes right, anterior, superior."""
+    noise = np.random.default_rng(0).normal(size=shape)
+    return Volume(np.cumsum(np.cumsum(noise, axis=1), axis=2).astype(np.float32), np.diag([*spacing, 1.0]))
+
+
+def stored(volume: Volume, order: tuple[int, ...], flips: tuple[bool, ...]) -> Volume:
+    """The same image with its axes permuted and flipped in memory and its affine following."""
+    affine = volume.affine.copy()
+    affine[:, :3] = affine[:, list(order)]
+    array = volume.array.transpose(order)
+    for axis, flip in enumerate(flips):
+        if flip:
+            affine[:, 3] += affine[:, axis] * (array.shape[axis] - 1)
+            affine[:, axis] *= -1
+            array = np.flip(array, axis)
+    return Volume(array, affine)
+
+
+STORAGES = [(o, f) for o in itertools.permutations(range(3)) for f in ((False,) * 3, (True, False, True), (True,) * 3)]
+
+
+@pytest.mark.parametrize(("order", "flips"), STORAGES)
+def test_slice_order_is_the_same_for_every_storage(order: tuple[int, ...], flips: tuple[bool, ...]) -> None:
+    volume = small_volume()
+    other = stored(volume, order, flips)
+    assert np.array_equal(slice_order(other.array, other.affine), slice_order(volume.array, volume.affine))
+    assert slice_spacing(other.affine) == pytest.approx(slice_spacing(volume.affine))
+    back = from_slice_order(slice_order(other.array, other.affine), other.affine)
+    assert np.array_equal(back, other.array)
+
+
+@pytest.mark.parametrize(("order", "flips"), STORAGES[1::7])
+def test_tissue_is_the_same_for_every_storage(order: tuple[int, ...], flips: tuple[bool, ...]) -> None:
+    volume, network = small_volume(), small_network()
+    other = stored(volume, order, flips)
+    expected = predict_tissue(volume, network, CPU).tissue
+    assert len(np.unique(expected)) > 1
+    result = predict_tissue(other, network, CPU)
+    assert np.array_equal(slice_order(result.tissue, other.affine), slice_order(expected, volume.affine))
+
+
+def test_output_lies_on_the_grid_of_a_fine_image_with_thin_slices() -> None:
+    volume = small_volume((9, 130, 90), (0.4, 0.4, 0.4))
+    result = predict_tissue(volume, small_network(), CPU)
+    assert result.tissue.shape == result.probability.shape == volume.array.shape
+    assert result.probability.min() >= 255 // 7
+
+
+def test_a_slice_larger_than_a_tile_is_run_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, network = small_volume((2, 150, 60)), small_network()
+    monkeypatch.setattr("SpineMeasureLib.segment.inference._LARGEST_TILE", 128)
+    assert predict_tissue(volume, network, CPU).tissue.shape == volume.array.shape
+
+
+def test_progress_can_cancel() -> None:
+    def stop(stage: str, fraction: float, message: str = "") -> None:
+        raise CancelledError("Cancelled.")
+
+    with pytest.raises(CancelledError):
+        predict_tissue(small_volume(), small_network(), CPU, stop)
+
+
+def small_bundle(folder: Path) -> Path:
+    definition = {"_target_": "SpineMeasureLib.segment.network.SpineNet", "filters": list(FILTERS)}
+    save_bundle(folder, small_network(), definition, {"name": "small", "version": "1"})
+    return folder
+
+
+def test_a_saved_bundle_gives_the_same_network_to_half_precision(tmp_path: Path) -> None:
+    network = load_network(open_bundle(small_bundle(tmp_path / "small")))
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.allclose(network(image), small_network()(image), atol=0.05)
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    folder = small_bundle(tmp_path / "small")
+    weights = folder / "models" / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    with pytest.raises(ModelError, match="damaged"):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize("missing", ["configs/metadata.json", "models/model.safetensors"])
+def test_a_bundle_without_one_of_its_files_is_refused(tmp_path: Path, missing: str) -> None:
+    folder = small_bundle(tmp_path / "small")
+    (folder / missing).unlink()
+    with pytest.raises(ModelError, match=Path(missing).name):
+        open_bundle(folder)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    folder = small_bundle(tmp_path / "small")
+    config = folder / "configs" / "inference.json"
+    config.write_text(config.read_text().replace("8", "16"))
+    with pytest.raises(ModelError, match="do not fit"):
+        load_network(open_bundle(folder))
+
+
+def test_an_unknown_device_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DeviceError, match="auto, cuda, mps, cpu"):
+        choose_device("tpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_cuda_is_refused_where_there_is_none() -> None:
+    with pytest.raises(DeviceError, match="--device auto"):
+        choose_device("cuda")
