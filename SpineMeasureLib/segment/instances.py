@@ -1,0 +1,349 @@
+"""From a tissue map to named structures: every vertebra, disc, canal, cord and the sacrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..anatomy import (
+    CANAL_VALUE,
+    CORD_VALUE,
+    DISC_OFFSET,
+    POSTERIOR_OFFSET,
+    SACRUM_VALUE,
+    Kind,
+    Tissue,
+    disc_name,
+    vertebra_name,
+    vertebra_value,
+)
+from ..errors import LevelNameError, NothingFoundError
+from ..segmentation import SpineSegmentation, Structure
+from .column import Body, Column, Disc, arc_positions, find_column, pieces_of
+from .levels import Naming, name_chain, name_from_below, parse_disc
+from .preprocess import from_slice_order, slice_order, slice_spacing
+
+_SACRUM_DEPTH_MM = 25.0
+_SMALLEST_CANAL = 0.05
+_SHORTEST_CORD_MM = 20.0
+_SMALLEST_POSTERIOR_MM3 = 60.0
+#: Posterior elements lie lower than their body by about this part of the step between levels.
+_POSTERIOR_DROP = 0.35
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """One vertebra of the chain: its body where there is one, and the disc below it where there is one."""
+
+    body: Body | None
+    disc: Disc | None
+
+
+def name_structures(
+    tissue: NDArray[np.uint8],
+    affine: NDArray[np.float64],
+    *,
+    confidence: NDArray[np.uint8] | None = None,
+    lowest_disc: str | None = None,
+) -> SpineSegmentation:
+    """Separate and name the structures of a tissue map.
+
+    :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values, any storage orientation.
+    :param affine: 4x4, voxel index to RAS mm.
+    :param confidence: uint8 array[i,j,k], probability of the tissue times 255.
+    :param lowest_disc: name of the lowest disc in view, given by the user.
+    :raises NothingFoundError: no disc and no vertebra.
+    :raises LevelNameError: `lowest_disc` is unknown or does not fit.
+    """
+    ordered = slice_order(tissue, affine)
+    spacing = slice_spacing(affine)
+    column = find_column(ordered, spacing)
+    if column is None:
+        raise NothingFoundError(
+            "No vertebra and no disc was found in the image.", "Check that it is a spine MRI with the spine in view."
+        )
+    warnings: list[str] = []
+    sacrum = _sacrum(column, ordered, spacing, warnings)
+    slots = _chain(column, sacrum is not None)
+    dens = _has_dens(column, ordered, spacing)
+    count = sum(_levels(slot) for slot in slots)
+    naming = name_chain(
+        count,
+        lowest_disc=lowest_disc,
+        sacrum=sacrum is not None,
+        dens=dens,
+        body_depths=[b.depth for b in column.bodies],
+    )
+    if not naming.verified:
+        warnings.append(
+            "Neither the sacrum nor the dens is in view: the level names are a guess. "
+            "Name the lowest disc (--lowest-disc) to confirm them."
+        )
+    labels = np.zeros(ordered.shape, np.uint8)
+    flags = _paint_chain(labels, column, slots, naming)
+    if sacrum is not None:
+        labels[sacrum & (labels == 0)] = SACRUM_VALUE
+    _paint_posterior(labels, ordered, column, slots, naming, spacing)
+    _paint_canal(labels, ordered, spacing)
+    if np.count_nonzero(labels) == 0:
+        raise NothingFoundError("No vertebra and no disc was found in the image.", "Check that it is a spine MRI.")
+    native = np.ascontiguousarray(from_slice_order(labels, affine))
+    structures = list_structures(native, affine, naming.vertebrae, confidence, flags, naming.verified)
+    return SpineSegmentation(native, affine, structures, naming.verified, naming.anchor, tuple(warnings))
+
+
+def _sacrum(
+    column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float], warnings: list[str]
+) -> NDArray[np.bool_] | None:
+    """Mask of the sacrum where it lies right below a disc; discs and bodies below that disc are dropped."""
+    mask = tissue == Tissue.SACRUM
+    if not column.discs or mask.sum() * np.prod(spacing) < 500:
+        return None
+    for number in range(max(0, len(column.discs) - 2), len(column.discs)):
+        disc = column.discs[number]
+        if _volume_below(mask, disc, spacing) > 2 * _volume_below(tissue == Tissue.BODY, disc, spacing):
+            for extra in column.discs[number + 1 :]:
+                column.disc_labels[column.disc_labels == column.discs.index(extra) + 1] = 0
+                warnings.append("A disc within the sacrum (S1-S2) was left out.")
+            del column.discs[number + 1 :]
+            column.bodies = [b for b in column.bodies if (b.centre - disc.centre) @ disc.normal > 0]
+            pieces, kept = pieces_of(mask, float(np.prod(spacing)), 300.0)
+            sizes = np.bincount(pieces.ravel())
+            largest: NDArray[np.bool_] = pieces == max(kept, key=lambda n: sizes[n]) if len(kept) else mask
+            return largest
+    return None
+
+
+def _volume_below(mask: NDArray[np.bool_], disc: Disc, spacing: tuple[float, float, float]) -> float:
+    """Voxels of the mask within 25 mm under a disc."""
+    points = np.argwhere(mask) * np.array(spacing) - disc.centre
+    depth = -(points @ disc.normal)
+    aside = np.linalg.norm(points + depth[:, None] * disc.normal, axis=1)
+    return float(((depth > 0) & (depth < _SACRUM_DEPTH_MM) & (aside < _SACRUM_DEPTH_MM)).sum())
+
+
+def _chain(column: Column, sacrum: bool) -> list[_Slot]:
+    """Vertebrae from head to sacrum, each with the disc below it; the last slot lies below the lowest disc."""
+    bodies, discs = list(column.bodies), list(column.discs)
+    slots: list[_Slot] = []
+    while bodies or discs:
+        body = bodies[0] if bodies and (not discs or bodies[0].position > discs[0].position) else None
+        if body:
+            bodies.pop(0)
+        below = discs[0] if discs else None
+        if below and bodies and bodies[0].position > below.position:
+            below = None  # the next body comes before the next disc: no disc between them
+        if below:
+            discs.pop(0)
+        slots.append(_Slot(body, below))
+    if slots and slots[-1].disc is not None:
+        slots.append(_Slot(None, None))
+    if sacrum and slots and slots[-1].body is not None:
+        slots.append(_Slot(None, None))
+    return slots
+
+
+def _levels(slot: _Slot) -> int:
+    return slot.body.levels if slot.body else 1
+
+
+def _has_dens(column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> bool:
+    """A conservative rule for C2: a small, tall top body with canal above it and nothing cut by the field of view."""
+    if len(column.bodies) < 4:
+        return False
+    top, others = column.bodies[0], column.bodies[1:4]
+    rows = np.flatnonzero(np.isin(tissue, (Tissue.CANAL, Tissue.CORD)).any(axis=(0, 2)))
+    height = tissue.shape[1] * spacing[1]
+    canal_above = len(rows) > 0 and rows[-1] * spacing[1] > top.centre[1] + top.length / 2 + 10
+    in_view = top.centre[1] + top.length / 2 + 12 < height
+    tall = top.length > 1.35 * float(np.median([b.length for b in others]))
+    small = float(np.median([b.depth for b in others])) < 21.0
+    return canal_above and in_view and tall and small
+
+
+def _paint_chain(
+    labels: NDArray[np.uint8], column: Column, slots: list[_Slot], naming: Naming
+) -> dict[int, tuple[str, ...]]:
+    """Write bodies and discs; return flags by label value."""
+    flags: dict[int, tuple[str, ...]] = {}
+    body_lut = np.zeros(max((b.label for b in column.bodies), default=0) + 1, np.uint8)
+    disc_lut = np.zeros(len(column.discs) + 1, np.uint8)
+    order = {id(disc): n + 1 for n, disc in enumerate(column.discs)}
+    level = 0
+    for index, slot in enumerate(slots):
+        value = vertebra_value(naming.vertebrae[level])
+        if slot.body:
+            body_lut[slot.body.label] = value
+            if slot.body.levels > 1 or (slot.disc is None and index < len(slots) - 1):
+                flags[value] = ("fused_or_absent_disc",)
+        level += _levels(slot)
+        if slot.disc:
+            upper = vertebra_value(naming.vertebrae[level - 1])
+            disc_lut[order[id(slot.disc)]] = DISC_OFFSET + upper
+    body = body_lut[np.minimum(column.body_labels, len(body_lut) - 1)]
+    labels[body > 0] = body[body > 0]
+    disc_values = disc_lut[np.minimum(column.disc_labels, len(disc_lut) - 1)]
+    labels[disc_values > 0] = disc_values[disc_values > 0]
+    return flags
+
+
+def _paint_posterior(
+    labels: NDArray[np.uint8],
+    tissue: NDArray[np.uint8],
+    column: Column,
+    slots: list[_Slot],
+    naming: Naming,
+    spacing: tuple[float, float, float],
+) -> None:
+    """Give each piece of the posterior elements to the vertebra at whose height it hangs.
+
+    A piece longer than a level (arches joined by the network) is divided voxel by voxel.
+    """
+    mm = np.array(spacing)
+    pieces, kept = pieces_of(tissue == Tissue.POSTERIOR, float(mm.prod()), _SMALLEST_POSTERIOR_MM3)
+    names, places = [], []
+    level = 0
+    for slot in slots:
+        if slot.body:
+            names.append(vertebra_value(naming.vertebrae[level]))
+            places.append(slot.body.position)
+        level += _levels(slot)
+    if not names or not len(kept):
+        return
+    steps = -np.diff(places)
+    step = float(np.median(steps)) if len(steps) else 30.0
+    homes = np.array(places) - _POSTERIOR_DROP * step
+    values = np.array(names) + POSTERIOR_OFFSET
+    boxes = ndimage.find_objects(pieces)
+    for number in kept:
+        box = boxes[number - 1]
+        voxels = np.argwhere(pieces[box] == number) + [s.start for s in box]
+        sample = voxels[:: max(1, len(voxels) // 400)]
+        position, distance = arc_positions(column.curve, sample * mm)
+        if distance.min() > 80:
+            continue
+        if np.ptp(position) < 1.3 * step:
+            nearest = int(np.abs(homes - position.mean()).argmin())
+            if abs(homes[nearest] - position.mean()) < step:
+                labels[tuple(voxels.T)] = values[nearest]
+            continue
+        # Position along the spine varies smoothly: find it on the sample and take the nearest sample's for the rest.
+        from scipy.spatial import cKDTree
+
+        owner = np.abs(homes[None, :] - position[:, None]).argmin(axis=1)
+        _, nearest_sample = cKDTree(sample * mm).query(voxels * mm)
+        labels[tuple(voxels.T)] = values[owner[nearest_sample]]
+
+
+def _paint_canal(labels: NDArray[np.uint8], tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> None:
+    """Write canal and cord; specks dropped, and a stretch of cord too short to be one counted as canal."""
+    voxel = float(np.prod(spacing))
+    lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
+    pieces, kept = pieces_of(lumen, voxel, 50.0)
+    if not len(kept):
+        return
+    sizes = np.bincount(pieces.ravel())
+    kept = kept[sizes[kept] > _SMALLEST_CANAL * sizes[1:].max()]
+    lumen = np.isin(pieces, kept) & (labels == 0)
+    cord = lumen & (tissue == Tissue.CORD)
+    rows = np.flatnonzero(cord.any(axis=(0, 2)))
+    labels[lumen] = CANAL_VALUE
+    if len(rows) * spacing[1] >= _SHORTEST_CORD_MM:
+        labels[cord] = CORD_VALUE
+
+
+def list_structures(
+    labels: NDArray[np.uint8],
+    affine: NDArray[np.float64],
+    chain: tuple[str, ...],
+    confidence: NDArray[np.uint8] | None = None,
+    flags: dict[int, tuple[str, ...]] | None = None,
+    verified: bool = True,
+) -> tuple[Structure, ...]:
+    """Describe every label that is there, from head to sacrum, then canal and cord.
+
+    :param labels: uint8 array[i,j,k] of label values.
+    :param chain: vertebra names from head to sacrum; gives each disc the name of its lower vertebra.
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)
+    sums = np.bincount(labels.ravel(), confidence.ravel(), minlength=256) if confidence is not None else None
+    cut = _touches_border(labels, affine)
+    found = []
+
+    def add(value: int, name: str, kind: Kind, level: str) -> None:
+        if not counts[value]:
+            return
+        marks = list((flags or {}).get(value, ()))
+        if not verified and level:
+            marks.append("level_unverified")
+        if cut[value] and kind not in (Kind.CANAL, Kind.CORD):
+            marks.append("cut_by_field_of_view")
+        sure = float(sums[value] / counts[value] / 255) if sums is not None else None
+        found.append(Structure(value, name, kind, level, sure, tuple(marks)))
+
+    for index, vertebra in enumerate(chain):
+        value = vertebra_value(vertebra)
+        if vertebra == "S1":
+            add(SACRUM_VALUE, "Sacrum", Kind.SACRUM, "S1")
+            continue
+        add(value, vertebra, Kind.BODY, vertebra)
+        add(POSTERIOR_OFFSET + value, f"{vertebra} posterior elements", Kind.POSTERIOR, vertebra)
+        if index + 1 < len(chain):
+            level = disc_name(vertebra, chain[index + 1])
+            add(DISC_OFFSET + value, level, Kind.DISC, level)
+    add(CANAL_VALUE, "Spinal canal", Kind.CANAL, "")
+    add(CORD_VALUE, "Spinal cord", Kind.CORD, "")
+    return tuple(found)
+
+
+def _touches_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which label values touch the border within the slices (the border slices themselves do not count)."""
+    ordered = slice_order(labels, affine)
+    touching = np.zeros(256, bool)
+    for face in (ordered[:, 0], ordered[:, -1], ordered[:, :, 0], ordered[:, :, -1]):
+        touching[np.unique(face)] = True
+    return touching
+
+
+def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentation:
+    """The same structures with the lowest disc named by the user; all levels follow.
+
+    :raises LevelNameError: the name is unknown or does not fit.
+    """
+    discs = segmentation.of_kind(Kind.DISC)
+    if not discs:
+        raise LevelNameError("There is no disc to name.", "Leave out --lowest-disc.")
+    upper, lower = parse_disc(lowest_disc)
+    old_chain = _chain_of(segmentation)
+    old_upper = discs[-1].level.split("-")[0]
+    above = old_chain[: old_chain.index(old_upper) + 2]
+    naming = name_from_below(len(above), upper, lower, "user")
+    table = np.arange(256, dtype=np.uint8)
+    kept = np.zeros(256, bool)
+    for old, new in zip(above, naming.vertebrae, strict=True):
+        for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET):
+            table[vertebra_value(old) + offset] = vertebra_value(new) + offset
+            kept[vertebra_value(old) + offset] = True
+    for value in (CANAL_VALUE, CORD_VALUE):
+        kept[value] = True
+    table[~kept] = 0
+    labels = table[segmentation.labels]
+    structures = list_structures(labels, segmentation.affine, naming.vertebrae)
+    return SpineSegmentation(
+        labels, segmentation.affine, structures, True, "user", segmentation.warnings, segmentation.provenance
+    )
+
+
+def _chain_of(segmentation: SpineSegmentation) -> list[str]:
+    """Vertebra names from the topmost to the lowest that the structures mention, none left out between."""
+    from ..anatomy import VERTEBRA_ORDER
+
+    named = {vertebra_name(s.value) for s in segmentation.of_kind(Kind.BODY)}
+    for disc in segmentation.of_kind(Kind.DISC):
+        named.update(disc.level.split("-"))
+    places = [VERTEBRA_ORDER.index(name) for name in named]
+    span = VERTEBRA_ORDER[min(places) : max(places) + 1]
+    return [name for name in span if name in named or name not in ("T13", "L6")]
