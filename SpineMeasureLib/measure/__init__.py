@@ -1,1 +1,51 @@
 """Measuring: named structures in, `Measurement` rows out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import NothingFoundError
+from ..progress import Progress, silent
+from .definitions import Definition, methods
+from .types import Measurement
+
+if TYPE_CHECKING:
+    from ..segmentation import SpineSegmentation
+
+__all__ = ["Definition", "Measurement", "measure", "methods"]
+
+
+def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> list[Measurement]:
+    """Measure every disc, body and canal level of a case.
+
+    :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
+    :raises NothingFoundError: the segmentation holds no disc and no vertebra.
+    """
+    from .alignment import measure_alignment
+    from .canal import measure_canal, torg_pavlov
+    from .disc import measure_disc
+    from .reference import with_reference
+    from .spine import Spine
+    from .vertebra import crush_ratios, measure_body, measure_slip
+
+    progress("measure", 0.0, "frames")
+    spine = Spine(segmentation)
+    if not spine.discs and not spine.bodies:
+        raise NothingFoundError("There is no disc and no vertebra to measure.", "Check the label map.")
+    rows: list[Measurement] = []
+    pieces = [(True, level, disc) for level, disc in spine.discs.items() if disc]
+    pieces += [(False, level, body) for level, body in spine.bodies.items() if body]
+    for done, (is_disc, level, piece) in enumerate(pieces):
+        progress("measure", done / len(pieces), level)
+        if is_disc:
+            rows += measure_disc(spine, level, piece)
+            rows += measure_canal(spine, level, piece, "disc_level")
+            rows += measure_slip(level, piece)
+        else:
+            rows += measure_body(level, piece)
+            rows += measure_canal(spine, level, piece, "mid_vertebral")
+    rows += crush_ratios(spine, rows)
+    rows += torg_pavlov(spine, rows)
+    rows += measure_alignment(spine)
+    progress("measure", 1.0, f"{len(rows)} values")
+    return [with_reference(r) for r in rows]

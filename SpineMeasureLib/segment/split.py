@@ -8,8 +8,8 @@ from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 
-#: The canal wall is taken over this half-width to the left and right, so that the lateral recess does not bend it back.
-_LATERAL_WINDOW_MM = 6.0
+#: The canal's wall is taken over this half-width around its middle: at its sides it bends back, and root sleeves forward.
+_HALF_WIDTH_MM = 5.0
 _SMOOTHING_MM = 3.0
 #: A piece in front of the wall smaller than this is a stray part of an arch or facet, not a body.
 _SMALLEST_BODY_MM3 = 600.0
@@ -53,7 +53,7 @@ def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) ->
         front[...] = bone
         return body, vertebra & ~body
     wall = _anterior_wall(lumen, spacing)
-    front[...] = bone & (np.arange(bone.shape[1])[None, :, None] > wall[:, None, :])
+    front[...] = bone & (np.arange(bone.shape[1])[None, :, None] > wall[None, None, :])
     pieces, count = ndimage.label(front)
     if count:
         volumes = ndimage.sum_labels(front, pieces, np.arange(count + 1)) * spacing.prod()
@@ -62,15 +62,14 @@ def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) ->
 
 
 def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Anterior index of the canal for every (r, s), filled from the nearest slice or row that shows it."""
-    depth = lumen.shape[1]
-    found = lumen.any(axis=1)
-    wall = np.where(found, depth - 1 - np.argmax(lumen[:, ::-1, :], axis=1), -1).astype(float)
-    window = 2 * round(_LATERAL_WINDOW_MM / spacing[0]) + 1
-    wall = ndimage.maximum_filter1d(wall, window, axis=0)
-    missing = wall < 0
-    # Fill sideways first: a row seen in any slice is a better guide than the next row of the same slice.
-    nearest = ndimage.distance_transform_edt(missing, sampling=(0.01, 1.0), return_distances=False, return_indices=True)
-    wall = wall[tuple(nearest)]
-    wall = ndimage.median_filter(wall, size=(1, 2 * round(_SMOOTHING_MM / spacing[2]) + 1))
-    return ndimage.gaussian_filter1d(wall, _SMOOTHING_MM / spacing[2], axis=1)
+    """Anterior index of the canal for every row s, from the middle of its width, filled from the nearest row."""
+    rows = lumen.any(axis=(0, 1))
+    width = lumen.any(axis=1)
+    places = np.arange(lumen.shape[0])[:, None]
+    centre = (places * width).sum(axis=0) / np.maximum(width.sum(axis=0), 1)
+    near = width & (np.abs(places - centre) * spacing[0] <= _HALF_WIDTH_MM)
+    front = np.where(near, lumen.shape[1] - 1 - np.argmax(lumen[:, ::-1, :], axis=1), np.nan)
+    found = np.flatnonzero(rows & near.any(axis=0))
+    wall = np.interp(np.arange(len(rows)), found, np.nanmedian(front[:, found], axis=0))
+    wall = ndimage.median_filter(wall, size=2 * round(_SMOOTHING_MM / spacing[2]) + 1)
+    return ndimage.gaussian_filter1d(wall, _SMOOTHING_MM / spacing[2])

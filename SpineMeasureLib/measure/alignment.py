@@ -1,0 +1,60 @@
+"""Alignment: angles between endplates, in the mean sagittal plane of the two levels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .frames import Endplate, Frame, make_frame, tilt
+from .rows import row
+from .spine import Piece, Spine
+from .types import Measurement
+
+
+def angle_between(upper: Endplate, lower: Endplate, frames: tuple[Frame, Frame]) -> float:
+    """Angle in degrees between two endplates, positive where they open to the front (lordosis)."""
+    a, b = frames
+    mean = make_frame((a.origin + b.origin) / 2, a.superior + b.superior, a.anterior + b.anterior)
+    return tilt(lower.normal, mean) - tilt(upper.normal, mean)
+
+
+def measure_alignment(spine: Spine) -> list[Measurement]:
+    """Segmental angles, and the regional ones whose levels are in view."""
+    rows = []
+    for level, disc in spine.discs.items():
+        upper_name, _, lower_name = level.partition("-")
+        upper, lower = spine.body_of(upper_name), spine.body_of(lower_name)
+        if disc and upper and lower and upper.upper and lower.lower and not _cut(upper, lower):
+            value = angle_between(upper.upper, lower.lower, (upper.frame, lower.frame))
+            rows.append(_angle(level, "segmental_angle", "cobb", value, upper, lower))
+    rows += _regional(spine)
+    return rows
+
+
+def _regional(spine: Spine) -> list[Measurement]:
+    rows = []
+    top, sacral = spine.body_of("L1"), spine.discs.get("L5-S1") or spine.discs.get("L6-S1")
+    if top and top.upper and sacral and sacral.lower and not top.field.cut_in_slice:
+        value = angle_between(top.upper, sacral.lower, (top.frame, sacral.frame))
+        rows.append(_angle("L1-S1", "lordosis", "cobb", value, top, sacral))
+    for name, first, last, quantity, sign, from_lower in (
+        ("T4-T12", "T4", "T12", "kyphosis", -1.0, False),
+        ("C2-C7", "C2", "C7", "lordosis", 1.0, True),
+    ):
+        a, b = spine.body_of(first), spine.body_of(last)
+        if not (a and b) or _cut(a, b):
+            continue
+        start = a.lower if from_lower else a.upper
+        if start and b.lower:
+            value = sign * angle_between(start, b.lower, (a.frame, b.frame))
+            rows.append(_angle(name, quantity, "cobb", value, a, b))
+    return rows
+
+
+def _cut(*pieces: Piece) -> bool:
+    return any(p.field.cut_in_slice for p in pieces)
+
+
+def _angle(level: str, quantity: str, method: str, value: float, *pieces: Piece) -> Measurement:
+    flags = tuple(dict.fromkeys(flag for p in pieces for flag in p.flags()))
+    sure = [p.structure.confidence for p in pieces if p.structure.confidence is not None]
+    return row(level, quantity, method, value, flags=flags, confidence=float(np.min(sure)) if sure else None)

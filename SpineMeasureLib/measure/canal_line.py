@@ -1,0 +1,168 @@
+"""The centreline of the canal and cross-sections perpendicular to it, RAS mm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .fields import Field, intervals
+from .frames import unit
+from .types import Plane
+
+Array = NDArray[np.float64]
+
+_STEP_MM = 1.0
+_SMOOTHING_MM = 6.0
+_SLAB_MM = 1.5
+_RADIUS_MM = 22.0
+
+
+@dataclass(frozen=True)
+class Centreline:
+    """Points [n, 3] from head to sacrum, 1 mm apart, and their unit tangents (towards the head)."""
+
+    points: Array
+    tangents: Array
+
+    def nearest(self, point: Array) -> int:
+        """Index of the centreline point nearest to a RAS point."""
+        return int(np.argmin(np.linalg.norm(self.points - point, axis=1)))
+
+    def crossing(self, point: Array, normal: Array) -> int | None:
+        """Index where the centreline passes through a plane, the passage nearest to `point`; None where it does not."""
+        side = (self.points - point) @ normal
+        passages = np.flatnonzero(np.diff(np.sign(side)) != 0)
+        if not len(passages):
+            return None
+        distance = np.linalg.norm(self.points[passages] - point, axis=1)
+        best = int(passages[np.argmin(distance)])
+        return best if abs(side[best]) < abs(side[best + 1]) else best + 1
+
+
+def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
+    """Smoothed centreline of the canal mask[i,j,k], or None where it is too short."""
+    voxels = np.argwhere(mask)
+    if len(voxels) < 100:
+        return None
+    voxels = voxels[:: max(1, len(voxels) // 60000)]
+    points = voxels @ affine[:3, :3].T + affine[:3, 3]
+    curve = _by_height(points)
+    for _ in range(3):
+        if len(curve) < 8:
+            return None
+        curve = _recentred(_evenly(curve), points)
+    if len(curve) < 8:
+        return None
+    curve = _smooth(_evenly(curve))
+    tangents = np.gradient(curve, axis=0)
+    tangents = -tangents / np.linalg.norm(tangents, axis=1, keepdims=True)
+    return Centreline(curve, tangents)
+
+
+def _by_height(points: Array) -> Array:
+    """Centroids of 4 mm layers along superior, from head to sacrum."""
+    layer = np.floor(points[:, 2] / 4.0).astype(int)
+    layer -= layer.min()
+    count = np.bincount(layer)
+    sums = np.stack([np.bincount(layer, points[:, axis]) for axis in range(3)], axis=1)
+    good = count > 0.2 * np.median(count[count > 0])
+    centres: Array = (sums[good] / count[good, None])[::-1]
+    return centres
+
+
+def _evenly(curve: Array) -> Array:
+    arc = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    places = np.arange(0, arc[-1], _STEP_MM)
+    return np.stack([np.interp(places, arc, curve[:, axis]) for axis in range(3)], axis=1)
+
+
+def _smooth(curve: Array) -> Array:
+    """Gaussian smoothing of the curve with its ends continued straight."""
+    pad = int(3 * _SMOOTHING_MM)
+    window = min(len(curve) - 1, 10)
+    steps = np.arange(1, pad + 1)[:, None]
+    head = curve[0] - steps[::-1] * (curve[window] - curve[0]) / window
+    tail = curve[-1] + steps * (curve[-1] - curve[-1 - window]) / window
+    padded = np.concatenate([head, curve, tail])
+    smooth: Array = ndimage.gaussian_filter1d(padded, _SMOOTHING_MM / _STEP_MM, axis=0)[pad:-pad]
+    return smooth
+
+
+def _recentred(curve: Array, points: Array) -> Array:
+    """Each point moved to the centroid of the slab perpendicular to the curve there; ends without a slab dropped."""
+    curve = _smooth(curve)
+    tangents = np.gradient(curve, axis=0)
+    tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+    moved = []
+    for place, tangent in zip(curve[::3], tangents[::3], strict=True):
+        offset = points - place
+        along = offset @ tangent
+        near = points[(np.abs(along) < _SLAB_MM) & (np.einsum("ij,ij->i", offset, offset) < _RADIUS_MM**2)]
+        if len(near) >= 5:
+            centroid = near.mean(axis=0)
+            moved.append(centroid - ((centroid - place) @ tangent) * tangent)
+    return np.array(moved).reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class CrossSection:
+    """A cross-section perpendicular to the centreline.
+
+    :ivar anterior: AP direction in the plane.
+    :ivar ends: (anterior, posterior) ends of the diameter, RAS mm.
+    """
+
+    centre: Array
+    anterior: Array
+    across: Array
+    ends: tuple[Array, Array]
+    area: float
+
+    @property
+    def diameter(self) -> float:
+        """AP diameter in mm."""
+        return float(np.linalg.norm(self.ends[0] - self.ends[1]))
+
+    @property
+    def plane(self) -> Plane:
+        """The plane of the cross-section: centre, across (to the right), anterior."""
+        return Plane(*(tuple(float(x) for x in v) for v in (self.centre, self.across, self.anterior)))  # type: ignore[arg-type]
+
+
+def cross_section(field: Field, line: Centreline, index: int, target: Array) -> CrossSection | None:
+    """Cross-section at a centreline point, its AP direction towards `target` (a disc or body centroid)."""
+    place, tangent = line.points[index], line.tangents[index]
+    towards = target - place
+    anterior = unit(towards - (towards @ tangent) * tangent)
+    across = np.cross(anterior, tangent)
+    reach, step = 20.0, 0.5
+    t = np.arange(-reach, reach + step / 2, step)
+    grid = place + t[:, None, None] * anterior + t[None, :, None] * across
+    values = field.at(grid)
+    labels, count = ndimage.label(values > 0)
+    if not count:
+        return None
+    middle = len(t) // 2
+    here = labels[middle, middle] or int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
+    # Each cell counts by the part of it that lies inside, as its signed distance says.
+    near = ndimage.binary_dilation(labels == here)
+    weight = np.where(near, np.clip(values / step + 0.5, 0.0, 1.0), 0.0)
+    total = float(weight.sum())
+    offset = np.array([weight.sum(axis=1) @ t, weight.sum(axis=0) @ t]) / total
+    centre = place + offset[0] * anterior + offset[1] * across
+    stretch = intervals(field, centre[None], anterior, reach)[0]
+    if not np.isfinite(stretch).all():
+        return None
+    ends = (centre + stretch[1] * anterior, centre + stretch[0] * anterior)
+    return CrossSection(centre, anterior, across, ends, total * step**2)
+
+
+def transverse(field: Field, section: CrossSection) -> tuple[Array, Array] | None:
+    """Right and left ends of the widest stretch across the section, through its centre."""
+    stretch = intervals(field, section.centre[None], section.across, 20.0)[0]
+    if not np.isfinite(stretch).all():
+        return None
+    return section.centre + stretch[1] * section.across, section.centre + stretch[0] * section.across

@@ -1,0 +1,148 @@
+"""Disc measurements: heights, depth, width, area, volume, index, wedge."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fields import Field, intervals
+from .frames import Frame, tilt
+from .rows import Ends, length, row
+from .spine import Piece, Spine
+from .types import Measurement
+
+Array = NDArray[np.float64]
+
+#: Heights are averaged over a band of this part of the depth around their place.
+_BAND = 0.10
+_BAND_LINES = 9
+_REACH_MM = 20.0
+_NEIGHBOURS_MM = (-3.0, 3.0)
+_PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
+
+
+def depth_line(field: Field, frame: Frame) -> Ends | None:
+    """Anterior and posterior end of the disc at mid-height, in the frame's sagittal plane."""
+    stretch = intervals(field, frame.origin[None], frame.anterior, 40.0)[0]
+    if not np.isfinite(stretch).all():
+        return None
+    return frame.origin + stretch[1] * frame.anterior, frame.origin + stretch[0] * frame.anterior
+
+
+def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
+    """Height at a fraction of the depth from anterior: (superior end, inferior end).
+
+    The length is the mean over a band; the line stands in the middle of the band.
+    """
+    fractions = place + np.linspace(-_BAND / 2, _BAND / 2, _BAND_LINES)
+    origins = depth[0] + fractions[:, None] * (depth[1] - depth[0])
+    stretch = intervals(field, origins, frame.superior, _REACH_MM)
+    stretch = stretch[np.isfinite(stretch).all(axis=1)]
+    if len(stretch) < _BAND_LINES // 2 + 1:
+        return None
+    low, high = stretch.mean(axis=0)
+    centre = depth[0] + place * (depth[1] - depth[0])
+    return centre + high * frame.superior, centre + low * frame.superior
+
+
+def section_area(field: Field, frame: Frame, depth: Ends) -> float:
+    """Area in mm2 of the disc in the frame's sagittal plane: chords along superior, 0.25 mm apart."""
+    step = 0.25
+    # The rim bulges past the ends of the mid-height line: look beyond them.
+    places = np.arange(-8.0, length(depth) + 8.0, step)
+    origins = depth[0] - places[:, None] * frame.anterior
+    stretch = intervals(field, origins, frame.superior, _REACH_MM)
+    return float(np.nansum(stretch[:, 1] - stretch[:, 0]) * step)
+
+
+def _spread(field: Field, frame: Frame, place: float | None) -> float | None:
+    """Standard deviation of a height (or the depth) over the plane and its neighbours 3 mm to either side."""
+    values = []
+    for shift in (0.0, *_NEIGHBOURS_MM):
+        moved = frame.moved(shift)
+        depth = depth_line(field, moved)
+        if depth is None:
+            continue
+        ends = depth if place is None else chord(field, moved, depth, place)
+        if ends is not None:
+            values.append(length(ends))
+    return float(np.std(values, ddof=1)) if len(values) >= 3 else None
+
+
+def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
+    """Every disc row of one level."""
+    field, frame = disc.field, disc.frame
+    common = {"plane": frame.plane, "flags": disc.flags(), "confidence": disc.structure.confidence}
+    depth = depth_line(field, frame)
+    if depth is None:
+        note = "the disc is not crossed at mid-height by its measuring plane"
+        return [row(level, q, m, None, note=note, **common) for q, m in (("disc_height_middle", "chord50"),)]
+    chords = {name: chord(field, frame, depth, place) for name, place in _PLACES.items()}
+    heights = {name: length(ends) if ends else None for name, ends in chords.items()}
+    rows = [
+        row(
+            level,
+            f"disc_height_{name}",
+            f"chord{round(100 * place)}",
+            heights[name],
+            ends=chords[name],
+            spread=_spread(field, frame, place),
+            **common,
+        )
+        for name, place in _PLACES.items()
+    ]
+    area = section_area(field, frame, depth)
+    ap = length(depth)
+    known = [h for h in heights.values() if h is not None]
+    mean3 = sum(known) / 3 if len(known) == 3 else None
+    rows.append(row(level, "disc_height_mean", "area_depth", area / ap, **common))
+    rows.append(row(level, "disc_height_mean", "mean3", mean3, **common))
+    rows += _endplate_rows(level, disc, common)
+    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, frame, None), **common))
+    rows.append(_width(level, disc, common))
+    rows.append(row(level, "disc_area", "area", area, **common))
+    volume_flags = (*disc.flags(), "cut_by_field_of_view") if field.cut_across else disc.flags()
+    rows.append(row(level, "disc_volume", "volume", field.volume, **{**common, "flags": volume_flags}))
+    rows.append(_height_index(spine, level, mean3, common))
+    anterior, posterior = heights["anterior"], heights["posterior"]
+    farfan = (anterior + posterior) / ap if anterior is not None and posterior is not None else None
+    rows.append(row(level, "farfan_index", "farfan", farfan, **common))
+    return rows
+
+
+def _endplate_rows(level: str, disc: Piece, common: dict) -> list[Measurement]:  # type: ignore[type-arg]
+    upper, lower = disc.upper, disc.lower
+    if upper is None or lower is None:
+        note = "no endplate could be fitted on one side of the disc"
+        wanted = (("disc_height", "dabbs"), ("disc_height", "hurxthal"), ("disc_wedge", "wedge"))
+        return [row(level, q, m, None, note=note, **common) for q, m in wanted]
+    own = upper.own and lower.own
+    note = "" if own else "the disc's own surface stands in for an endplate that is not segmented"
+    ends = (upper.middle, lower.middle)
+    dabbs = (length((upper.anterior, lower.anterior)) + length((upper.posterior, lower.posterior))) / 2
+    wedge = tilt(lower.normal, disc.frame) - tilt(upper.normal, disc.frame)
+    return [
+        row(level, "disc_height", "dabbs", dabbs, note=note, **common),
+        row(level, "disc_height", "hurxthal", length(ends), ends=ends, note=note, **common),
+        row(level, "disc_wedge", "wedge", wedge, note=note, **common),
+    ]
+
+
+def _width(level: str, disc: Piece, common: dict) -> Measurement:  # type: ignore[type-arg]
+    if disc.field.cut_across:
+        flags = (*disc.flags(), "cut_by_field_of_view")
+        note = "the disc reaches the first or last slice"
+        return row(level, "disc_width", "width50", None, **{**common, "flags": flags}, note=note)
+    frame = disc.frame
+    stretch = intervals(disc.field, frame.origin[None], frame.right, 40.0)[0]
+    ends = (frame.origin + stretch[1] * frame.right, frame.origin + stretch[0] * frame.right)
+    return row(level, "disc_width", "width50", length(ends), ends=ends, **common)
+
+
+def _height_index(spine: Spine, level: str, mean3: float | None, common: dict) -> Measurement:  # type: ignore[type-arg]
+    above = spine.body_of(level.partition("-")[0])
+    body_depth = depth_line(above.field, above.frame) if above else None
+    if mean3 is None or above is None or body_depth is None or above.field.cut_in_slice:
+        note = "the body above is not wholly in view"
+        return row(level, "disc_height_index", "dhi_mean3", None, note=note, **common)
+    return row(level, "disc_height_index", "dhi_mean3", mean3 / length(body_depth), **common)

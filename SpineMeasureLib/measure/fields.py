@@ -1,0 +1,145 @@
+"""A mask as a continuous field whose zero is its boundary, sampled anywhere at sub-voxel precision.
+
+The field is the signed distance in mm. Where slices are much thicker than pixels it is taken slice by slice and
+interpolated between slices (shape-based interpolation, Raya & Udupa, IEEE Trans Med Imaging 1990), so that an oblique
+plane through 4 mm slices sees a smooth surface, not steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Array = NDArray[np.float64]
+
+_MARGIN_VOXELS = 4
+_THICK_SLICES = 1.5
+_ANTIALIAS_VOXELS = 0.6
+_STEP_MM = 0.25
+
+
+@dataclass(frozen=True)
+class Field:
+    """Signed distance to the boundary of a mask, positive inside.
+
+    :ivar values: float32 array of the cropped neighbourhood, mm.
+    :ivar ras_to_index: 4x4, RAS mm to index in `values`.
+    :ivar centroid: RAS mm.
+    :ivar volume: mm3, voxels times voxel volume.
+    :ivar cut_in_slice: the mask touches the border of the image within the slices.
+    :ivar cut_across: the mask reaches the first or last slice.
+    """
+
+    values: NDArray[np.float32]
+    ras_to_index: Array
+    centroid: Array
+    volume: float
+    cut_in_slice: bool
+    cut_across: bool
+
+    def at(self, points: Array) -> Array:
+        """Field at RAS points [..., 3]; far outside where the crop ends."""
+        flat = points.reshape(-1, 3) @ self.ras_to_index[:3, :3].T + self.ras_to_index[:3, 3]
+        sampled: Array = ndimage.map_coordinates(self.values, flat.T, order=1, mode="nearest")
+        return sampled.reshape(points.shape[:-1])
+
+
+def make_field(mask: NDArray[np.bool_], affine: Array, box: tuple[slice, ...] | None = None) -> Field | None:
+    """The field of a mask[i,j,k], or None where the mask is empty.
+
+    :param affine: 4x4, voxel index to RAS mm.
+    :param box: where the mask lies, if known.
+    """
+    box = box or (ndimage.find_objects(mask.astype(np.uint8)) or [None])[0]
+    if box is None:
+        return None
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    slice_axis = int(np.argmax(spacing)) if spacing.max() > 1.2 * spacing.min() else _right_axis(affine)
+    inside = np.pad(mask[box], _MARGIN_VOXELS)
+    start = np.array([s.start for s in box]) - _MARGIN_VOXELS
+    values = _signed_distance(inside, spacing, slice_axis)
+    shift = np.eye(4)
+    shift[:3, 3] = start
+    index_to_ras = affine @ shift
+    centre = np.array(ndimage.center_of_mass(inside))
+    touches = [(s.start == 0 or s.stop == n) for s, n in zip(box, mask.shape, strict=True)]
+    return Field(
+        values,
+        np.linalg.inv(index_to_ras),
+        index_to_ras[:3, :3] @ centre + index_to_ras[:3, 3],
+        float(inside.sum() * spacing.prod()),
+        any(t for axis, t in enumerate(touches) if axis != slice_axis),
+        touches[slice_axis],
+    )
+
+
+def _right_axis(affine: Array) -> int:
+    return int(np.argmax(np.abs(affine[0, :3])))
+
+
+def _signed_distance(inside: NDArray[np.bool_], spacing: Array, slice_axis: int) -> NDArray[np.float32]:
+    fine = np.delete(spacing, slice_axis)
+    if spacing[slice_axis] < _THICK_SLICES * fine.min():
+        values = _distance(inside, spacing)
+        return ndimage.gaussian_filter(values, _ANTIALIAS_VOXELS).astype(np.float32)
+    stack = np.moveaxis(inside, slice_axis, 0)
+    values = np.full(stack.shape, -np.inf)
+    for n, image in enumerate(stack):
+        if image.any():
+            values[n] = ndimage.gaussian_filter(_distance(image, fine), _ANTIALIAS_VOXELS)
+    # A slice that does not show the structure lies outside by its distance; the clip puts the end half-way between.
+    limit = max(float(spacing[slice_axis]), 3.0)
+    values = np.clip(values, -limit, limit)
+    return np.ascontiguousarray(np.moveaxis(values, 0, slice_axis), dtype=np.float32)
+
+
+def _distance(inside: NDArray[np.bool_], spacing: Array) -> Array:
+    """Signed distance with the boundary half-way between voxel centres."""
+    half = spacing.min() / 2
+    outer = ndimage.distance_transform_edt(~inside, sampling=spacing)
+    inner = ndimage.distance_transform_edt(inside, sampling=spacing)
+    signed: Array = np.where(inside, inner - half, half - outer)
+    return signed
+
+
+def intervals(field: Field, origins: Array, direction: Array, reach: float, *, outermost: bool = False) -> Array:
+    """Longest stretch inside the field along each of many parallel lines.
+
+    :param origins: RAS points [n, 3]; the lines run from -reach to +reach mm around them.
+    :param direction: unit vector.
+    :param outermost: from the first to the last crossing instead, gaps between included.
+    :return: [n, 2] start and end in mm along `direction` from each origin; NaN where a line misses.
+    """
+    t = np.arange(-reach, reach + _STEP_MM / 2, _STEP_MM)
+    values = field.at(origins[:, None, :] + t[None, :, None] * direction)
+    inside = values > 0
+    inside[:, [0, -1]] = False
+    found = np.full((len(origins), 2), np.nan)
+    for n in np.flatnonzero(inside.any(axis=1)):
+        change = np.diff(inside[n].astype(np.int8))
+        starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+        longest = int(np.argmax(ends - starts))
+        start, end = (starts[0], ends[-1]) if outermost else (starts[longest], ends[longest])
+        found[n] = (_crossing(t, values[n], int(start)), _crossing(t, values[n], int(end)))
+    return found
+
+
+def _crossing(t: Array, row: Array, index: int) -> float:
+    """Where the field passes zero between samples `index` and `index + 1`."""
+    before, after = float(row[index]), float(row[index + 1])
+    part = before / (before - after) if before != after else 0.0
+    return float(t[index]) + _STEP_MM * min(max(part, 0.0), 1.0)
+
+
+def first_entry(field: Field, origins: Array, direction: Array, reach: float) -> Array:
+    """Distance in mm from each origin [n, 3] along `direction` to where the field is first entered; NaN for a miss."""
+    t = np.arange(-2.0, reach, _STEP_MM)
+    values = field.at(origins[:, None, :] + t[None, :, None] * direction)
+    entering = (values[:, :-1] <= 0) & (values[:, 1:] > 0)
+    found = np.full(len(origins), np.nan)
+    for n in np.flatnonzero(entering.any(axis=1)):
+        found[n] = _crossing(t, values[n], int(np.argmax(entering[n])))
+    return found

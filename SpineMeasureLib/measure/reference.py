@@ -1,0 +1,25 @@
+"""Published reference values, shown beside a measurement with their source; never a diagnosis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+from ..resources import data_path
+from .types import Measurement, Reference
+
+
+@lru_cache
+def _table() -> dict[tuple[str, str, str, str], Reference]:
+    entries = json.loads(data_path("Resources/reference_values.json").read_text(encoding="utf-8"))["values"]
+    return {
+        (e["level"], e["quantity"], e["method"], e["boundary"]): Reference(e["mean"], e["sd"], e["source"])
+        for e in entries
+    }
+
+
+def with_reference(measurement: Measurement) -> Measurement:
+    """The measurement with its reference, where one exists for the same level, quantity, method and boundary."""
+    key = (measurement.level, measurement.quantity, measurement.method, measurement.boundary)
+    return replace(measurement, reference=_table().get(key))

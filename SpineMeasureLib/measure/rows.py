@@ -1,0 +1,65 @@
+"""Making `Measurement` rows, with their definition's unit and with a reason where there is no value."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .definitions import definition
+from .frames import as_point
+from .types import Measurement, Plane
+
+Array = NDArray[np.float64]
+Ends = tuple[Array, Array]
+
+#: A value whose spread over the neighbouring planes exceeds this part of it is not to be relied on.
+_WIDE_SPREAD = 0.25
+#: Mean probability inside a structure below which its boundary is doubtful.
+_LOW_CONFIDENCE = 0.7
+
+
+def row(
+    level: str,
+    quantity: str,
+    method: str,
+    value: float | None,
+    *,
+    ends: Ends | None = None,
+    plane: Plane | None = None,
+    flags: tuple[str, ...] = (),
+    confidence: float | None = None,
+    spread: float | None = None,
+    note: str = "",
+) -> Measurement:
+    """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`."""
+    known = definition(quantity, method)
+    marks = list(flags)
+    if value is not None and not np.isfinite(value):
+        value = None
+    if value is None:
+        marks.append("not_measurable")
+        ends = None
+    doubtful = confidence is not None and confidence < _LOW_CONFIDENCE
+    scattered = value is not None and spread is not None and spread > _WIDE_SPREAD * abs(value)
+    if doubtful or scattered:
+        marks.append("low_confidence")
+    return Measurement(
+        level,
+        quantity,
+        method,
+        value,
+        known.unit,
+        as_point(ends[0]) if ends else None,
+        as_point(ends[1]) if ends else None,
+        plane,
+        known.boundary,
+        flags=tuple(dict.fromkeys(marks)),
+        confidence=confidence,
+        repeatability=spread,
+        note=note,
+    )
+
+
+def length(ends: Ends) -> float:
+    """Distance between two points in mm."""
+    return float(np.linalg.norm(ends[0] - ends[1]))

@@ -1,0 +1,183 @@
+"""Everything that the measurements of one case share: fields, frames and endplates of its structures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..anatomy import Kind, vertebra_value
+from ..segmentation import SpineSegmentation, Structure
+from .canal_line import Centreline, centreline
+from .fields import Field, intervals, make_field
+from .frames import Endplate, Frame, endplate_line, endplate_points, fit_plane, make_frame, thin_axis, unit
+
+Array = NDArray[np.float64]
+
+#: Fewer slices than this through a structure make its plane and width uncertain.
+FEW_SLICES = 3
+_LATERAL_MM = 12.0
+_LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "sacralised_or_lumbarised")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A structure with its field and frame."""
+
+    structure: Structure
+    field: Field
+    frame: Frame
+    upper: Endplate | None
+    lower: Endplate | None
+    slices: int
+
+    def flags(self) -> tuple[str, ...]:
+        """Flags that every value measured on it carries."""
+        found = [f for f in self.structure.flags if f in _LEVEL_FLAGS]
+        if self.frame.fallback:
+            found.append("frame_fallback")
+        if self.slices < FEW_SLICES:
+            found.append("few_slices")
+        if self.field.cut_in_slice:
+            found.append("cut_by_field_of_view")
+        return tuple(found)
+
+
+class Spine:
+    """Fields, frames and endplates of one case, built once.
+
+    :ivar discs: by level name, head to sacrum.
+    :ivar bodies: by vertebra name, head to sacrum.
+    """
+
+    def __init__(self, segmentation: SpineSegmentation) -> None:
+        self.segmentation = segmentation
+        self.affine = segmentation.affine
+        self._boxes = ndimage.find_objects(segmentation.labels, max_label=255)
+        lumen = self._mask_of_kinds(Kind.CANAL, Kind.CORD)
+        self.line: Centreline | None = centreline(lumen, self.affine)
+        self.canal: Field | None = make_field(lumen, self.affine) if self.line else None
+        cord = self._mask_of_kinds(Kind.CORD)
+        self.cord: Field | None = make_field(cord, self.affine) if cord.any() else None
+        self._body_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.BODY)}
+        disc_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.DISC)}
+        self._middles = [f.centroid for f in (*self._body_fields.values(), *disc_fields.values()) if f]
+        self.discs = {s.level: self._disc(s, disc_fields[s.level]) for s in segmentation.of_kind(Kind.DISC)}
+        self.bodies = {s.level: self._body(s, self._body_fields[s.level]) for s in segmentation.of_kind(Kind.BODY)}
+
+    def _mask_of_kinds(self, *kinds: Kind) -> NDArray[np.bool_]:
+        values = [s.value for kind in kinds for s in self.segmentation.of_kind(kind)]
+        table = np.zeros(256, bool)
+        table[values] = True
+        mask: NDArray[np.bool_] = table[self.segmentation.labels]
+        return mask
+
+    def _field(self, structure: Structure) -> Field | None:
+        box = self._boxes[structure.value - 1]
+        return make_field(self.segmentation.labels == structure.value, self.affine, box) if box else None
+
+    def _slices(self, structure: Structure) -> int:
+        box = self._boxes[structure.value - 1]
+        axis = int(np.argmax(np.linalg.norm(self.affine[:3, :3], axis=0)))
+        return box[axis].stop - box[axis].start if box else 0
+
+    def towards_anterior(self, centroid: Array) -> tuple[Array, bool]:
+        """Direction from the canal's centreline to a centroid; (anterior of the image, False) where there is no canal."""
+        if self.line is None:
+            return np.array([0.0, 1.0, 0.0]), False
+        nearest = self.line.points[self.line.nearest(centroid)]
+        return centroid - nearest, True
+
+    def _up(self, centroid: Array) -> Array:
+        """Rough direction along the spine at a centroid, towards the head."""
+        if self.line is not None:
+            tangent: Array = self.line.tangents[self.line.nearest(centroid)]
+            return tangent
+        others = sorted(self._middles, key=lambda c: float(np.linalg.norm(c - centroid)))[1:3]
+        if others:
+            direction = unit(others[0] - centroid)
+            return direction if direction[2] > 0 else -direction
+        return np.array([0.0, 0.0, 1.0])
+
+    def _disc(self, structure: Structure, field: Field | None) -> Piece | None:
+        if field is None:
+            return None
+        upper_name, _, lower_name = structure.level.partition("-")
+        above, below = self._body_fields.get(upper_name), self._body_fields.get(lower_name)
+        up = self._up(field.centroid)
+        anterior, has_canal = self.towards_anterior(field.centroid)
+        normal = thin_axis(field, up)
+        if normal @ up < 0.6:
+            normal = up
+        frame = make_frame(field.centroid, normal, anterior, fallback=True)
+        planes = None
+        for _ in range(2):
+            depth, width = _extent(field, frame)
+            surfaces = [
+                endplate_points(frame, field, body, side, depth, width)
+                for body, side in ((above, True), (below, False))
+            ]
+            planes = [fit_plane(points, frame.superior) for points, _ in surfaces]
+            normals = [plane[1] for plane in planes if plane is not None and plane[1] @ frame.superior > 0.5]
+            if len(normals) < 2:
+                break
+            frame = make_frame(field.centroid, normals[0] + normals[1], anterior, fallback=not has_canal)
+        ends: list[Endplate | None] = [None, None]
+        if planes is not None and not (frame.fallback and has_canal):
+            for n, (plane, body, (_, own)) in enumerate(zip(planes, (above, below), surfaces, strict=True)):
+                if plane is not None:
+                    into_body = frame.superior if n == 0 else -frame.superior
+                    bounded, inwards = (body, into_body) if own and body else (field, -into_body)
+                    ends[n] = endplate_line(frame, plane[0], plane[1], bounded, inwards, own)
+        return Piece(structure, field, frame, ends[0], ends[1], self._slices(structure))
+
+    def _body(self, structure: Structure, field: Field | None) -> Piece | None:
+        if field is None:
+            return None
+        up = self._up(field.centroid)
+        anterior, has_canal = self.towards_anterior(field.centroid)
+        frame = make_frame(field.centroid, up, anterior, fallback=True)
+        ends: list[Endplate | None] = [None, None]
+        for _ in range(2):
+            depth, width = _extent(field, frame)
+            surfaces = [_body_surface(frame, field, side, depth, width) for side in (True, False)]
+            planes = [fit_plane(points, frame.superior) for points in surfaces]
+            if any(plane is None or plane[1] @ frame.superior < 0.6 for plane in planes):
+                return Piece(structure, field, frame, None, None, self._slices(structure))
+            normals = [plane[1] for plane in planes if plane is not None]
+            frame = make_frame(field.centroid, normals[0] + normals[1], anterior, fallback=not has_canal)
+        for n, plane in enumerate(planes):
+            if plane is not None:
+                inwards = -frame.superior if n == 0 else frame.superior
+                ends[n] = endplate_line(frame, plane[0], plane[1], field, inwards, True)
+        return Piece(structure, field, frame, ends[0], ends[1], self._slices(structure))
+
+    def body_of(self, level: str) -> Piece | None:
+        """The body of a vertebra, None where it is not segmented."""
+        return self.bodies.get(level)
+
+    def level_order(self) -> list[str]:
+        """Names of the bodies from head to sacrum."""
+        return sorted(self.bodies, key=lambda name: 19.5 if name == "T13" else vertebra_value(name))
+
+
+def _extent(field: Field, frame: Frame) -> tuple[float, float]:
+    """Half depth (mm) of a structure, and half the width over which its endplates are looked at."""
+    depth = intervals(field, frame.origin[None], frame.anterior, 40.0)[0]
+    width = intervals(field, frame.origin[None], frame.right, 40.0)[0]
+    half_depth = float(depth[1] - depth[0]) / 2 if np.isfinite(depth).all() else 12.0
+    half_width = float(width[1] - width[0]) / 2 * 0.7 if np.isfinite(width).all() else 3.0
+    return max(half_depth, 4.0), min(max(half_width, 0.0), _LATERAL_MM)
+
+
+def _body_surface(frame: Frame, field: Field, up: bool, half_depth: float, half_width: float) -> Array:
+    u = np.arange(-0.75 * half_depth, 0.75 * half_depth + 0.01, 1.0)
+    v = np.arange(-half_width, half_width + 0.01, 1.0)
+    grid = np.stack(np.meshgrid(u, v, indexing="ij"), axis=-1).reshape(-1, 2)
+    origins = frame.origin + grid[:, :1] * frame.anterior + grid[:, 1:] * frame.right
+    end = intervals(field, origins, frame.superior, 30.0)[:, 1 if up else 0]
+    keep = np.isfinite(end)
+    points: Array = origins[keep] + end[keep, None] * frame.superior
+    return points
