@@ -80,3 +80,118 @@ def vertebra_name(value: int) -> str:
 def disc_name(upper: str, lower: str) -> str:
     """``disc_name("L4", "L5")`` -> ``"L4-L5"``."""
     return f"{upper}-{lower}"
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept (scheme SCT is SNOMED CT)."""
+
+    value: str
+    meaning: str
+    scheme: str = "SCT"
+
+
+#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0; L6, T13 have no code of their
+#: own there and carry that of any vertebra, their discs that of the vertebral column.
+_VERTEBRA_CODES = {
+    "C1": "14806007", "C2": "39976000", "C3": "113205007", "C4": "5329002", "C5": "36978003", "C6": "36054005",
+    "C7": "87391001", "T1": "64864005", "T2": "53733008", "T3": "1626008", "T4": "73071006", "T5": "56401006",
+    "T6": "45296009", "T7": "62487009", "T8": "11068009", "T9": "82687006", "T10": "7610001", "T11": "12989004",
+    "T12": "23215003", "L1": "66794005", "L2": "14293000", "L3": "36470004", "L4": "11994002", "L5": "49668003",
+}  # fmt: skip
+_DISC_CODES = {
+    "C2-C3": "1078209008", "C3-C4": "58820006", "C4-C5": "49400002", "C5-C6": "73959003", "C6-C7": "75095006",
+    "C7-T1": "37414007", "T1-T2": "40908007", "T2-T3": "6004007", "T3-T4": "2620004", "T4-T5": "82965004",
+    "T5-T6": "72692000", "T6-T7": "74401007", "T7-T8": "28693002", "T8-T9": "9188009", "T9-T10": "113209001",
+    "T10-T11": "34959001", "T11-T12": "1537001", "T12-L1": "76206002", "L1-L2": "80064006", "L2-L3": "67459009",
+    "L3-L4": "62551000", "L4-L5": "84020006", "L5-S1": "715056000",
+}  # fmt: skip
+_VERTEBRA = Code("51282000", "Vertebra")
+_ARCH = Code("40265002", "Arch of vertebra")
+_DISC = Code("421060004", "Structure of vertebral column")
+_SACRUM = Code("54735007", "Sacrum")
+_CANAL = Code("61853006", "Spinal canal structure")
+_CORD = Code("2748008", "Spinal cord")
+
+
+def code_of(kind: Kind, level: str) -> Code:
+    """SNOMED CT code of a structure; the general one where its level has none."""
+    if kind is Kind.BODY and level in _VERTEBRA_CODES:
+        return Code(_VERTEBRA_CODES[level], f"{level} vertebra")
+    if kind is Kind.DISC and level in _DISC_CODES:
+        return Code(_DISC_CODES[level], f"{level.replace('-', '/')} disc")
+    general = {
+        Kind.BODY: _VERTEBRA,
+        Kind.POSTERIOR: _ARCH,
+        Kind.DISC: _DISC,
+        Kind.SACRUM: _SACRUM,
+        Kind.CANAL: _CANAL,
+        Kind.CORD: _CORD,
+    }
+    return general[kind]
+
+
+Colour = tuple[int, int, int]
+
+#: Neighbouring levels differ in colour; vertebrae are warm, discs green, canal and cord stand apart.
+_BODY_COLOURS: tuple[Colour, ...] = ((232, 190, 122), (216, 128, 104), (198, 150, 196), (240, 160, 80))
+_DISC_COLOURS: tuple[Colour, ...] = ((104, 204, 112), (52, 158, 140))
+_SINGLE_COLOURS: dict[Kind, Colour] = {
+    Kind.SACRUM: (170, 140, 110),
+    Kind.CANAL: (80, 200, 245),
+    Kind.CORD: (250, 232, 80),
+}
+
+
+def colour_of(kind: Kind, level: str) -> Colour:
+    """Display colour of a structure, 0-255 RGB."""
+    if kind in _SINGLE_COLOURS:
+        return _SINGLE_COLOURS[kind]
+    place = VERTEBRA_ORDER.index(level.partition("-")[0])
+    if kind is Kind.DISC:
+        return _DISC_COLOURS[place % len(_DISC_COLOURS)]
+    red, green, blue = _BODY_COLOURS[place % len(_BODY_COLOURS)]
+    return (red, green, blue) if kind is Kind.BODY else (red * 7 // 10, green * 7 // 10, blue * 7 // 10)
+
+
+@dataclass(frozen=True)
+class StructureInfo:
+    """One row of the table of all structures."""
+
+    value: int
+    name: str
+    kind: Kind
+    level: str
+    code: Code
+    colour: Colour
+
+
+def all_structures() -> tuple[StructureInfo, ...]:
+    """Every structure that can be named: vertebrae with their posterior elements and discs, sacrum, canal, cord."""
+    found = []
+    for place, name in enumerate(VERTEBRA_ORDER[:-1]):
+        value = vertebra_value(name)
+        found.append((value, name, Kind.BODY, name))
+        found.append((POSTERIOR_OFFSET + value, f"{name} posterior elements", Kind.POSTERIOR, name))
+        if name != "C1":
+            found += [
+                (DISC_OFFSET + value, disc_name(name, lower), Kind.DISC, disc_name(name, lower))
+                for lower in _lower_neighbours(place)
+            ]
+    found += [
+        (SACRUM_VALUE, "Sacrum", Kind.SACRUM, "S1"),
+        (CANAL_VALUE, "Spinal canal", Kind.CANAL, ""),
+        (CORD_VALUE, "Spinal cord", Kind.CORD, ""),
+    ]
+    return tuple(
+        StructureInfo(value, name, kind, level, code_of(kind, level), colour_of(kind, level))
+        for value, name, kind, level in found
+    )
+
+
+def _lower_neighbours(place: int) -> list[str]:
+    """Vertebrae that can lie right below: T12 is followed by T13 or L1, L5 by L6 or S1."""
+    below = [VERTEBRA_ORDER[place + 1]]
+    if below[0] in ("T13", "L6"):
+        below.append(VERTEBRA_ORDER[place + 2])
+    return below

@@ -14,20 +14,12 @@ from .errors import OutputError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary name with the same ending in the same folder; rename it to `path` on success, else delete it.
+    """Yield a file of the same name in a temporary folder beside `path`; move it there on success, else delete it.
 
     :raises OutputError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or "the disk refused it"
-        raise OutputError(f"{path.name} could not be written: {reason}.", "Check the folder and the disk.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_folder(path.parent) as folder:
+        yield folder / path.name
 
 
 @contextmanager
@@ -39,7 +31,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder.parent))
         yield temporary
         folder.mkdir(exist_ok=True)
         for file in sorted(temporary.iterdir()):

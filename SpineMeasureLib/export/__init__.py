@@ -1,0 +1,1 @@
+"""Files that leave the program: tables, pictures, run information."""

@@ -1,0 +1,80 @@
+"""measurements.csv, measurements.json and labels.json."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ..anatomy import code_of
+from ..files import atomic_path
+from ..measure.definitions import definition
+from ..measure.types import Measurement
+from ..segmentation import SpineSegmentation
+
+#: Columns of measurements.csv and of the table in the scene: name, whether it holds numbers.
+COLUMNS: tuple[tuple[str, bool], ...] = (
+    ("level", False), ("quantity", False), ("method", False), ("value", True), ("unit", False), ("boundary", False),
+    ("source", False), ("flags", False), ("p1_r", True), ("p1_a", True), ("p1_s", True), ("p2_r", True),
+    ("p2_a", True), ("p2_s", True), ("confidence", True), ("reference_mean", True), ("reference_sd", True),
+    ("reference_source", False),
+)  # fmt: skip
+
+Cell = str | float | None
+
+
+def table_rows(measurements: Sequence[Measurement]) -> list[list[Cell]]:
+    """One row per measurement, in the order of `COLUMNS`; None where there is no number. Points are RAS mm."""
+    rows = []
+    for m in measurements:
+        points = [*(m.p1 or (None,) * 3), *(m.p2 or (None,) * 3)]
+        reference: list[Cell] = (
+            [m.reference.mean, m.reference.sd, m.reference.source] if m.reference else [None, None, ""]
+        )
+        head: list[Cell] = [m.level, m.quantity, m.method, m.value, m.unit, m.boundary, m.source, " ".join(m.flags)]
+        rows.append([*head, *points, m.confidence, *reference])
+    return rows
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.4f}".rstrip("0").rstrip(".") if isinstance(cell, float) else str(cell)
+
+
+def write_csv(measurements: Sequence[Measurement], path: Path) -> None:
+    """Write measurements.csv: one row per value, empty cells where there is none."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([name for name, _ in COLUMNS])
+        writer.writerows([_text(cell) for cell in row] for row in table_rows(measurements))
+
+
+def write_json(measurements: Sequence[Measurement], provenance: dict[str, object], path: Path) -> None:
+    """Write measurements.json: every field of every measurement, its definition, and where it came from."""
+    values = [{**asdict(m), "definition": definition(m.quantity, m.method).text} for m in measurements]
+    _dump({"frame": "RAS mm", "provenance": provenance, "measurements": values}, path)
+
+
+def write_labels(segmentation: SpineSegmentation, path: Path) -> None:
+    """Write labels.json: what each value of labels.nii.gz is."""
+    labels = {}
+    for s in segmentation.structures:
+        code = code_of(s.kind, s.level)
+        labels[str(s.value)] = {
+            "name": s.name,
+            "kind": s.kind.value,
+            "level": s.level,
+            "code": {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
+            "confidence": None if s.confidence is None else round(s.confidence, 4),
+            "flags": list(s.flags),
+        }
+    anchor = {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
+    _dump({**anchor, "labels": labels}, path)
+
+
+def _dump(content: object, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
