@@ -23,6 +23,21 @@ _SIZES = ((384, 256), (320, 320), (512, 192), (448, 224), (608, 160), (576, 448)
 _SIZE_WEIGHTS = (0.3, 0.15, 0.2, 0.2, 0.1, 0.05)
 _AREA_PER_SAMPLE = 384 * 256
 _AVERAGE_DECAY = 0.995
+#: The last part of the budget is trained on samples nearer to real images.
+_LIGHT_FROM = 0.7
+LIGHT = Augmentation(
+    thick_slices=0.2,
+    scale=1.15,
+    rotation_deg=7.0,
+    low_resolution=0.15,
+    gamma=0.4,
+    inversion=0.05,
+    curve=0.1,
+    tissue_contrast=0.15,
+    bias_field=0.3,
+    noise=0.25,
+    field_cut=0.1,
+)
 _SAVE_EVERY_S = 120.0
 
 
@@ -46,6 +61,7 @@ class TrainingOptions:
     threads: int = 0
     filters: tuple[int, ...] = (32, 48, 96, 160, 224)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    final_augmentation: Augmentation = field(default_factory=lambda: LIGHT)
 
 
 def load_cases(root: Path, datasets: Sequence[str], exclude: Sequence[str] = ()) -> list[TrainingCase]:
@@ -89,7 +105,8 @@ def train(
         rate = _learning_rate(elapsed / budget) * options.learning_rate
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images, codes = _batch(cases, weights, options, rng)
+        augmentation = options.augmentation if elapsed < _LIGHT_FROM * budget else options.final_augmentation
+        images, codes = _batch(cases, weights, options.batch, augmentation, rng)
         images, codes = images.to(device), codes.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = network(images)
@@ -132,12 +149,12 @@ def _case_weights(cases: Sequence[TrainingCase], datasets: dict[str, float]) -> 
 
 
 def _batch(
-    cases: Sequence[TrainingCase], weights: np.ndarray, options: TrainingOptions, rng: np.random.Generator
+    cases: Sequence[TrainingCase], weights: np.ndarray, batch: int, augmentation: Augmentation, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     size = _SIZES[rng.choice(len(_SIZES), p=_SIZE_WEIGHTS)]
-    count = max(1, round(options.batch * _AREA_PER_SAMPLE / (size[0] * size[1])))
+    count = max(1, round(batch * _AREA_PER_SAMPLE / (size[0] * size[1])))
     drawn = rng.choice(len(cases), size=count, p=weights)
-    samples = [sample(cases[n], size, rng, options.augmentation) for n in drawn]
+    samples = [sample(cases[n], size, rng, augmentation) for n in drawn]
     return torch.stack([s[0] for s in samples]), torch.stack([s[1] for s in samples])
 
 

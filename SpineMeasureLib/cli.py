@@ -1,0 +1,237 @@
+"""``spinemeasure``: the command line for people."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from . import __version__
+from .__main__ import cancel_on_signals, run_with_json_lines
+from .errors import SpineMeasureError
+from .measure.types import Measurement
+from .pipeline import Job, Result, run
+from .progress import Progress
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure a spine MRI."
+)
+train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
+app.add_typer(train_app, name="train")
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False)
+
+Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
+Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
+SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
+BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
+Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
+
+#: What the table in the terminal shows: heading, quantity, method.
+_TABLE = (
+    ("anterior", "disc_height_anterior", "chord10"),
+    ("middle", "disc_height_middle", "chord50"),
+    ("posterior", "disc_height_posterior", "chord90"),
+    ("depth", "disc_depth", "depth50"),
+    ("index", "disc_height_index", "dhi_mean3"),
+    ("wedge", "disc_wedge", "wedge"),
+    ("canal AP", "canal_ap", "disc_level"),
+    ("canal min", "canal_ap_minimum", "within_5mm"),
+)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """End every error in a sentence and its exit code; the unexpected ones leave a log."""
+    cancel_on_signals()
+    try:
+        yield
+    except SpineMeasureError as error:
+        errors.print(f"[red]Error:[/red] {error}")
+        raise typer.Exit(error.exit_code) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        with tempfile.NamedTemporaryFile("w", prefix="spinemeasure-", suffix=".log", delete=False) as log:
+            log.write(traceback.format_exc())
+        errors.print(f"[red]Error:[/red] Something unexpected went wrong ({type(error).__name__}). Details: {log.name}")
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def terminal_progress() -> Iterator[Progress]:
+    """A progress bar on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("start", total=1.0)
+
+        def show(stage: str, fraction: float, message: str = "") -> None:
+            bar.update(task, completed=fraction, description=f"{stage} {message}".strip())
+
+        yield show
+
+
+def _run(job: Job, json_progress: bool) -> Result | None:
+    if json_progress:
+        cancel_on_signals()
+        raise typer.Exit(run_with_json_lines(job))
+    with plain_errors(), terminal_progress() as progress:
+        return run(job, progress)
+
+
+@app.command()
+def measure(
+    image: Image,
+    out: Out,
+    labels: Labels = None,
+    device: Device = "auto",
+    lowest_disc: Lowest = None,
+    series: SeriesOption = None,
+    bundle: BundleOption = None,
+    json_progress: Json = False,
+) -> None:
+    """Segment and measure an image; write labels, table, Slicer scene and picture."""
+    job = Job(image, out, labels, series, device, bundle, lowest_disc)
+    result = _run(job, json_progress)
+    if result:
+        console.print(result_table(result.measurements))
+        _report(result, out)
+
+
+@app.command()
+def segment(
+    image: Image,
+    out: Out,
+    device: Device = "auto",
+    lowest_disc: Lowest = None,
+    series: SeriesOption = None,
+    bundle: BundleOption = None,
+    json_progress: Json = False,
+) -> None:
+    """Segment an image; write labels and Slicer scene without measuring."""
+    result = _run(Job(image, out, None, series, device, bundle, lowest_disc, measure=False), json_progress)
+    if result:
+        names = ", ".join(s.name for s in result.segmentation.structures)
+        console.print(f"Found: {names}", soft_wrap=True)
+        _report(result, out)
+
+
+def _report(result: Result, out: Path) -> None:
+    for warning in result.warnings:
+        errors.print(f"[yellow]Note:[/yellow] {warning}")
+    console.print(f"{len(result.files)} files in {out}: {', '.join(result.files)}", soft_wrap=True)
+
+
+def result_table(measurements: list[Measurement]) -> Table:
+    """The disc levels with their main values, mm unless the heading says otherwise."""
+    by_key = {m.key: m for m in measurements}
+    levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
+    table = Table(title="Disc heights, AP depth and canal AP in mm; wedge in degrees", title_justify="left")
+    table.add_column("level")
+    for heading, _, _ in _TABLE:
+        table.add_column(heading, justify="right")
+    table.add_column("flags", overflow="fold")
+    for level in levels:
+        found = [by_key.get((level, quantity, method)) for _, quantity, method in _TABLE]
+        cells = [f"{m.value:.{2 if m.unit == 'ratio' else 1}f}" if m and m.value is not None else "-" for m in found]
+        flags = dict.fromkeys(flag for m in found if m for flag in m.flags if flag != "not_measurable")
+        table.add_row(level, *cells, ", ".join(flags))
+    return table
+
+
+@app.command()
+def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None) -> None:
+    """Show geometry of an image (or the series of a DICOM folder), device, model and versions."""
+    from .export.runinfo import versions
+
+    with plain_errors():
+        if image is not None:
+            _image_info(image)
+        from .segment.bundle import open_bundle
+        from .segment.device import choose_device, describe
+
+        console.print(f"device: {describe(choose_device('auto'))}")
+        bundle = open_bundle()
+        console.print(f"model: {bundle.name} {bundle.version}, SHA-256 {bundle.sha256}", soft_wrap=True)
+        console.print(", ".join(f"{name} {number}" for name, number in versions().items()), soft_wrap=True)
+
+
+def _image_info(path: Path) -> None:
+    from .volume import read_volume
+
+    if path.is_dir():
+        from .dicom_series import list_series
+
+        for series in list_series(path):
+            console.print(f"series {series}", soft_wrap=True)
+    volume = read_volume(path)
+    console.print(f"shape: {' x '.join(map(str, volume.array.shape))} voxels (i, j, k), {volume.array.dtype}")
+    console.print(f"spacing: {' x '.join(f'{s:.3f}' for s in volume.spacing)} mm")
+    console.print("voxel to RAS mm:\n" + "\n".join("  " + " ".join(f"{x:10.4f}" for x in row) for row in volume.affine))
+    for key in ("modality", "series", "series_chosen"):
+        if key in volume.meta:
+            console.print(f"{key.replace('_', ' ')}: {volume.meta[key]}")
+
+
+@app.command()
+def methods() -> None:
+    """Print the definition of every value."""
+    from .measure import methods as definitions
+
+    table = Table(show_lines=True)
+    for heading in ("quantity", "method", "unit", "definition", "source"):
+        table.add_column(heading, overflow="fold")
+    for d in definitions():
+        table.add_row(d.quantity, d.method, d.unit, d.text, d.source)
+    console.print(table)
+
+
+@train_app.command("segmentation")
+def train_segmentation(
+    data: Annotated[Path, typer.Option(help="Folder with the training sets.")],
+    work: Annotated[Path, typer.Option(help="Checkpoints, scores and plots; a stopped run goes on from here.")],
+    bundle: Annotated[Optional[Path], typer.Option(help="Write the final model as a bundle here.")] = None,
+    minutes: Annotated[float, typer.Option(help="Time budget of each model.")] = 45.0,
+    folds: Annotated[int, typer.Option(help="Folds of the patient-wise cross-validation.")] = 3,
+    only: Annotated[Optional[list[str]], typer.Option(help="Train only this part: a fold number or 'final'.")] = None,
+    device: Device = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
+    seed: int = 0,
+) -> None:
+    """Train the segmentation model: cross-validation by patient, final model, bundle and model card."""
+    with plain_errors(), terminal_progress() as progress:
+        from .segment.device import choose_device
+        from .train.command import Plan
+        from .train.command import run as run_training
+        from .train.segmentation import TrainingOptions
+
+        options = TrainingOptions(minutes=minutes, device=choose_device(device).type, threads=threads, seed=seed)
+        run_training(Plan(data, work, bundle, folds, tuple(only or ()), options), progress)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Measure a spine MRI."""
+    logging.getLogger("monai").setLevel(logging.ERROR)
+    if version:
+        console.print(__version__)
+        raise typer.Exit
+
+
+if __name__ == "__main__":
+    app()

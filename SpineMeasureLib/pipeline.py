@@ -1,0 +1,193 @@
+"""The whole way from an image to the output folder, used by the command line and by the child process of Slicer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DependencyError, GeometryMismatchError
+from .files import atomic_folder
+from .measure.types import Measurement
+from .progress import Progress, silent
+from .segmentation import SpineSegmentation
+from .volume import Volume, check_mri, read_volume, write_volume
+
+#: How far (mm) the grid of a label map may lie from the image's.
+_SAME_GRID_MM = 0.05
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do.
+
+    :ivar labels: a label map to use instead of the model.
+    :ivar measure: False to stop after segmenting.
+    :ivar picture: whether to draw overview.png (matplotlib).
+    """
+
+    image: Path
+    out: Path
+    labels: Path | None = None
+    series: str | None = None
+    device: str = "auto"
+    bundle: Path | None = None
+    lowest_disc: str | None = None
+    measure: bool = True
+    picture: bool = True
+
+
+@dataclass
+class Result:
+    """What came of it."""
+
+    segmentation: SpineSegmentation
+    measurements: list[Measurement]
+    files: list[str]
+    warnings: list[str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Clock:
+    """Seconds per stage, in the order in which they were entered."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+
+
+def run(job: Job, progress: Progress = silent) -> Result:
+    """Read, segment (or take labels), measure, and write every output; all files appear together at the end.
+
+    :raises SpineMeasureError: one of its subclasses; nothing is written then.
+    """
+    clock = _Clock()
+    with clock.stage("read"):
+        progress("read", 0.0, job.image.name)
+        volume = read_volume(job.image, job.series)
+        check_mri(volume)
+    warnings = [str(w) for w in _listed(volume.meta.get("warnings"))]
+    with clock.stage("segment"):
+        segmentation = _segmentation(job, volume, progress)
+    warnings += segmentation.warnings
+    measurements: list[Measurement] = []
+    if job.measure:
+        from .measure import measure
+
+        with clock.stage("measure"):
+            measurements = measure(segmentation, progress)
+    with atomic_folder(job.out) as folder:
+        with clock.stage("write"):
+            _write(job, folder, volume, segmentation, measurements, warnings, progress)
+        _write_run(folder, job, volume, segmentation, warnings, clock.seconds)
+        files = sorted(file.name for file in folder.iterdir())
+    progress("done", 1.0, "")
+    return Result(segmentation, measurements, files, warnings, clock.seconds)
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmentation:
+    if job.labels is None:
+        from .segment import segment_volume
+
+        return segment_volume(
+            volume, bundle=job.bundle, device=job.device, lowest_disc=job.lowest_disc, progress=progress
+        )
+    from .segment.existing import segmentation_from_labels
+
+    progress("labels", 0.0, job.labels.name)
+    labels = on_grid_of(volume, read_volume(job.labels))
+    segmentation = segmentation_from_labels(labels, lowest_disc=job.lowest_disc)
+    return replace(segmentation, provenance={"labels": job.labels.name})
+
+
+def on_grid_of(volume: Volume, labels: Volume) -> Volume:
+    """The labels, checked to lie on the image's voxels.
+
+    :raises GeometryMismatchError: they do not.
+    """
+    corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    corners[:, :3] *= np.array(volume.array.shape) - 1
+    same = labels.array.shape == volume.array.shape
+    if same and np.abs(corners @ (labels.affine - volume.affine).T).max() < _SAME_GRID_MM:
+        return Volume(labels.array, volume.affine, labels.meta)
+    raise GeometryMismatchError(
+        "The label map does not lie on the voxels of the image.", "Resample it to the image's geometry first."
+    )
+
+
+def _write(
+    job: Job,
+    folder: Path,
+    volume: Volume,
+    segmentation: SpineSegmentation,
+    measurements: list[Measurement],
+    warnings: list[str],
+    progress: Progress,
+) -> None:
+    from .export.tables import write_csv, write_json, write_labels
+
+    progress("write", 0.0, "labels")
+    write_volume(segmentation.as_volume(), folder / "labels.nii.gz")
+    write_labels(segmentation, folder / "labels.json")
+    if job.measure:
+        write_csv(measurements, folder / "measurements.csv")
+        write_json(measurements, provenance(segmentation), folder / "measurements.json")
+    progress("write", 0.3, "scene")
+    try:
+        from .review.save import write_scene
+
+        name = str(volume.meta.get("series") or "Spine")
+        write_scene(volume, segmentation, measurements, folder / "scene.mrb", folder / "segmentation.seg.nrrd", name)
+    except DependencyError as error:
+        warnings.append(f"No Slicer scene was written. {error}")
+    if job.measure and job.picture:
+        progress("write", 0.7, "picture")
+        try:
+            from .export.overview import write_overview
+        except ImportError as error:
+            warnings.append(f"No overview picture was drawn: the package '{error.name}' is not installed.")
+        else:
+            write_overview(volume, segmentation, measurements, folder / "overview.png")
+
+
+def provenance(segmentation: SpineSegmentation) -> dict[str, object]:
+    """Model, versions and anchor, stamped on every output."""
+    from .export.runinfo import versions
+
+    anchor = {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
+    return {**segmentation.provenance, **anchor, "versions": versions()}
+
+
+def _write_run(
+    folder: Path,
+    job: Job,
+    volume: Volume,
+    segmentation: SpineSegmentation,
+    warnings: list[str],
+    seconds: dict[str, float],
+) -> None:
+    spacing = [round(s, 4) for s in volume.spacing]
+    described = {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
+    content = {
+        "input": {"file": job.image.name, "shape": list(volume.array.shape), "spacing_mm": spacing, **described},
+        **provenance(segmentation),
+        "seconds": seconds,
+        "warnings": warnings,
+    }
+    (folder / "run.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
