@@ -245,11 +245,12 @@ def _step(frames: Sequence[Frame]) -> NDArray[np.float64]:
     return normal * float(step @ normal)
 
 
-def _pixels(frames: Sequence[Frame]) -> NDArray[np.generic]:
+def _pixels(frames: Sequence[Frame]) -> NDArray[Any]:
     """Array[i,j,k] of the frames; SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them."""
     import SimpleITK as sitk
 
-    slices, cache = [], {}
+    slices: list[NDArray[Any]] = []
+    cache: dict[Path, NDArray[Any]] = {}
     for frame in frames:
         if frame.file not in cache:
             cache.clear()

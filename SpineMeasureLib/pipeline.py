@@ -170,8 +170,8 @@ def provenance(segmentation: SpineSegmentation) -> dict[str, object]:
     """Model, versions and anchor, stamped on every output."""
     from .export.runinfo import versions
 
-    anchor = {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
-    return {**segmentation.provenance, **anchor, "versions": versions()}
+    own: dict[str, object] = {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
+    return {**segmentation.provenance, **own, "versions": versions()}
 
 
 def _write_run(
@@ -183,9 +183,10 @@ def _write_run(
     seconds: dict[str, float],
 ) -> None:
     spacing = [round(s, 4) for s in volume.spacing]
-    described = {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
-    content = {
-        "input": {"file": job.image.name, "shape": list(volume.array.shape), "spacing_mm": spacing, **described},
+    source: dict[str, object] = {"file": job.image.name, "shape": list(volume.array.shape), "spacing_mm": spacing}
+    source |= {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
+    content: dict[str, object] = {
+        "input": source,
         **provenance(segmentation),
         "seconds": seconds,
         "warnings": warnings,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: ``progress(stage, fraction, message)``; fraction of the stage in 0..1. It may raise `CancelledError` to stop the work.
+#: ``progress(stage, fraction, message)``; fraction of the stage in 0..1. It may raise
+#: `CancelledError` to stop the work.
 Progress = Callable[[str, float, str], None]
 
 

@@ -6,7 +6,7 @@ import gzip
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Volume:
     :ivar meta: what the source said of itself (format, modality, series description ...), no patient identity.
     """
 
-    array: NDArray[np.generic]
+    array: NDArray[Any]
     affine: NDArray[np.float64]
     meta: dict[str, object] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .frames import Endplate, Frame, make_frame, tilt
-from .rows import row
+from .rows import Shared, row
 from .spine import Piece, Spine
 from .types import Measurement
 
@@ -57,4 +57,4 @@ def _cut(*pieces: Piece) -> bool:
 def _angle(level: str, quantity: str, method: str, value: float, *pieces: Piece) -> Measurement:
     flags = tuple(dict.fromkeys(flag for p in pieces for flag in p.flags()))
     sure = [p.structure.confidence for p in pieces if p.structure.confidence is not None]
-    return row(level, quantity, method, value, flags=flags, confidence=float(np.min(sure)) if sure else None)
+    return row(level, quantity, method, value, Shared(None, flags, float(np.min(sure)) if sure else None))

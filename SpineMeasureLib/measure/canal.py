@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .canal_line import CrossSection, cross_section, transverse
 from .disc import depth_line
 from .fields import Field
-from .rows import length, row
+from .rows import Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
 
@@ -24,28 +26,28 @@ _REFERENCE_MM = range(10, 31)
 def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:
     """Canal (and cord) rows at the height of a disc (``"disc_level"``) or body (``"mid_vertebral"``)."""
     flags = tuple(f for f in piece.flags() if f != "cut_by_field_of_view")
-    confidence = piece.structure.confidence
+    common = Shared(None, flags, piece.structure.confidence)
     if spine.line is None or spine.canal is None:
         note = "no canal is segmented"
-        return [row(level, "canal_ap", place, None, flags=flags, confidence=confidence, note=note)]
+        return [row(level, "canal_ap", place, None, common, note=note)]
     index = spine.line.crossing(piece.frame.origin, piece.frame.superior)
     section = cross_section(spine.canal, spine.line, index, piece.frame.origin) if index is not None else None
     if index is None or section is None:
         note = "the canal does not reach this level"
-        return [row(level, "canal_ap", place, None, flags=flags, confidence=confidence, note=note)]
-    common = {"flags": flags, "confidence": confidence, "plane": section.plane}
-    area_flags = flags
+        return [row(level, "canal_ap", place, None, common, note=note)]
+    common = replace(common, plane=section.plane)
+    area_flags: tuple[str, ...] = ()
     if np.linalg.norm(spine.affine[:3, :3], axis=0).max() > _THIN_SLICES_MM:
-        area_flags = (*area_flags, "low_confidence")
+        area_flags = ("low_confidence",)
     if spine.canal.cut_across and _at_slab_edge(spine.canal, section):
         area_flags = (*area_flags, "cut_by_field_of_view")
     spread = _spread(spine, index, piece)
     rows = [
-        row(level, "canal_ap", place, section.diameter, ends=section.ends, spread=spread, **common),
-        row(level, "canal_area", place, section.area, **{**common, "flags": area_flags}),
+        row(level, "canal_ap", place, section.diameter, ends=section.ends, spread=spread, shared=common),
+        row(level, "canal_area", place, section.area, common.flagged(*area_flags)),
     ]
     if place == "disc_level":
-        rows.append(_minimum(spine, level, piece, index, flags, confidence))
+        rows.append(_minimum(spine, level, piece, index, common))
         rows.append(_compression(spine.canal, spine, level, piece, index, "canal_compression", common))
     rows += _cord_rows(spine, level, piece, index, section, place, common, area_flags)
     return rows
@@ -82,27 +84,15 @@ def _spread(spine: Spine, index: int, piece: Piece) -> float | None:
     return float(np.std([s.diameter for s in near], ddof=1)) if len(near) == 3 else None
 
 
-def _minimum(
-    spine: Spine, level: str, piece: Piece, index: int, flags: tuple[str, ...], confidence: float | None
-) -> Measurement:
+def _minimum(spine: Spine, level: str, piece: Piece, index: int, common: Shared) -> Measurement:
     assert spine.canal is not None
     near = range(index - _MINIMUM_WITHIN_MM, index + _MINIMUM_WITHIN_MM + 1)
     sections = _sections(spine.canal, spine, list(near), piece.frame.origin)
     if not sections:
-        return row(
-            level, "canal_ap_minimum", "within_5mm", None, flags=flags, note="the canal does not reach this level"
-        )
+        return row(level, "canal_ap_minimum", "within_5mm", None, common, note="the canal does not reach this level")
     least = min(sections, key=lambda s: s.diameter)
-    return row(
-        level,
-        "canal_ap_minimum",
-        "within_5mm",
-        least.diameter,
-        ends=least.ends,
-        plane=least.plane,
-        flags=flags,
-        confidence=confidence,
-    )
+    shared = replace(common, plane=least.plane)
+    return row(level, "canal_ap_minimum", "within_5mm", least.diameter, shared, ends=least.ends)
 
 
 def _compression(
@@ -112,7 +102,7 @@ def _compression(
     piece: Piece,
     index: int,
     quantity: str,
-    common: dict,  # type: ignore[type-arg]
+    common: Shared,
 ) -> Measurement:
     """1 - least diameter / mean of the references above and below."""
     target = piece.frame.origin
@@ -121,9 +111,9 @@ def _compression(
     below = _sections(field, spine, [index + i for i in _REFERENCE_MM], target)
     if not here or min(len(above), len(below)) < len(_REFERENCE_MM):
         note = "the references 10 to 30 mm above and below are not wholly in view"
-        return row(level, quantity, "1-mi/mean(ma,mb)", None, note=note, **common)
+        return row(level, quantity, "1-mi/mean(ma,mb)", None, note=note, shared=common)
     reference = (np.mean([s.diameter for s in above]) + np.mean([s.diameter for s in below])) / 2
-    return row(level, quantity, "1-mi/mean(ma,mb)", float(1 - min(s.diameter for s in here) / reference), **common)
+    return row(level, quantity, "1-mi/mean(ma,mb)", float(1 - min(s.diameter for s in here) / reference), shared=common)
 
 
 def _cord_rows(
@@ -133,7 +123,7 @@ def _cord_rows(
     index: int,
     canal: CrossSection,
     place: str,
-    common: dict,  # type: ignore[type-arg]
+    common: Shared,
     area_flags: tuple[str, ...],
 ) -> list[Measurement]:
     if spine.cord is None or spine.line is None:
@@ -145,10 +135,10 @@ def _cord_rows(
         return []
     sides = transverse(spine.cord, section)
     rows = [
-        row(level, "cord_ap", place, section.diameter, ends=section.ends, **common),
-        row(level, "cord_transverse", place, length(sides) if sides else None, ends=sides, **common),
-        row(level, "cord_area", place, section.area, **{**common, "flags": area_flags}),
-        row(level, "cord_occupancy", place, section.area / canal.area, **{**common, "flags": area_flags}),
+        row(level, "cord_ap", place, section.diameter, ends=section.ends, shared=common),
+        row(level, "cord_transverse", place, length(sides) if sides else None, ends=sides, shared=common),
+        row(level, "cord_area", place, section.area, common.flagged(*area_flags)),
+        row(level, "cord_occupancy", place, section.area / canal.area, common.flagged(*area_flags)),
     ]
     if place == "disc_level":
         rows.append(_compression(spine.cord, spine, level, piece, index, "cord_compression", common))
@@ -163,5 +153,5 @@ def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
         depth = depth_line(body.field, body.frame) if body else None
         if body is None or canal is None or depth is None or body.field.cut_in_slice:
             continue
-        found.append(row(level, "torg_pavlov_ratio", "canal_body", canal / length(depth), flags=body.flags()))
+        found.append(row(level, "torg_pavlov_ratio", "canal_body", canal / length(depth), Shared(None, body.flags())))
     return found

@@ -43,7 +43,8 @@ _ALL = (
         "Dabbs & Dabbs, Spine 1990",
     ),
     Definition(
-        "disc_height", "hurxthal", "mm", "Disc height (Hurxthal)", "distance between the midpoints of the facing endplates",
+        "disc_height", "hurxthal", "mm", "Disc height (Hurxthal)",
+        "distance between the midpoints of the facing endplates",
         "Hurxthal, Am J Roentgenol 1968",
     ),
     Definition(
@@ -54,7 +55,7 @@ _ALL = (
         "extent to right and left at mid-height; only where the whole disc is in the field of view",
     ),
     Definition("disc_area", "area", "mm2", "Disc sagittal area", f"area {_PLANE}"),
-    Definition("disc_volume", "volume", "mm3", "Disc volume", "voxels times voxel volume; flagged where the disc is cut"),
+    Definition("disc_volume", "volume", "mm3", "Disc volume", "voxels times voxel volume; flagged where it is cut"),
     Definition(
         "disc_height_index", "dhi_mean3", "ratio", "Disc height index",
         "mean of the three heights / mid AP depth of the vertebral body above",
@@ -89,7 +90,7 @@ _ALL = (
     ),
     Definition(
         "canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
-        "1 - least AP diameter at the disc / mean of the references, each averaged over 20 mm from 10 mm above and below",
+        "1 - least AP diameter at the disc / mean of the references, each over 20 mm from 10 mm above and below",
         "Fehlings et al., Spine 1999", _SAC,
     ),
     *(
@@ -112,7 +113,8 @@ _ALL = (
         "Torg et al., J Bone Joint Surg Am 1986", _SAC,
     ),
     Definition(
-        "body_height_anterior", "corner", "mm", "Body height, anterior", "distance between the anterior endplate corners",
+        "body_height_anterior", "corner", "mm", "Body height, anterior",
+        "distance between the anterior endplate corners",
         editable=True,
     ),
     Definition(
@@ -120,7 +122,8 @@ _ALL = (
         editable=True,
     ),
     Definition(
-        "body_height_posterior", "corner", "mm", "Body height, posterior", "distance between the posterior endplate corners",
+        "body_height_posterior", "corner", "mm", "Body height, posterior",
+        "distance between the posterior endplate corners",
         editable=True,
     ),
     Definition("body_depth", "depth50", "mm", "Body AP depth", "extent along anterior at mid-height"),
@@ -129,7 +132,8 @@ _ALL = (
     Definition("body_biconcavity_ratio", "middle_posterior", "ratio", "Body biconcavity ratio",
                "middle / posterior height", "Genant et al., J Bone Miner Res 1993"),
     Definition("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",
-               "posterior height / mean posterior height of the neighbouring bodies", "Genant et al., J Bone Miner Res 1993"),
+               "posterior height / mean posterior height of the neighbouring bodies",
+               "Genant et al., J Bone Miner Res 1993"),
     Definition("listhesis", "posterior_corners", "mm", "Listhesis",
                "offset of the posterior corners along the lower endplate, positive where the upper body lies forward"),
     Definition("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .fields import Field, intervals
 from .frames import Frame, tilt
-from .rows import Ends, length, row
+from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
 
@@ -72,11 +72,11 @@ def _spread(field: Field, frame: Frame, place: float | None) -> float | None:
 def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     """Every disc row of one level."""
     field, frame = disc.field, disc.frame
-    common = {"plane": frame.plane, "flags": disc.flags(), "confidence": disc.structure.confidence}
+    common = Shared(frame.plane, disc.flags(), disc.structure.confidence)
     depth = depth_line(field, frame)
     if depth is None:
         note = "the disc is not crossed at mid-height by its measuring plane"
-        return [row(level, q, m, None, note=note, **common) for q, m in (("disc_height_middle", "chord50"),)]
+        return [row(level, q, m, None, note=note, shared=common) for q, m in (("disc_height_middle", "chord50"),)]
     chords = {name: chord(field, frame, depth, place) for name, place in _PLACES.items()}
     heights = {name: length(ends) if ends else None for name, ends in chords.items()}
     rows = [
@@ -87,7 +87,7 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
             heights[name],
             ends=chords[name],
             spread=_spread(field, frame, place),
-            **common,
+            shared=common,
         )
         for name, place in _PLACES.items()
     ]
@@ -95,54 +95,53 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     ap = length(depth)
     known = [h for h in heights.values() if h is not None]
     mean3 = sum(known) / 3 if len(known) == 3 else None
-    rows.append(row(level, "disc_height_mean", "area_depth", area / ap, **common))
-    rows.append(row(level, "disc_height_mean", "mean3", mean3, **common))
+    rows.append(row(level, "disc_height_mean", "area_depth", area / ap, shared=common))
+    rows.append(row(level, "disc_height_mean", "mean3", mean3, shared=common))
     rows += _endplate_rows(level, disc, common)
-    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, frame, None), **common))
+    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, frame, None), shared=common))
     rows.append(_width(level, disc, common))
-    rows.append(row(level, "disc_area", "area", area, **common))
-    volume_flags = (*disc.flags(), "cut_by_field_of_view") if field.cut_across else disc.flags()
-    rows.append(row(level, "disc_volume", "volume", field.volume, **{**common, "flags": volume_flags}))
+    rows.append(row(level, "disc_area", "area", area, shared=common))
+    whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
+    rows.append(row(level, "disc_volume", "volume", field.volume, whole))
     rows.append(_height_index(spine, level, mean3, common))
     anterior, posterior = heights["anterior"], heights["posterior"]
     farfan = (anterior + posterior) / ap if anterior is not None and posterior is not None else None
-    rows.append(row(level, "farfan_index", "farfan", farfan, **common))
+    rows.append(row(level, "farfan_index", "farfan", farfan, shared=common))
     return rows
 
 
-def _endplate_rows(level: str, disc: Piece, common: dict) -> list[Measurement]:  # type: ignore[type-arg]
+def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]:
     upper, lower = disc.upper, disc.lower
     if upper is None or lower is None:
         note = "no endplate could be fitted on one side of the disc"
         wanted = (("disc_height", "dabbs"), ("disc_height", "hurxthal"), ("disc_wedge", "wedge"))
-        return [row(level, q, m, None, note=note, **common) for q, m in wanted]
+        return [row(level, q, m, None, note=note, shared=common) for q, m in wanted]
     own = upper.own and lower.own
     note = "" if own else "the disc's own surface stands in for an endplate that is not segmented"
     ends = (upper.middle, lower.middle)
     dabbs = (length((upper.anterior, lower.anterior)) + length((upper.posterior, lower.posterior))) / 2
     wedge = tilt(lower.normal, disc.frame) - tilt(upper.normal, disc.frame)
     return [
-        row(level, "disc_height", "dabbs", dabbs, note=note, **common),
-        row(level, "disc_height", "hurxthal", length(ends), ends=ends, note=note, **common),
-        row(level, "disc_wedge", "wedge", wedge, note=note, **common),
+        row(level, "disc_height", "dabbs", dabbs, note=note, shared=common),
+        row(level, "disc_height", "hurxthal", length(ends), ends=ends, note=note, shared=common),
+        row(level, "disc_wedge", "wedge", wedge, note=note, shared=common),
     ]
 
 
-def _width(level: str, disc: Piece, common: dict) -> Measurement:  # type: ignore[type-arg]
+def _width(level: str, disc: Piece, common: Shared) -> Measurement:
     if disc.field.cut_across:
-        flags = (*disc.flags(), "cut_by_field_of_view")
         note = "the disc reaches the first or last slice"
-        return row(level, "disc_width", "width50", None, **{**common, "flags": flags}, note=note)
+        return row(level, "disc_width", "width50", None, common.flagged("cut_by_field_of_view"), note=note)
     frame = disc.frame
     stretch = intervals(disc.field, frame.origin[None], frame.right, 40.0)[0]
     ends = (frame.origin + stretch[1] * frame.right, frame.origin + stretch[0] * frame.right)
-    return row(level, "disc_width", "width50", length(ends), ends=ends, **common)
+    return row(level, "disc_width", "width50", length(ends), ends=ends, shared=common)
 
 
-def _height_index(spine: Spine, level: str, mean3: float | None, common: dict) -> Measurement:  # type: ignore[type-arg]
+def _height_index(spine: Spine, level: str, mean3: float | None, common: Shared) -> Measurement:
     above = spine.body_of(level.partition("-")[0])
     body_depth = depth_line(above.field, above.frame) if above else None
     if mean3 is None or above is None or body_depth is None or above.field.cut_in_slice:
         note = "the body above is not wholly in view"
-        return row(level, "disc_height_index", "dhi_mean3", None, note=note, **common)
-    return row(level, "disc_height_index", "dhi_mean3", mean3 / length(body_depth), **common)
+        return row(level, "disc_height_index", "dhi_mean3", None, note=note, shared=common)
+    return row(level, "disc_height_index", "dhi_mean3", mean3 / length(body_depth), shared=common)

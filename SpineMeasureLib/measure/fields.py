@@ -1,8 +1,8 @@
 """A mask as a continuous field whose zero is its boundary, sampled anywhere at sub-voxel precision.
 
-The field is the signed distance in mm. Where slices are much thicker than pixels it is taken slice by slice and
-interpolated between slices (shape-based interpolation, Raya & Udupa, IEEE Trans Med Imaging 1990), so that an oblique
-plane through 4 mm slices sees a smooth surface, not steps.
+The field is the signed distance in mm. Where slices are thicker than pixels it is taken slice by slice and interpolated
+between slices (shape-based interpolation, Raya & Udupa, IEEE Trans Med Imaging 1990; cubic, because straight lines
+between 4 mm slices cut 0.3 mm off a canal of 14 mm), so that an oblique plane sees a smooth surface, not steps.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from scipy import ndimage
 Array = NDArray[np.float64]
 
 _MARGIN_VOXELS = 4
+#: Slices this many times thicker than pixels are treated one by one.
 _THICK_SLICES = 1.5
-_ANTIALIAS_VOXELS = 0.6
+#: Smoothing that takes the voxel staircase off a boundary.
+_ANTIALIAS_VOXELS = 1.0
+#: Distance between the samples along a line, mm.
 _STEP_MM = 0.25
 
 
@@ -31,6 +34,7 @@ class Field:
     :ivar volume: mm3, voxels times voxel volume.
     :ivar cut_in_slice: the mask touches the border of the image within the slices.
     :ivar cut_across: the mask reaches the first or last slice.
+    :ivar slices: number of slices that show it.
     """
 
     values: NDArray[np.float32]
@@ -39,6 +43,7 @@ class Field:
     volume: float
     cut_in_slice: bool
     cut_across: bool
+    slices: int
 
     def at(self, points: Array) -> Array:
         """Field at RAS points [..., 3]; far outside where the crop ends."""
@@ -59,41 +64,84 @@ def make_field(mask: NDArray[np.bool_], affine: Array, box: tuple[slice, ...] | 
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     slice_axis = int(np.argmax(spacing)) if spacing.max() > 1.2 * spacing.min() else _right_axis(affine)
     inside = np.pad(mask[box], _MARGIN_VOXELS)
-    start = np.array([s.start for s in box]) - _MARGIN_VOXELS
-    values = _signed_distance(inside, spacing, slice_axis)
-    shift = np.eye(4)
-    shift[:3, 3] = start
-    index_to_ras = affine @ shift
+    values, finer = _signed_distance(inside, spacing, slice_axis)
+    index_to_ras = affine @ _shift(np.array([s.start for s in box]) - _MARGIN_VOXELS)
     centre = np.array(ndimage.center_of_mass(inside))
     touches = [(s.start == 0 or s.stop == n) for s, n in zip(box, mask.shape, strict=True)]
+    to_index = np.linalg.inv(index_to_ras)
+    to_index[slice_axis] *= finer
     return Field(
         values,
-        np.linalg.inv(index_to_ras),
+        to_index,
         index_to_ras[:3, :3] @ centre + index_to_ras[:3, 3],
         float(inside.sum() * spacing.prod()),
         any(t for axis, t in enumerate(touches) if axis != slice_axis),
         touches[slice_axis],
+        box[slice_axis].stop - box[slice_axis].start,
     )
+
+
+def _shift(start: NDArray[np.int_]) -> Array:
+    matrix = np.eye(4)
+    matrix[:3, 3] = start
+    return matrix
 
 
 def _right_axis(affine: Array) -> int:
     return int(np.argmax(np.abs(affine[0, :3])))
 
 
-def _signed_distance(inside: NDArray[np.bool_], spacing: Array, slice_axis: int) -> NDArray[np.float32]:
+def _signed_distance(inside: NDArray[np.bool_], spacing: Array, slice_axis: int) -> tuple[NDArray[np.float32], int]:
+    """The field, and how many times finer than the slices it is sampled across them."""
     fine = np.delete(spacing, slice_axis)
     if spacing[slice_axis] < _THICK_SLICES * fine.min():
-        values = _distance(inside, spacing)
-        return ndimage.gaussian_filter(values, _ANTIALIAS_VOXELS).astype(np.float32)
+        return _smooth(_distance(inside, spacing)).astype(np.float32), 1
     stack = np.moveaxis(inside, slice_axis, 0)
-    values = np.full(stack.shape, -np.inf)
-    for n, image in enumerate(stack):
-        if image.any():
-            values[n] = ndimage.gaussian_filter(_distance(image, fine), _ANTIALIAS_VOXELS)
-    # A slice that does not show the structure lies outside by its distance; the clip puts the end half-way between.
-    limit = max(float(spacing[slice_axis]), 3.0)
-    values = np.clip(values, -limit, limit)
-    return np.ascontiguousarray(np.moveaxis(values, 0, slice_axis), dtype=np.float32)
+    filled = np.flatnonzero(stack.any(axis=(1, 2)))
+    values = np.zeros(stack.shape)
+    for n in filled:
+        values[n] = _smooth(_distance(stack[n], fine))
+    _fill_empty(values, filled, float(spacing[slice_axis]))
+    finer = max(1, round(float(spacing[slice_axis] / fine.min() / 2)))
+    values = _between_slices(values, finer)
+    return np.ascontiguousarray(np.moveaxis(values, 0, slice_axis), dtype=np.float32), finer
+
+
+def _fill_empty(values: Array, filled: NDArray[np.int_], spacing: float) -> None:
+    """Values of slices that do not show the structure: it ends half-way to them, or sooner where it tapers so."""
+    for n in set(range(len(values))) - set(filled.tolist()):
+        nearest = int(filled[np.argmin(np.abs(filled - n))])
+        steps = abs(n - nearest)
+        before = nearest + (nearest - n) // steps
+        tapered = 2 * values[nearest] - values[before] if before in filled else values[nearest]
+        values[n] = np.minimum(tapered, -np.abs(values[nearest])) - (steps - 1) * spacing
+
+
+def _between_slices(values: Array, finer: int) -> Array:
+    """Cubic (Catmull-Rom) interpolation along the first axis, `finer` samples for each one."""
+    if finer == 1:
+        return values
+    count = len(values)
+    out = np.empty(((count - 1) * finer + 1, *values.shape[1:]), np.float32)
+    padded = np.concatenate([values[:1], values, values[-1:]]).astype(np.float32)
+    for k in range(finer):
+        t = k / finer
+        weights = (
+            (-t + 2 * t**2 - t**3) / 2,
+            (2 - 5 * t**2 + 3 * t**3) / 2,
+            (t + 4 * t**2 - 3 * t**3) / 2,
+            (t**3 - t**2) / 2,
+        )
+        out[k:-1:finer] = sum(w * padded[i : i + count - 1] for i, w in enumerate(weights))
+    out[-1] = values[-1]
+    return out
+
+
+def _smooth(values: Array) -> Array:
+    """Gaussian smoothing without its shift of curved boundaries (twice the narrow less the wide one)."""
+    wide = ndimage.gaussian_filter(values, _ANTIALIAS_VOXELS * 2**0.5, truncate=3)
+    smooth: Array = 2 * ndimage.gaussian_filter(values, _ANTIALIAS_VOXELS, truncate=3) - wide
+    return smooth
 
 
 def _distance(inside: NDArray[np.bool_], spacing: Array) -> Array:

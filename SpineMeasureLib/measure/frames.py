@@ -12,7 +12,7 @@ from .types import Plane
 
 Array = NDArray[np.float64]
 
-#: An endplate is fitted over this central part of the body's or disc's depth, so that rims and osteophytes do not tilt it.
+#: An endplate is fitted over this central part of the depth, so that rims and osteophytes do not tilt it.
 _CENTRAL = 0.8
 _GRID_MM = 1.0
 _REACH_MM = 28.0

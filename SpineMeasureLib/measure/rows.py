@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,28 +20,39 @@ _WIDE_SPREAD = 0.25
 _LOW_CONFIDENCE = 0.7
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all rows of one structure have in common."""
+
+    plane: Plane | None = None
+    flags: tuple[str, ...] = ()
+    confidence: float | None = None
+
+    def flagged(self, *flags: str) -> Shared:
+        """The same with more flags."""
+        return replace(self, flags=(*self.flags, *flags))
+
+
 def row(
     level: str,
     quantity: str,
     method: str,
     value: float | None,
+    shared: Shared,
     *,
     ends: Ends | None = None,
-    plane: Plane | None = None,
-    flags: tuple[str, ...] = (),
-    confidence: float | None = None,
     spread: float | None = None,
     note: str = "",
 ) -> Measurement:
     """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`."""
     known = definition(quantity, method)
-    marks = list(flags)
+    marks = list(shared.flags)
     if value is not None and not np.isfinite(value):
         value = None
     if value is None:
         marks.append("not_measurable")
         ends = None
-    doubtful = confidence is not None and confidence < _LOW_CONFIDENCE
+    doubtful = shared.confidence is not None and shared.confidence < _LOW_CONFIDENCE
     scattered = value is not None and spread is not None and spread > _WIDE_SPREAD * abs(value)
     if doubtful or scattered:
         marks.append("low_confidence")
@@ -51,10 +64,10 @@ def row(
         known.unit,
         as_point(ends[0]) if ends else None,
         as_point(ends[1]) if ends else None,
-        plane,
+        shared.plane,
         known.boundary,
         flags=tuple(dict.fromkeys(marks)),
-        confidence=confidence,
+        confidence=shared.confidence,
         repeatability=spread,
         note=note,
     )

@@ -84,7 +84,7 @@ class Spine:
         return box[axis].stop - box[axis].start if box else 0
 
     def towards_anterior(self, centroid: Array) -> tuple[Array, bool]:
-        """Direction from the canal's centreline to a centroid; (anterior of the image, False) where there is no canal."""
+        """Direction from the canal's centreline to a centroid; (anterior of the image, False) without a canal."""
         if self.line is None:
             return np.array([0.0, 1.0, 0.0]), False
         nearest = self.line.points[self.line.nearest(centroid)]

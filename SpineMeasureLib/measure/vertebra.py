@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .disc import chord, depth_line
-from .rows import length, row
+from .rows import Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
 
@@ -14,7 +14,7 @@ _HEIGHTS = ("body_height_anterior", "body_height_middle", "body_height_posterior
 
 def measure_body(level: str, body: Piece) -> list[Measurement]:
     """Heights, depth, wedge and biconcavity ratio of one body."""
-    common = {"plane": body.frame.plane, "flags": body.flags(), "confidence": body.structure.confidence}
+    common = Shared(body.frame.plane, body.flags(), body.structure.confidence)
     upper, lower = body.upper, body.lower
     if body.field.cut_in_slice or upper is None or lower is None:
         reason = (
@@ -25,19 +25,19 @@ def measure_body(level: str, body: Piece) -> list[Measurement]:
             ("body_height_middle", "chord50"),
             ("body_height_posterior", "corner"),
         )
-        return [row(level, q, m, None, note=reason, **common) for q, m in (*wanted, ("body_depth", "depth50"))]
+        return [row(level, q, m, None, note=reason, shared=common) for q, m in (*wanted, ("body_depth", "depth50"))]
     depth = depth_line(body.field, body.frame)
     middle = chord(body.field, body.frame, depth, 0.5) if depth else None
     anterior, posterior = (upper.anterior, lower.anterior), (upper.posterior, lower.posterior)
     ha, hp = length(anterior), length(posterior)
     hm = length(middle) if middle else None
     return [
-        row(level, "body_height_anterior", "corner", ha, ends=anterior, **common),
-        row(level, "body_height_middle", "chord50", hm, ends=middle, **common),
-        row(level, "body_height_posterior", "corner", hp, ends=posterior, **common),
-        row(level, "body_depth", "depth50", length(depth) if depth else None, ends=depth, **common),
-        row(level, "body_wedge_ratio", "anterior_posterior", ha / hp, **common),
-        row(level, "body_biconcavity_ratio", "middle_posterior", hm / hp if hm else None, **common),
+        row(level, "body_height_anterior", "corner", ha, ends=anterior, shared=common),
+        row(level, "body_height_middle", "chord50", hm, ends=middle, shared=common),
+        row(level, "body_height_posterior", "corner", hp, ends=posterior, shared=common),
+        row(level, "body_depth", "depth50", length(depth) if depth else None, ends=depth, shared=common),
+        row(level, "body_wedge_ratio", "anterior_posterior", ha / hp, shared=common),
+        row(level, "body_biconcavity_ratio", "middle_posterior", hm / hp if hm else None, shared=common),
     ]
 
 
@@ -55,22 +55,22 @@ def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
         flags = body.flags() if body else ()
         value = mine / float(np.mean(near)) if near else None
         note = "" if near else "no neighbouring body is wholly in view"
-        found.append(row(level, "body_crush_ratio", "posterior_neighbours", value, flags=flags, note=note))
+        found.append(row(level, "body_crush_ratio", "posterior_neighbours", value, Shared(None, flags), note=note))
     return found
 
 
 def measure_slip(level: str, disc: Piece) -> list[Measurement]:
-    """Listhesis: offset of the posterior corners along the lower endplate, positive where the upper one lies forward."""
-    common = {"plane": disc.frame.plane, "flags": disc.flags(), "confidence": disc.structure.confidence}
+    """Listhesis: offset of the posterior corners along the lower endplate, positive with the upper one forward."""
+    common = Shared(disc.frame.plane, disc.flags(), disc.structure.confidence)
     upper, lower = disc.upper, disc.lower
     if upper is None or lower is None or not (upper.own and lower.own):
         note = "a facing endplate is not segmented"
         methods = ("posterior_corners", "posterior_corners_percent")
-        return [row(level, "listhesis", method, None, note=note, **common) for method in methods]
+        return [row(level, "listhesis", method, None, note=note, shared=common) for method in methods]
     along = (lower.anterior - lower.posterior) / length((lower.anterior, lower.posterior))
     slip = float((upper.posterior - lower.posterior) @ along)
     percent = 100 * slip / length((lower.anterior, lower.posterior))
     return [
-        row(level, "listhesis", "posterior_corners", slip, **common),
-        row(level, "listhesis", "posterior_corners_percent", percent, **common),
+        row(level, "listhesis", "posterior_corners", slip, shared=common),
+        row(level, "listhesis", "posterior_corners_percent", percent, shared=common),
     ]

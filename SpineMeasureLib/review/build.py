@@ -221,11 +221,17 @@ def add_table(scene: Any, measurements: Sequence[Measurement], name: str) -> Any
         array.SetName(column)
         for values in rows:
             value = values[place]
-            array.InsertNextValue((float("nan") if value is None else float(value)) if numeric else str(value))
+            array.InsertNextValue(_cell(value, numeric))
         node.AddColumn(array)
     node.SetLocked(True)
     node.EndModify(changing)
     return node
+
+
+def _cell(value: str | float | None, numeric: bool) -> Any:
+    if numeric:
+        return float("nan") if value is None else float(value)
+    return str(value)
 
 
 def arrange(

@@ -177,7 +177,7 @@ def _find_discs(labels: Labels, kept: NDArray[np.int64], curve: Array, mm: Array
 
 
 def _disc_normal(points: Array, tangent: Array) -> Array:
-    """Normal of the disc's mid-plane: its thin principal axis in the sagittal plane, the tangent where that is doubtful."""
+    """Normal of the disc's mid-plane: its thin principal axis in the sagittal plane, or the tangent."""
     flat = points[:, 1:] - points[:, 1:].mean(axis=0)
     values, axes = np.linalg.eigh(flat.T @ flat / len(flat))
     normal = np.array([0.0, *axes[:, 0]])
@@ -189,7 +189,7 @@ def _disc_normal(points: Array, tangent: Array) -> Array:
 
 
 def _find_bodies(column: Column, bone: NDArray[np.bool_], mm: Array) -> None:
-    """Cut the bone at the discs' mid-planes; pieces of one interval that lie one above the other are bodies of their own."""
+    """Cut the bone at the discs' mid-planes; pieces of an interval one above the other are bodies of their own."""
     voxels = np.argwhere(bone)
     if not len(voxels):
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, disc_name
 from ..errors import LevelNameError
 
-#: AP depth in mm of the second deepest body below which unanchored bodies are taken for cervical, thoracic; else lumbar.
+#: AP depth in mm of the second deepest body below which unanchored bodies are taken for cervical, thoracic.
 #: Mean depths are about 16 mm at C5, 25 mm at T6 and 34 mm at L3 (Panjabi et al., Spine 1991 and 1992); depth differs
 #: much between people, and a wrong guess of "lumbar" is the less harmful one.
 _CERVICAL_BELOW_MM = 20.0

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 
-#: The canal's wall is taken over this half-width around its middle: at its sides it bends back, and root sleeves forward.
+#: The canal's wall is taken over this half-width around its middle: its sides bend back, root sleeves lie in front.
 _HALF_WIDTH_MM = 5.0
 _SMOOTHING_MM = 3.0
 #: A piece in front of the wall smaller than this is a stray part of an arch or facet, not a body.
@@ -63,13 +63,12 @@ def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) ->
 
 def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
     """Anterior index of the canal for every row s, from the middle of its width, filled from the nearest row."""
-    rows = lumen.any(axis=(0, 1))
     width = lumen.any(axis=1)
     places = np.arange(lumen.shape[0])[:, None]
     centre = (places * width).sum(axis=0) / np.maximum(width.sum(axis=0), 1)
     near = width & (np.abs(places - centre) * spacing[0] <= _HALF_WIDTH_MM)
     front = np.where(near, lumen.shape[1] - 1 - np.argmax(lumen[:, ::-1, :], axis=1), np.nan)
-    found = np.flatnonzero(rows & near.any(axis=0))
-    wall = np.interp(np.arange(len(rows)), found, np.nanmedian(front[:, found], axis=0))
+    found = np.flatnonzero(near.any(axis=0))
+    wall = np.interp(np.arange(lumen.shape[2]), found, np.nanmedian(front[:, found], axis=0))
     wall = ndimage.median_filter(wall, size=2 * round(_SMOOTHING_MM / spacing[2]) + 1)
     return ndimage.gaussian_filter1d(wall, _SMOOTHING_MM / spacing[2])

@@ -40,11 +40,11 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
     :param summary: cross-validated scores from `crossval.summarise`.
     """
     options = log["options"]
-    patients = {name: 0 for name in options["datasets"]}
+    patients = dict.fromkeys(options["datasets"], 0)
     for patient in log["cases"]:
         patients[_set_of(patient)] += 1
     channel = {str(int(t)): t.name.lower() for t in Tissue}
-    metadata = {
+    metadata: dict[str, object] = {
         "name": DEFAULT_BUNDLE,
         "version": __version__,
         "changelog": {__version__: "first model"},
@@ -131,8 +131,8 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "|---|---|---|",
         *(f"| {s['name']} | {s['patients']} | {s['what']} |" for s in metadata["data_source"]),
         "",
-        "The sacrum class was learned from a region under the lowest labelled disc, derived from the disc's position and "
-        "drawn by no expert: it anchors level names and is not meant to be measured. Bodies and posterior elements of "
+        "The sacrum class was learned from a region under the lowest labelled disc, derived from the disc's position "
+        "and drawn by no expert: it anchors level names and is not to be measured. Bodies and posterior elements of "
         "SPIDER are told apart by the front wall of the canal. Cord labels come from three cervical cases only.",
         "",
         f"## Cross-validated by patient on lumbar_t2_space ({scores['patients']} patients, real)",

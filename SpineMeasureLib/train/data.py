@@ -53,7 +53,7 @@ def _case(patient: str, dataset: str, image: Volume, codes: NDArray[np.uint8]) -
 
 
 def lumbar_t2_space(root: Path) -> Iterator[TrainingCase]:
-    """SPIDER T2 SPACE slabs: vertebra, disc, canal by experts; S1 is marked from the lowest disc, see `sacrum_codes`."""
+    """SPIDER T2 SPACE slabs: vertebra, disc, canal by experts; S1 marked from the lowest disc (`sacrum_codes`)."""
     for path in sorted((root / "lumbar_t2_space").glob("*_image.nii.gz")):
         image = read_volume(path)
         labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array

@@ -25,10 +25,11 @@ SHAPE = (20, 640, 512)
 
 def large_sample(folder: Path) -> Path:
     """The bundled sample on a grid of 20 x 640 x 512 voxels."""
+    from scipy import ndimage
+
     from SpineMeasureLib.resources import data_path
     from SpineMeasureLib.segment.preprocess import slice_order, slice_spacing
     from SpineMeasureLib.volume import Volume, read_volume, write_volume
-    from scipy import ndimage
 
     sample = read_volume(data_path("Resources/sample/lumbar_t2.nii.gz"))
     image = slice_order(sample.array, sample.affine)
