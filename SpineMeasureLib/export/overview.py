@@ -111,7 +111,10 @@ def _draw_header(figure: Any, segmentation: SpineSegmentation) -> None:
     text = f"{runinfo.versions()['spinemeasure']}   {model}   {levels}"
     figure.text(0.125, 0.9565, text, fontsize=10, color=_DIM if segmentation.level_verified else _BAD)
     figure.text(0.988, 0.9565, "Not for diagnosis", fontsize=10, color=_BAD, ha="right")
-    note = "Sagittal reformat that follows the spine. Yellow: disc heights; blue: canal AP (dural sac), mm. White marks in the charts: published means."
+    note = (
+        "Sagittal reformat that follows the spine. Yellow: disc heights; blue: canal AP (dural sac); mm. "
+        "White marks in the charts: published means."
+    )
     figure.text(0.012, 0.012, note, fontsize=8.5, color=_DIM)
 
 
