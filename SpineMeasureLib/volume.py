@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,8 @@ def _read_file(path: Path) -> Volume:
         raise unreadable from error
     size = reader.GetSize()
     _check_header(path, size, reader.GetNumberOfComponents())
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        _check_nifti_data(path)
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -192,6 +195,30 @@ def _spacing_is_missing(path: Path) -> bool:
             text = file.read(8192).split(b"\n\n")[0].lower()
         return not any(key in text for key in (b"space directions:", b"spacings:", b"elementspacing", b"elementsize"))
     return False
+
+
+def _check_nifti_data(path: Path) -> None:
+    """Refuse missing bytes and values that are not numbers: the reader would put zeros in their place."""
+    damaged = UnreadableInputError(f"{path.name} is damaged or cut off.", "Copy or export it again.")
+    try:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+            content = file.read()
+    except (EOFError, OSError, zlib.error) as error:
+        raise damaged from error
+    order = "<" if struct.unpack("<i", content[:4])[0] == 348 else ">"
+    if struct.unpack(f"{order}i", content[:4])[0] != 348:
+        return
+    dim = struct.unpack(f"{order}8h", content[40:56])
+    kind, bits = struct.unpack(f"{order}2h", content[70:74])
+    start = int(struct.unpack(f"{order}f", content[108:112])[0])
+    count = int(np.prod(dim[1 : dim[0] + 1], dtype=np.int64))
+    if len(content) < start + count * bits // 8:
+        raise damaged
+    floats = {16: "f4", 64: "f8"}.get(kind)
+    if floats and not np.isfinite(np.frombuffer(content, order + floats, count, start)).all():
+        raise NonFiniteVolumeError(
+            f"{path.name} holds values that are not numbers (NaN or infinite).", "Export it again."
+        )
 
 
 def _check_grid(volume: Volume) -> None:

@@ -1,0 +1,116 @@
+"""Every bad input ends in one sentence, a hint and an exit code of its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from SpineMeasureLib import errors
+from SpineMeasureLib.volume import check_mri, read_volume
+
+RNG = np.random.default_rng(0)
+
+
+def save(path: Path, array: np.ndarray, spacing: tuple[float, ...] = (1.0, 1.0, 1.0), vector: bool = False) -> Path:
+    image = sitk.GetImageFromArray(array, isVector=vector)
+    image.SetSpacing(spacing)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def noise(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 900, shape).astype(np.int16)
+
+
+def header(path: Path, **changes: int | float) -> Path:
+    """A NIfTI file with fields of its header changed."""
+    import struct
+
+    save(path, noise(8, 8, 8))
+    data = bytearray(path.read_bytes())
+    if "pixdim" in changes:
+        struct.pack_into("<3f", data, 80, *(float(changes["pixdim"]),) * 3)
+    if "dim" in changes:
+        struct.pack_into("<3h", data, 42, *(int(changes["dim"]),) * 3)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def with_nan(path: Path) -> Path:
+    array = RNG.normal(size=(8, 8, 8)).astype(np.float32)
+    array[2, 2, 2] = np.nan
+    return save(path, array)
+
+
+def text_file(path: Path) -> Path:
+    path.write_text("not an image")
+    return path
+
+
+def truncated(path: Path) -> Path:
+    save(path, noise(16, 32, 32))
+    path.write_bytes(path.read_bytes()[:5000])
+    return path
+
+
+def ct(path: Path) -> Path:
+    array = noise(16, 16, 16)
+    array[:8] = -1000
+    return save(path, array)
+
+
+CASES: dict[str, tuple[str, Callable[[Path], Path], type[errors.SpineMeasureError]]] = {
+    "missing path": ("x.nii", lambda p: p, errors.InputNotFoundError),
+    "not an image": ("x.nii.gz", text_file, errors.UnreadableInputError),
+    "unknown ending": ("x.docx", text_file, errors.UnreadableInputError),
+    "cut off": ("x.nii", truncated, errors.UnreadableInputError),
+    "2D": ("x.nrrd", lambda p: save(p, noise(64, 64), (1.0, 1.0)), errors.DimensionError),
+    "one slice": ("x.nii", lambda p: save(p, noise(1, 64, 64)), errors.DimensionError),
+    "4D": ("x.nii", lambda p: save_4d(p), errors.DimensionError),
+    "colour": ("x.nrrd", lambda p: save(p, noise(8, 8, 8, 3).astype(np.uint8), vector=True), errors.DimensionError),
+    "constant": ("x.nii", lambda p: save(p, np.full((8, 8, 8), 7, np.int16)), errors.EmptyVolumeError),
+    "NaN": ("x.nii", with_nan, errors.NonFiniteVolumeError),
+    "no spacing in NIfTI": ("x.nii", lambda p: header(p, pixdim=0), errors.SpacingError),
+    "coarse slices": ("x.nii", lambda p: save(p, noise(8, 8, 8), (1.0, 1.0, 15.0)), errors.SpacingError),
+    "coarse pixels": ("x.nii", lambda p: save(p, noise(8, 8, 8), (4.0, 4.0, 4.0)), errors.SpacingError),
+    "CT": ("x.nii", ct, errors.ModalityError),
+    "huge": ("x.nii", lambda p: header(p, dim=1200), errors.TooLargeError),
+    "empty folder": ("folder", lambda p: p.mkdir() or p, errors.DicomSeriesError),  # type: ignore[func-returns-value]
+}
+
+
+def save_4d(path: Path) -> Path:
+    frames = [sitk.GetImageFromArray(noise(8, 8, 8)) for _ in range(3)]
+    sitk.WriteImage(sitk.JoinSeries(frames), str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused_in_one_sentence_with_a_hint(name: str, tmp_path: Path) -> None:
+    file, make, kind = CASES[name]
+    path = make(tmp_path / file)
+    with pytest.raises(kind) as caught:
+        check_mri(read_volume(path))
+    assert caught.value.message.rstrip(".").count("\n") == 0
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_nrrd_without_spacing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.nrrd"
+    text = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 8 8 8\nendian: little\nencoding: raw\n\n"
+    path.write_bytes(text + noise(8, 8, 8).tobytes())
+    with pytest.raises(errors.SpacingError, match="does not say"):
+        read_volume(path)
+
+
+def test_every_kind_of_error_has_an_exit_code_of_its_own() -> None:
+    kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.SpineMeasureError)]
+    codes = [k.exit_code for k in kinds]
+    assert len(set(codes)) == len(codes)
+    assert all(0 < code < 256 for code in codes)

@@ -1,0 +1,179 @@
+"""DICOM: series found, sorted, chosen and refused, on files written here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from SpineMeasureLib.dicom_series import list_series
+from SpineMeasureLib.errors import DicomSeriesError, ModalityError
+from SpineMeasureLib.volume import Volume, check_mri, read_volume
+
+pydicom = pytest.importorskip("pydicom")
+
+from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, RLELossless, generate_uid  # noqa: E402
+
+SAGITTAL = np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]])  # columns: row direction, column direction, normal (LPS)
+AXIAL = np.eye(3)
+ROWS, COLUMNS, STEP, PIXEL = 12, 10, 4.0, (0.8, 0.6)
+
+
+def write_series(
+    folder: Path,
+    count: int = 6,
+    axes: np.ndarray = SAGITTAL,
+    places: list[float] | None = None,
+    change: Callable[[Dataset, int], None] | None = None,
+    **tags: Any,
+) -> np.ndarray:
+    """Write a classic MR series with shuffled file names; returns its pixels [slice, row, column]."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 2000, (count, ROWS, COLUMNS)).astype(np.uint16)
+    series = generate_uid()
+    names = rng.permutation(count)
+    for n in range(count):
+        ds = Dataset()
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = MRImageStorage
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID = series, "1.2.3", "1.2.4"
+        ds.PatientName, ds.PatientID = "Doe^Jane", "secret-7"
+        ds.Modality, ds.SeriesNumber, ds.SeriesDescription = "MR", 1, "t2 sag"
+        ds.InstanceNumber = int(names[n]) + 1
+        place = places[n] if places else n * STEP
+        ds.ImagePositionPatient = [float(x) for x in np.array([5.0, -20.0, 30.0]) + place * axes[:, 2]]
+        ds.ImageOrientationPatient = [float(x) for x in (*axes[:, 0], *axes[:, 1])]
+        ds.PixelSpacing = list(PIXEL)
+        ds.SliceThickness = STEP
+        ds.Rows, ds.Columns, ds.SamplesPerPixel = ROWS, COLUMNS, 1
+        ds.PhotometricInterpretation, ds.BitsAllocated, ds.BitsStored, ds.HighBit = "MONOCHROME2", 16, 16, 15
+        ds.PixelRepresentation = 0
+        ds.PixelData = pixels[n].tobytes()
+        for tag, value in tags.items():
+            setattr(ds, tag, value)
+        if change:
+            change(ds, n)
+        ds.save_as(folder / f"{tags.get('SeriesNumber', 1)}-{names[n]:03d}.dcm", enforce_file_format=True)
+    return pixels
+
+
+def expected_affine(axes: np.ndarray, step: float = STEP) -> np.ndarray:
+    lps = np.eye(4)
+    lps[:3, :3] = axes * [PIXEL[1], PIXEL[0], step]
+    lps[:3, 3] = [5.0, -20.0, 30.0]
+    return np.diag([-1.0, -1, 1, 1]) @ lps
+
+
+OBLIQUE = Rotation.from_euler("xyz", [12, -7, 20], degrees=True).as_matrix() @ SAGITTAL
+
+
+@pytest.mark.parametrize("axes", [SAGITTAL, AXIAL, OBLIQUE], ids=["sagittal", "axial", "oblique"])
+def test_slices_are_sorted_by_position_whatever_their_names(tmp_path: Path, axes: np.ndarray) -> None:
+    pixels = write_series(tmp_path, axes=axes)
+    volume = read_volume(tmp_path)
+    assert np.array_equal(volume.array, pixels.transpose(2, 1, 0))
+    np.testing.assert_allclose(volume.affine, expected_affine(axes), atol=1e-5)
+    assert volume.meta["modality"] == "MR"
+
+
+def test_no_patient_identity_is_kept(tmp_path: Path) -> None:
+    write_series(tmp_path)
+    assert "Doe" not in str(read_volume(tmp_path).meta)
+    assert "secret-7" not in str(read_volume(tmp_path).meta)
+
+
+def test_run_length_compressed_slices_are_decoded(tmp_path: Path) -> None:
+    pixels = write_series(tmp_path, change=lambda ds, n: ds.compress(RLELossless))
+    assert np.array_equal(read_volume(tmp_path).array, pixels.transpose(2, 1, 0))
+
+
+def test_a_missing_slice_is_refused_with_its_place(tmp_path: Path) -> None:
+    write_series(tmp_path, places=[0, 4, 8, 16, 20, 24])
+    with pytest.raises(DicomSeriesError, match="missing or unevenly spaced"):
+        read_volume(tmp_path)
+
+
+def test_slices_at_one_place_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    write_series(tmp_path, places=[0, 4, 8, 8, 12, 16])
+    volume = read_volume(tmp_path)
+    assert volume.array.shape[2] == 5
+    assert "1 slice(s)" in str(volume.meta["warnings"])
+
+
+def test_the_sagittal_t2_is_chosen_among_several_series_and_the_reason_kept(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesNumber=2, SeriesDescription="t1 sag")
+    wanted = write_series(tmp_path, SeriesNumber=3, SeriesDescription="t2_tse_sag")
+    write_series(tmp_path, SeriesNumber=4, SeriesDescription="t2 stir sag")
+    write_series(tmp_path, count=20, axes=AXIAL, SeriesNumber=5, SeriesDescription="t2 tra")
+    write_series(tmp_path, count=2, SeriesNumber=1, SeriesDescription="localiser")
+    assert [s.number for s in list_series(tmp_path)] == ["2", "3", "4", "5"]
+    volume = read_volume(tmp_path)
+    assert np.array_equal(volume.array, wanted.transpose(2, 1, 0))
+    assert "T2 first" in str(volume.meta["series_chosen"])
+
+
+@pytest.mark.parametrize("wanted", ["2", "t1"])
+def test_a_series_is_chosen_by_number_or_description(tmp_path: Path, wanted: str) -> None:
+    pixels = write_series(tmp_path, SeriesNumber=2, SeriesDescription="T1 sag")
+    write_series(tmp_path, count=7, SeriesNumber=3, SeriesDescription="T2 sag")
+    assert np.array_equal(read_volume(tmp_path, wanted).array, pixels.transpose(2, 1, 0))
+
+
+def test_equal_candidates_are_listed_for_the_user_to_choose(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesNumber=2, SeriesDescription="t2 sag upper")
+    write_series(tmp_path, SeriesNumber=3, SeriesDescription="t2 sag lower")
+    with pytest.raises(DicomSeriesError, match="equally well.*2: t2 sag upper.*3: t2 sag lower"):
+        read_volume(tmp_path)
+
+
+def test_a_ct_series_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, Modality="CT")
+    with pytest.raises(ModalityError, match="CT"):
+        check_mri(read_volume(tmp_path))
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(DicomSeriesError, match="no DICOM image"):
+        read_volume(tmp_path)
+
+
+def enhanced(folder: Path, frames_in_order: list[int]) -> tuple[Path, np.ndarray]:
+    """One enhanced multi-frame file whose frames are stored in the given order of positions."""
+    plain = write_series(folder / "plain", count=len(frames_in_order))
+    ds = pydicom.dcmread(next((folder / "plain").iterdir()))
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedMRImageStorage
+    ds.NumberOfFrames = len(frames_in_order)
+    ds.PixelData = np.stack([plain[n] for n in frames_in_order]).tobytes()
+    for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        del ds[tag]
+    shared, measures, orientation = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = list(PIXEL), STEP
+    orientation.ImageOrientationPatient = [float(x) for x in (*SAGITTAL[:, 0], *SAGITTAL[:, 1])]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    ds.SharedFunctionalGroupsSequence = [shared]
+    groups = []
+    for n in frames_in_order:
+        group, place = Dataset(), Dataset()
+        place.ImagePositionPatient = [float(x) for x in np.array([5.0, -20.0, 30.0]) + n * STEP * SAGITTAL[:, 2]]
+        group.PlanePositionSequence = [place]
+        groups.append(group)
+    ds.PerFrameFunctionalGroupsSequence = groups
+    path = folder / "enhanced.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    return path, plain
+
+
+def test_an_enhanced_file_is_read_with_its_frames_sorted(tmp_path: Path) -> None:
+    path, pixels = enhanced(tmp_path, [3, 0, 5, 1, 4, 2])
+    volume: Volume = read_volume(path)
+    assert np.array_equal(volume.array, pixels.transpose(2, 1, 0))
+    np.testing.assert_allclose(volume.affine, expected_affine(SAGITTAL), atol=1e-5)

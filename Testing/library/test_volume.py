@@ -1,0 +1,91 @@
+"""Volumes: what is written is read back in the same place, whatever the storage."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.volume import Volume, read_volume, write_volume
+
+nibabel = pytest.importorskip("nibabel")
+
+SHAPE = (7, 9, 11)
+
+
+def volume(order: tuple[int, int, int] = (0, 1, 2), flip: bool = False, tilt: float = 0.0) -> Volume:
+    """Distinct values on a grid with permuted, flipped or tilted axes."""
+    turn = Rotation.from_euler("xyz", [tilt, -tilt / 2, tilt / 3], degrees=True).as_matrix()
+    affine = np.eye(4)
+    affine[:3, :3] = turn[:, list(order)] * [0.5, 0.75, 4.0]
+    if flip:
+        affine[:3, 0] *= -1
+    affine[:3, 3] = [11.5, -203.25, 47.125]
+    return Volume(np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE), affine)
+
+
+GRIDS = [
+    volume(order, flip, tilt)
+    for order, flip, tilt in itertools.product(itertools.permutations(range(3)), (False, True), (0.0, 17.0))
+]
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"])
+@pytest.mark.parametrize("grid", GRIDS[::5])
+def test_writing_and_reading_keeps_array_and_place(tmp_path: Path, grid: Volume, ending: str) -> None:
+    path = tmp_path / f"image{ending}"
+    write_volume(grid, path)
+    back = read_volume(path)
+    assert np.array_equal(back.array, grid.array)
+    np.testing.assert_allclose(back.affine, grid.affine, atol=1e-4)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_another_reader_sees_nifti_in_the_same_place_by_both_forms(tmp_path: Path, grid: Volume) -> None:
+    path = tmp_path / "image.nii.gz"
+    write_volume(grid, path)
+    other = nibabel.load(path)
+    for form in (other.get_sform(coded=True), other.get_qform(coded=True)):
+        assert form[1] > 0
+        np.testing.assert_allclose(form[0], grid.affine, atol=1e-4)
+    assert np.array_equal(np.asarray(other.dataobj), grid.array)
+
+
+def test_spacing_is_the_distance_between_voxel_centres() -> None:
+    assert volume((2, 0, 1), True, 17.0).spacing == pytest.approx((0.5, 0.75, 4.0))
+
+
+def test_a_fourth_dimension_of_one_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "image.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.ones((*SHAPE, 1), np.int16), np.eye(4)), path)
+    assert read_volume(path).array.shape == SHAPE
+
+
+def test_failing_to_write_leaves_the_earlier_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import SimpleITK as sitk
+
+    path = tmp_path / "image.nii.gz"
+    write_volume(volume(), path)
+    before = path.read_bytes()
+
+    def disk_is_full(*args: object, **kwargs: object) -> None:
+        Path(str(args[1])).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sitk, "WriteImage", disk_is_full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_volume(volume(), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["image.nii.gz"]
+
+
+@pytest.mark.real_data
+def test_a_real_scan_is_read_as_another_reader_reads_it(data_folder: Path) -> None:
+    path = sorted((data_folder / "lumbar_t2_space").glob("*_image.nii.gz"))[0]
+    ours, theirs = read_volume(path), nibabel.load(path)
+    np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-4)
+    assert np.array_equal(ours.array, np.asarray(theirs.dataobj))
