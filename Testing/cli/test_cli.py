@@ -1,0 +1,194 @@
+"""The command line as a user meets it: real processes, real files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from SpineMeasureLib.volume import Volume, read_volume, write_volume
+
+COLUMNS = (
+    "level,quantity,method,value,unit,boundary,source,flags,p1_r,p1_a,p1_s,p2_r,p2_a,p2_s,"
+    "confidence,reference_mean,reference_sd,reference_source"
+)
+OUTPUTS = [
+    "labels.json",
+    "labels.nii.gz",
+    "measurements.csv",
+    "measurements.json",
+    "overview.png",
+    "run.json",
+    "scene.mrb",
+    "segmentation.seg.nrrd",
+]
+
+
+def spinemeasure(*arguments: object, module: str = "SpineMeasureLib.cli") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"})
+
+
+@pytest.fixture(scope="module")
+def measured(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The sample measured from its own labels: output folder and what was printed."""
+    out = tmp_path_factory.mktemp("cli") / "out"
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    done = spinemeasure("measure", sample_folder / "lumbar_t2.nii.gz", "-o", out, "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def test_every_output_is_written_and_nothing_else(measured: tuple[Path, str]) -> None:
+    out, printed = measured
+    assert sorted(p.name for p in out.iterdir()) == OUTPUTS
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+    assert "L4-L5" in printed
+
+
+def test_table_has_the_promised_columns_and_true_values(measured: tuple[Path, str], sample_folder: Path) -> None:
+    text = (measured[0] / "measurements.csv").read_text()
+    assert text.splitlines()[0] == COLUMNS
+    rows = {(r["level"], r["quantity"], r["method"]): r for r in csv.DictReader(text.splitlines())}
+    truth = json.loads((sample_folder / "lumbar_t2_truth.json").read_text())["values"]
+    errors = [
+        abs(float(rows[v["level"], v["quantity"], v["method"]]["value"]) - v["value"])
+        for v in truth
+        if v["quantity"].startswith("disc_height")
+    ]
+    assert len(errors) == 21
+    assert max(errors) < 0.5
+    assert np.mean(errors) < 0.2
+
+
+def test_lines_are_as_long_as_their_values(measured: tuple[Path, str]) -> None:
+    rows = list(csv.DictReader((measured[0] / "measurements.csv").read_text().splitlines()))
+    lines = [r for r in rows if r["p1_r"] and r["unit"] == "mm"]
+    assert len(lines) > 60
+    for r in lines:
+        ends = np.array([[float(r[f"p{n}_{c}"]) for c in "ras"] for n in (1, 2)])
+        assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(float(r["value"]), abs=0.002)
+
+
+def test_labels_lie_on_the_voxels_of_the_image(measured: tuple[Path, str], sample_folder: Path) -> None:
+    labels, image = read_volume(measured[0] / "labels.nii.gz"), read_volume(sample_folder / "lumbar_t2.nii.gz")
+    assert labels.array.shape == image.array.shape
+    np.testing.assert_allclose(labels.affine, image.affine, atol=1e-4)
+    named = json.loads((measured[0] / "labels.json").read_text())["labels"]
+    assert {int(v) for v in named} == set(np.unique(labels.array)) - {0}
+
+
+def test_run_information_names_versions_and_seconds(measured: tuple[Path, str]) -> None:
+    run = json.loads((measured[0] / "run.json").read_text())
+    assert {"read", "segment", "measure", "write"} <= set(run["seconds"])
+    assert run["versions"]["spinemeasure"]
+    assert str(measured[0].parent) not in json.dumps(run)
+
+
+def test_measuring_our_own_labels_again_gives_the_same_values(
+    measured: tuple[Path, str], sample_folder: Path, tmp_path: Path
+) -> None:
+    labels = measured[0] / "labels.nii.gz"
+    done = spinemeasure("measure", sample_folder / "lumbar_t2.nii.gz", "-o", tmp_path / "o", "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "o" / "measurements.csv").read_text() == (measured[0] / "measurements.csv").read_text()
+
+
+def test_the_lowest_disc_named_by_the_user_renames_all_rows(sample_folder: Path, tmp_path: Path) -> None:
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    image = sample_folder / "lumbar_t2.nii.gz"
+    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, "--lowest-disc", "L6-S1")
+    assert done.returncode == 0, done.stderr
+    levels = {r["level"] for r in csv.DictReader((tmp_path / "o" / "measurements.csv").read_text().splitlines())}
+    assert {"L6-S1", "L5-L6", "T12-L1"} <= levels
+    assert "L5-S1" not in levels
+
+
+def test_json_progress_ends_in_a_result(sample_folder: Path, tmp_path: Path) -> None:
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    image = sample_folder / "lumbar_t2.nii.gz"
+    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, module="SpineMeasureLib")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert all(set(line) == {"stage", "fraction", "message"} for line in lines[:-1])
+    assert "scene.mrb" in lines[-1]["result"]["files"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nowhere.nii.gz"], 10, "There is no file"),
+        (["{labels}", "--labels", "nowhere.nii.gz"], 10, "There is no file"),
+        (["{image}", "--labels", "{other}"], 19, "does not lie on the voxels"),
+        (["{image}", "--labels", "{labels}", "--lowest-disc", "L9-S1"], 34, "no disc of the spine"),
+        (["{image}", "--labels", "{empty}"], 33, "empty"),
+    ],
+)
+def test_bad_calls_end_in_one_sentence_and_their_code(
+    arguments: list[str], code: int, words: str, sample_folder: Path, tmp_path: Path
+) -> None:
+    labels = read_volume(sample_folder / "lumbar_t2_labels.nii.gz")
+    write_volume(Volume(labels.array * 0, labels.affine), tmp_path / "empty.nii.gz")
+    moved = labels.affine.copy()
+    moved[0, 3] += 3
+    write_volume(Volume(labels.array, moved), tmp_path / "other.nii.gz")
+    places = {
+        "image": sample_folder / "lumbar_t2.nii.gz",
+        "labels": sample_folder / "lumbar_t2_labels.nii.gz",
+        "other": tmp_path / "other.nii.gz",
+        "empty": tmp_path / "empty.nii.gz",
+    }
+    out = tmp_path / "out"
+    done = spinemeasure("measure", *(a.format(**places) for a in arguments), "-o", out)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_failing_run_keeps_the_earlier_results(measured: tuple[Path, str], sample_folder: Path) -> None:
+    before = (measured[0] / "measurements.csv").read_bytes()
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    done = spinemeasure("measure", labels, "-o", measured[0], "--labels", "nowhere.nii")
+    assert done.returncode == 10
+    assert (measured[0] / "measurements.csv").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
+def test_a_terminated_run_leaves_nothing(sample_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "SpineMeasureLib", "measure", str(sample_folder / "lumbar_t2.nii.gz")]
+    command += ["-o", str(tmp_path / "out"), "--labels", str(sample_folder / "lumbar_t2_labels.nii.gz")]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    for line in child.stdout:
+        if json.loads(line)["stage"] == "measure":
+            child.send_signal(signal.SIGTERM)
+            break
+    rest = child.stdout.read().splitlines()
+    assert child.wait(timeout=60) == 130
+    assert json.loads(rest[-1])["error"]["type"] == "CancelledError"
+    time.sleep(0.2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_methods_prints_every_definition() -> None:
+    from SpineMeasureLib.measure import methods
+
+    done = spinemeasure("methods")
+    assert done.returncode == 0
+    for d in methods():
+        assert d.quantity[:12] in done.stdout
+
+
+def test_package_import_is_light() -> None:
+    code = "import sys, SpineMeasureLib; print(len([m for m in sys.modules if m in ('numpy', 'torch', 'SimpleITK')]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"

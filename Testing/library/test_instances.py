@@ -1,0 +1,250 @@
+"""Instances and level names: from tissue maps, clean or damaged, in any storage."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from SpineMeasureLib.anatomy import Kind, Tissue
+from SpineMeasureLib.errors import LevelNameError, NothingFoundError, UnreadableInputError
+from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.instances import name_structures, rename
+from SpineMeasureLib.segment.split import split_vertebrae
+from SpineMeasureLib.segmentation import SpineSegmentation
+from SpineMeasureLib.volume import Volume, read_volume
+
+SPACING = np.array([4.0, 1.0, 1.0])
+BODY_MM, DISC_MM, DEPTH = 26, 9, 34
+
+
+def column(levels: int = 6, sacrum: bool = True) -> Volume:
+    """Straight column of boxes: bodies, discs, canal, spinous processes, sacrum; axes right, anterior, superior."""
+    tissue = np.zeros((11, 110, 30 + levels * (BODY_MM + DISC_MM)), np.uint8)
+    front = slice(60, 60 + DEPTH)
+    tissue[3:8, 42:56, 4:] = Tissue.CANAL
+    if sacrum:
+        tissue[2:9, front, 2:24] = Tissue.SACRUM
+    for n in range(levels):
+        low = 25 + n * (BODY_MM + DISC_MM)
+        tissue[1:10, front, low : low + DISC_MM - 1] = Tissue.DISC
+        tissue[1:10, front, low + DISC_MM : low + DISC_MM + BODY_MM - 1] = Tissue.BODY
+        tissue[5, 12:38, low + DISC_MM - 4 : low + DISC_MM + 14] = Tissue.POSTERIOR
+    affine = np.diag([*SPACING, 1.0])
+    return Volume(tissue, affine)
+
+
+def names(segmentation: SpineSegmentation, kind: Kind) -> list[str]:
+    return [s.level for s in segmentation.of_kind(kind)]
+
+
+LUMBAR_DISCS = ["T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1"]
+LUMBAR_BODIES = ["T12", "L1", "L2", "L3", "L4", "L5"]
+
+
+def test_a_sacrum_below_anchors_the_names() -> None:
+    spine = column()
+    found = name_structures(spine.array, spine.affine)
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+    assert names(found, Kind.POSTERIOR) == LUMBAR_BODIES
+    assert found.level_verified
+    assert found.anchor == "sacrum"
+    assert [s.name for s in found.of_kind(Kind.SACRUM)] == ["Sacrum"]
+
+
+def test_without_an_anchor_the_names_are_a_guess_and_say_so() -> None:
+    spine = column(sacrum=False)
+    found = name_structures(spine.array, spine.affine)
+    assert not found.level_verified
+    assert "guess" in found.warnings[0]
+    assert all("level_unverified" in s.flags for s in found.of_kind(Kind.DISC))
+
+
+@pytest.mark.parametrize(
+    ("lowest", "top", "bottom"),
+    [
+        ("L4-L5", "T11-T12", "L4-L5"),
+        ("L6-S1", "L1-L2", "L6-S1"),
+        ("t12/l1", "T7-T8", "T12-L1"),
+        ("C7-T1", "C2-C3", "C7-T1"),
+    ],
+)
+def test_the_user_names_the_lowest_disc_and_the_chain_follows(lowest: str, top: str, bottom: str) -> None:
+    spine = column(sacrum=False)
+    found = name_structures(spine.array, spine.affine, lowest_disc=lowest)
+    assert names(found, Kind.DISC)[0] == top
+    assert names(found, Kind.DISC)[-1] == bottom
+    assert found.anchor == "user"
+
+
+def test_t13_is_named_where_the_user_says_so() -> None:
+    spine = column(sacrum=False)
+    found = name_structures(spine.array, spine.affine, lowest_disc="T13-L1")
+    assert names(found, Kind.DISC)[-2:] == ["T12-T13", "T13-L1"]
+
+
+@pytest.mark.parametrize("name", ["L5-L4", "S1-S2", "L9-S1", "x", "C1-C2"])
+def test_an_unknown_disc_name_is_refused(name: str) -> None:
+    spine = column()
+    with pytest.raises(LevelNameError, match="no disc of the spine"):
+        name_structures(spine.array, spine.affine, lowest_disc=name)
+
+
+def test_more_vertebrae_than_the_name_allows_are_refused() -> None:
+    spine = column(levels=6, sacrum=False)
+    with pytest.raises(LevelNameError, match="only"):
+        name_structures(spine.array, spine.affine, lowest_disc="C3-C4")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("flip", [False, True])
+def test_storage_order_changes_no_voxel(order: tuple[int, ...], flip: bool) -> None:
+    spine = column()
+    affine = spine.affine[:, [*order, 3]].copy()
+    array = spine.array.transpose(order)
+    if flip:
+        affine[:, 3] += affine[:, 1] * (array.shape[1] - 1)
+        affine[:, 1] *= -1
+        array = array[:, ::-1]
+    expected = name_structures(spine.array, spine.affine).labels.transpose(order)
+    found = name_structures(np.ascontiguousarray(array), affine).labels
+    assert np.array_equal(found, expected[:, ::-1] if flip else expected)
+
+
+def damage_specks(tissue: np.ndarray) -> None:
+    for n, place in enumerate(((0, 5, 5), (10, 100, 100), (2, 8, 150), (9, 20, 60))):
+        tissue[place] = (Tissue.DISC, Tissue.BODY, Tissue.DISC, Tissue.CANAL)[n]
+
+
+def damage_bridge_between_bodies(tissue: np.ndarray) -> None:
+    tissue[4:6, 60:64, 40:160] = np.where(tissue[4:6, 60:64, 40:160] == 0, Tissue.BODY, tissue[4:6, 60:64, 40:160])
+    tissue[3:5, 90:94, 95:105] = Tissue.BODY  # through a disc
+
+
+def damage_disc_broken_in_two(tissue: np.ndarray) -> None:
+    tissue[:, 74:78, 60:70][tissue[:, 74:78, 60:70] == Tissue.DISC] = 0
+
+
+def damage_holes_in_bodies(tissue: np.ndarray) -> None:
+    tissue[4:6, 70:80, 45:50] = 0
+
+
+def damage_cavity_far_from_the_spine(tissue: np.ndarray) -> None:
+    tissue[2:5, 2:9, 100:112] = Tissue.BODY
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_specks,
+        damage_bridge_between_bodies,
+        damage_disc_broken_in_two,
+        damage_holes_in_bodies,
+        damage_cavity_far_from_the_spine,
+    ],
+)
+def test_damage_changes_no_name(damage) -> None:  # type: ignore[no-untyped-def]
+    spine = column()
+    damage(spine.array)
+    found = name_structures(spine.array, spine.affine)
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+
+
+def test_a_missing_disc_is_flagged_and_shifts_no_name() -> None:
+    spine = column()
+    third = 25 + 2 * (BODY_MM + DISC_MM)
+    spine.array[:, :, third : third + DISC_MM][spine.array[:, :, third : third + DISC_MM] == Tissue.DISC] = 0
+    found = name_structures(spine.array, spine.affine)
+    assert names(found, Kind.DISC) == [name for name in LUMBAR_DISCS if name != "L3-L4"]
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+    flagged = [s.level for s in found.of_kind(Kind.BODY) if "fused_or_absent_disc" in s.flags]
+    assert flagged == ["L3"]
+
+
+def test_a_block_vertebra_counts_as_two_levels() -> None:
+    spine = column()
+    low = 25 + 2 * (BODY_MM + DISC_MM)
+    spine.array[1:10, 60 : 60 + DEPTH, low - 2 : low + DISC_MM + 1] = Tissue.BODY
+    found = name_structures(spine.array, spine.affine)
+    assert names(found, Kind.DISC) == [name for name in LUMBAR_DISCS if name != "L3-L4"]
+    assert names(found, Kind.BODY)[0] == "T12"
+
+
+def test_confidence_is_the_mean_probability_inside() -> None:
+    spine = column()
+    confidence = np.full(spine.array.shape, 255, np.uint8)
+    confidence[spine.array == Tissue.DISC] = 102
+    found = name_structures(spine.array, spine.affine, confidence=confidence)
+    assert found.of_kind(Kind.DISC)[0].confidence == pytest.approx(0.4)
+    assert found.of_kind(Kind.BODY)[0].confidence == pytest.approx(1.0)
+
+
+def test_an_empty_map_is_refused() -> None:
+    with pytest.raises(NothingFoundError):
+        name_structures(np.zeros((9, 50, 50), np.uint8), np.diag([4.0, 1, 1, 1]))
+
+
+def test_renaming_moves_every_structure_together() -> None:
+    spine = column()
+    found = name_structures(spine.array, spine.affine)
+    moved = rename(found, "L4-L5")
+    assert names(moved, Kind.DISC) == ["T11-T12", "T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5"]
+    # What was taken for the sacrum is now the body under L4-L5.
+    assert names(moved, Kind.BODY) == ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+    back = rename(moved, "L5-S1")
+    bodies = [s.value for s in found.of_kind(Kind.BODY)]
+    for value in bodies:
+        assert np.array_equal(back.labels == value, found.labels == value)
+
+
+def test_our_own_labels_keep_their_names() -> None:
+    spine = column()
+    found = name_structures(spine.array, spine.affine, lowest_disc="L6-S1")
+    again = segmentation_from_labels(found.as_volume())
+    assert [(s.value, s.name) for s in again.structures] == [(s.value, s.name) for s in found.structures]
+    assert again.anchor == "labels"
+
+
+def test_a_plain_vertebra_disc_canal_map_is_separated_and_named() -> None:
+    spine = column(sacrum=False)
+    plain = np.zeros_like(spine.array)
+    plain[np.isin(spine.array, (Tissue.BODY, Tissue.POSTERIOR))] = 1
+    plain[spine.array == Tissue.DISC] = 2
+    plain[spine.array == Tissue.CANAL] = 3
+    found = segmentation_from_labels(Volume(plain, spine.affine), lowest_disc="L5-S1")
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+    assert names(found, Kind.POSTERIOR) == LUMBAR_BODIES
+    assert np.array_equal(
+        np.isin(found.labels, [s.value for s in found.of_kind(Kind.BODY)]), spine.array == Tissue.BODY
+    )
+
+
+def test_values_of_no_convention_are_refused() -> None:
+    labels = Volume(np.full((8, 8, 8), 99, np.uint8), np.eye(4))
+    with pytest.raises(UnreadableInputError, match="99"):
+        segmentation_from_labels(labels)
+
+
+def test_split_gives_every_voxel_to_exactly_one_part() -> None:
+    spine = column()
+    bone = np.isin(spine.array, (Tissue.BODY, Tissue.POSTERIOR))
+    body, posterior = split_vertebrae(bone, spine.array == Tissue.CANAL, spine.affine)
+    assert np.array_equal(body, spine.array == Tissue.BODY)
+    assert np.array_equal(posterior, spine.array == Tissue.POSTERIOR)
+
+
+@pytest.mark.real_data
+def test_every_disc_of_real_expert_labels_is_found_in_order(data_folder: Path) -> None:
+    folder = data_folder / "lumbar_t2_space"
+    with (folder / "overview.csv").open() as file:
+        counted = {f"spider{int(r['patient']):03d}": int(r["num_discs"]) for r in csv.DictReader(file)}
+    for path in sorted(folder.glob("*_labels.nii.gz"))[::6]:
+        found = segmentation_from_labels(read_volume(path), lowest_disc="L5-S1")
+        discs = names(found, Kind.DISC)
+        assert len(discs) == counted[path.name.split("_")[0]], path.name
+        assert discs[-4:] == ["L2-L3", "L3-L4", "L4-L5", "L5-S1"]
