@@ -52,6 +52,9 @@ _TABLE = (
     ("canal min", "canal_ap_minimum", "within_5mm"),
 )
 
+#: Flags that the notes under the table say once for all levels, or that an empty cell says already.
+_QUIET_FLAGS = ("not_measurable", "level_unverified")
+
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
@@ -147,7 +150,7 @@ def result_table(measurements: list[Measurement]) -> Table:
     for level in levels:
         found = [by_key.get((level, quantity, method)) for _, quantity, method in _TABLE]
         cells = [f"{m.value:.{2 if m.unit == 'ratio' else 1}f}" if m and m.value is not None else "-" for m in found]
-        flags = dict.fromkeys(flag for m in found if m for flag in m.flags if flag != "not_measurable")
+        flags = dict.fromkeys(flag for m in found if m for flag in m.flags if flag not in _QUIET_FLAGS)
         table.add_row(level, *cells, ", ".join(flags))
     return table
 

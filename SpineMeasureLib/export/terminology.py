@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from ..anatomy import all_structures
+from ..anatomy import StructureInfo, all_structures
 from ..resources import data_path
 
 CONTEXT = "SpineMeasure"
@@ -47,7 +47,7 @@ def terminology_json() -> str:
 def colour_table() -> str:
     """Label values with names and colours, as a Slicer colour table (.ctbl)."""
     lines = ["# SpineMeasure: label values of labels.nii.gz", "0 background 0 0 0 0"]
-    named = {}
+    named: dict[int, StructureInfo] = {}
     for s in all_structures():
         named.setdefault(s.value, s)
     for value, s in sorted(named.items()):

@@ -157,7 +157,9 @@ def _materials(spine: SpineShape, points: Array, textures: _Textures) -> tuple[N
     material = _torso(spine, points, textures)
     label = np.zeros(points.shape[:2], np.uint8)
     flat = points.reshape(-1, 3)
-    index, ahead, aside = (v.reshape(points.shape[:2]) for v in canal_coordinates(spine.canal, flat))
+    nearest, forward, sideways = canal_coordinates(spine.canal, flat)
+    index = nearest.reshape(points.shape[:2])
+    ahead, aside = forward.reshape(points.shape[:2]), sideways.reshape(points.shape[:2])
     radii = spine.canal.radii[index]
     ring = np.hypot(ahead / radii[..., 0], aside / radii[..., 1])
     behind = np.hypot((ahead + 1.0) / (radii[..., 0] + 3.5), aside / (radii[..., 1] + 3.0))
