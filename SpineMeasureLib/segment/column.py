@@ -28,7 +28,7 @@ _OFF_COLUMN_MM = 30.0
 _TWO_LEVELS = 1.6
 
 
-@dataclass
+@dataclass(eq=False)
 class Disc:
     """One disc: where it is, its mid-plane (normal towards the head), and its voxels."""
 
@@ -38,7 +38,7 @@ class Disc:
     position: float
 
 
-@dataclass
+@dataclass(eq=False)
 class Body:
     """One vertebral body: centre and extent along the spine, voxel count."""
 

@@ -27,6 +27,8 @@ from .levels import Naming, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
 
 _SACRUM_DEPTH_MM = 25.0
+#: AP depth below which a body is no lumbar one (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
+_SHALLOWEST_LUMBAR_MM = 21.0
 _SMALLEST_CANAL = 0.05
 _SHORTEST_CORD_MM = 20.0
 _SMALLEST_POSTERIOR_MM3 = 60.0
@@ -102,6 +104,9 @@ def _sacrum(
     mask = tissue == Tissue.SACRUM
     if not column.discs or mask.sum() * np.prod(spacing) < 500:
         return None
+    depths = [body.depth for body in column.bodies[-3:]]
+    if depths and max(depths) < _SHALLOWEST_LUMBAR_MM:
+        return None  # bodies this small lie on no sacrum
     for number in range(max(0, len(column.discs) - 2), len(column.discs)):
         disc = column.discs[number]
         if _volume_below(mask, disc, spacing) > 2 * _volume_below(tissue == Tissue.BODY, disc, spacing):

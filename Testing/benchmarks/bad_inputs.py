@@ -1,6 +1,6 @@
 """Every bad input with the sentence and exit code that it gets, as a table.
 
-    python Testing/benchmarks/bad_inputs.py
+python Testing/benchmarks/bad_inputs.py
 """
 
 from __future__ import annotations
