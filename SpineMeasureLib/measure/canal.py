@@ -29,12 +29,12 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
     common = Shared(None, flags, piece.structure.confidence)
     if spine.line is None or spine.canal is None:
         note = "no canal is segmented"
-        return [row(level, "canal_ap", place, None, common, note=note)]
+        return _no_canal(level, place, common, note)
     index = spine.line.crossing(piece.frame.origin, piece.frame.superior)
     section = cross_section(spine.canal, spine.line, index, piece.frame.origin) if index is not None else None
     if index is None or section is None:
         note = "the canal does not reach this level"
-        return [row(level, "canal_ap", place, None, common, note=note)]
+        return _no_canal(level, place, common, note)
     common = replace(common, plane=section.plane)
     area_flags: tuple[str, ...] = ()
     if np.linalg.norm(spine.affine[:3, :3], axis=0).max() > _THIN_SLICES_MM:
@@ -51,6 +51,13 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
         rows.append(_compression(spine.canal, spine, level, piece, index, "canal_compression", common))
     rows += _cord_rows(spine, level, piece, index, section, place, common, area_flags)
     return rows
+
+
+def _no_canal(level: str, place: str, common: Shared, note: str) -> list[Measurement]:
+    wanted = [("canal_ap", place), ("canal_area", place)]
+    if place == "disc_level":
+        wanted += [("canal_ap_minimum", "within_5mm"), ("canal_compression", "1-mi/mean(ma,mb)")]
+    return [row(level, quantity, method, None, common, note=note) for quantity, method in wanted]
 
 
 def _at_slab_edge(field: Field, section: CrossSection) -> bool:
@@ -90,7 +97,9 @@ def _minimum(spine: Spine, level: str, piece: Piece, index: int, common: Shared)
     sections = _sections(spine.canal, spine, list(near), piece.frame.origin)
     if not sections:
         return row(level, "canal_ap_minimum", "within_5mm", None, common, note="the canal does not reach this level")
-    least = min(sections, key=lambda s: s.diameter)
+    # The middle one of each three neighbours: a single section that is off must not make the least value.
+    middles = [sorted(sections[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(sections) - 1)]
+    least = min(middles or sections, key=lambda s: s.diameter)
     shared = replace(common, plane=least.plane)
     return row(level, "canal_ap_minimum", "within_5mm", least.diameter, shared, ends=least.ends)
 
@@ -151,7 +160,12 @@ def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
     for level, body in spine.bodies.items():
         canal = next((r.value for r in rows if r.key == (level, "canal_ap", "mid_vertebral")), None)
         depth = depth_line(body.field, body.frame) if body else None
-        if body is None or canal is None or depth is None or body.field.cut_in_slice:
+        if body is None:
             continue
-        found.append(row(level, "torg_pavlov_ratio", "canal_body", canal / length(depth), Shared(None, body.flags())))
+        shared = Shared(None, body.flags(), body.structure.confidence)
+        if canal is None or depth is None or body.field.cut_in_slice:
+            note = "the body or the canal behind it is not wholly in view"
+            found.append(row(level, "torg_pavlov_ratio", "canal_body", None, shared, note=note))
+        else:
+            found.append(row(level, "torg_pavlov_ratio", "canal_body", canal / length(depth), shared))
     return found

@@ -18,6 +18,9 @@ _STEP_MM = 1.0
 _SMOOTHING_MM = 6.0
 _SLAB_MM = 1.5
 _RADIUS_MM = 22.0
+#: The diameter is averaged over lines in a band of this height along the centreline: single lines see voxel steps.
+_BAND_MM = 3.0
+_BAND_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
     towards = target - place
     anterior = unit(towards - (towards @ tangent) * tangent)
     across = np.cross(anterior, tangent)
+    field = field.along(np.stack([across, anterior, tangent]))
     reach, step = 20.0, 0.5
     t = np.arange(-reach, reach + step / 2, step)
     grid = place + t[:, None, None] * anterior + t[None, :, None] * across
@@ -153,10 +157,13 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
     total = float(weight.sum())
     offset = np.array([weight.sum(axis=1) @ t, weight.sum(axis=0) @ t]) / total
     centre = place + offset[0] * anterior + offset[1] * across
-    stretch = intervals(field, centre[None], anterior, reach)[0]
-    if not np.isfinite(stretch).all():
+    band = np.linspace(-_BAND_MM / 2, _BAND_MM / 2, _BAND_LINES)[:, None] * tangent
+    stretch = intervals(field, centre + band, anterior, reach)
+    stretch = stretch[np.isfinite(stretch).all(axis=1)]
+    if len(stretch) < _BAND_LINES // 2 + 1:
         return None
-    ends = (centre + stretch[1] * anterior, centre + stretch[0] * anterior)
+    back, front = stretch.mean(axis=0)
+    ends = (centre + front * anterior, centre + back * anterior)
     return CrossSection(centre, anterior, across, ends, total * step**2)
 
 

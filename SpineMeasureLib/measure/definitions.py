@@ -24,6 +24,7 @@ class Definition:
 
 
 _PLANE = "in the level's own sagittal plane through the disc centroid"
+_BAND = "mean over a band of 30 % of the height, at most 3 mm"
 _CHORD = f"length of the chord along the disc normal at {{}} % of the AP depth from anterior, mean over a band of 10 % of the depth, {_PLANE}"  # noqa: E501
 _AP = (
     "distance between the boundary crossings of the line through the centroid of the cross-section perpendicular to "
@@ -48,7 +49,7 @@ _ALL = (
         "Hurxthal, Am J Roentgenol 1968",
     ),
     Definition(
-        "disc_depth", "depth50", "mm", "Disc AP depth", f"extent along anterior at mid-height, {_PLANE}", editable=True
+        "disc_depth", "depth50", "mm", "Disc AP depth", f"extent along anterior at mid-height, {_BAND}, {_PLANE}", editable=True
     ),
     Definition(
         "disc_width", "width50", "mm", "Disc width",
@@ -78,7 +79,8 @@ _ALL = (
     ),
     Definition(
         "canal_ap_minimum", "within_5mm", "mm", "Canal AP, least",
-        "least AP diameter of the canal within 5 mm of the disc plane along the centreline", boundary=_SAC,
+        "least AP diameter of the canal within 5 mm of the disc plane along the centreline, medians of three"
+        " sections 1 mm apart", boundary=_SAC,
     ),
     Definition(
         "canal_area", "disc_level", "mm2", "Canal area, disc level",
@@ -126,7 +128,7 @@ _ALL = (
         "distance between the posterior endplate corners",
         editable=True,
     ),
-    Definition("body_depth", "depth50", "mm", "Body AP depth", "extent along anterior at mid-height"),
+    Definition("body_depth", "depth50", "mm", "Body AP depth", f"extent along anterior at mid-height, {_BAND}"),
     Definition("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height",
                "Genant et al., J Bone Miner Res 1993"),
     Definition("body_biconcavity_ratio", "middle_posterior", "ratio", "Body biconcavity ratio",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .definitions import methods
 from .fields import Field, intervals
 from .frames import Frame, tilt
 from .rows import Ends, Shared, length, row
@@ -16,17 +17,27 @@ Array = NDArray[np.float64]
 #: Heights are averaged over a band of this part of the depth around their place.
 _BAND = 0.10
 _BAND_LINES = 9
+#: The depth is averaged over a band of this part of the height, and of at most so many mm: single lines see voxel steps.
+_DEPTH_BAND = 0.3
+_DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
 _PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
 
 
 def depth_line(field: Field, frame: Frame) -> Ends | None:
-    """Anterior and posterior end of the disc at mid-height, in the frame's sagittal plane."""
-    stretch = intervals(field, frame.origin[None], frame.anterior, 40.0)[0]
-    if not np.isfinite(stretch).all():
+    """Anterior and posterior end at mid-height, in the frame's sagittal plane; each the mean over a band of heights."""
+    height = intervals(field, frame.origin[None], frame.superior, _REACH_MM)[0]
+    half = _DEPTH_BAND_MM / 2
+    if np.isfinite(height).all():
+        half = min(half, _DEPTH_BAND * float(height[1] - height[0]) / 2)
+    origins = frame.origin + np.linspace(-half, half, _BAND_LINES)[:, None] * frame.superior
+    stretch = intervals(field, origins, frame.anterior, 40.0)
+    stretch = stretch[np.isfinite(stretch).all(axis=1)]
+    if len(stretch) < _BAND_LINES // 2 + 1:
         return None
-    return frame.origin + stretch[1] * frame.anterior, frame.origin + stretch[0] * frame.anterior
+    back, front = stretch.mean(axis=0)
+    return frame.origin + front * frame.anterior, frame.origin + back * frame.anterior
 
 
 def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
@@ -76,7 +87,8 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     depth = depth_line(field, frame)
     if depth is None:
         note = "the disc is not crossed at mid-height by its measuring plane"
-        return [row(level, q, m, None, note=note, shared=common) for q, m in (("disc_height_middle", "chord50"),)]
+        wanted = [d for d in methods() if d.quantity.startswith("disc_") or d.quantity == "farfan_index"]
+        return [row(level, d.quantity, d.method, None, common, note=note) for d in wanted]
     chords = {name: chord(field, frame, depth, place) for name, place in _PLACES.items()}
     heights = {name: length(ends) if ends else None for name, ends in chords.items()}
     rows = [

@@ -39,6 +39,11 @@ class Frame:
         return np.cross(self.anterior, self.superior)
 
     @property
+    def axes(self) -> Array:
+        """Right, anterior and superior as rows."""
+        return np.stack([self.right, self.anterior, self.superior])
+
+    @property
     def plane(self) -> Plane:
         """The sagittal measuring plane: origin, anterior, superior."""
         return Plane(as_point(self.origin), as_point(self.anterior), as_point(self.superior))

@@ -31,14 +31,13 @@ class Piece:
     frame: Frame
     upper: Endplate | None
     lower: Endplate | None
-    slices: int
 
     def flags(self) -> tuple[str, ...]:
         """Flags that every value measured on it carries."""
         found = [f for f in self.structure.flags if f in _LEVEL_FLAGS]
         if self.frame.fallback:
             found.append("frame_fallback")
-        if self.slices < FEW_SLICES:
+        if self.field.slices < FEW_SLICES:
             found.append("few_slices")
         if self.field.cut_in_slice:
             found.append("cut_by_field_of_view")
@@ -62,6 +61,7 @@ class Spine:
         cord = self._mask_of_kinds(Kind.CORD)
         self.cord: Field | None = make_field(cord, self.affine) if cord.any() else None
         self._body_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.BODY)}
+        self._sacrum = {s.level: self._field(s) for s in segmentation.of_kind(Kind.SACRUM)}
         disc_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.DISC)}
         self._middles = [f.centroid for f in (*self._body_fields.values(), *disc_fields.values()) if f]
         self.discs = {s.level: self._disc(s, disc_fields[s.level]) for s in segmentation.of_kind(Kind.DISC)}
@@ -77,11 +77,6 @@ class Spine:
     def _field(self, structure: Structure) -> Field | None:
         box = self._boxes[structure.value - 1]
         return make_field(self.segmentation.labels == structure.value, self.affine, box) if box else None
-
-    def _slices(self, structure: Structure) -> int:
-        box = self._boxes[structure.value - 1]
-        axis = int(np.argmax(np.linalg.norm(self.affine[:3, :3], axis=0)))
-        return box[axis].stop - box[axis].start if box else 0
 
     def towards_anterior(self, centroid: Array) -> tuple[Array, bool]:
         """Direction from the canal's centreline to a centroid; (anterior of the image, False) without a canal."""
@@ -105,7 +100,8 @@ class Spine:
         if field is None:
             return None
         upper_name, _, lower_name = structure.level.partition("-")
-        above, below = self._body_fields.get(upper_name), self._body_fields.get(lower_name)
+        above = self._body_fields.get(upper_name)
+        below = self._body_fields.get(lower_name) or self._sacrum.get(lower_name)
         up = self._up(field.centroid)
         anterior, has_canal = self.towards_anterior(field.centroid)
         normal = thin_axis(field, up)
@@ -114,6 +110,8 @@ class Spine:
         frame = make_frame(field.centroid, normal, anterior, fallback=True)
         planes = None
         for _ in range(2):
+            field = field.along(frame.axes)
+            above, below = (near and near.along(frame.axes) for near in (above, below))
             depth, width = _extent(field, frame)
             surfaces = [
                 endplate_points(frame, field, body, side, depth, width)
@@ -131,7 +129,7 @@ class Spine:
                     into_body = frame.superior if n == 0 else -frame.superior
                     bounded, inwards = (body, into_body) if own and body else (field, -into_body)
                     ends[n] = endplate_line(frame, plane[0], plane[1], bounded, inwards, own)
-        return Piece(structure, field, frame, ends[0], ends[1], self._slices(structure))
+        return Piece(structure, field, frame, ends[0], ends[1])
 
     def _body(self, structure: Structure, field: Field | None) -> Piece | None:
         if field is None:
@@ -141,18 +139,19 @@ class Spine:
         frame = make_frame(field.centroid, up, anterior, fallback=True)
         ends: list[Endplate | None] = [None, None]
         for _ in range(2):
+            field = field.along(frame.axes)
             depth, width = _extent(field, frame)
             surfaces = [_body_surface(frame, field, side, depth, width) for side in (True, False)]
             planes = [fit_plane(points, frame.superior) for points in surfaces]
             if any(plane is None or plane[1] @ frame.superior < 0.6 for plane in planes):
-                return Piece(structure, field, frame, None, None, self._slices(structure))
+                return Piece(structure, field, frame, None, None)
             normals = [plane[1] for plane in planes if plane is not None]
             frame = make_frame(field.centroid, normals[0] + normals[1], anterior, fallback=not has_canal)
         for n, plane in enumerate(planes):
             if plane is not None:
                 inwards = -frame.superior if n == 0 else frame.superior
                 ends[n] = endplate_line(frame, plane[0], plane[1], field, inwards, True)
-        return Piece(structure, field, frame, ends[0], ends[1], self._slices(structure))
+        return Piece(structure, field, frame, ends[0], ends[1])
 
     def body_of(self, level: str) -> Piece | None:
         """The body of a vertebra, None where it is not segmented."""

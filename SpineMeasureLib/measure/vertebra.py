@@ -69,8 +69,9 @@ def measure_slip(level: str, disc: Piece) -> list[Measurement]:
         return [row(level, "listhesis", method, None, note=note, shared=common) for method in methods]
     along = (lower.anterior - lower.posterior) / length((lower.anterior, lower.posterior))
     slip = float((upper.posterior - lower.posterior) @ along)
+    foot = lower.posterior + slip * along
     percent = 100 * slip / length((lower.anterior, lower.posterior))
     return [
-        row(level, "listhesis", "posterior_corners", slip, shared=common),
+        row(level, "listhesis", "posterior_corners", slip, ends=(foot, lower.posterior), shared=common),
         row(level, "listhesis", "posterior_corners_percent", percent, shared=common),
     ]
