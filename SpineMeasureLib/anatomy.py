@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import lru_cache
 
 
 class Kind(str, Enum):
@@ -91,8 +92,9 @@ class Code:
     scheme: str = "SCT"
 
 
-#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0; L6, T13 have no code of their
-#: own there and carry that of any vertebra, their discs that of the vertebral column.
+#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0. What has no code of its own there
+#: carries a general one and tells its level by name: T13 and L6 that of any vertebra, their discs that of the
+#: vertebral column (PS3.16 has no code of any disc), posterior elements that of any vertebral arch.
 _VERTEBRA_CODES = {
     "C1": "14806007", "C2": "39976000", "C3": "113205007", "C4": "5329002", "C5": "36978003", "C6": "36054005",
     "C7": "87391001", "T1": "64864005", "T2": "53733008", "T3": "1626008", "T4": "73071006", "T5": "56401006",
@@ -108,7 +110,7 @@ _DISC_CODES = {
 }  # fmt: skip
 _VERTEBRA = Code("51282000", "Vertebra")
 _ARCH = Code("40265002", "Arch of vertebra")
-_DISC = Code("421060004", "Structure of vertebral column")
+_COLUMN = Code("421060004", "Structure of vertebral column")
 _SACRUM = Code("54735007", "Sacrum")
 _CANAL = Code("61853006", "Spinal canal structure")
 _CORD = Code("2748008", "Spinal cord")
@@ -123,7 +125,7 @@ def code_of(kind: Kind, level: str) -> Code:
     general = {
         Kind.BODY: _VERTEBRA,
         Kind.POSTERIOR: _ARCH,
-        Kind.DISC: _DISC,
+        Kind.DISC: _COLUMN,
         Kind.SACRUM: _SACRUM,
         Kind.CANAL: _CANAL,
         Kind.CORD: _CORD,
@@ -133,9 +135,10 @@ def code_of(kind: Kind, level: str) -> Code:
 
 Colour = tuple[int, int, int]
 
-#: Neighbouring levels differ in colour; vertebrae are warm, discs green, canal and cord stand apart.
+#: Neighbouring levels differ in colour, also where T13 or L6 is missing between them (so at least three in turn);
+#: vertebrae are warm, discs green, canal and cord stand apart.
 _BODY_COLOURS: tuple[Colour, ...] = ((232, 190, 122), (216, 128, 104), (198, 150, 196), (240, 160, 80))
-_DISC_COLOURS: tuple[Colour, ...] = ((104, 204, 112), (52, 158, 140))
+_DISC_COLOURS: tuple[Colour, ...] = ((104, 204, 112), (52, 158, 140), (172, 206, 88))
 _SINGLE_COLOURS: dict[Kind, Colour] = {
     Kind.SACRUM: (170, 140, 110),
     Kind.CANAL: (80, 200, 245),
@@ -156,7 +159,10 @@ def colour_of(kind: Kind, level: str) -> Colour:
 
 @dataclass(frozen=True)
 class StructureInfo:
-    """One row of the table of all structures."""
+    """One row of the table of all structures.
+
+    :ivar colour: display colour, 0-255 RGB.
+    """
 
     value: int
     name: str
@@ -166,6 +172,7 @@ class StructureInfo:
     colour: Colour
 
 
+@lru_cache(maxsize=1)
 def all_structures() -> tuple[StructureInfo, ...]:
     """Every structure that can be named: vertebrae with their posterior elements and discs, sacrum, canal, cord."""
     found = []
@@ -187,6 +194,20 @@ def all_structures() -> tuple[StructureInfo, ...]:
         StructureInfo(value, name, kind, level, code_of(kind, level), colour_of(kind, level))
         for value, name, kind, level in found
     )
+
+
+@lru_cache(maxsize=1)
+def _info_of() -> dict[tuple[Kind, str], StructureInfo]:
+    return {(s.kind, s.level): s for s in all_structures()}
+
+
+def structure_info(kind: Kind, level: str) -> StructureInfo:
+    """The row of one structure: ``structure_info(Kind.DISC, "L4-L5").value`` -> 123.
+
+    :param level: ``"L4"``, ``"L4-L5"``, ``"S1"`` of the sacrum, empty of canal and cord.
+    :raises KeyError: there is no such structure.
+    """
+    return _info_of()[kind, level]
 
 
 def _lower_neighbours(place: int) -> list[str]:

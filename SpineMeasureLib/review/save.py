@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import OutputError
 from ..files import atomic_path
@@ -13,6 +13,9 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from .app import mrml_application
 from .build import build_case
+from .views import add_views
+
+_SEGMENTATION_ENDING = ".seg.nrrd"
 
 
 def write_scene(
@@ -26,29 +29,27 @@ def write_scene(
     """Write ``scene.mrb`` and, where asked, the ``.seg.nrrd`` of its segmentation.
 
     :raises DependencyError: slicer-core is not installed.
-    :raises OutputError: a file cannot be written.
+    :raises OutputError: a file cannot be written, or this is 3D Slicer, whose scene is the user's to save.
     """
-    scene = mrml_application().scene
+    application = mrml_application()
+    if not application.owned:
+        raise OutputError("Inside 3D Slicer no scene file is written for you.", "Save the scene in the File menu.")
+    scene = application.scene
     scene.Clear(0)
     try:
         nodes = build_case(scene, volume, segmentation, measurements, name)
-        if segmentation_path is not None:
-            with atomic_path(segmentation_path) as temporary:
-                _write_segmentation(scene, nodes.segmentation, temporary)
+        add_views(application, nodes)
         with atomic_path(scene_path) as temporary:
             if not scene.WriteToMRB(str(temporary)):
                 raise OutputError(f"{scene_path.name} could not be written.", "Check the folder and the disk.")
+            if segmentation_path is not None:
+                _copy_segmentation(temporary, segmentation_path)
     finally:
         scene.Clear(0)
 
 
-def _write_segmentation(scene: Any, node: Any, path: Path) -> None:
-    node.AddDefaultStorageNode()
-    storage = node.GetStorageNode()
-    storage.SetFileName(str(path))
-    written = storage.WriteData(node)
-    # The bundle must not point to this file.
-    node.SetAndObserveStorageNodeID(None)
-    scene.RemoveNode(storage)
-    if not written:
-        raise OutputError(f"{path.name} could not be written.", "Check the folder and the disk.")
+def _copy_segmentation(bundle: Path, path: Path) -> None:
+    """Write the segmentation of a scene bundle as a file of its own: compressing it once is enough."""
+    with zipfile.ZipFile(bundle) as archive, atomic_path(path) as temporary:
+        member = next(n for n in archive.namelist() if n.endswith(_SEGMENTATION_ENDING))
+        temporary.write_bytes(archive.read(member))

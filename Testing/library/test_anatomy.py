@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from SpineMeasureLib.anatomy import VERTEBRA_ORDER, Kind, all_structures, code_of, vertebra_name, vertebra_value
+from SpineMeasureLib.anatomy import (
+    USUAL_ORDER,
+    VERTEBRA_ORDER,
+    Kind,
+    all_structures,
+    code_of,
+    colour_of,
+    disc_name,
+    structure_info,
+    vertebra_name,
+    vertebra_value,
+)
 from SpineMeasureLib.export.terminology import colour_table, terminology_json
 from SpineMeasureLib.resources import data_path
 
@@ -42,9 +53,51 @@ def test_codes_are_those_of_the_dicom_dictionary() -> None:
             assert keyword[code_of(Kind.BODY, name).value] == f"{name}Vertebra"
 
 
-def test_neighbouring_levels_differ_in_colour() -> None:
-    bodies = [s for s in all_structures() if s.kind is Kind.BODY]
-    assert all(a.colour != b.colour for a, b in zip(bodies, bodies[1:], strict=False))
+def test_the_dicom_dictionary_says_the_same_of_each_code() -> None:
+    dictionary = pytest.importorskip("pydicom.sr._concepts_dict").concepts["SCT"]
+    meanings: dict[str, set[str]] = {}
+    for entry in dictionary.values():
+        for code, (meaning, _) in entry.items():
+            meanings.setdefault(code, set()).add(meaning.removesuffix(" (body structure)"))
+    for s in all_structures():
+        assert s.code.meaning in meanings[s.code.value]
+
+
+def test_only_what_has_no_code_of_its_own_carries_a_general_one() -> None:
+    general = {s.name for s in all_structures() if s.code.value in ("51282000", "421060004")}
+    assert general == {"T13", "L6", "T12-T13", "T13-L1", "L5-L6", "L6-S1"}
+    own = [s.code.value for s in all_structures() if s.kind is not Kind.POSTERIOR and s.name not in general]
+    assert len(set(own)) == len(own)
+
+
+@pytest.mark.parametrize("name", ["T12-L1", "T13-L1", "T12-T13", "L5-L6", "L6-S1", "L5-S1", "C2-C3", "C7-T1"])
+def test_every_disc_of_a_usual_or_transitional_spine_is_in_the_table(name: str) -> None:
+    info = structure_info(Kind.DISC, name)
+    assert info.name == info.level == name
+    assert info.value == 100 + vertebra_value(name.partition("-")[0])
+
+
+def test_structures_are_found_by_kind_and_level() -> None:
+    assert structure_info(Kind.SACRUM, "S1").name == "Sacrum"
+    assert structure_info(Kind.CORD, "").value == 60
+    assert structure_info(Kind.POSTERIOR, "L4").name == "L4 posterior elements"
+    with pytest.raises(KeyError):
+        structure_info(Kind.DISC, "L4-S1")
+
+
+@pytest.mark.parametrize("order", [USUAL_ORDER, VERTEBRA_ORDER])
+@pytest.mark.parametrize("kind", [Kind.BODY, Kind.DISC])
+def test_neighbouring_levels_differ_in_colour(order: tuple[str, ...], kind: Kind) -> None:
+    levels = order[:-1] if kind is Kind.BODY else [disc_name(a, b) for a, b in zip(order, order[1:], strict=False)][1:]
+    colours = [colour_of(kind, level) for level in levels]
+    assert all(a != b for a, b in zip(colours, colours[1:], strict=False))
+
+
+def test_no_body_has_the_colour_of_its_disc_or_of_the_canal() -> None:
+    kinds = {kind: {s.colour for s in all_structures() if s.kind is kind} for kind in Kind}
+    for first in Kind:
+        for second in Kind:
+            assert first is second or not kinds[first] & kinds[second]
 
 
 def test_shipped_terminology_and_colours_are_in_step_with_the_table() -> None:

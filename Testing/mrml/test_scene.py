@@ -6,202 +6,364 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
-from SpineMeasureLib.anatomy import Kind, code_of, colour_of, vertebra_value
-from SpineMeasureLib.measure.types import Measurement, Plane
-from SpineMeasureLib.segment.instances import list_structures
-from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume
+from SpineMeasureLib.anatomy import structure_info
+from SpineMeasureLib.errors import DependencyError, OutputError
 
-SHAPE = (9, 40, 60)
+ATTRIBUTE = "SpineMeasure."
 
 
-def oblique(left_handed: bool) -> np.ndarray:
-    affine = np.eye(4)
-    affine[:3, :3] = Rotation.from_euler("xyz", [14, -8, 21], degrees=True).as_matrix() * [4.0, 0.7, 0.7]
-    affine[:3, 3] = [-15.0, 22.5, -310.0]
-    if left_handed:
-        affine[:3, 0] *= -1
-    return affine
+@pytest.fixture
+def opened(written: Path, scene: Any) -> Any:
+    """The scene as read back from scene.mrb."""
+    assert scene.ReadFromMRB(str(written / "scene.mrb"), True)
+    return scene
 
 
-def case(left_handed: bool = False) -> tuple[Volume, SpineSegmentation, list[Measurement]]:
-    affine = oblique(left_handed)
-    labels = np.zeros(SHAPE, np.uint8)
-    labels[2:7, 10:30, 5:20] = vertebra_value("L5")
-    labels[2:7, 10:30, 20:26] = 100 + vertebra_value("L4")
-    labels[2:7, 10:30, 26:42] = vertebra_value("L4")
-    labels[2:7, 2:8, :] = 61
-    image = (np.arange(np.prod(SHAPE)).reshape(SHAPE) % 700).astype(np.int16)
-    structures = list_structures(labels, affine, ("L4", "L5"), np.full(SHAPE, 230, np.uint8))
-    segmentation = SpineSegmentation(labels, affine, structures, True, "sacrum")
-    plane = Plane((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    top, bottom = (1.25, 30.5, -290.0), (1.5, 31.0, -298.0)
-    length = float(np.linalg.norm(np.subtract(top, bottom)))
-    rows = [
-        Measurement("L4-L5", "disc_height_middle", "chord50", length, "mm", top, bottom, plane, confidence=0.9),
-        Measurement("L4-L5", "canal_ap", "disc_level", 5.0, "mm", (0, 0, -300), (0, -5, -300), plane, "dural_sac"),
-        Measurement("L4-L5", "disc_area", "area", 321.5, "mm2", plane=plane, flags=("few_slices",)),
-        Measurement("L4", "body_height_middle", "chord50", None, "mm", flags=("not_measurable",), note="cut"),
-    ]
-    return Volume(image, affine), segmentation, rows
-
-
-@pytest.fixture(params=[False, True], ids=["right-handed", "left-handed"])
-def written(request: pytest.FixtureRequest, tmp_path: Path, application: Any) -> Any:
-    from SpineMeasureLib.review.save import write_scene
-
-    volume, segmentation, rows = case(request.param)
-    write_scene(volume, segmentation, rows, tmp_path / "scene.mrb", tmp_path / "spine.seg.nrrd", "T2 sag")
-    return tmp_path, volume, segmentation, rows
-
-
-def matrix_of(node: Any) -> np.ndarray:
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
+def array_of(matrix: Any) -> np.ndarray:
     return np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
 
 
-def segment_points(node: Any, name: str) -> np.ndarray:
+def scalars_of(image: Any) -> np.ndarray:
+    """array[i,j,k] of a vtkImageData."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0)
+
+
+def segment_points(node: Any, segment_id: str) -> np.ndarray:
     """RAS centres of the voxels of a segment, sorted."""
     import slicer
-    from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     image = slicer.vtkOrientedImageData()
-    node.GetBinaryLabelmapRepresentation(name, image)
-    extent = image.GetExtent()
-    array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-    index = np.argwhere(array.transpose(2, 1, 0) > 0) + [extent[0], extent[2], extent[4]]
+    node.GetBinaryLabelmapRepresentation(segment_id, image)
     matrix = vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    affine = np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+    index = np.argwhere(scalars_of(image) > 0) + image.GetExtent()[0::2]
+    return in_order(index, array_of(matrix))
+
+
+def in_order(index: np.ndarray, affine: np.ndarray) -> np.ndarray:
     points = index @ affine[:3, :3].T + affine[:3, 3]
     return points[np.lexsort(np.round(points, 2).T)]
 
 
-def test_volume_comes_back_in_its_place(written: Any, scene: Any) -> None:
-    folder, volume, _, _ = written
-    assert scene.ReadFromMRB(str(folder / "scene.mrb"), True)
-    node = scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-    from vtkmodules.util.numpy_support import vtk_to_numpy
+def line_nodes(scene: Any) -> dict[tuple[str, ...], Any]:
+    """Line nodes by level, quantity and method."""
+    count = scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode")
+    nodes = [scene.GetNthNodeByClass(n, "vtkMRMLMarkupsLineNode") for n in range(count)]
+    return {tuple(node.GetAttribute(ATTRIBUTE + k) for k in ("level", "quantity", "method")): node for node in nodes}
 
-    array = vtk_to_numpy(node.GetImageData().GetPointData().GetScalars()).reshape(SHAPE[::-1]).transpose(2, 1, 0)
+
+def test_every_voxel_of_the_volume_comes_back_at_its_place(opened: Any, case: Any) -> None:
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    node = opened.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
     # Slicer's reader turns a left-handed grid round; what counts is the value at every place.
-    index = np.argwhere(np.ones(SHAPE, bool))
-    points = index @ volume.affine[:3, :3].T + volume.affine[:3, 3]
-    inverse = np.linalg.inv(matrix_of(node))
+    index = np.argwhere(np.ones(case.volume.array.shape, bool))
+    points = index @ case.affine[:3, :3].T + case.affine[:3, 3]
+    inverse = np.linalg.inv(array_of(matrix))
     there = points @ inverse[:3, :3].T + inverse[:3, 3]
-    np.testing.assert_allclose(there, np.round(there), atol=1e-3)
-    assert np.array_equal(array[tuple(np.round(there).astype(int).T)], volume.array[tuple(index.T)])
+    assert np.abs((there - np.round(there)) * node.GetSpacing()).max() < 1e-4
+    found = scalars_of(node.GetImageData())[tuple(np.round(there).astype(int).T)]
+    assert np.array_equal(found, case.volume.array[tuple(index.T)])
+
+
+def test_volume_in_memory_keeps_the_matrix_of_either_handedness(scene: Any, case: Any) -> None:
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    from SpineMeasureLib.review.build import add_volume
+
+    matrix = vtkMatrix4x4()
+    add_volume(scene, case.volume, "T2").GetIJKToRASMatrix(matrix)
+    np.testing.assert_allclose(array_of(matrix), case.affine, atol=1e-9)
 
 
 @pytest.mark.parametrize("source", ["scene.mrb", "spine.seg.nrrd"])
-def test_segments_come_back_voxel_for_voxel_with_names_colours_and_codes(written: Any, scene: Any, source: str) -> None:
-    folder, _, segmentation, _ = written
+def test_segments_come_back_voxel_for_voxel_with_names_colours_and_codes(
+    written: Path, scene: Any, case: Any, source: str
+) -> None:
+    import slicer
+
     if source == "scene.mrb":
-        assert scene.ReadFromMRB(str(folder / source), True)
+        assert scene.ReadFromMRB(str(written / source), True)
         node = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
     else:
         node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "read")
         storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
-        storage.SetFileName(str(folder / source))
+        storage.SetFileName(str(written / source))
         assert storage.ReadData(node)
     segments = node.GetSegmentation()
-    assert segments.GetNumberOfSegments() == len(segmentation.structures)
-    for n, structure in enumerate(segmentation.structures):
-        segment = segments.GetNthSegment(n)
+    assert segments.GetNumberOfSegments() == len(case.segmentation.structures)
+    for n, structure in enumerate(case.segmentation.structures):
+        segment, info = segments.GetNthSegment(n), structure_info(structure.kind, structure.level)
         assert segment.GetName() == structure.name
-        colour = [c / 255 for c in colour_of(structure.kind, structure.level)]
-        assert segment.GetColor() == pytest.approx(colour, abs=0.003)
-        assert code_of(structure.kind, structure.level).value in segment.GetTerminology()
-        points = np.argwhere(segmentation.mask(structure)) @ segmentation.affine[:3, :3].T + segmentation.affine[:3, 3]
-        expected = points[np.lexsort(np.round(points, 2).T)]
+        assert segments.GetNthSegmentID(n) == structure.name.replace(" ", "_")
+        assert segment.GetLabelValue() == structure.value
+        assert segment.GetColor() == pytest.approx([c / 255 for c in info.colour], abs=0.003)
+        assert not segment.GetNameAutoGenerated() and not segment.GetColorAutoGenerated()
+        entry = slicer.vtkSlicerTerminologyEntry()
+        logic = slicer.vtkSlicerTerminologiesModuleLogic
+        assert logic.DeserializeTerminologyEntry(segment.GetTerminology(), entry)
+        assert entry.GetTerminologyContextName() == "SpineMeasure"
+        assert entry.GetTypeObject().GetCodeValue() == info.code.value
+        assert entry.GetTypeObject().GetCodeMeaning() == info.code.meaning
+        expected = in_order(np.argwhere(case.segmentation.mask(structure)), case.affine)
         found = segment_points(node, segments.GetNthSegmentID(n))
-        np.testing.assert_allclose(found, expected, atol=1e-3)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_lines_come_back_with_length_place_and_provenance(written: Any, scene: Any) -> None:
-    folder, _, _, rows = written
-    assert scene.ReadFromMRB(str(folder / "scene.mrb"), True)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 2
-    line = scene.GetFirstNodeByName("L4-L5 Disc height, middle")
-    assert line.GetLineLengthWorld() == pytest.approx(rows[0].value, abs=1e-4)
-    ends = [line.GetNthControlPointPositionWorld(n) for n in (0, 1)]
-    np.testing.assert_allclose(ends, [rows[0].p1, rows[0].p2], atol=1e-4)
-    assert line.GetAttribute("SpineMeasure.level") == "L4-L5"
-    assert line.GetAttribute("SpineMeasure.method") == "chord50"
-    assert json.loads(line.GetAttribute("SpineMeasure.plane"))["origin"] == [1.0, 2.0, 3.0]
-    assert line.GetFixedNumberOfControlPoints()
-    assert line.GetNodeReference("SpineMeasure.segmentation").GetClassName() == "vtkMRMLSegmentationNode"
+def test_segmentation_knows_its_image_and_has_no_surfaces_yet(opened: Any) -> None:
+    node = opened.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+    assert node.GetNodeReference("referenceImageGeometryRef").GetName() == "T2 sag"
+    assert not node.GetSegmentation().ContainsRepresentation("Closed surface")
+    assert node.GetSegmentation().GetNumberOfLayers() == 1
 
 
-def test_table_comes_back_with_every_row(written: Any, scene: Any) -> None:
-    folder, _, _, rows = written
-    assert scene.ReadFromMRB(str(folder / "scene.mrb"), True)
-    table = scene.GetFirstNodeByClass("vtkMRMLTableNode")
-    assert table.GetNumberOfRows() == len(rows)
+def test_surfaces_can_be_made_from_the_segments(opened: Any) -> None:
+    from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+    node = opened.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+    assert node.CreateClosedSurfaceRepresentation()
+    surface = vtkPolyData()
+    node.GetClosedSurfaceRepresentation("L4-L5", surface)
+    assert surface.GetNumberOfPoints() > 100
+
+
+def test_lines_come_back_with_ends_length_and_provenance(opened: Any, case: Any) -> None:
+    nodes = line_nodes(opened)
+    # Only editable distances that have a value become lines.
+    assert set(nodes) == {m.key for m in case.lines}
+    for m in case.lines:
+        node = nodes[m.key]
+        ends = [node.GetNthControlPointPositionWorld(n) for n in (0, 1)]
+        np.testing.assert_allclose(ends, [m.p1, m.p2], atol=1e-4)
+        assert node.GetLineLengthWorld() == pytest.approx(m.value, abs=1e-4)
+        assert float(node.GetPropertiesLabelText().removesuffix("mm")) == pytest.approx(m.value, rel=1e-3)
+        assert node.GetFixedNumberOfControlPoints() and node.GetNumberOfControlPoints() == 2
+        assert node.GetAttribute(f"{ATTRIBUTE}source") == "automatic"
+        assert node.GetAttribute(f"{ATTRIBUTE}flags") == " ".join(m.flags)
+        assert node.GetAttribute(f"{ATTRIBUTE}boundary") == m.boundary
+        assert float(node.GetAttribute(f"{ATTRIBUTE}automaticValue")) == m.value
+        np.testing.assert_allclose(json.loads(node.GetAttribute(f"{ATTRIBUTE}automaticPoints")), [m.p1, m.p2])
+        plane = json.loads(node.GetAttribute(f"{ATTRIBUTE}plane"))
+        np.testing.assert_allclose(plane["origin"], m.plane.origin)
+
+
+def test_lines_are_named_after_level_and_quantity(opened: Any) -> None:
+    names = {node.GetName() for node in line_nodes(opened).values()}
+    assert {"L4-L5 disc height middle", "L4-L5 canal AP disc level", "L4 body height middle"} <= names
+
+
+def test_lines_know_their_segment_segmentation_and_table(opened: Any) -> None:
+    nodes = line_nodes(opened)
+    segments = {key[:2]: node.GetAttribute(f"{ATTRIBUTE}segment") for key, node in nodes.items()}
+    assert segments["L4-L5", "disc_depth"] == "L4-L5"
+    assert segments["L4", "body_height_middle"] == "L4"
+    assert segments["L4", "canal_ap"] == segments["L4-L5", "canal_ap"] == "Spinal_canal"
+    for node in nodes.values():
+        segmentation = node.GetNodeReference(f"{ATTRIBUTE}segmentation").GetSegmentation()
+        assert segmentation.GetSegment(node.GetAttribute(f"{ATTRIBUTE}segment"))
+        assert node.GetNodeReference(f"{ATTRIBUTE}table").GetName() == "T2 sag measurements"
+
+
+def test_doubtful_lines_have_another_colour(opened: Any) -> None:
+    nodes = line_nodes(opened)
+    colour = {key[1]: node.GetDisplayNode().GetSelectedColor() for key, node in nodes.items()}
+    assert colour["disc_height_middle"] == colour["disc_height_anterior"]
+    assert len({colour[k] for k in ("disc_height_middle", "disc_depth", "canal_ap", "body_height_middle")}) == 4
+    red, green, blue = colour["disc_depth"]
+    assert red > 0.9 and max(green, blue) < 0.3
+
+
+def test_an_edited_line_keeps_the_automatic_values_beside_its_own(scene: Any, case: Any) -> None:
+    from SpineMeasureLib.review.build import add_line
+
+    automatic = case.lines[0]
+    edited = replace(automatic, p2=(1.0, 2.0, 3.0), value=99.0, source="edited", automatic=automatic)
+    node = add_line(scene, edited)
+    assert node.GetAttribute(f"{ATTRIBUTE}source") == "edited"
+    assert node.GetNthControlPointPositionWorld(1) == pytest.approx((1.0, 2.0, 3.0))
+    assert float(node.GetAttribute(f"{ATTRIBUTE}automaticValue")) == automatic.value
+    assert json.loads(node.GetAttribute(f"{ATTRIBUTE}automaticPoints"))[1] == pytest.approx(automatic.p2)
+
+
+def test_table_comes_back_with_every_row(opened: Any, case: Any) -> None:
+    table = opened.GetFirstNodeByClass("vtkMRMLTableNode")
+    assert table.GetNumberOfRows() == len(case.measurements)
     columns = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
-    value = table.GetTable().GetColumn(columns.index("value"))
-    assert value.GetValue(0) == pytest.approx(rows[0].value)
-    assert np.isnan(value.GetValue(3))
-    assert table.GetCellText(2, columns.index("flags")) == "few_slices"
+    for row, m in enumerate(case.measurements):
+        texts = [table.GetCellText(row, columns.index(c)) for c in ("level", "quantity", "method", "unit", "flags")]
+        assert texts == [*m.key, m.unit, " ".join(m.flags)]
+        for column, expected in (("value", m.value), ("p1_r", m.p1 and m.p1[0]), ("p2_s", m.p2 and m.p2[2])):
+            found = table.GetTable().GetColumn(columns.index(column)).GetValue(row)
+            # Slicer's table files hold six digits; the lines themselves are exact.
+            assert found == pytest.approx(np.nan if expected is None else expected, rel=1e-5, nan_ok=True)
 
 
-def test_subject_hierarchy_groups_the_case(written: Any, scene: Any) -> None:
+def test_subject_hierarchy_groups_the_case(opened: Any) -> None:
+    import slicer
+    from vtkmodules.vtkCommonCore import vtkIdList
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(opened)
+
+    def tree(item: int) -> dict[str, Any]:
+        children = vtkIdList()
+        hierarchy.GetItemChildren(item, children)
+        ids = [children.GetId(n) for n in range(children.GetNumberOfIds())]
+        return {hierarchy.GetItemName(i): tree(i) for i in ids if not hierarchy.GetItemAttribute(i, "segmentID")}
+
+    folder = tree(hierarchy.GetSceneItemID())["T2 sag"]
+    assert set(folder) == {"T2 sag", "T2 sag segmentation", "T2 sag measurements", "Lines"}
+    assert {level: len(lines) for level, lines in folder["Lines"].items()} == {"L4-L5": 4, "L4": 2}
+    assert "L4-L5 disc height middle" in folder["Lines"]["L4-L5"]
+
+
+def test_scene_opens_on_the_image_along_its_slices(opened: Any, case: Any) -> None:
+    volume = opened.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+    selection = opened.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    assert selection.GetActiveVolumeID() == volume.GetID()
+    assert not selection.GetActivePlaceNodeID()
+    for view in ("Red", "Green", "Yellow"):
+        composite = opened.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}")
+        assert composite.GetBackgroundVolumeID() == volume.GetID()
+    plane = array_of(opened.GetNodeByID("vtkMRMLSliceNodeYellow").GetSliceToRAS())
+    across = case.affine[:3, 0] / 4
+    assert abs(plane[:3, 2] @ across) == pytest.approx(1, abs=1e-4)
+    # On the slice of the lines: i = 4.
+    assert (plane[:3, 3] - np.array(case.ras((4, 0, 0)))) @ across == pytest.approx(0, abs=1e-3)
+
+
+def test_scene_calls_itself_a_scene_of_slicer(written: Path) -> None:
+    with zipfile.ZipFile(written / "scene.mrb") as archive:
+        text = archive.read(next(n for n in archive.namelist() if n.endswith(".mrml"))).decode()
+    assert '<MRML version="Slicer 5.12' in text
+    # Nothing points to the folder it was written in.
+    assert str(written.parent) not in text
+
+
+def test_image_and_segmentation_are_stored_compressed(written: Path) -> None:
+    with zipfile.ZipFile(written / "scene.mrb") as archive:
+        headers = {Path(n).name: archive.read(n)[:3000] for n in archive.namelist() if n.endswith(".nrrd")}
+    assert set(headers) == {"T2 sag.nrrd", "T2 sag segmentation.seg.nrrd"}
+    assert all(b"encoding: gzip" in header for header in headers.values())
+    assert b"Segment0_LabelValue:=" in headers["T2 sag segmentation.seg.nrrd"]
+
+
+_READ = """
+import json, sys
+from SpineMeasureLib.review.app import mrml_application
+scene = mrml_application().scene
+assert scene.ReadFromMRB(sys.argv[1], True)
+lines = [scene.GetNthNodeByClass(n, "vtkMRMLMarkupsLineNode")
+         for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode"))]
+segments = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode").GetSegmentation()
+print(json.dumps({
+    "lines": {line.GetName(): line.GetLineLengthWorld() for line in lines},
+    "segments": [segments.GetNthSegment(n).GetName() for n in range(segments.GetNumberOfSegments())],
+    "rows": scene.GetFirstNodeByClass("vtkMRMLTableNode").GetNumberOfRows(),
+}))
+"""
+
+
+def test_a_fresh_process_reads_the_scene_and_stays_quiet(written: Path, case: Any) -> None:
+    from SpineMeasureLib.review.build import line_name
+
+    command = [sys.executable, "-c", _READ, str(written / "scene.mrb")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["segments"] == [s.name for s in case.segmentation.structures]
+    assert found["rows"] == len(case.measurements)
+    assert found["lines"] == pytest.approx({line_name(m): m.value for m in case.lines}, abs=1e-4)
+    assert done.stderr == ""
+
+
+def test_only_the_files_asked_for_are_left(case: Any, application: Any, tmp_path: Path) -> None:
+    from SpineMeasureLib.review.save import write_scene
+
+    write_scene(case.volume, case.segmentation, [], tmp_path / "scene.mrb")
+    assert [p.name for p in tmp_path.iterdir()] == ["scene.mrb"]
+    assert application.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+
+
+def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(
+    case: Any, application: Any, tmp_path: Path
+) -> None:
+    from SpineMeasureLib.review.save import write_scene
+
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError):
+        write_scene(case.volume, case.segmentation, [], tmp_path / "file" / "scene.mrb")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert application.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+
+
+def test_without_slicer_core_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from SpineMeasureLib.review.app import mrml_application
+
+    monkeypatch.setitem(sys.modules, "slicer", None)
+    with pytest.raises(DependencyError, match=r"slicer-core.*pip install"):
+        mrml_application.__wrapped__()
+
+
+def test_inside_slicer_the_users_scene_is_used_and_never_cleared(
+    monkeypatch: pytest.MonkeyPatch, scene: Any, case: Any, tmp_path: Path
+) -> None:
+    from types import SimpleNamespace
+
     import slicer
 
-    folder, *_ = written
-    assert scene.ReadFromMRB(str(folder / "scene.mrb"), True)
-    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    line = scene.GetFirstNodeByName("L4-L5 Disc height, middle")
-    names = []
-    item = tree.GetItemByDataNode(line)
-    while item and item != tree.GetSceneItemID():
-        item = tree.GetItemParent(item)
-        names.append(tree.GetItemName(item))
-    assert names[:3] == ["L4-L5", "Lines", "T2 sag"]
+    from SpineMeasureLib.review import app, save
+
+    monkeypatch.setattr(slicer, "app", SimpleNamespace(applicationLogic=lambda: None), raising=False)
+    monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
+    monkeypatch.setattr(save, "mrml_application", app.mrml_application.__wrapped__)
+    scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "the user's")
+    with pytest.raises(OutputError, match="File menu"):
+        save.write_scene(case.volume, case.segmentation, [], tmp_path / "scene.mrb")
+    assert scene.GetFirstNodeByName("the user's")
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_fresh_process_reads_the_scene(written: Any) -> None:
-    folder, *_ = written
-    code = (
-        "import sys; from SpineMeasureLib.review.app import mrml_application; s = mrml_application().scene;"
-        "assert s.ReadFromMRB(sys.argv[1], True);"
-        "print(s.GetFirstNodeByClass('vtkMRMLSegmentationNode').GetSegmentation().GetNumberOfSegments())"
-    )
-    command = [sys.executable, "-c", code, str(folder / "scene.mrb")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "4"
+def test_vtk_errors_and_swallowed_exceptions_are_noticed(scene: Any, complaints: list[str]) -> None:
+    def fail(caller: Any, event: str) -> None:
+        raise ValueError("swallowed")
+
+    node = scene.AddNewNodeByClass("vtkMRMLTextNode")
+    tag = node.AddObserver("ModifiedEvent", fail)
+    node.Modified()
+    node.RemoveObserver(tag)
+    scene.GetNthNode(-5).GetID() if scene.GetNthNode(-5) else scene.ReadFromMRB("/nowhere/none.mrb", True)
+    assert any("swallowed" in c for c in complaints)
+    assert any("ERROR" in c for c in complaints)
+    complaints.clear()
 
 
-def test_only_the_files_asked_for_are_left(written: Any) -> None:
-    folder, *_ = written
-    assert sorted(p.name for p in folder.iterdir()) == ["scene.mrb", "spine.seg.nrrd"]
-    assert not [n for n in zipfile.ZipFile(folder / "scene.mrb").namelist() if str(folder) in n]
-
-
-def test_structures_of_the_case_have_the_kinds_that_the_scene_shows() -> None:
-    _, segmentation, _ = case()
-    assert [s.kind for s in segmentation.structures] == [Kind.BODY, Kind.DISC, Kind.BODY, Kind.CANAL]
-
-
-def test_terminology_file_is_read_by_slicer(application: Any) -> None:
+def test_terminology_file_names_every_segment(application: Any, case: Any) -> None:
     import slicer
 
     from SpineMeasureLib.resources import data_path
+    from SpineMeasureLib.review.build import terminology_entry
 
     logic = slicer.vtkSlicerTerminologiesModuleLogic()
-    name = logic.LoadTerminologyFromFile(str(data_path("Resources/SpineMeasure.term.json")))
-    assert name == "SpineMeasure"
+    assert logic.LoadTerminologyFromFile(str(data_path("Resources/SpineMeasure.term.json"))) == "SpineMeasure"
     category = slicer.vtkSlicerTerminologyCategory()
     assert logic.GetNthCategoryInTerminology("SpineMeasure", 0, category)
-    assert logic.GetNumberOfTypesInTerminologyCategory("SpineMeasure", category) > 50
+    known = {}
+    for n in range(logic.GetNumberOfTypesInTerminologyCategory("SpineMeasure", category)):
+        kind = slicer.vtkSlicerTerminologyType()
+        assert logic.GetNthTypeInTerminologyCategory("SpineMeasure", category, n, kind)
+        known[kind.GetCodeValue()] = kind.GetCodeMeaning()
+    for structure in case.segmentation.structures:
+        entry = slicer.vtkSlicerTerminologyEntry()
+        assert logic.DeserializeTerminologyEntry(terminology_entry(structure.kind, structure.level), entry)
+        assert known[entry.GetTypeObject().GetCodeValue()] == entry.GetTypeObject().GetCodeMeaning()

@@ -1,0 +1,62 @@
+"""How a scene looks when it is opened: slice views on the image, along the slices as acquired."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .app import MrmlApplication
+from .build import CaseNodes
+
+#: Slicer's three slice views: name, orientation, letter and colour of its bar.
+_SLICE_VIEWS = (
+    ("Red", "Axial", "R", (0.953, 0.290, 0.200)),
+    ("Green", "Coronal", "G", (0.431, 0.690, 0.294)),
+    ("Yellow", "Sagittal", "Y", (0.929, 0.835, 0.298)),
+)
+
+
+def add_views(application: MrmlApplication, nodes: CaseNodes) -> None:
+    """Show the image in the three slice views, at the middle of the lines, and make volume and table the active ones.
+
+    For scenes to be written; inside 3D Slicer the views belong to the layout manager.
+    """
+    import slicer
+
+    scene = application.scene
+    for layout_name, orientation, letter, colour in _SLICE_VIEWS:
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(application.logic)
+        logic.SetMRMLScene(scene)
+        # A slice view outlives the clearing of the scene.
+        node = scene.GetSingletonNode(layout_name, "vtkMRMLSliceNode")
+        if node:
+            logic.SetSliceNode(node)
+        else:
+            node = logic.AddSliceNode(layout_name)
+        node.SetLayoutLabel(letter)
+        node.SetLayoutColor(*colour)
+        node.SetOrientation(orientation)
+        node.RotateToVolumePlane(nodes.volume)
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(nodes.volume.GetID())
+        logic.FitSliceToBackground()
+        node.JumpSliceByOffsetting(*_middle(nodes))
+        logic.SnapSliceOffsetToIJK()
+        # The nodes stay; the logic must not outlive this function in the scene.
+        logic.SetMRMLScene(None)
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    selection.SetActiveVolumeID(nodes.volume.GetID())
+    selection.SetActiveTableID(nodes.table.GetID())
+    # Adding lines made the last one active: the next point placed by the user would go there.
+    selection.SetActivePlaceNodeID(None)
+    selection.SetActivePlaceNodeClassName(None)
+
+
+def _middle(nodes: CaseNodes) -> tuple[float, float, float]:
+    """Middle of all lines, else of the image, RAS mm."""
+    points = [line.GetNthControlPointPositionWorld(n) for line in nodes.lines.values() for n in (0, 1)]
+    if not points:
+        bounds = [0.0] * 6
+        nodes.volume.GetRASBounds(bounds)
+        points = [bounds[0::2], bounds[1::2]]
+    r, a, s = np.mean(points, axis=0)
+    return float(r), float(a), float(s)
