@@ -39,14 +39,32 @@ def allowed_table() -> torch.Tensor:
     return table
 
 
+#: Wholes over which Dice is taken. Bone and lumen are wholes of their own: a set that does not tell their parts apart
+#: still knows where they are.
+DICE_GROUPS: tuple[frozenset[Tissue], ...] = (
+    *(frozenset({tissue}) for tissue in Tissue if tissue is not Tissue.BACKGROUND),
+    frozenset({Tissue.BODY, Tissue.POSTERIOR}),
+    frozenset({Tissue.CANAL, Tissue.CORD}),
+)
+
+
 class PartialLabelLoss(torch.nn.Module):
-    """Marginal cross-entropy plus soft Dice over the tissues that are decided in each voxel."""
+    """Marginal cross-entropy plus soft Dice over the groups of tissues that are decided in each voxel."""
 
     allowed: torch.Tensor
+    member: torch.Tensor
+    inside: torch.Tensor
+    outside: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("allowed", allowed_table())
+        allowed = allowed_table()
+        member = torch.tensor([[float(tissue in group) for tissue in Tissue] for group in DICE_GROUPS])
+        within = allowed.float() @ member.T  # [codes, groups]: how many of a code's tissues lie in the group
+        self.register_buffer("allowed", allowed)
+        self.register_buffer("member", member)
+        self.register_buffer("inside", (within == allowed.sum(dim=1, keepdim=True)).float())
+        self.register_buffer("outside", (within == 0).float())
 
     def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Loss of logits [batch, tissues, rows, columns] against codes [batch, rows, columns] (int64)."""
@@ -56,13 +74,12 @@ class PartialLabelLoss(torch.nn.Module):
         known = codes != UNKNOWN
         entropy = -(log_set * known).sum() / known.sum().clamp(min=1)
 
-        decided = allowed.sum(dim=1, keepdim=True) == 1
-        target = (allowed & decided).float()
-        valid = (decided | ~allowed).float()
-        probability = log_probability.exp() * valid
+        grouped = torch.einsum("bt...,gt->bg...", log_probability.exp(), self.member)
+        target = self.inside[codes].movedim(-1, 1)
+        valid = target + self.outside[codes].movedim(-1, 1)
         axes = (0, 2, 3)
+        probability = grouped * valid
         overlap = (probability * target).sum(axes)
-        size = probability.sum(axes) + target.sum(axes)
         present = target.sum(axes) > 0
-        dice = (2 * overlap + 1.0) / (size + 1.0)
+        dice = (2 * overlap + 1.0) / (probability.sum(axes) + target.sum(axes) + 1.0)
         return entropy + (1.0 - dice)[present].mean() if present.any() else entropy

@@ -48,6 +48,19 @@ def test_loss_rejects_a_tissue_that_a_code_excludes() -> None:
     assert targets.PartialLabelLoss()(logits_for(Tissue.DISC), codes) > 5
 
 
+def test_dice_covers_the_lumen_of_a_set_that_does_not_tell_cord_from_canal() -> None:
+    codes = torch.full((1, 4, 4), int(Tissue.BACKGROUND))
+    codes[:, :, :2] = targets.CANAL_OR_CORD
+    split = torch.zeros(1, len(Tissue), 4, 4)
+    split[:, Tissue.CANAL, :, :2] = split[:, Tissue.CORD, :, :2] = split[:, Tissue.BACKGROUND, :, 2:] = 12.0
+    missed = torch.zeros(1, len(Tissue), 4, 4)
+    missed[:, Tissue.BACKGROUND] = 12.0
+    loss = targets.PartialLabelLoss()
+    assert loss(split, codes) < 0.01
+    entropy_alone = 0.5 * 12.0
+    assert loss(missed, codes) > entropy_alone
+
+
 def test_unknown_voxels_carry_no_gradient() -> None:
     codes = torch.full((1, 4, 4), targets.UNKNOWN)
     codes[0, 0, 0] = Tissue.DISC
