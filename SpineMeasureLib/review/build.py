@@ -174,7 +174,7 @@ def terminology_entry(kind: Kind, level: str) -> str:
 
 
 def add_line(scene: Any, measurement: Measurement) -> Any:
-    """A two-point line that only its end points can move, labelled with level and value."""
+    """A two-point line to be moved by its end points, named after level and quantity, with what it measures."""
     from vtkmodules.vtkCommonDataModel import vtkVector3d
 
     assert measurement.p1 is not None and measurement.p2 is not None
@@ -224,7 +224,8 @@ def _show_line(display: Any, measurement: Measurement) -> None:
     display.SetTextScale(1.8)
     display.SetPointLabelsVisibility(False)
     display.SetPropertiesLabelVisibility((measurement.quantity, measurement.method) in _LABELLED)
-    # A line dragged whole by accident is no longer where it was measured: no handles for that.
+    # A line dragged whole by accident is no longer where it was measured: no handles for that. What remains is the
+    # middle button on the line itself, which only an observer of the nodes can take back.
     display.SetHandlesInteractive(False)
     display.SetTranslationHandleVisibility(False)
     display.SetRotationHandleVisibility(False)
