@@ -143,7 +143,7 @@ class SliceView:
 
 @contextmanager
 def slice_view(
-    scene: Any, application_logic: Any, layout_name: str = "Yellow", size: tuple[int, int] = (500, 500)
+    scene: Any, application_logic: Any, layout_name: str = "Test", size: tuple[int, int] = (500, 500)
 ) -> Iterator[SliceView]:
     """A slice view that is closed at the end."""
     view = SliceView(scene, application_logic, layout_name, size)
