@@ -42,14 +42,14 @@ Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead 
 
 #: What the table in the terminal shows: heading, quantity, method.
 _TABLE = (
-    ("anterior", "disc_height_anterior", "chord10"),
-    ("middle", "disc_height_middle", "chord50"),
-    ("posterior", "disc_height_posterior", "chord90"),
+    ("ant", "disc_height_anterior", "chord10"),
+    ("mid", "disc_height_middle", "chord50"),
+    ("post", "disc_height_posterior", "chord90"),
     ("depth", "disc_depth", "depth50"),
     ("index", "disc_height_index", "dhi_mean3"),
     ("wedge", "disc_wedge", "wedge"),
-    ("canal AP", "canal_ap", "disc_level"),
-    ("canal min", "canal_ap_minimum", "within_5mm"),
+    ("canal", "canal_ap", "disc_level"),
+    ("least", "canal_ap_minimum", "within_5mm"),
 )
 
 #: Flags that the notes under the table say once for all levels, or that an empty cell says already.
@@ -142,10 +142,13 @@ def result_table(measurements: list[Measurement]) -> Table:
     """The disc levels with their main values, mm unless the heading says otherwise."""
     by_key = {m.key: m for m in measurements}
     levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
-    table = Table(title="Disc heights, AP depth and canal AP in mm; wedge in degrees", title_justify="left")
-    table.add_column("level")
+    table = Table(
+        title="Disc: anterior, middle, posterior height, AP depth, index, wedge (deg); canal: AP at the disc, least (mm)",
+        title_justify="left",
+    )
+    table.add_column("level", no_wrap=True)
     for heading, _, _ in _TABLE:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("flags", overflow="fold")
     for level in levels:
         found = [by_key.get((level, quantity, method)) for _, quantity, method in _TABLE]

@@ -87,15 +87,14 @@ def load_network(bundle: Bundle) -> SpineNet:
     :raises ModelError: the weights do not fit the network.
     """
     from monai.bundle import ConfigParser
-    from safetensors.torch import load_file
+    from safetensors.torch import load_model
 
     parser = ConfigParser()
     parser.read_config(bundle.folder / "configs" / "inference.json")
     network = parser.get_parsed_content("network_def")
     assert isinstance(network, SpineNet)
     try:
-        weights = {name: tensor.float() for name, tensor in load_file(bundle.weights_path).items()}
-        network.load_state_dict(weights)
+        load_model(network, str(bundle.weights_path))
     except Exception as error:
         raise ModelError(
             f"The weights of the model bundle '{bundle.folder.name}' do not fit its network.", "Install it again."
@@ -107,12 +106,15 @@ def save_bundle(
     folder: Path, network: SpineNet, network_definition: dict[str, object], metadata: dict[str, object]
 ) -> Bundle:
     """Write a bundle: half-precision safetensors, configs, and the weights' SHA-256 into the metadata."""
-    from safetensors.torch import save_file
+    from copy import deepcopy
+
+    from safetensors.torch import save_model
 
     (folder / "configs").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     file = "models/model.safetensors"
-    save_file({name: t.detach().cpu().half().contiguous() for name, t in network.state_dict().items()}, folder / file)
+    # DynUNet registers each block twice; save_model writes shared tensors once.
+    save_model(deepcopy(network).cpu().half(), str(folder / file))
     data = (folder / file).read_bytes()
     stated = {"file": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     metadata = {**metadata, "weights": stated}

@@ -171,6 +171,7 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "- No labelled cervical or thoracic bone or disc was available: results there are extrapolation.",
         "- T1 and STIR were imitated by contrast augmentation, never seen.",
         "- Implants, tumours and fractures with canal compromise were not labelled in any training case.",
+        "- Outlines lie a little outside the experts' (positive bias of heights and canal AP above).",
         "",
     ]
     return "\n".join(lines)
