@@ -143,7 +143,7 @@ def result_table(measurements: list[Measurement]) -> Table:
     by_key = {m.key: m for m in measurements}
     levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
     table = Table(
-        title="Disc: anterior, middle, posterior height, AP depth, index, wedge (deg); canal: AP at the disc, least (mm)",
+        title="Disc heights, AP depth, index, wedge (deg); canal AP at the disc and least; mm",
         title_justify="left",
     )
     table.add_column("level", no_wrap=True)
