@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .frames import Endplate, Frame, make_frame, tilt
@@ -35,7 +37,11 @@ def _regional(spine: Spine) -> list[Measurement]:
     top, sacral = spine.body_of("L1"), spine.discs.get("L5-S1") or spine.discs.get("L6-S1")
     if top and top.upper and sacral and sacral.lower and not top.field.cut_in_slice:
         value = angle_between(top.upper, sacral.lower, (top.frame, sacral.frame))
-        rows.append(_angle("L1-S1", "lordosis", "cobb", value, top, sacral))
+        angle = _angle("L1-S1", "lordosis", "cobb", value, top, sacral)
+        if not sacral.lower.own:
+            note = "the lowest disc's own surface stands in for the sacral endplate, which is not segmented"
+            angle = replace(angle, note=note).flagged("low_confidence")
+        rows.append(angle)
     for name, first, last, quantity, sign, from_lower in (
         ("T4-T12", "T4", "T12", "kyphosis", -1.0, False),
         ("C2-C7", "C2", "C7", "lordosis", 1.0, True),

@@ -20,7 +20,7 @@ _MINIMUM_WITHIN_MM = 5
 #: Area needs slices this thin; thicker ones blur the lumen's sides.
 _THIN_SLICES_MM = 1.5
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
-_REFERENCE_MM = range(10, 31)
+_REFERENCE_MM = range(10, 31, 2)
 
 
 def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:

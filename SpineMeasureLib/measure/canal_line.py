@@ -142,7 +142,7 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
     anterior = unit(towards - (towards @ tangent) * tangent)
     across = np.cross(anterior, tangent)
     field = field.along(np.stack([across, anterior, tangent]))
-    reach, step = 20.0, 0.5
+    reach, step = 20.0, 1.0
     t = np.arange(-reach, reach + step / 2, step)
     grid = place + t[:, None, None] * anterior + t[None, :, None] * across
     values = field.at(grid)

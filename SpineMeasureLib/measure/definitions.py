@@ -28,7 +28,7 @@ _BAND = "mean over a band of 30 % of the height, at most 3 mm"
 _CHORD = f"length of the chord along the disc normal at {{}} % of the AP depth from anterior, mean over a band of 10 % of the depth, {_PLANE}"  # noqa: E501
 _AP = (
     "distance between the boundary crossings of the line through the centroid of the cross-section perpendicular to "
-    "the canal's centreline, in the direction to the {} centroid"
+    "the canal's centreline, in the direction to the {} centroid, mean over a band of 3 mm along the centreline"
 )
 _SAC = "dural_sac"
 
@@ -49,7 +49,8 @@ _ALL = (
         "Hurxthal, Am J Roentgenol 1968",
     ),
     Definition(
-        "disc_depth", "depth50", "mm", "Disc AP depth", f"extent along anterior at mid-height, {_BAND}, {_PLANE}", editable=True
+        "disc_depth", "depth50", "mm", "Disc AP depth",
+        f"extent along anterior at mid-height, {_BAND}, {_PLANE}", editable=True,
     ),
     Definition(
         "disc_width", "width50", "mm", "Disc width",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .definitions import methods
 from .fields import Field, intervals
-from .frames import Frame, tilt
+from .frames import Frame, alike, tilt
 from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 #: Heights are averaged over a band of this part of the depth around their place.
 _BAND = 0.10
 _BAND_LINES = 9
-#: The depth is averaged over a band of this part of the height, and of at most so many mm: single lines see voxel steps.
+#: The depth is averaged over a band of this part of the height, at most so many mm: single lines see voxel steps.
 _DEPTH_BAND = 0.3
 _DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
@@ -129,6 +129,8 @@ def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]
         wanted = (("disc_height", "dabbs"), ("disc_height", "hurxthal"), ("disc_wedge", "wedge"))
         return [row(level, q, m, None, note=note, shared=common) for q, m in wanted]
     own = upper.own and lower.own
+    if not (own and alike(upper, lower)):
+        common = common.flagged("low_confidence")
     note = "" if own else "the disc's own surface stands in for an endplate that is not segmented"
     ends = (upper.middle, lower.middle)
     dabbs = (length((upper.anterior, lower.anterior)) + length((upper.posterior, lower.posterior))) / 2

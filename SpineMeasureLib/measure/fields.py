@@ -21,7 +21,7 @@ _THICK_SLICES = 1.5
 #: Smoothing that takes the voxel staircase off a boundary.
 _ANTIALIAS_VOXELS = 1.0
 #: Distance between the samples along a line, mm.
-_STEP_MM = 0.25
+_STEP_MM = 0.5
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,18 @@ def make_field(mask: NDArray[np.bool_], affine: Array, box: tuple[slice, ...] | 
     box = box or (ndimage.find_objects(mask.astype(np.uint8)) or [None])[0]
     if box is None:
         return None
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing: Array = np.linalg.norm(affine[:3, :3], axis=0)
     slice_axis = int(np.argmax(spacing)) if spacing.max() > 1.2 * spacing.min() else _right_axis(affine)
     inside = np.pad(mask[box], _MARGIN_VOXELS)
     thick = bool(spacing[slice_axis] >= _THICK_SLICES * np.delete(spacing, slice_axis).min())
     values = _slice_by_slice(inside, spacing, slice_axis) if thick else _smooth(_distance(inside, spacing))
     index_to_ras = affine @ _shift(np.array([s.start for s in box]) - _MARGIN_VOXELS)
+    to_index = np.linalg.inv(index_to_ras).astype(np.float64)
     centre = np.array(ndimage.center_of_mass(inside))
     touches = [(s.start == 0 or s.stop == n) for s, n in zip(box, mask.shape, strict=True)]
     return Field(
         values.astype(np.float32),
-        np.linalg.inv(index_to_ras),
+        to_index,
         slice_axis if thick else None,
         np.eye(3)[slice_axis],
         index_to_ras[:3, :3] @ centre + index_to_ras[:3, 3],

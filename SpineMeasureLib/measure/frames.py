@@ -14,11 +14,13 @@ Array = NDArray[np.float64]
 
 #: An endplate is fitted over this central part of the depth, so that rims and osteophytes do not tilt it.
 _CENTRAL = 0.8
-_GRID_MM = 1.0
+_GRID_MM = 1.5
 _REACH_MM = 28.0
-_FEWEST_POINTS = 12
-#: Where an endplate's ends are looked for: this far inside the structure that it bounds.
-_INSIDE_MM = 2.5
+_LEAST_LIKENESS = 2 / 3
+_FEWEST_POINTS = 10
+#: Where an endplate's ends are looked for: this far inside the body, or inside the disc where that stands in for it.
+_INSIDE_MM = np.linspace(1.5, 3.5, 5)
+_INSIDE_DISC_MM = np.linspace(0.6, 1.4, 3)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Endplate:
 def thin_axis(field: Field, towards: Array) -> Array:
     """Principal axis of least extent of a structure, pointing as `towards` does."""
     inside = np.argwhere(field.values > 0)
+    if len(inside) < _FEWEST_POINTS:
+        return unit(towards)
     index_to_ras = np.linalg.inv(field.ras_to_index)
     points = inside @ index_to_ras[:3, :3].T
     _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
@@ -160,10 +164,19 @@ def endplate_line(
     # The point of the fitted plane that lies in the measuring plane, under the frame's origin.
     slope = frame.superior @ normal
     start = frame.origin + ((point - frame.origin) @ normal) / slope * frame.superior
-    ends = intervals(bounded, (start + _INSIDE_MM * inwards)[None], along, 40.0, outermost=True)[0]
-    if not np.isfinite(ends).all():
+    inside = _INSIDE_MM if own else _INSIDE_DISC_MM
+    found = intervals(bounded, start + inside[:, None] * inwards, along, 40.0, outermost=True)
+    found = found[np.isfinite(found).all(axis=1)]
+    if not len(found):
         return None
+    ends = found.mean(axis=0)
     return Endplate(normal, start + ends[1] * along, start + ends[0] * along, own)
+
+
+def alike(upper: Endplate, lower: Endplate) -> bool:
+    """False where two facing endplates differ in depth by more than a third: one of them is seen in part only."""
+    depths = [float(np.linalg.norm(e.anterior - e.posterior)) for e in (upper, lower)]
+    return max(depths) < min(depths) / _LEAST_LIKENESS
 
 
 def tilt(normal: Array, frame: Frame) -> float:

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 #: Fewer slices than this through a structure make its plane and width uncertain.
 FEW_SLICES = 3
 _LATERAL_MM = 12.0
+#: Beyond the end of the canal by more than this, its centreline says no more where anterior is.
+_BEYOND_CANAL_MM = 10.0
 _LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "sacralised_or_lumbarised")
 
 
@@ -62,6 +64,8 @@ class Spine:
         self.cord: Field | None = make_field(cord, self.affine) if cord.any() else None
         self._body_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.BODY)}
         self._sacrum = {s.level: self._field(s) for s in segmentation.of_kind(Kind.SACRUM)}
+        arches = [self._centre(s) for s in segmentation.of_kind(Kind.POSTERIOR)]
+        self._arches = np.array([c for c in arches if c is not None]).reshape(-1, 3)
         disc_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.DISC)}
         self._middles = [f.centroid for f in (*self._body_fields.values(), *disc_fields.values()) if f]
         self.discs = {s.level: self._disc(s, disc_fields[s.level]) for s in segmentation.of_kind(Kind.DISC)}
@@ -78,12 +82,29 @@ class Spine:
         box = self._boxes[structure.value - 1]
         return make_field(self.segmentation.labels == structure.value, self.affine, box) if box else None
 
+    def _centre(self, structure: Structure) -> Array | None:
+        box = self._boxes[structure.value - 1]
+        if box is None:
+            return None
+        index = np.argwhere(self.segmentation.labels[box] == structure.value).mean(axis=0) + [s.start for s in box]
+        centre: Array = self.affine[:3, :3] @ index + self.affine[:3, 3]
+        return centre
+
     def towards_anterior(self, centroid: Array) -> tuple[Array, bool]:
-        """Direction from the canal's centreline to a centroid; (anterior of the image, False) without a canal."""
-        if self.line is None:
-            return np.array([0.0, 1.0, 0.0]), False
-        nearest = self.line.points[self.line.nearest(centroid)]
-        return centroid - nearest, True
+        """Direction from the canal's centreline to a centroid.
+
+        Where no canal reaches the level, from the posterior elements, or of the image: (direction, False).
+        """
+        if self.line is not None:
+            index = self.line.nearest(centroid)
+            away = centroid - self.line.points[index]
+            if abs(away @ self.line.tangents[index]) < _BEYOND_CANAL_MM:
+                return away, True
+        if len(self._arches):
+            behind = self._arches[np.argsort(np.linalg.norm(self._arches - centroid, axis=1))[:2]].mean(axis=0)
+            if centroid[1] - behind[1] > _BEYOND_CANAL_MM:
+                return centroid - behind, False
+        return np.array([0.0, 1.0, 0.0]), False
 
     def _up(self, centroid: Array) -> Array:
         """Rough direction along the spine at a centroid, towards the head."""
@@ -123,7 +144,7 @@ class Spine:
                 break
             frame = make_frame(field.centroid, normals[0] + normals[1], anterior, fallback=not has_canal)
         ends: list[Endplate | None] = [None, None]
-        if planes is not None and not (frame.fallback and has_canal):
+        if planes is not None and len(normals) == 2:
             for n, (plane, body, (_, own)) in enumerate(zip(planes, (above, below), surfaces, strict=True)):
                 if plane is not None:
                     into_body = frame.superior if n == 0 else -frame.superior

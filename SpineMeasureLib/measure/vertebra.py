@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .disc import chord, depth_line
+from .frames import alike
 from .rows import Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
@@ -67,6 +68,8 @@ def measure_slip(level: str, disc: Piece) -> list[Measurement]:
         note = "a facing endplate is not segmented"
         methods = ("posterior_corners", "posterior_corners_percent")
         return [row(level, "listhesis", method, None, note=note, shared=common) for method in methods]
+    if not alike(upper, lower):
+        common = common.flagged("low_confidence")
     along = (lower.anterior - lower.posterior) / length((lower.anterior, lower.posterior))
     slip = float((upper.posterior - lower.posterior) @ along)
     foot = lower.posterior + slip * along
