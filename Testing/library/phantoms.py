@@ -10,7 +10,6 @@ an arc perpendicular to both of them and its cross-section is the same everywher
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from math import gamma, radians, tan
 
 import numpy as np
@@ -451,12 +450,3 @@ def scaled(spine: Spine, factor: float) -> Spine:
     canal = replace(c, behind=c.behind * factor, half_ap=c.half_ap * factor, half_width=c.half_width * factor,
                     dent=c.dent * factor, dent_radius=c.dent_radius * factor)  # fmt: skip
     return replace(spine, elements=elements, canal=canal)
-
-
-def levels_between(spine: Spine) -> list[str]:
-    """Disc names whose two neighbours are both there, from the lowest up."""
-    return [
-        b.name
-        for (a, b), c in zip(pairwise(spine.elements), spine.elements[2:], strict=False)
-        if b.kind is Kind.DISC and a and c
-    ]
