@@ -20,7 +20,7 @@ _MINIMUM_WITHIN_MM = 5
 #: Area needs slices this thin; thicker ones blur the lumen's sides.
 _THIN_SLICES_MM = 1.5
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
-_REFERENCE_MM = range(10, 31, 2)
+_REFERENCE_MM = range(10, 31, 4)
 
 
 def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:
@@ -79,7 +79,10 @@ def _sections(field: Field, spine: Spine, indices: list[int], target: Array) -> 
     for i in inside:
         # The target moves along so that the AP direction does not lean towards the level in the middle.
         shift = spine.line.points[i] - spine.line.points[spine.line.nearest(target)]
-        section = cross_section(field, spine.line, i, target + shift)
+        key = (id(field), i, target.tobytes())
+        if key not in spine.sections:
+            spine.sections[key] = cross_section(field, spine.line, i, target + shift)
+        section = spine.sections[key]
         if section is not None:
             found.append(section)
     return found

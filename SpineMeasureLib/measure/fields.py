@@ -183,21 +183,27 @@ def intervals(field: Field, origins: Array, direction: Array, reach: float, *, o
     values = field.at(origins[:, None, :] + t[None, :, None] * direction)
     inside = values > 0
     inside[:, [0, -1]] = False
-    found = np.full((len(origins), 2), np.nan)
-    for n in np.flatnonzero(inside.any(axis=1)):
-        change = np.diff(inside[n].astype(np.int8))
-        starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
-        longest = int(np.argmax(ends - starts))
-        start, end = (starts[0], ends[-1]) if outermost else (starts[longest], ends[longest])
-        found[n] = (_crossing(t, values[n], int(start)), _crossing(t, values[n], int(end)))
+    starts, ends = ~inside[:, :-1] & inside[:, 1:], inside[:, :-1] & ~inside[:, 1:]
+    first, last = np.argmax(starts, axis=1), len(t) - 2 - np.argmax(ends[:, ::-1], axis=1)
+    stretches = starts.sum(axis=1)
+    if not outermost:
+        for n in np.flatnonzero(stretches > 1):
+            begins, stops = np.flatnonzero(starts[n]), np.flatnonzero(ends[n])
+            longest = int(np.argmax(stops - begins))
+            first[n], last[n] = begins[longest], stops[longest]
+    found = np.stack([_crossing(t, values, first), _crossing(t, values, last)], axis=1)
+    found[stretches == 0] = np.nan
     return found
 
 
-def _crossing(t: Array, row: Array, index: int) -> float:
-    """Where the field passes zero between samples `index` and `index + 1`."""
-    before, after = float(row[index]), float(row[index + 1])
-    part = before / (before - after) if before != after else 0.0
-    return float(t[index]) + _STEP_MM * min(max(part, 0.0), 1.0)
+def _crossing(t: Array, values: Array, index: NDArray[np.int_]) -> Array:
+    """Where the field of each line (row) passes zero between samples `index` and `index + 1`."""
+    lines = np.arange(len(values))
+    before, after = values[lines, index], values[lines, index + 1]
+    change = before - after
+    part = np.where(change != 0, before / np.where(change != 0, change, 1.0), 0.0)
+    crossing: Array = t[index] + _STEP_MM * np.clip(part, 0.0, 1.0)
+    return crossing
 
 
 def first_entry(field: Field, origins: Array, direction: Array, reach: float) -> Array:
@@ -205,7 +211,6 @@ def first_entry(field: Field, origins: Array, direction: Array, reach: float) ->
     t = np.arange(-2.0, reach, _STEP_MM)
     values = field.at(origins[:, None, :] + t[None, :, None] * direction)
     entering = (values[:, :-1] <= 0) & (values[:, 1:] > 0)
-    found = np.full(len(origins), np.nan)
-    for n in np.flatnonzero(entering.any(axis=1)):
-        found[n] = _crossing(t, values[n], int(np.argmax(entering[n])))
+    found = _crossing(t, values, np.argmax(entering, axis=1))
+    found[~entering.any(axis=1)] = np.nan
     return found

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ..anatomy import Kind, vertebra_value
 from ..segmentation import SpineSegmentation, Structure
-from .canal_line import Centreline, centreline
+from .canal_line import Centreline, CrossSection, centreline
 from .fields import Field, intervals, make_field
 from .frames import Endplate, Frame, endplate_line, endplate_points, fit_plane, make_frame, thin_axis, unit
 
@@ -60,6 +60,8 @@ class Spine:
         lumen = self._mask_of_kinds(Kind.CANAL, Kind.CORD)
         self.line: Centreline | None = centreline(lumen, self.affine)
         self.canal: Field | None = make_field(lumen, self.affine) if self.line else None
+        #: Cross-sections already made, by field, place along the centreline and target.
+        self.sections: dict[tuple[int, int, bytes], CrossSection | None] = {}
         cord = self._mask_of_kinds(Kind.CORD)
         self.cord: Field | None = make_field(cord, self.affine) if cord.any() else None
         self._body_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.BODY)}
