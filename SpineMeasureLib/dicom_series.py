@@ -1,7 +1,9 @@
-"""Reading DICOM: series of a folder, the right one chosen, slices sorted by position, gaps and duplicates noticed."""
+"""DICOM headers: which stacks of parallel slices a folder holds, and which of them to measure."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,258 +13,272 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DicomSeriesError, DimensionError
-from .volume import FEWEST_SLICES, LPS_TO_RAS, Volume
+from .errors import DicomSeriesError, ModalityError
+from .volume import FEWEST_SLICES
 
-#: Slices whose normals differ by more than this (cosine) belong to different stacks (localisers, mixed planes).
-_SAME_NORMAL = 0.99
-#: A step between slices may differ from the usual one by this part of it.
-_EVEN_STEP = 0.2
-_TAGS = (
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames",
-    "FrameOfReferenceUID", "StudyInstanceUID", "EchoTime", "RepetitionTime", "InversionTime", "MagneticFieldStrength",
-    "InstanceNumber", "SamplesPerPixel",
+#: Direction cosines that differ by more than this belong to different stacks (localisers, mixed planes).
+_SAME_DIRECTION = 0.01
+#: Slices nearer than this lie at the same place.
+SAME_PLACE_MM = 0.01
+#: Files of these endings may lack the DICOM preamble.
+_ENDINGS = (".dcm", ".ima")
+_LOCALISER = ("localiz", "localis", "scout", "survey", "loc")
+_FAT_SUPPRESSED = ("stir", "tirm", "fs", "fat", "spair", "spir")
+#: What is kept of a header: no patient identity.
+_KEPT = (
+    "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SeriesNumber",
+    "MagneticFieldStrength", "RepetitionTime", "EchoTime", "InversionTime",
 )  # fmt: skip
+#: What tells images at the same place apart: (name for the user, group of an enhanced frame, tag).
+_CONTRAST = (
+    ("TE", "MREchoSequence", ("EffectiveEchoTime", "EchoTime")),
+    ("type", "MRImageFrameTypeSequence", ("FrameType", "ImageType")),
+    ("time point", "FrameContentSequence", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
+)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One 2D image and where it lies (DICOM patient coordinates, LPS mm)."""
+    """One 2D image and where it lies (DICOM patient coordinates, LPS mm).
+
+    :ivar index: place among the frames of its file.
+    :ivar orientation: direction of rows (along columns), then of columns.
+    :ivar pixel_spacing: mm between rows, between columns.
+    :ivar size: rows, columns.
+    :ivar contrast: echo time, image type and time point, as text.
+    """
 
     file: Path
     index: int
+    sop_uid: str
     position: NDArray[np.float64]
     orientation: NDArray[np.float64]
     pixel_spacing: tuple[float, float]
+    size: tuple[int, int]
+    contrast: tuple[str, ...]
 
     @property
     def normal(self) -> NDArray[np.float64]:
         """Unit normal of the image plane."""
         return np.cross(self.orientation[:3], self.orientation[3:])
 
+    @property
+    def place(self) -> float:
+        """Position along the normal in mm."""
+        return float(self.position @ self.normal)
+
+    def is_parallel(self, other: Frame) -> bool:
+        """Whether both can be slices of one stack."""
+        return (
+            self.size == other.size
+            and np.allclose(self.pixel_spacing, other.pixel_spacing, rtol=1e-3)
+            and np.allclose(self.orientation, other.orientation, rtol=0, atol=_SAME_DIRECTION)
+        )
+
 
 @dataclass(frozen=True)
 class Series:
-    """One stack of parallel images of one DICOM series."""
+    """One stack of parallel images of one DICOM series.
+
+    :ivar number: series number; ``"5.2"`` is the second stack of series 5.
+    :ivar plane: ``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest.
+    :ivar header: what else the header says, no patient identity.
+    """
 
     uid: str
     number: str
     description: str
     modality: str
     plane: str
+    localiser: bool
     frames: tuple[Frame, ...]
     header: dict[str, str]
 
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Mm between columns, between rows, and (median) between slices."""
+        places = sorted(frame.place for frame in self.frames)
+        rows, columns = self.frames[0].pixel_spacing
+        steps = [step for step in np.diff(places) if step > SAME_PLACE_MM]
+        return columns, rows, float(np.median(steps)) if steps else 0.0
+
     def __str__(self) -> str:
-        return f"{self.number or '?'}: {self.description or 'no description'} ({self.plane}, {len(self.frames)} slices)"
+        size = " x ".join(f"{s:.2f}" for s in self.spacing)
+        description = self.description or "no description"
+        return f"{self.number or '?'}: {description} ({self.plane}, {len(self.frames)} slices, {size} mm)"
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM, by its preamble or its ending."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM" or path.suffix.lower() in _ENDINGS
 
 
 def list_series(folder: Path) -> list[Series]:
-    """Every stack of images in a DICOM folder, sub-folders included; stacks of too few slices (localisers) left out.
+    """Every stack of images in a DICOM folder, sub-folders included; stacks of too few slices left out.
 
-    :raises DicomSeriesError: the folder holds no DICOM image.
+    :param folder: or one DICOM file.
+    :raises DicomSeriesError: there is no DICOM image.
     """
     import pydicom
 
     groups: dict[str, list[Any]] = defaultdict(list)
     files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else [folder]
-    for file in files:
-        try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True)
-        except (pydicom.errors.InvalidDicomError, OSError, EOFError):
-            continue
-        if "Rows" in dataset and "SeriesInstanceUID" in dataset:
-            dataset.filename = str(file)
-            groups[str(dataset.SeriesInstanceUID)].append(dataset)
-    if not groups:
-        raise DicomSeriesError(f"{folder.name} holds no DICOM image.", "Name a folder with an MR series.")
-    found = [stack for datasets in groups.values() for stack in _stacks(datasets)]
-    return sorted(found, key=lambda s: (s.number.zfill(6), s.uid))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom remarks on values that are not used here
+        for file in files:
+            try:
+                dataset = pydicom.dcmread(file, stop_before_pixels=True, force=file.suffix.lower() in _ENDINGS)
+            except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError):
+                continue
+            if "Rows" in dataset and "SeriesInstanceUID" in dataset:
+                dataset.filename = str(file)
+                groups[str(dataset.SeriesInstanceUID)].append(dataset)
+        if not groups:
+            raise DicomSeriesError(
+                f"{folder.name} holds no DICOM image.", "Name a folder with an MR series, or an image file itself."
+            )
+        found = [stack for datasets in groups.values() for stack in _stacks(datasets)]
+    return sorted(found, key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
 
 
 def _stacks(datasets: Sequence[Any]) -> list[Series]:
-    frames = [frame for dataset in datasets for frame in _frames(dataset)]
-    stacks: list[list[Frame]] = []
-    for frame in frames:
-        for stack in stacks:
-            same_grid = np.allclose(frame.pixel_spacing, stack[0].pixel_spacing, rtol=1e-3)
-            if abs(frame.normal @ stack[0].normal) > _SAME_NORMAL and same_grid:
+    parallel: list[list[Frame]] = []
+    for frame in (frame for dataset in datasets for frame in _frames(dataset)):
+        for stack in parallel:
+            if frame.is_parallel(stack[0]):
                 stack.append(frame)
                 break
         else:
-            stacks.append([frame])
+            parallel.append([frame])
+    stacks = [part for stack in parallel for part in _contrasts(stack) if len(part) >= FEWEST_SLICES]
     first = datasets[0]
-    kept = [s for s in stacks if len(s) >= FEWEST_SLICES]
+    number = str(first.get("SeriesNumber", "") or "")
+    description = str(first.get("SeriesDescription", "") or "")
+    words = re.split(r"[^a-z0-9]+", description.lower())
+    is_localiser = "LOCALIZER" in (first.get("ImageType") or []) or any(w.startswith(_LOCALISER) for w in words)
     return [
         Series(
             uid=str(first.SeriesInstanceUID),
-            number=str(first.get("SeriesNumber", "") or ""),
-            description=str(first.get("SeriesDescription", "") or ""),
+            number=f"{number}.{n + 1}" if len(stacks) > 1 else number,
+            description=", ".join(filter(None, (description, _what_differs(stack, stacks)))),
             modality=str(first.get("Modality", "") or ""),
-            plane=_plane(stack[0].normal),
+            plane=("sagittal", "coronal", "axial")[int(np.argmax(np.abs(stack[0].normal)))],
+            localiser=is_localiser,
             frames=tuple(stack),
-            header={tag: str(first.get(tag)) for tag in _TAGS[:6] + _TAGS[13:19] if first.get(tag) is not None},
+            header={tag: str(first.get(tag)) for tag in _KEPT if first.get(tag) is not None},
         )
-        for stack in kept
+        for n, stack in enumerate(stacks)
     ]
 
 
+def _contrasts(stack: list[Frame]) -> list[list[Frame]]:
+    """One stack per echo, image type and time point, where several images lie at the same places."""
+    if len({round(frame.place / SAME_PLACE_MM) for frame in stack}) == len(stack):
+        return [stack]
+    parts: dict[tuple[str, ...], list[Frame]] = defaultdict(list)
+    for frame in stack:
+        parts[frame.contrast].append(frame)
+    return list(parts.values())
+
+
+def _what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> str:
+    differing = [n for n in range(len(_CONTRAST)) if len({s[0].contrast[n] for s in stacks}) > 1]
+    return ", ".join(f"{_CONTRAST[n][0]} {stack[0].contrast[n]}" for n in differing)
+
+
 def _frames(dataset: Any) -> list[Frame]:
-    file = Path(dataset.filename)
-    if int(dataset.get("SamplesPerPixel", 1)) > 1:
+    """Frames of one file; none where it is coloured or does not say where they lie."""
+    if int(dataset.get("SamplesPerPixel") or 1) > 1:
         return []
-    if "PerFrameFunctionalGroupsSequence" not in dataset:
-        if any(tag not in dataset for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")):
-            return []
-        return [_frame(file, 0, dataset.ImagePositionPatient, dataset.ImageOrientationPatient, dataset.PixelSpacing)]
-    shared = dataset.get("SharedFunctionalGroupsSequence", [None])[0]
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [{}])[0]
+    groups = dataset.get("PerFrameFunctionalGroupsSequence") or [{}]
     frames = []
-    for index, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
-        parts = []
-        for name, tag in (
-            ("PlanePositionSequence", "ImagePositionPatient"),
-            ("PlaneOrientationSequence", "ImageOrientationPatient"),
-            ("PixelMeasuresSequence", "PixelSpacing"),
-        ):
-            holder = group if name in group else shared
-            if holder is None or name not in holder:
-                return []
-            parts.append(getattr(holder[name][0], tag))
-        frames.append(_frame(file, index, *parts))
+    for index, group in enumerate(groups):
+
+        def value(sequence: str, *tags: str, places: tuple[Any, ...] = (group, shared)) -> Any:
+            held = [place[sequence][0] for place in places if sequence in place and len(place[sequence].value)]
+            return next((one[tag].value for one in (*held, dataset) for tag in tags if tag in one), None)
+
+        position = value("PlanePositionSequence", "ImagePositionPatient")
+        orientation = value("PlaneOrientationSequence", "ImageOrientationPatient")
+        spacing = value("PixelMeasuresSequence", "PixelSpacing")
+        if position is None or orientation is None or spacing is None:
+            return []
+        if (len(position), len(orientation), len(spacing)) != (3, 6, 2):
+            return []
+        frames.append(
+            Frame(
+                file=Path(dataset.filename),
+                index=index,
+                sop_uid=str(dataset.get("SOPInstanceUID", "")),
+                position=np.array(position, dtype=float),
+                orientation=np.array(orientation, dtype=float),
+                pixel_spacing=(float(spacing[0]), float(spacing[1])),
+                size=(int(dataset.Rows), int(dataset.Columns)),
+                contrast=tuple(_text(value(sequence, *tags)) for _, sequence, tags in _CONTRAST),
+            )
+        )
     return frames
 
 
-def _frame(file: Path, index: int, position: Any, orientation: Any, spacing: Any) -> Frame:
-    return Frame(
-        file,
-        index,
-        np.array([float(x) for x in position]),
-        np.array([float(x) for x in orientation]),
-        (float(spacing[0]), float(spacing[1])),
-    )
+def _text(value: Any) -> str:
+    return "/".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value or "")
 
 
-def _plane(normal: NDArray[np.float64]) -> str:
-    return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(normal)))]
-
-
-def choose_series(series: Sequence[Series], wanted: str | None) -> tuple[Series, str]:
-    """The series to measure and why.
+def choose_series(series: Sequence[Series], wanted: str | None = None) -> tuple[Series, str, list[str]]:
+    """The series to measure, why, and warnings.
 
     :param wanted: UID, number or (part of the) description; None for the best sagittal one.
     :raises DicomSeriesError: nothing fits, or several fit equally well.
+    :raises ModalityError: none of several series is an MRI.
     """
+    if not series:
+        raise DicomSeriesError(
+            f"There is no series of at least {FEWEST_SLICES} parallel slices.", "Name the folder of a whole series."
+        )
     listing = "; ".join(str(s) for s in series)
     if wanted is not None:
-        fits = [s for s in series if wanted in (s.uid, s.number)] or [
-            s for s in series if wanted.lower() in s.description.lower()
-        ]
-        if len(fits) != 1:
-            count = "no" if not fits else "more than one"
-            raise DicomSeriesError(
-                f"There is {count} series '{wanted}'.", f"Choose by number with --series: {listing}."
-            )
-        return fits[0], "chosen by the user"
-    if not series:
-        raise DicomSeriesError("The DICOM folder holds no series of parallel slices.", "Name a folder with a series.")
+        fits = _asked_for(series, wanted)
+        if not fits:
+            raise DicomSeriesError(f"There is no series '{wanted}'.", f"Choose by number with --series: {listing}.")
+        return _best(fits, listing), "chosen by the user", []
     if len(series) == 1:
-        return series[0], "the only series"
-    candidates = [s for s in series if s.plane == "sagittal" and s.modality in ("MR", "")]
+        return series[0], "the only series", []
+    if not any(s.modality in ("MR", "") for s in series):
+        raise ModalityError(f"The images are of modality {series[0].modality}, not MRI.", "Choose an MR series.")
+    candidates = [s for s in series if s.plane == "sagittal" and s.modality in ("MR", "") and not s.localiser]
     if not candidates:
         raise DicomSeriesError("None of the series is a sagittal MRI.", f"Choose one with --series: {listing}.")
-    ranked = sorted(candidates, key=_preference, reverse=True)
+    best = _best(candidates, listing)
+    rivals = [str(s) for s in candidates if s is not best and _is_t2(s) == _is_t2(best)]
+    remark = f"Series {best} was taken; the folder also holds {'; '.join(rivals)} (choose with --series)."
+    return best, f"best sagittal MR series of {len(series)}: T2 first, then the most slices", [remark] if rivals else []
+
+
+def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
+    for fits in (
+        [s for s in series if wanted in (s.uid, s.number)],
+        [s for s in series if s.number.split(".")[0] == wanted],
+        [s for s in series if wanted.lower() in s.description.lower()],
+    ):
+        if fits:
+            return fits
+    return []
+
+
+def _best(series: Sequence[Series], listing: str) -> Series:
+    ranked = sorted(series, key=_preference, reverse=True)
     if len(ranked) > 1 and _preference(ranked[0]) == _preference(ranked[1]):
         raise DicomSeriesError("Several series fit equally well.", f"Choose one with --series: {listing}.")
-    return ranked[0], f"best sagittal MR series of {len(series)}: T2 first, then the most slices"
+    return ranked[0]
 
 
-def _preference(series: Series) -> tuple[bool, int]:
-    text = series.description.lower()
-    fat_suppressed = any(word in text for word in ("stir", "tirm", "fs", "fat"))
-    return ("t2" in text and not fat_suppressed, len(series.frames))
+def _preference(series: Series) -> tuple[bool, bool, int]:
+    return series.plane == "sagittal", _is_t2(series), len(series.frames)
 
 
-def read_dicom(path: Path, series: str | None = None) -> Volume:
-    """Read one series of a DICOM folder or file as a volume.
-
-    :raises DicomSeriesError: no usable series, missing slices, or a choice is needed.
-    """
-    chosen, reason = choose_series(list_series(path), series)
-    frames, warnings = sort_frames(chosen.frames)
-    step = _step(frames)
-    first = frames[0]
-    affine = np.eye(4)
-    affine[:3, 0] = first.orientation[:3] * first.pixel_spacing[1]
-    affine[:3, 1] = first.orientation[3:] * first.pixel_spacing[0]
-    affine[:3, 2] = step
-    affine[:3, 3] = first.position
-    meta: dict[str, object] = {
-        "format": "dicom",
-        "modality": chosen.modality or "MR",
-        "series": chosen.description,
-        "series_chosen": reason,
-        "dicom": chosen.header,
-        "warnings": warnings,
-    }
-    return Volume(_pixels(frames), LPS_TO_RAS @ affine, meta)
-
-
-def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[str]]:
-    """Frames by position along their normal, duplicates dropped.
-
-    :return: (sorted frames, warnings).
-    :raises DicomSeriesError: slices are missing.
-    """
-    normal = frames[0].normal
-    ordered = sorted(frames, key=lambda f: float(f.position @ normal))
-    kept, warnings = [ordered[0]], []
-    for frame in ordered[1:]:
-        if (frame.position - kept[-1].position) @ normal > 0.01:
-            kept.append(frame)
-    if len(kept) < len(ordered):
-        warnings.append(f"{len(ordered) - len(kept)} slice(s) lie at the position of another and were left out.")
-    if len(kept) < FEWEST_SLICES:
-        raise DimensionError(f"The series has only {len(kept)} slice position(s).", "Use the whole series.")
-    places = np.array([float(f.position @ normal) for f in kept])
-    steps = np.diff(places)
-    usual = float(np.median(steps))
-    gaps = [n for n in range(len(steps)) if abs(steps[n] - usual) > _EVEN_STEP * usual]
-    if gaps:
-        where = ", ".join(f"{places[n]:.1f} and {places[n + 1]:.1f} mm" for n in gaps[:3])
-        raise DicomSeriesError(
-            f"Slices are missing or unevenly spaced: between {where} the step is not the usual {usual:.2f} mm.",
-            "Transfer the whole series again.",
-        )
-    return kept, warnings
-
-
-def _step(frames: Sequence[Frame]) -> NDArray[np.float64]:
-    step: NDArray[np.float64] = (frames[-1].position - frames[0].position) / (len(frames) - 1)
-    normal = frames[0].normal
-    if abs(step @ normal) < 0.99 * np.linalg.norm(step):
-        raise DicomSeriesError("The slices are shifted against each other (a sheared stack).", "Use another series.")
-    return normal * float(step @ normal)
-
-
-def _pixels(frames: Sequence[Frame]) -> NDArray[Any]:
-    """Array[i,j,k] of the frames; SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them."""
-    import SimpleITK as sitk
-
-    slices: list[NDArray[Any]] = []
-    cache: dict[Path, NDArray[Any]] = {}
-    for frame in frames:
-        if frame.file not in cache:
-            cache.clear()
-            try:
-                image = sitk.ReadImage(str(frame.file))
-            except RuntimeError as error:
-                raise DicomSeriesError(
-                    f"The pixels of {frame.file.name} cannot be decoded.", "Export the series uncompressed."
-                ) from error
-            cache[frame.file] = sitk.GetArrayFromImage(image)
-        pixels = cache[frame.file]
-        slices.append(pixels[frame.index] if pixels.ndim == 3 else pixels)
-    if len({s.shape for s in slices}) > 1:
-        raise DicomSeriesError("The slices of the series differ in size.", "Use another series.")
-    return np.stack([s.T for s in slices], axis=2)
+def _is_t2(series: Series) -> bool:
+    """T2 without fat suppression, by its description."""
+    words = re.split(r"[^a-z0-9]+", series.description.lower())
+    return any("t2" in word for word in words) and not any(word.startswith(_FAT_SUPPRESSED) for word in words)

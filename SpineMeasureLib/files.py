@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
@@ -24,21 +24,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `folder`; on success its files replace those of the same name there.
+    """Yield an empty temporary folder inside `folder`; on success its files replace those of the same name there.
+
+    It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
+    On failure, folders that were made for this are removed again.
 
     :raises OutputError: the folder cannot be written to, or the disk is full.
     """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     temporary: Path | None = None
+    written = False
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder.parent))
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder))
         yield temporary
-        folder.mkdir(exist_ok=True)
         for file in sorted(temporary.iterdir()):
             os.replace(file, folder / file.name)
+        written = True
     except OSError as error:
         reason = error.strerror or "the disk refused it"
         raise OutputError(f"The outputs could not be written: {reason}.", "Check the folder and the disk.") from error
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
+        if not written:
+            for place in made:
+                with suppress(OSError):
+                    place.rmdir()

@@ -23,7 +23,7 @@ class Augmentation:
     """Ranges and probabilities; probabilities per sample."""
 
     thickest_slice_mm: float = 5.0
-    thick_slices: float = 0.45
+    thick_slices: float = 0.3
     scale: float = 1.25
     rotation_deg: float = 10.0
     shear: float = 0.08

@@ -24,9 +24,9 @@ _SIZE_WEIGHTS = (0.3, 0.15, 0.2, 0.2, 0.1, 0.05)
 _AREA_PER_SAMPLE = 384 * 256
 _AVERAGE_DECAY = 0.995
 #: The last part of the budget is trained on samples nearer to real images.
-_LIGHT_FROM = 0.7
+_LIGHT_FROM = 0.6
 LIGHT = Augmentation(
-    thick_slices=0.2,
+    thick_slices=0.12,
     scale=1.15,
     rotation_deg=7.0,
     low_resolution=0.15,

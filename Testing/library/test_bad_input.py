@@ -34,6 +34,8 @@ def header(path: Path, **changes: int | float) -> Path:
     data = bytearray(path.read_bytes())
     if "pixdim" in changes:
         struct.pack_into("<3f", data, 80, *(float(changes["pixdim"]),) * 3)
+    if "sform_size" in changes:
+        struct.pack_into("<f", data, 280, float(changes["sform_size"]))
     if "dim" in changes:
         struct.pack_into("<3h", data, 42, *(int(changes["dim"]),) * 3)
     path.write_bytes(bytes(data))
@@ -75,6 +77,9 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], type[errors.SpineMeasureErro
     "constant": ("x.nii", lambda p: save(p, np.full((8, 8, 8), 7, np.int16)), errors.EmptyVolumeError),
     "NaN": ("x.nii", with_nan, errors.NonFiniteVolumeError),
     "no spacing in NIfTI": ("x.nii", lambda p: header(p, pixdim=0), errors.SpacingError),
+    "NaN spacing in NIfTI": ("x.nii", lambda p: header(p, pixdim=float("nan")), errors.SpacingError),
+    "two spacings in NIfTI": ("x.nii", lambda p: header(p, sform_size=-3.0), errors.SpacingError),
+    "picture": ("x.png", text_file, errors.DimensionError),
     "coarse slices": ("x.nii", lambda p: save(p, noise(8, 8, 8), (1.0, 1.0, 15.0)), errors.SpacingError),
     "coarse pixels": ("x.nii", lambda p: save(p, noise(8, 8, 8), (4.0, 4.0, 4.0)), errors.SpacingError),
     "CT": ("x.nii", ct, errors.ModalityError),

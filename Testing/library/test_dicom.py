@@ -101,11 +101,40 @@ def test_a_missing_slice_is_refused_with_its_place(tmp_path: Path) -> None:
         read_volume(tmp_path)
 
 
-def test_slices_at_one_place_are_left_out_with_a_warning(tmp_path: Path) -> None:
-    write_series(tmp_path, places=[0, 4, 8, 8, 12, 16])
+def test_copies_of_a_slice_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    pixels = write_series(tmp_path)
+    copy = pydicom.dcmread(sorted(tmp_path.iterdir())[2])
+    copy.SOPInstanceUID = copy.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    copy.save_as(tmp_path / "again.dcm", enforce_file_format=True)
     volume = read_volume(tmp_path)
-    assert volume.array.shape[2] == 5
+    assert np.array_equal(volume.array, pixels.transpose(2, 1, 0))
     assert "1 slice(s)" in str(volume.meta["warnings"])
+
+
+def test_different_images_at_one_place_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, places=[0, 4, 8, 8, 12, 16])
+    with pytest.raises(DicomSeriesError, match="same place"):
+        read_volume(tmp_path)
+
+
+def test_two_echoes_of_one_series_are_told_apart(tmp_path: Path) -> None:
+    def echo(ds: Dataset, n: int) -> None:
+        ds.EchoTime = 20.0 if n % 2 else 90.0
+
+    pixels = write_series(tmp_path, count=8, places=[0, 0, 4, 4, 8, 8, 12, 12], change=echo)
+    with pytest.raises(DicomSeriesError, match=r"equally well.*TE 90.*TE 20|equally well.*TE 20.*TE 90"):
+        read_volume(tmp_path)
+    volume = read_volume(tmp_path, "TE 20")
+    assert np.array_equal(volume.array, pixels[1::2].transpose(2, 1, 0))
+
+
+def test_slices_shifted_against_each_other_are_refused(tmp_path: Path) -> None:
+    def shift(ds: Dataset, n: int) -> None:
+        ds.ImagePositionPatient = [float(p) for p in np.array(ds.ImagePositionPatient) + 2.0 * n * SAGITTAL[:, 0]]
+
+    write_series(tmp_path, change=shift)
+    with pytest.raises(DicomSeriesError, match="sheared"):
+        read_volume(tmp_path)
 
 
 def test_the_sagittal_t2_is_chosen_among_several_series_and_the_reason_kept(tmp_path: Path) -> None:
