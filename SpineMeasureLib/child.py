@@ -53,6 +53,13 @@ NEXT_STEPS = {
 }
 
 
+#: Where the stages lie in a whole run, 0..1.
+_STAGES = {
+    "read": (0.0, 0.02), "load model": (0.02, 0.05), "labels": (0.02, 0.05), "segment": (0.05, 0.8),
+    "name levels": (0.8, 0.85), "measure": (0.85, 0.97), "write": (0.97, 1.0), "done": (1.0, 1.0),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Update:
     """How far the child is: `fraction` of `stage` in 0..1."""
@@ -60,6 +67,12 @@ class Update:
     stage: str
     fraction: float
     message: str
+
+    @property
+    def overall(self) -> float:
+        """How far the whole run is, 0..1."""
+        first, last = _STAGES.get(self.stage, (0.0, 0.0))
+        return first + (last - first) * self.fraction
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,17 @@ def environment(base: Mapping[str, str], temporary: Path) -> dict[str, str]:
     paths = [str(_LIBRARY_PARENT), *filter(None, [base.get("PYTHONPATH", "")])]
     own = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     return {**base, **own, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
+
+
+def running(pids: Iterable[int]) -> bool:
+    """True while any of the processes is there; on Windows always False: there the system ends whole trees."""
+    if os.name == "nt":
+        return False
+    for pid in pids:
+        with suppress(OSError):
+            os.kill(pid, 0)
+            return True
+    return False
 
 
 class Workspace:
