@@ -176,6 +176,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.exportPath.filters = ctk.ctkPathLineEdit.Dirs
         self.ui.shortcutsLabel.toolTip = self.shortcuts.tooltip()
         self.showMessage("")
+        self._tell(self.ui.remeasureLabel, "")
+        self._tell(self.ui.exportLabel, "")
 
     def _connectButtons(self) -> None:
         ui = self.ui
@@ -342,7 +344,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._openSegmentEditor()
         self._fillLevels()
         self._fillTable()
-        self.ui.remeasureLabel.text = ""
+        self._tell(self.ui.remeasureLabel, "")
         if session is not None and self._entered and session.levels:
             self.goToLevel(session.levels[len(session.levels) // 2])
 
@@ -371,7 +373,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSessionChanged(self, keys) -> None:
         """Bring rows, levels and buttons up to date; called while a line is dragged."""
-        if [m.key for m in self.session.rows] != self._allKeys:
+        # An empty set means that everything changed.
+        if not keys or [m.key for m in self.session.rows] != self._allKeys:
             self._fillLevels()
             self._fillTable()
             return
@@ -428,8 +431,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show how far the child is."""
         self.ui.progressBar.value = int(1000 * update.overall)
         seconds = int(time.monotonic() - self._started)
-        self.ui.stageLabel.text = _("{stage} {message} ({seconds} s)").format(
-            stage=update.stage, message=update.message, seconds=seconds
+        self.ui.stageLabel.text = _("{stage}: {message} ({seconds} s)").format(
+            stage=update.stage.capitalize(), message=update.message, seconds=seconds
         )
 
     def onCancel(self, checked=False) -> None:
@@ -471,11 +474,16 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._logLine(_("Measured: {name}").format(name=parameters.segmentation.GetName()))
             self.addSession(session)
 
+    @staticmethod
+    def _tell(label, text) -> None:
+        """Show a line of text, or no line."""
+        label.text = text
+        label.visible = bool(text)
+
     def showMessage(self, message, nextStep="", isError=True) -> None:
         """Say in the panel what is wrong and what to do; nothing pops up."""
         text = f"<b>{html.escape(message)}</b> {html.escape(nextStep)}" if message else ""
-        self.ui.messageLabel.text = text
-        self.ui.messageLabel.visible = bool(message)
+        self._tell(self.ui.messageLabel, text)
         colour, background = ("#842029", "#f8d7da") if isError else ("#084298", "#cfe2ff")
         style = f"QLabel {{ color: {colour}; background: {background}; padding: 6px; }}"
         self.ui.messageLabel.setStyleSheet(style)
@@ -503,8 +511,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                     box.setCurrentText(current)
         finally:
             self._filling = False
-        self.ui.levelNoteLabel.text = _(level_note(session)) if session is not None else ""
-        self.ui.levelNoteLabel.visible = bool(self.ui.levelNoteLabel.text)
+        self._tell(self.ui.levelNoteLabel, _(level_note(session)) if session is not None else "")
 
     def onLevelChosen(self, level) -> None:
         """Go to the level that was chosen in the list."""
@@ -515,16 +522,19 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show a level in all views, and its rows if the table is filtered by level."""
         from SpineMeasureLib.review.panel import main_key
 
-        self._filling = True
-        try:
-            self.ui.levelSelector.setCurrentText(level)
-            if "-" in level:
-                self.ui.renameSelector.setCurrentText(level)
-        finally:
-            self._filling = False
+        self._setLevel(level)
         if self.ui.levelFilter.currentIndex > 0:
             self.ui.levelFilter.setCurrentText(level)
         self.goToKey(main_key(self.session, level))
+
+    def _setLevel(self, level) -> None:
+        self._filling = True
+        try:
+            self.ui.levelSelector.setCurrentText(level)
+            if level in self.session.discs:
+                self.ui.renameSelector.setCurrentText(level)
+        finally:
+            self._filling = False
 
     def goToKey(self, key) -> None:
         """Turn all slice views to a value's plane, highlight its line and select its row."""
@@ -532,6 +542,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if key is None:
             self.session.highlight(None)
         else:
+            self._setLevel(key[0])
             self.logic.show(self.session, key)
         self.table.select(key)
         self.updateButtons()
@@ -561,9 +572,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.group = "All values"
         if self.ui.levelFilter.currentIndex > 0:
             self.ui.levelFilter.setCurrentText(key[0])
-        self._filling = True
-        self.ui.levelSelector.setCurrentText(key[0])
-        self._filling = False
         self.goToKey(key)
 
     def onRename(self, checked=False) -> None:
@@ -629,11 +637,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onCellClicked(self, row, column) -> None:
         """Show the value of the row that was clicked."""
         if self.session is not None and row < len(self.table.keys):
-            key = self.table.keys[row]
-            self._filling = True
-            self.ui.levelSelector.setCurrentText(key[0])
-            self._filling = False
-            self.goToKey(key)
+            self.goToKey(self.table.keys[row])
 
     def _scopeKeys(self) -> list:
         """The values that accept, withdraw and reset apply to."""
@@ -696,7 +700,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         told = []
         if self._change(_("Re-measure"), lambda: told.append(self.session.remeasure())):
             result = told[0]
-            self.ui.remeasureLabel.text = _(
+            text = _(
                 "{changed} values changed, {appeared} new, {vanished} gone. {kept} lines that you edited or accepted "
                 "were kept; the table shows their difference from the new automatic value."
             ).format(
@@ -705,21 +709,22 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 vanished=len(result.vanished),
                 kept=len(result.kept_edited),
             )
+            self._tell(self.ui.remeasureLabel, text)
 
     # Export
 
     def _export(self, action) -> None:
         folder = self.ui.exportPath.currentPath
         if not folder:
-            self.ui.exportLabel.text = _("Choose a folder first.")
+            self._tell(self.ui.exportLabel, _("Choose a folder first."))
             return
 
         def write() -> None:
             path = action(self.session, folder)
             self.ui.exportPath.addCurrentPathToHistory()
-            self.ui.exportLabel.text = _("Written: {path}").format(path=path)
+            self._tell(self.ui.exportLabel, _("Written: {path}").format(path=path))
 
-        self.ui.exportLabel.text = ""
+        self._tell(self.ui.exportLabel, "")
         self._change(_("Export"), write)
 
     def onExportCsv(self, checked=False) -> None:
@@ -765,10 +770,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.previousLevelButton.enabled = place > 0
         ui.nextLevelButton.enabled = has and place < len(levels) - 1
         ui.nextFlaggedButton.enabled = has and len(session.flagged) > 0
-        ui.renameButton.enabled = has and "-" in level
+        isDisc = has and level in session.discs
+        ui.renameButton.enabled = isDisc
         ui.renameButton.toolTip = (
             _("Give the disc this name. Segments, lines and rows of all levels follow, as one step.")
-            if "-" in level
+            if isDisc
             else _("Choose the level of a disc first.")
         )
         scope = parameters.scope if parameters is not None else "case"

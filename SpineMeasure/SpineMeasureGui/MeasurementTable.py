@@ -6,7 +6,8 @@ from slicer.i18n import tr as _
 from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
 
 CENTRED = (2, 3, 4)
-STATUS_COLUMN = 5
+ICON_COLUMN = 0
+ROW_HEIGHT = 22
 
 
 class MeasurementTable:
@@ -23,6 +24,7 @@ class MeasurementTable:
         table.setColumnCount(len(COLUMNS))
         table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         table.horizontalHeader().setStretchLastSection(True)
 
     def fill(self, session, keys, selected=None) -> None:
@@ -53,7 +55,7 @@ class MeasurementTable:
                 self.table.setItem(row, column, item)
             if item.text() != text:
                 item.setText(text)
-            if column == STATUS_COLUMN:
+            if column == ICON_COLUMN:
                 item.setIcon(self._icons[shown.status])
             item.setToolTip(shown.tooltip)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
-COLUMNS = ("Level", "Quantity", "Value", "Automatic", "Difference", "Status", "Flags")
+COLUMNS = ("Level", "Quantity", "Value", "Automatic", "Diff.", "Status", "Flags")
 
 #: Group of quantities -> beginnings of their names. "Lines" are the editable ones, whatever their name.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -62,12 +62,13 @@ def row_of(session: Session, key: Key) -> Row:
     what = definition(m.quantity, m.method)
     automatic = session.automatic(key)
     difference = session.difference(key)
+    differs = automatic is not None and (difference is not None or automatic.value != m.value)
     status = session.status(key)
     cells = (
         m.level,
         what.title,
         value_text(m.value, m.unit),
-        value_text(automatic.value, m.unit) if automatic else "",
+        value_text(automatic.value, m.unit) if differs else "",
         value_text(difference, m.unit, sign=True) if difference is not None else "",
         status,
         ", ".join(flag.replace("_", " ") for flag in m.flags),

@@ -27,7 +27,8 @@ def module_icon() -> str:
     canal = '<path d="M100 4 C 88 40, 88 78, 108 124" fill="none" stroke="#4aa8e0" stroke-width="11"/>'
     arrow = (
         '<g stroke="#d0342c" stroke-width="4" fill="#d0342c" stroke-linejoin="round"><path d="M4 58 H34 M4 75 H34" '
-        'fill="none"/><path d="M16 36 V52 M16 97 V81" fill="none"/><path d="M11 49 h10 l-5 8 z M11 84 h10 l-5 -8 z"/></g>'
+        'fill="none"/><path d="M16 36 V52 M16 97 V81" fill="none"/>'
+        '<path d="M11 49 h10 l-5 8 z M11 84 h10 l-5 -8 z"/></g>'
     )
     return canal + bodies + discs + arrow
 
