@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
-COLUMNS = ("Level", "Quantity", "Value", "Automatic", "Diff.", "Status", "Flags")
+COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
 
 #: Group of quantities -> beginnings of their names. "Lines" are the editable ones, whatever their name.
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -126,6 +126,7 @@ class _Section(QtWidgets.QFrame):
         changed, self._collapsed = value != self._collapsed, value
         # As CTK does, what was hidden before stays hidden: only the room is taken away.
         QtWidgets.QWidget.setMaximumHeight(self, 22 if value else 16777215)
+        QtWidgets.QWidget.setContentsMargins(self, 2, 2000 if value else 24, 2, 2)
         if changed and not _loading:
             self._signal("contentsCollapsed(bool)").emit(value)
 
