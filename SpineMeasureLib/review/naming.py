@@ -24,8 +24,14 @@ def is_regional(measurement: Measurement) -> bool:
 
 def chain_of(state: State) -> list[str]:
     """Vertebra names from head to sacrum that segments and rows mention, none left out between."""
-    levels = [level for _, level in state.segments.values() if level]
+    levels = [level for _, level in state.segments.values()]
     levels += [row.automatic.level for row in state.rows.values() if not is_regional(row.automatic)]
+    return chain_of_levels(levels)
+
+
+def chain_of_levels(levels: Iterable[str]) -> list[str]:
+    """Vertebra names from head to sacrum that levels mention, none left out between; empty level names are none."""
+    levels = [level for level in levels if level]
     named = {name for level in levels for name in level.split("-")}
     if not named:
         return []

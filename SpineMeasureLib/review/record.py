@@ -73,11 +73,10 @@ def _measurement(content: dict[str, Any]) -> Measurement:
     for name in ("p1", "p2"):
         found[name] = _point(found.get(name))
     if "plane" in found:
-        found["plane"] = Plane(**{name: _point(found["plane"][name]) for name in ("origin", "x_axis", "y_axis")})
+        found["plane"] = Plane(**{name: tuple(axis) for name, axis in found["plane"].items()})
     if "reference" in found:
         found["reference"] = Reference(**found["reference"])
     found["flags"] = tuple(found.get("flags", ()))
-    found.setdefault("value", None)
     return Measurement(**found)
 
 

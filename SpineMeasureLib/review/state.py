@@ -110,6 +110,14 @@ def status_of(measurement: Measurement) -> Status:
     return "flagged" if DOUBTFUL.intersection(measurement.flags) else "automatic"
 
 
+def difference_of(measurement: Measurement) -> float | None:
+    """Value minus automatic value; None where nothing stands in place of the automatic one."""
+    automatic = measurement.automatic
+    if automatic is None or automatic.value is None or measurement.value is None:
+        return None
+    return measurement.value - automatic.value
+
+
 @dataclass(frozen=True)
 class State:
     """A whole case.
@@ -130,6 +138,12 @@ class State:
     def with_rows(self, changed: Mapping[int, Row]) -> State:
         """The same case with some rows replaced."""
         return replace(self, rows={**self.rows, **changed})
+
+    def segment_of(self, measurement: Measurement) -> str | None:
+        """Id of the segment on which a value is measured."""
+        canal = measurement.quantity.startswith("canal")
+        wanted = ((Kind.CANAL, ""),) if canal else ((Kind.DISC, measurement.level), (Kind.BODY, measurement.level))
+        return next((segment for segment, what in self.segments.items() if what in wanted), None)
 
     def number_of(self) -> dict[Key, int]:
         """Row numbers by key."""
