@@ -38,7 +38,7 @@ def labels_of(image: Any) -> Volume:
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     scalars = vtk_to_numpy(image.GetPointData().GetScalars())
-    array = scalars.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0).astype(np.uint8)
+    array = np.ascontiguousarray(scalars.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0).astype(np.uint8))
     matrix = vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     affine = np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])

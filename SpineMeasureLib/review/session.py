@@ -32,7 +32,7 @@ from .naming import discs_of, is_regional, named_disc, renamed, shifted
 from .observers import Observers
 from .recognise import recognised
 from .scene_case import SceneCase, keys_of, statuses
-from .segments import add_segmentation, segmentation_of
+from .segments import add_segmentation, segmentation_of, stamp
 from .state import Edit, Row, State, Status, difference_of, now, status_of
 from .steps import accepted, edited_rows, reset, withdrawn
 
@@ -69,6 +69,7 @@ class Session:
         self._live = Live(self._state.rows)
         self._numbers = self._state.number_of()
         self._frames = FrameCache()
+        self._measured: object = None
         self._drag: Drag | None = None
         self._writing = False
         self._closed = False
@@ -103,7 +104,9 @@ class Session:
         """
         segmentation_node = add_segmentation(scene, segmentation, volume_node, f"{name} segmentation")
         nodes = add_case(scene, volume_node, segmentation_node, state_of(segmentation, measurements), name)
-        return cls(scene, nodes.case)
+        session = cls(scene, nodes.case)
+        session._measured = stamp(segmentation_node), session._state.segments
+        return session
 
     @classmethod
     def from_segmentation_node(
@@ -127,6 +130,7 @@ class Session:
         name = volume_node.GetName() if volume_node is not None else segmentation_node.GetName()
         session = cls(scene, add_case(scene, volume_node, node, state, name).case)
         session._frames.keep(node, segments, spine)
+        session._measured = stamp(node), session._state.segments
         return session
 
     @classmethod
@@ -339,12 +343,15 @@ class Session:
         node = self._case.segmentation()
         found = recognised(node)
         segments = {segment: self._state.segments.get(segment, what) for segment, what in found.items()}
+        if self._measured == (stamp(node), segments):
+            return RemeasureResult()
         segmentation = segmentation_of(node, segments, self._state.verified, self._state.anchor)
         spine = Spine(segmentation)
         state, result = remeasured(self._state, self._live.values, measure_spine(spine))
         self._frames.keep(node, segments, spine)
         if state.rows != self._state.rows or segments != self._state.segments:
             self._step(lambda *_: replace(state, segments=segments))
+        self._measured = stamp(node), segments
         return result
 
     # -- looking
@@ -380,6 +387,7 @@ class Session:
         if self._closed:
             return False
         old = self._state
+        self._measured = None
         move()
         self._enter(old)
         return True
@@ -424,6 +432,7 @@ class Session:
             regional = self._frames.regional_angles(self._case.segmentation(), state.segments, names)
         except NothingFoundError:
             regional = []
+        self._measured = None
         self._step(lambda state, live: renamed(state, names, regional))
 
     def _edited(self, number: int, ends: Ends) -> dict[int, Row]:
