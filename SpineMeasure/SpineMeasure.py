@@ -228,8 +228,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.shortcuts.install()
         self.reviewLayout.show()
         self._openSegmentEditor()
-        if not self._sessions:
-            self._findSessions()
+        self._findSessions()
         self.askDevice()
 
     def exit(self) -> None:
@@ -285,10 +284,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, caller=None, event=None, node=None) -> None:
-        """A case whose segmentation was deleted is closed."""
+        """Close a case whose record was deleted; let the Segment Editor go of a segmentation that was deleted."""
+        if node is None or not (node.IsA("vtkMRMLScriptedModuleNode") or node.IsA("vtkMRMLSegmentationNode")):
+            return
         for session in list(self._sessions):
-            if node is not None and node is session.nodes.segmentation:
+            if session.nodes.case is None or session.nodes.case is node:
                 self._forget(session)
+        if self.session is not None and self.session.nodes.segmentation in (None, node):
+            self.segmentEditor.forget()
+        self.updateButtons()
 
     def onParametersModified(self, caller=None, event=None) -> None:
         """Follow the parameters: another volume shows its case, filters the table, the rest the buttons."""
@@ -309,17 +313,14 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Session
 
     def _findSessions(self) -> None:
-        from SpineMeasureLib.review.session import Session
+        from SpineMeasureLib.review.panel import unopened_cases
 
-        known = [s.nodes.segmentation for s in self._sessions]
-        for session in Session.find(slicer.mrmlScene):
-            if session.nodes.segmentation in known:
-                session.close()
-            else:
-                self._sessions.append(session)
-        if self._sessions:
-            chosen = self._sessionOf(self._parameterNode.volume if self._parameterNode else None)
-            self.setSession(chosen or self._sessions[-1])
+        found = unopened_cases(slicer.mrmlScene, self._sessions)
+        if not found:
+            return
+        self._sessions += found
+        chosen = self._sessionOf(self._parameterNode.volume if self._parameterNode is not None else None)
+        self.setSession(chosen or self._sessions[-1])
 
     def _sessionOf(self, volume):
         """The newest case of a volume."""
@@ -692,8 +693,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._openSegmentEditor()
 
     def _openSegmentEditor(self) -> None:
-        if self._entered and self.session is not None and not self.ui.segmentsCollapsibleButton.collapsed:
-            self.segmentEditor.open(self.session.nodes)
+        nodes = self.session.nodes if self.session is not None else None
+        collapsed = self.ui.segmentsCollapsibleButton.collapsed
+        if self._entered and nodes is not None and nodes.segmentation is not None and not collapsed:
+            self.segmentEditor.open(nodes)
 
     def onRemeasure(self, checked=False) -> None:
         """Measure again what the edited segments changed."""
@@ -786,12 +789,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for button in (
             ui.shiftUpButton,
             ui.shiftDownButton,
-            ui.remeasureButton,
             ui.csvButton,
             ui.jsonButton,
             ui.sceneButton,
         ):
             button.enabled = has
+        ui.remeasureButton.enabled = has and session.nodes.segmentation is not None
 
     def _shortcutTable(self) -> tuple:
         """Keys, what they do, and the method; unlike the keys of the main window and of the Segment Editor."""

@@ -5,15 +5,16 @@ Qt-free, so that the Slicer module and the browser show the same words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
 from ..measure.definitions import Definition, definition, methods
 from ..measure.types import Measurement
 from ..resources import data_path
+from .links import case_nodes
 
 if TYPE_CHECKING:
     from .session import Key, Session
@@ -135,6 +136,14 @@ def main_key(session: Session, level: str) -> Key | None:
             if m.quantity == quantity and session.plane(m.key) is not None:
                 return m.key
     return next((m.key for m in rows if session.plane(m.key) is not None), rows[0].key if rows else None)
+
+
+def unopened_cases(scene: Any, opened: Collection[Session]) -> list[Session]:
+    """A session for every case of the scene that has none among those opened."""
+    from .session import Session
+
+    known = [session.nodes.case for session in opened]
+    return [Session(scene, node) for node in case_nodes(scene) if node not in known]
 
 
 def summary(session: Session) -> str:

@@ -237,6 +237,9 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     def noting(name: str, answer: Any = None) -> Callable[..., Any]:
         return lambda *a, **k: (record.calls.append((name, *a)), answer)[1]
 
+    def load(path: str, options: int) -> Any:
+        return mrml.logics["Volumes"].AddArchetypeVolume(path, Path(path).name.partition(".")[0], options)
+
     for name in ("qt", "ctk"):
         sys.modules[name] = _Module(name)
     sys.modules["qt"].QWidget = strict(QtWidgets.QWidget)
@@ -268,6 +271,8 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
         "confirmOkCancelDisplay": noting("confirmOkCancelDisplay", True),
         "setSliceViewerLayers": noting("setSliceViewerLayers"),
         "executePythonModule": noting("executePythonModule"),
+        "loadVolume": lambda filename: load(filename, 0),
+        "loadLabelVolume": lambda filename: load(filename, 1),
         "saveScene": lambda filename: bool(mrml.scene.WriteToMRB(filename)),
         "loadScene": lambda filename: bool(mrml.scene.ReadFromMRB(filename)),
     }
