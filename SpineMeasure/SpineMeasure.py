@@ -844,7 +844,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         """Make the terms of vertebrae and discs known to Slicer; once is enough."""
         importLibrary()
         from SpineMeasureLib.resources import data_path
-        from SpineMeasureLib.review.build import TERMINOLOGY
+        from SpineMeasureLib.review.segments import TERMINOLOGY
 
         terminologies = slicer.modules.terminologies.logic()
         names = vtk.vtkStringArray()
@@ -1142,22 +1142,22 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
     def test_Widget(self) -> None:
         """The panel shows a case, filters it, undoes, and empties itself when the scene is closed."""
         session = self._session()
-        widget = slicer.modules.spinemeasure.widgetRepresentation().self()
-        widget.enter()
+        panel = slicer.modules.spinemeasure.widgetRepresentation().self()
+        panel.enter()
         try:
-            widget.addSession(session)
-            table = widget.ui.measurementTable
+            panel.addSession(session)
+            table = panel.ui.measurementTable
             self.assertGreater(table.rowCount, 30)
-            widget.goToKey(self.KEY)
-            self.assertEqual(widget.table.selectedKeys(), [self.KEY])
-            self.assertFalse(widget.ui.undoButton.enabled)
-            widget.onAccept()
+            panel.goToKey(self.KEY)
+            self.assertEqual(panel.table.selectedKeys(), [self.KEY])
+            self.assertFalse(panel.ui.undoButton.enabled)
+            panel.onAccept()
             self.assertEqual(session.status(self.KEY), "accepted")
-            self.assertTrue(widget.ui.undoButton.enabled)
-            widget.onUndo()
+            self.assertTrue(panel.ui.undoButton.enabled)
+            panel.onUndo()
             self.assertNotEqual(session.status(self.KEY), "accepted")
             slicer.mrmlScene.Clear()
             self.assertEqual(table.rowCount, 0)
-            self.assertFalse(widget.ui.runButton.enabled)
+            self.assertFalse(panel.ui.runButton.enabled)
         finally:
-            widget.exit()
+            panel.exit()
