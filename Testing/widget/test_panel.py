@@ -64,7 +64,7 @@ def test_without_a_volume_nothing_can_be_started_and_the_reason_is_told(panel: A
         "measureSegmentation",
     ):
         assert not getattr(panel.ui, f"{name}Button").enabled, name
-    assert not panel.ui.progressBar.visible and window.calls == []
+    assert panel.ui.progressBar.isHidden() and window.calls == []
 
 
 def test_a_volume_that_comes_can_be_chosen(panel: Any, volume: Any) -> None:
@@ -337,7 +337,7 @@ def test_exports_are_written_and_a_missing_folder_is_told(panel: Any, session: A
     (tmp_path / "file").write_text("x")
     panel.ui.exportPath.currentPath = str(tmp_path / "file")
     panel.ui.csvButton.click()
-    assert "could not be written" in panel.ui.messageLabel.text and not panel.ui.exportLabel.visible
+    assert "could not be written" in panel.ui.messageLabel.text and panel.ui.exportLabel.isHidden()
 
 
 def test_an_existing_segmentation_is_measured(panel: Any, session: Any, window: Any) -> None:
