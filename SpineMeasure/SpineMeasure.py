@@ -337,6 +337,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show another case, or none."""
         if self.session is not None and self._token is not None:
             self.session.unobserve(self._token)
+            if session is not None and self.session in self._sessions:
+                self.logic.setShown(self.session, False)
         self.session, self._token, self._currentKey = session, None, None
         if session is not None:
             self._token = session.observe(self.onSessionChanged)
@@ -361,6 +363,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._filling = False
         session.snap_to_plane = parameters.snapToPlane
         self.logic.showCase(session)
+        self.logic.setShown(session, True)
 
     def _forget(self, session) -> None:
         self._sessions.remove(session)
@@ -461,9 +464,16 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.updateButtons()
 
     def onMeasureSegmentation(self, checked=False) -> None:
-        """Make a case of the segmentation that was chosen."""
+        """Make a case of the segmentation that was chosen, unless it has one."""
         parameters = self._parameterNode
         self.showMessage("")
+        known = [s for s in self._sessions if s.nodes.segmentation is parameters.segmentation]
+        if known:
+            self.setSession(known[-1])
+            self.showMessage(
+                _("This segmentation is measured already."), _("Press Re-measure after editing it."), isError=False
+            )
+            return
         with slicer.util.tryWithErrorDisplay(_("The segmentation could not be measured."), waitCursor=True):
             try:
                 session = self.logic.measureSegmentation(
@@ -985,14 +995,26 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def showCase(session) -> None:
-        """Show the image in the slice views and the table in the table view."""
-        volume, table = session.nodes.volume, session.nodes.table
+        """Show the image in the slice views, the segments in the 3D view and the table in the table view."""
+        nodes = session.nodes
+        volume, segmentation, table = nodes.volume, nodes.segmentation, nodes.table
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
+            if segmentation is not None:
+                segmentation.CreateClosedSurfaceRepresentation()
+                slicer.app.layoutManager().resetThreeDViews()
         applicationLogic = slicer.app.applicationLogic()
         if table is not None:
             applicationLogic.GetSelectionNode().SetActiveTableID(table.GetID())
             applicationLogic.PropagateTableSelection()
+
+    @staticmethod
+    def setShown(session, shown) -> None:
+        """Show or hide the segments and lines of a case: only one case at a time is in the views."""
+        segmentation = session.nodes.segmentation
+        if segmentation is not None and segmentation.GetDisplayNode() is not None:
+            segmentation.GetDisplayNode().SetVisibility(shown)
+        session.show(levels=None if shown else [])
 
     @staticmethod
     def show(session, key) -> None:

@@ -21,6 +21,8 @@ _PRESETS = {
     "Sagittal": ((0, -1, 0), (0, 0, 1), (-1, 0, 0)),
     "Coronal": ((-1, 0, 0), (0, 0, 1), (0, 1, 0)),
 }
+#: Sine of the angle to a normal below which a direction says nothing of the plane across it.
+_LEAST_ACROSS = 0.5
 _OF_LAYOUT_NAME = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 
 
@@ -46,16 +48,25 @@ def aim_at(session: Session, key: Key) -> Aim | None:
     centre = np.array(plane.origin) if ends is None else ends.mean(axis=0)
     if abs(normal[0]) >= abs(normal[2]):
         sagittal = normal
-        axial = _canal_direction(session, key[0])
-        axial = np.array(plane.y_axis) if axial is None else axial
+        axial = _across(sagittal, _canal_direction(session, key[0]), np.array(plane.y_axis), np.array([0.0, 0.0, 1.0]))
     else:
         axial = normal
-        along = np.array(plane.x_axis) if ends is None else ends[1] - ends[0]
-        sagittal = np.cross(along, axial)
-    sagittal = _unit(sagittal * (1 if sagittal[0] >= 0 else -1))
-    axial = _unit(axial - (axial @ sagittal) * sagittal)
+        along = None if ends is None else ends[1] - ends[0]
+        across = [None if v is None else np.cross(v, axial) for v in (along, np.array(plane.x_axis))]
+        sagittal = _across(axial, *across, np.array([1.0, 0.0, 0.0]))
+    sagittal = sagittal * (1 if sagittal[0] >= 0 else -1)
     axial = axial * (1 if axial[2] >= 0 else -1)
     return Aim(centre, {"Sagittal": sagittal, "Axial": axial, "Coronal": np.cross(axial, sagittal)})
+
+
+def _across(normal: Vector, *wanted: Vector | None) -> Vector:
+    """The first wanted direction that is not nearly along `normal`, made perpendicular to it."""
+    for direction in wanted:
+        if direction is not None:
+            across = direction - (direction @ normal) * normal
+            if np.linalg.norm(across) > _LEAST_ACROSS * np.linalg.norm(direction):
+                return _unit(across)
+    return _unit(np.cross(normal, (0.0, 1.0, 0.0)))
 
 
 def _unit(vector: Vector) -> Vector:

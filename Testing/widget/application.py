@@ -176,6 +176,9 @@ class _LayoutManager(QtCore.QObject):
     def layoutLogic(self) -> Any:
         return self._logic
 
+    def resetThreeDViews(self) -> None:
+        pass
+
     layout = QtCore.Property(int, lambda self: self._layout, setLayout)
 
 

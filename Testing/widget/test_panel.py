@@ -287,8 +287,11 @@ def test_a_second_case_of_another_volume_is_kept_beside_the_first(
     second = Session.build(application.scene, other, sample.segmentation, sample.measurements, "T1 sag")
     panel.addSession(second)
     assert panel.session is second
+    assert second.line(KEY).GetDisplayVisibility() and not session.line(KEY).GetDisplayVisibility()
     panel.ui.volumeSelector.setCurrentNode(volume)
     assert panel.session is session
+    assert session.line(KEY).GetDisplayVisibility() and not second.line(KEY).GetDisplayVisibility()
+    assert not second.nodes.segmentation.GetDisplayNode().GetVisibility()
     application.scene.RemoveNode(session.nodes.case)
     assert panel.session is not session and panel._sessions == [second]
 
@@ -340,12 +343,16 @@ def test_exports_are_written_and_a_missing_folder_is_told(panel: Any, session: A
     assert "could not be written" in panel.ui.messageLabel.text and panel.ui.exportLabel.isHidden()
 
 
-def test_an_existing_segmentation_is_measured(panel: Any, session: Any, window: Any) -> None:
+def test_an_existing_segmentation_is_measured_once(panel: Any, session: Any, window: Any, application: Any) -> None:
     node = session.nodes.segmentation
     panel.ui.segmentationSelector.setCurrentNode(node)
     panel.ui.measureSegmentationButton.click()
-    assert panel.session is not session and panel.session.nodes.segmentation is not None
-    assert KEY in [m.key for m in panel.session.rows]
+    assert panel.session is session and "Re-measure" in panel.ui.messageLabel.text
+    application.scene.RemoveNode(session.nodes.case)
+    assert panel.session is None
+    panel.ui.segmentationSelector.setCurrentNode(node)
+    panel.ui.measureSegmentationButton.click()
+    assert panel.session.nodes.segmentation is node and KEY in [m.key for m in panel.session.rows]
     assert not any(call[0] == "errorDisplay" for call in window.calls)
 
 
