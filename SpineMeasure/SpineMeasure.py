@@ -28,10 +28,11 @@ HOMEPAGE = "https://github.com/SpineMeasure/SlicerSpineMeasure"
 
 
 def importLibrary() -> None:
-    """Make SpineMeasureLib importable: installed beside this file, or its sibling folder in a source checkout."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    if os.path.isdir(os.path.join(folder, "SpineMeasureLib")) and folder not in sys.path:
-        sys.path.append(folder)
+    """Make SpineMeasureGui and SpineMeasureLib importable: installed beside this file, or from a source checkout."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    for folder, package in ((here, "SpineMeasureGui"), (os.path.dirname(here), "SpineMeasureLib")):
+        if os.path.isdir(os.path.join(folder, package)) and folder not in sys.path:
+            sys.path.append(folder)
 
 
 #
@@ -163,7 +164,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureGui.Surroundings import ReviewLayout, Shortcuts
 
         self.table = MeasurementTable(self.ui.measurementTable, self.resourcePath("Icons/{}.png"))
-        self.segmentEditor = SegmentEditor(self.ui.segmentEditorLayout)
+        self.segmentEditor = SegmentEditor(self.ui.segmentEditorHolder.layout())
         self.reviewLayout = ReviewLayout()
         self.shortcuts = Shortcuts(self._shortcutTable())
 
@@ -1040,7 +1041,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         path = output_path(session, folder, ".mrb")
         with atomic_path(path) as temporary:
-            if not slicer.util.saveScene(str(temporary)):
+            # Not `slicer.util.saveScene`, after which the scene would take the temporary name for its own.
+            if not slicer.mrmlScene.WriteToMRB(str(temporary)):
                 raise OutputError("The scene could not be written.", "Check the folder and the disk.")
         return path
 
@@ -1124,7 +1126,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
         renamed = ("L3-L4", *self.KEY[1:])
         self.assertIs(session.line(renamed), line)
         self.assertAlmostEqual(session.row(renamed).value, before, 6)
-        self.assertIsNotNone(session.nodes.segmentation.GetSegmentation().GetSegmentIdBySegmentName("L3-L4"))
+        self.assertTrue(session.nodes.segmentation.GetSegmentation().GetSegmentIdBySegmentName("L3-L4"))
         session.undo()
         self.assertAlmostEqual(session.row(self.KEY).value, before, 6)
         session.close()

@@ -47,16 +47,21 @@ def cancel_on_signals() -> None:
 
 
 def cancel_at_end_of_input() -> None:
-    """Cancel when standard input ends: the parent closed it, or is gone. Works where there are no signals, too."""
+    """Cancel when standard input ends: the parent closed it, or is gone. Works where there are no signals, too.
+
+    The parent first writes a line, which shows that its end of the input reaches this process through any launcher.
+    """
 
     def wait() -> None:
         # Not through sys.stdin, whose lock a thread must not hold when the interpreter ends.
         try:
-            while os.read(0, 1024):
+            connected = bool(os.read(0, 1024))
+            while connected and os.read(0, 1024):
                 pass
         except OSError:
             return
-        interrupt_main(signal.SIGTERM)
+        if connected:
+            interrupt_main(signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
 

@@ -2,7 +2,8 @@
 
 Neither Qt nor `subprocess` is used to start it: the Slicer module drives it with a QProcess, tests with `subprocess`.
 What the child prints is one JSON object per line (see `__main__`); everything else it says is kept for the log.
-The child ends when its standard input ends, so it does not outlive a parent that crashed.
+After a first line on its standard input (`GREETING`) the child ends when that ends, so it does not outlive a parent
+that crashed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from .errors import (
 )
 
 _LIBRARY_PARENT = Path(__file__).resolve().parents[1]
+#: What the parent writes first.
+GREETING = b"go\n"
 #: Lines of plain output that are kept, newest last.
 _KEPT_LINES = 400
 _FIRST_INPUT_CODE, _LAST_INPUT_CODE = 10, 19
@@ -324,8 +327,11 @@ def end_processes(pids: Iterable[int], force: bool = False) -> None:
         if pid <= 0:
             continue
         if os.name == "nt":
-            options = ["/T", "/F"] if force else ["/T"]
-            subprocess.run(["taskkill", *options, "/PID", str(pid)], capture_output=True, check=False)
+            # There is no asking on Windows but by the end of the input.
+            if force:
+                hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+                command = ["taskkill", "/T", "/F", "/PID", str(pid)]
+                subprocess.run(command, capture_output=True, check=False, creationflags=hidden)
         else:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL if force and sys.platform != "win32" else signal.SIGTERM)

@@ -25,10 +25,12 @@ class ChildRun:
         self.onFinished = onFinished
         self.cancelled = False
         self.finished = False
+        self._started = False
         self._tree = []
         self._waited = 0
         self._forced = False
         self.process = qt.QProcess()
+        self.process.connect("started()", self._onStarted)
         self.process.connect("readyReadStandardOutput()", self._onOutput)
         self.process.connect("readyReadStandardError()", self._onErrorOutput)
         self.process.connect("finished(int,QProcess::ExitStatus)", self._onProcessFinished)
@@ -46,6 +48,7 @@ class ChildRun:
         self.process.setProcessEnvironment(environment)
         self.process.setWorkingDirectory(str(self.workspace.folder))
         self.process.start(self.command[0], self.command[1:])
+        self.process.write(child.GREETING)
         return self
 
     def cancel(self) -> None:
@@ -82,16 +85,19 @@ class ChildRun:
     def _onErrorOutput(self) -> None:
         self.conversation.feed_log(_bytes(self.process.readAllStandardError()))
 
-    def _onProcessError(self, error) -> None:
-        if error == qt.QProcess.FailedToStart:
+    def _onStarted(self) -> None:
+        self._started = True
+
+    def _onProcessError(self) -> None:
+        if not self._started and self.process.state() == qt.QProcess.NotRunning:
             self._finish(child.not_started(self.command[0]))
 
-    def _onProcessFinished(self, exitCode, exitStatus) -> None:
+    def _onProcessFinished(self) -> None:
         self._onOutput()
         self._onErrorOutput()
         self.conversation.finish()
-        crashed = exitStatus == qt.QProcess.CrashExit
-        self._finish(child.classify(self.conversation, exitCode, crashed, self.cancelled))
+        crashed = self.process.exitStatus() == qt.QProcess.CrashExit
+        self._finish(child.classify(self.conversation, self.process.exitCode(), crashed, self.cancelled))
 
     def _finish(self, failure) -> None:
         if self.finished:

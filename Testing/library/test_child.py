@@ -119,7 +119,10 @@ def test_bounds_are_those_of_the_project_file() -> None:
 def start(command: list[str], workspace: child.Workspace) -> subprocess.Popen[bytes]:
     environment = child.environment(os.environ, workspace.folder)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment, cwd=workspace.folder, **pipes)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, env=environment, cwd=workspace.folder, **pipes)  # type: ignore[call-overload]
+    process.stdin.write(child.GREETING)
+    process.stdin.flush()
+    return process
 
 
 def test_the_child_measures_and_its_results_read_back_as_they_were(sample_folder: Path) -> None:

@@ -104,10 +104,10 @@ def test_views_look_along_and_across_the_line(scene: Any, session: Any, key: Any
 
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     for name, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
-        node = slicer.vtkMRMLSliceNode()
+        node = scene.AddNewNodeByClass("vtkMRMLSliceNode", name)
         node.SetSingletonTag(name)
         node.SetLayoutName(name)
-        scene.AddNode(node).SetOrientation(orientation)
+        node.SetOrientation(orientation)
     aim = aim_at(session, key)
     assert aim is not None
     matrix = np.array(list(aim.normals.values()))

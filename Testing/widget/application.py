@@ -276,7 +276,6 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
         "executePythonModule": noting("executePythonModule"),
         "loadVolume": lambda filename: load(filename, 0),
         "loadLabelVolume": lambda filename: load(filename, 1),
-        "saveScene": lambda filename: bool(mrml.scene.WriteToMRB(filename)),
         "loadScene": lambda filename: bool(mrml.scene.ReadFromMRB(filename)),
     }
     for name, function in utilities.items():
