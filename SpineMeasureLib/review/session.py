@@ -22,6 +22,7 @@ from ..segmentation import SpineSegmentation
 from .build import CaseNodes, add_case, state_of
 from .drag import Drag, Ends, dragged, in_plane, same
 from .existing import case_of_segmentation_node
+from .folders import forget
 from .frames import FrameCache
 from .history import History
 from .lines import editable, is_line, line_ends, set_line_ends
@@ -568,6 +569,7 @@ class Session:
             return
         self._observers.remove(node)
         del self._case.lines[number]
+        forget(self._scene, node)
         self._drag = None
         gone = Edit(None, None, None, now(), self._state.rows[number].automatic.value)
         self._step(lambda state, live: state.with_rows(edited_rows(state, live, number, gone)))

@@ -27,6 +27,14 @@ def moved(session: Any, key: Any, mm: float = 2.0) -> tuple[Any, Any]:
     return tuple(p1), tuple(p2 + mm * (p2 - p1) / np.linalg.norm(p2 - p1))
 
 
+def delete(node: Any) -> None:
+    """Delete a node as the user does in Slicer's Data module, with its place in the tree."""
+    import slicer
+
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    assert tree.RemoveItem(tree.GetItemByDataNode(node))
+
+
 def cells(table: Any) -> dict[tuple[str, ...], dict[str, Any]]:
     """The MRML table as dictionaries by (level, quantity, method)."""
     columns = [table.GetTable().GetColumn(n) for n in range(table.GetNumberOfColumns())]
@@ -64,9 +72,7 @@ def check_case(session: Any) -> None:
     assert list(table) == list(rows)
     for key, row in rows.items():
         for name, value in (("value", row.value), ("p1_r", row.p1 and row.p1[0]), ("p2_s", row.p2 and row.p2[2])):
-            assert table[key][name] == (
-                pytest.approx(value) if value is not None else pytest.approx(np.nan, nan_ok=True)
-            )
+            assert table[key][name] == pytest.approx(np.nan if value is None else value, nan_ok=True)
         assert table[key]["status"] == session.status(key)
         difference = session.difference(key)
         assert table[key]["difference"] == pytest.approx(np.nan if difference is None else difference, nan_ok=True)
