@@ -21,6 +21,7 @@ MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 ANTERIOR = ("L4-L5", "disc_height_anterior", "chord10")
 MEAN3 = ("L4-L5", "disc_height_mean", "mean3")
 AREA = ("L4-L5", "disc_area", "area")
+HEIGHTS = (ANTERIOR[1:], MIDDLE[1:], ("disc_height_posterior", "chord90"))
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +57,8 @@ def paint(node: Any, segment: str, change: Any) -> None:
 
 
 def thinner(mask: np.ndarray) -> np.ndarray:
-    """Two layers less on top (k runs upwards)."""
-    top = np.flatnonzero(mask.any(axis=(0, 1)))[-1]
-    mask = mask.copy()
-    mask[:, :, top - 1 :] = False
-    return mask
+    """The uppermost voxel of every column less (k runs upwards)."""
+    return mask & np.roll(mask, -1, axis=2)
 
 
 def test_the_segmentation_is_read_back_voxel_for_voxel(session: Any, small: Any) -> None:
@@ -76,7 +74,7 @@ def test_an_edited_segment_is_measured_again(session: Any) -> None:
     assert {MIDDLE, ANTERIOR, MEAN3, AREA} <= set(result.changed)
     assert not [k for k in result.changed if k[0] == "L5-S1" and k[1].startswith("disc_height")]
     assert result.kept_edited == result.vanished == result.appeared == ()
-    assert session.row(MIDDLE).value < before[MIDDLE].value - 1
+    assert session.row(MIDDLE).value < before[MIDDLE].value - 0.5
     assert session.status(MIDDLE) in ("automatic", "flagged")
     check_case(session)
     session.undo()
@@ -95,16 +93,13 @@ def test_edited_and_accepted_values_stay_when_measured_again(session: Any) -> No
     assert set(result.kept_edited) == {MIDDLE, AREA}
     row = session.row(MIDDLE)
     assert (row.value, row.p1, row.p2) == (edited.value, edited.p1, edited.p2)
-    assert session.automatic(MIDDLE).value < automatic.value - 1
+    assert session.automatic(MIDDLE).value < automatic.value - 0.5
     assert session.difference(MIDDLE) == pytest.approx(edited.value - session.automatic(MIDDLE).value)
     assert "automatic value is now" in row.note
     assert session.row(AREA).value == area.value and session.status(AREA) == "accepted"
     assert "automatic value is now" in session.row(AREA).note and "edited" not in session.row(AREA).flags
     # What follows from both kinds follows from what is shown.
-    heights = [
-        session.row(("L4-L5", f"disc_height_{p}", m)).value
-        for p, m in (("anterior", "chord10"), ("middle", "chord50"), ("posterior", "chord90"))
-    ]
+    heights = [session.row(("L4-L5", *rest)).value for rest in HEIGHTS]
     assert session.row(MEAN3).value == pytest.approx(sum(heights) / 3)
     check_case(session)
     session.withdraw([AREA])
@@ -279,7 +274,7 @@ def test_a_segmentation_of_others_is_known_by_its_terminology(scene: Any, small:
     session = Session.from_segmentation_node(scene, node, lowest_disc="L4-L5")
     assert session.discs == ["L3-L4", "L4-L5"]
     assert session.row(("L3-L4", *MIDDLE[1:])).value == pytest.approx(values(small[1])[MIDDLE], abs=1e-6)
-    check_case(session)
+    check_case_but_names(session)
     session.close()
 
 
