@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from review_checks import ATTRIBUTE, check_case, delete, ends, moved
+from review_checks import ATTRIBUTE, cells, check_case, delete, ends, moved
 
 from SpineMeasureLib.errors import NothingFoundError, UnreadableInputError
 
@@ -43,9 +43,13 @@ def reopened(scene: Any, path: Path) -> Any:
 def facts(session: Any) -> list[Any]:
     """Everything of all rows, as JSON understands it."""
     found = []
+    table = cells(session.nodes.table)
     for m in session.rows:
         automatic, difference = session.automatic(m.key), session.difference(m.key)
-        found.append([m.key, m.value, m.p1, m.p2, m.flags, m.note, session.status(m.key), automatic.value, difference])
+        reviewer = table[m.key]["reviewer"]
+        found.append(
+            [m.key, m.value, m.p1, m.p2, m.flags, m.note, session.status(m.key), automatic.value, difference, reviewer]
+        )
     return json.loads(json.dumps(found))
 
 
