@@ -26,6 +26,7 @@ from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, disc_name
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.review.app import mrml_application
 from SpineMeasureLib.review.images import add_volume
+from SpineMeasureLib.review.lines import is_line
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
@@ -51,7 +52,7 @@ def few_lines(measurements: list[Measurement], count: int) -> list[Measurement]:
     kept = 0
     rows = []
     for m in measurements:
-        if m.p1 is not None:
+        if is_line(m):
             kept += 1
             if kept > count:
                 m = replace(m, p1=None, p2=None)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.measure.derived import derive, inputs_of
+from SpineMeasureLib.review.lines import editable
 from SpineMeasureLib.review.segments import name_of, segments_of, tag
 
 ATTRIBUTE = "SpineMeasure."
@@ -96,7 +97,7 @@ def check_row(session: Any, key: Any, row: Any) -> None:
         assert row.automatic == automatic
     if row.source == "edited":
         assert "edited" in row.flags
-    if row.p1 is not None and row.automatic is not None:
+    if row.p1 is not None and row.automatic is not None and editable(row):
         assert row.value == pytest.approx(math.dist(row.p1, row.p2))
     bodies = [m.level for m in session.rows if m.quantity == "body_height_posterior"]
     sources = inputs_of(key, bodies)
