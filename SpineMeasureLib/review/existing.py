@@ -14,6 +14,7 @@ from .segments import (
     Segments,
     add_segmentation,
     mark_segment,
+    mark_whole_vertebrae,
     merged_labels,
     name_segment,
     segment_id,
@@ -41,6 +42,7 @@ def case_of_segmentation_node(
         if lowest_disc and discs_of(named):
             names = named_disc(named, discs_of(named)[-1], lowest_disc)
             named = renamed(named, names, ())
+        mark_whole_vertebrae(node, named.segments)
         spine = Spine(segmentation_of(node, named.segments, named.verified, named.anchor))
         for segment, each in segments_of(node).items():
             if segment in named.segments:

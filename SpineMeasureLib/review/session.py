@@ -34,7 +34,7 @@ from .observers import Observers
 from .recognise import recognised
 from .scene_case import SceneCase, keys_of, statuses
 from .segments import add_segmentation, segmentation_of, stamp
-from .state import Edit, Row, State, Status, difference_of, now, status_of
+from .state import Acceptance, Edit, Row, State, Status, difference_of, now, status_of
 from .steps import accepted, edited_rows, reset, withdrawn
 
 __all__ = ["Key", "RemeasureResult", "Session"]
@@ -194,6 +194,15 @@ class Session:
     def difference(self, key: Key) -> float | None:
         """Value minus automatic value; None where the automatic value stands, or there is none."""
         return difference_of(self.row(key))
+
+    def acceptance(self, key: Key) -> Acceptance | None:
+        """Who accepted a value, and when; None where nobody did."""
+        return self._state.rows[self._numbers[key]].accepted
+
+    def edit_time(self, key: Key) -> str:
+        """When a line was last moved by hand, ISO 8601 UTC; empty where it was not."""
+        edit = self._state.rows[self._numbers[key]].edit
+        return edit.time if edit is not None and edit.by_hand else ""
 
     def plane(self, key: Key) -> Plane | None:
         """The measuring plane of a row, to look at it."""

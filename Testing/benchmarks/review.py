@@ -67,7 +67,7 @@ def timed(action: Callable[[], Any]) -> tuple[float, float, Any]:
     return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu), result
 
 
-def drag(session: Session, moves: int) -> tuple[list[float], list[float], float]:
+def drag(session: Session, moves: int) -> tuple[list[float], list[float], tuple[float, float]]:
     """Milliseconds of every move of an end while it is dragged (wall, processor), and of the step at the end.
 
     The events are those of Slicer's markups widget; drawing is not part of it.
@@ -83,9 +83,9 @@ def drag(session: Session, moves: int) -> tuple[list[float], list[float], float]
         wall, cpu, _ = timed(lambda aim=aim: line.SetNthControlPointPositionWorld(1, *aim))
         walls.append(wall)
         cpus.append(cpu)
-    end, _, _ = timed(lambda: line.InvokeEvent(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent))
+    wall, cpu, _ = timed(lambda: line.InvokeEvent(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent))
     session.undo()
-    return walls, cpus, end
+    return walls, cpus, (wall, cpu)
 
 
 def unwatched(session: Session, moves: int) -> list[float]:
@@ -119,8 +119,8 @@ def main() -> None:
         session = Session.build(scene, add_volume(scene, image, "T2"), segmentation, few_lines(measurements, count))
         walls, cpus, end = drag(session, moves)
         lines = len(session.nodes.lines)
-        print(f"{lines:4d} lines, wall time                {spread(walls)} {end:10.1f}")
-        print(f"{lines:4d} lines, processor time           {spread(cpus)}")
+        print(f"{lines:4d} lines, wall time                {spread(walls)} {end[0]:10.1f}")
+        print(f"{lines:4d} lines, processor time           {spread(cpus)} {end[1]:10.1f}")
         print(f"{lines:4d} lines, the same without session {spread(unwatched(session, moves))}")
     scene.Clear(0)
     volume = add_volume(scene, image, "T2")

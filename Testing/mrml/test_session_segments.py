@@ -13,7 +13,7 @@ from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.review.images import image_data, labels_of, matrix_of
-from SpineMeasureLib.review.recognise import structure_of_name
+from SpineMeasureLib.review.recognise import recognised, structure_of_name
 from SpineMeasureLib.review.segments import add_segmentation, segments_of, tag
 from SpineMeasureLib.segmentation import SpineSegmentation
 
@@ -296,6 +296,22 @@ def test_vertebra_disc_and_canal_are_separated_into_levels(scene: Any, small: An
     assert session.row(MIDDLE).value == pytest.approx(values(small[1])[MIDDLE], abs=1.0)
     check_case(session)
     session.close()
+
+
+def test_of_whole_vertebrae_the_bodies_are_measured(scene: Any, case: Any) -> None:
+    from SpineMeasureLib.review.segments import mark_whole_vertebrae, segmentation_of
+
+    made = case.segmentation
+    node = foreign(
+        scene, (made,), lambda s: f"vertebrae_{s.level}" if s.kind in (Kind.BODY, Kind.POSTERIOR) else s.name
+    )
+    segments = recognised(node)
+    whole = segmentation_of(node, segments, True, "labels")
+    mark_whole_vertebrae(node, segments)
+    found = segmentation_of(node, segments, True, "labels")
+    assert {s.name for s in found.structures} == {s.name for s in made.structures}
+    assert not any(s.kind is Kind.POSTERIOR for s in whole.structures)
+    assert np.array_equal(found.labels, made.labels)
 
 
 def test_a_segmentation_of_something_else_is_refused(scene: Any, small: Any) -> None:
