@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +37,15 @@ def measure_alignment(discs: Pieces, bodies: Pieces) -> list[Measurement]:
             value = angle_between(upper.upper, lower.lower, (upper.frame, lower.frame))
             rows.append(_angle(level, "segmental_angle", "cobb", value, upper, lower))
     return rows + regional_angles(discs, bodies)
+
+
+#: First and last level of every region.
+_REGIONS = (("L1", "L5-S1"), ("L1", "L6-S1"), ("T4", "T12"), ("C2", "C7"))
+
+
+def regional_levels(levels: Collection[str]) -> frozenset[str]:
+    """Those of the levels on which regional angles are measured."""
+    return frozenset(level for region in _REGIONS if set(region) <= set(levels) for level in region)
 
 
 def regional_angles(discs: Pieces, bodies: Pieces) -> list[Measurement]:

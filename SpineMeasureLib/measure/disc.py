@@ -28,12 +28,17 @@ _PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
 
 def depth_line(field: Field, frame: Frame) -> Ends | None:
     """Anterior and posterior end at mid-height, in the frame's sagittal plane; each the mean over a band of heights."""
-    height = intervals(field, frame.origin[None], frame.superior, _REACH_MM)[0]
-    half = _DEPTH_BAND_MM / 2
-    if np.isfinite(height).all():
-        half = min(half, _DEPTH_BAND * float(height[1] - height[0]) / 2)
+    middle = intervals(field, frame.origin[None], frame.anterior, 40.0, outermost=True)[0]
+    if not np.isfinite(middle).all():
+        middle = np.zeros(2)
+    # Where the structure is thinnest: a band taller than a wedge's thin end would cut that end off.
+    places = (middle.mean() + np.linspace(-0.4, 0.4, 3) * (middle[1] - middle[0]))[:, None]
+    height = intervals(field, frame.origin + places * frame.anterior, frame.superior, _REACH_MM)
+    thinnest = np.abs(height[np.isfinite(height).all(axis=1)]).min(initial=_REACH_MM)
+    half = min(_DEPTH_BAND_MM / 2, _DEPTH_BAND * thinnest)
     origins = frame.origin + np.linspace(-half, half, _BAND_LINES)[:, None] * frame.superior
-    stretch = intervals(field, origins, frame.anterior, 40.0)
+    # From edge to edge: a cleft in a degenerate disc does not end it.
+    stretch = intervals(field, origins, frame.anterior, 40.0, outermost=True)
     stretch = stretch[np.isfinite(stretch).all(axis=1)]
     if len(stretch) < _BAND_LINES // 2 + 1:
         return None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..anatomy import Kind
+from ..errors import NothingFoundError
 from ..measure.spine import Spine
 from ..segment.existing import segmentation_from_labels
-from ..segmentation import SpineSegmentation
 from .naming import discs_of, named_disc, renamed
 from .recognise import recognised, tissues
 from .segments import (
     Segments,
     add_segmentation,
     mark_segment,
+    mark_whole_vertebrae,
     merged_labels,
     name_segment,
     segment_id,
@@ -36,27 +38,26 @@ def case_of_segmentation_node(
     """
     segments: Segments = recognised(node)
     named = new_state((), segments, True, "labels")
-    if any("-" in level for _, level in segments.values()) or len(segments) > 1:
+    if any(kind in (Kind.DISC, Kind.BODY) for kind, _ in segments.values()):
         if lowest_disc and discs_of(named):
             names = named_disc(named, discs_of(named)[-1], lowest_disc)
             named = renamed(named, names, ())
+        mark_whole_vertebrae(node, named.segments)
         spine = Spine(segmentation_of(node, named.segments, named.verified, named.anchor))
         for segment, each in segments_of(node).items():
             if segment in named.segments:
                 same = named.segments[segment] == segments[segment]
                 (mark_segment if same else name_segment)(each, *named.segments[segment])
         return node, named.segments, spine
-    segmentation = _separated(node, lowest_disc)
+    values = tissues(node)
+    if len(values) < 2:
+        if segments:
+            raise NothingFoundError("No segment is a disc or a vertebra.", "Name the segments as L4, L4-L5 and so on.")
+        values = {segment: each.GetLabelValue() for segment, each in segments_of(node).items()}
+    segmentation = segmentation_from_labels(merged_labels(node, values), lowest_disc=lowest_disc)
     spine = Spine(segmentation)
     if volume_node is None:
         volume_node = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
     own = add_segmentation(scene, segmentation, volume_node, f"{node.GetName()} by level")
     node.SetDisplayVisibility(False)
     return own, {segment_id(s.name): (s.kind, s.level) for s in segmentation.structures}, spine
-
-
-def _separated(node: Any, lowest_disc: str | None) -> SpineSegmentation:
-    values = tissues(node)
-    if len(values) < 2:
-        values = {segment: each.GetLabelValue() for segment, each in segments_of(node).items()}
-    return segmentation_from_labels(merged_labels(node, values), lowest_disc=lowest_disc)

@@ -85,6 +85,14 @@ def arrange_lines(scene: Any, case: int, lines: Iterable[tuple[str, Any]]) -> No
             tree.RemoveItem(folder)
 
 
+def forget(scene: Any, node: Any) -> None:
+    """Take away the item of a node that leaves the scene. Slicer does so itself, a scene without windows does not."""
+    tree = tree_of(scene)
+    item = tree.GetItemByDataNode(node)
+    if item:
+        tree.RemoveItem(item, False, False)
+
+
 def _children(tree: Any, item: int) -> list[int]:
     from vtkmodules.vtkCommonCore import vtkIdList
 

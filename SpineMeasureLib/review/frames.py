@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..anatomy import Kind
-from ..measure.alignment import regional_angles
+from ..measure.alignment import regional_angles, regional_levels
 from ..measure.reference import with_reference
 from ..measure.spine import Piece, Spine
 from ..measure.types import Measurement
@@ -15,31 +15,52 @@ from .segments import Segments, segmentation_of, stamp
 
 
 class FrameCache:
-    """The discs and bodies of the segmentation as it was when they were last asked for."""
+    """Frames of the segments as they were when they were last asked for."""
 
     def __init__(self) -> None:
         self._stamp: object = None
         self._pieces: dict[str, Piece | None] = {}
 
     def keep(self, node: Any, segments: Segments, spine: Spine) -> None:
-        """Remember the frames of a segmentation node."""
+        """Remember the frames of the segments of a node.
+
+        :param segments: kind and level by segment id, under which `spine` was made.
+        """
+        if self._stamp != stamp(node):
+            self._stamp, self._pieces = stamp(node), {}
         by_kind: dict[Kind, Mapping[str, Piece | None]] = {Kind.DISC: spine.discs, Kind.BODY: spine.bodies}
-        self._stamp = stamp(node)
-        self._pieces = {
-            segment: by_kind[kind].get(level) for segment, (kind, level) in segments.items() if kind in by_kind
-        }
+        for segment, (kind, level) in segments.items():
+            if kind in by_kind:
+                self._pieces[segment] = by_kind[kind].get(level)
 
     def regional_angles(self, node: Any, segments: Segments, names: Mapping[str, str]) -> list[Measurement]:
-        """The angles over named regions as they are when the levels are renamed.
+        """The angles over named regions as they are when the levels are renamed; only their frames are made.
 
+        :param segments: kind and level by segment id, as they are.
         :param names: new vertebra names by old ones.
         :raises NothingFoundError: the segmentation is empty.
         """
-        if self._stamp != stamp(node):
-            self.keep(node, segments, Spine(segmentation_of(node, segments, True, "user")))
+        called = {
+            segment: (kind, renamed_level(level, names))
+            for segment, (kind, level) in segments.items()
+            if kind in (Kind.DISC, Kind.BODY)
+        }
+        wanted = regional_levels({level for _, level in called.values()})
+        regional = {segment: what for segment, what in called.items() if what[1] in wanted}
+        known = self._pieces if self._stamp == stamp(node) else {}
+        if not regional.keys() <= known.keys():
+            near = _with_neighbours({segments[segment][1] for segment in regional}, segments)
+            self.keep(node, near, Spine(segmentation_of(node, near, True, "user")))
         found: dict[Kind, dict[str, Piece | None]] = {Kind.DISC: {}, Kind.BODY: {}}
-        for segment, piece in self._pieces.items():
-            if segment in segments:
-                kind, level = segments[segment]
-                found.setdefault(kind, {})[renamed_level(level, names)] = piece
+        for segment, (kind, level) in regional.items():
+            found[kind][level] = self._pieces.get(segment)
         return [with_reference(m) for m in regional_angles(found[Kind.DISC], found[Kind.BODY])]
+
+
+def _with_neighbours(levels: set[str], segments: Segments) -> dict[str, tuple[Kind, str]]:
+    """The segments of some levels, the bodies beside their discs, and what tells where anterior is."""
+    near = levels | {name for level in levels for name in level.split("-")}
+    if not any(kind in (Kind.CANAL, Kind.CORD) for kind, _ in segments.values()):
+        return dict(segments)
+    always = (Kind.CANAL, Kind.CORD, Kind.POSTERIOR)
+    return {segment: (kind, level) for segment, (kind, level) in segments.items() if kind in always or level in near}

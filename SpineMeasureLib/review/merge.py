@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 from ..measure.derived import Key
 from ..measure.types import Measurement
-from .state import SAME_VALUE, Edit, Row, State
+from .state import Edit, Row, State
+
+#: An accepted value stays exactly what was accepted.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,19 @@ def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:
     if old.automatic == automatic:
         return old
     edit = old.edit
-    if edit is None and old.accepted is not None and _differ(shown.value, automatic.value):
+    if edit is None and old.accepted is not None and not _is(automatic, shown):
         edit = Edit(shown.value, shown.p1, shown.p2, old.accepted.time, old.automatic.value, by_hand=False)
-    elif edit is not None and not edit.by_hand and not _differ(edit.value, automatic.value):
+    elif edit is not None and not edit.by_hand and _is(automatic, edit):
         edit = None
     return Row(automatic, edit, old.accepted)
+
+
+def _is(automatic: Measurement, kept: Measurement | Edit) -> bool:
+    same_ends = (automatic.p1, automatic.p2) == (kept.p1, kept.p2)
+    return same_ends and not _differ(automatic.value, kept.value)
 
 
 def _differ(a: float | None, b: float | None) -> bool:
     if a is None or b is None:
         return a is not b
-    return abs(a - b) > SAME_VALUE
+    return abs(a - b) > _ROUNDING

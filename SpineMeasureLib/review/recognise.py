@@ -19,8 +19,8 @@ from ..errors import LevelNameError
 from ..segment.levels import parse_disc
 from .segments import segments_of, tag
 
-_VERTEBRA = r"([CTL]\d{1,2}|S1)"
-_DISC = re.compile(rf"(?<![A-Z0-9]){_VERTEBRA}\s*[-/_ ]\s*{_VERTEBRA}(?![0-9])")
+_VERTEBRA = r"([CTLS]\d{1,2})"
+_DISC = re.compile(rf"(?<![A-Z0-9]){_VERTEBRA}\s*[-/ ]\s*{_VERTEBRA}(?![0-9])")
 _BODY = re.compile(rf"(?<![A-Z0-9]){_VERTEBRA}(?![0-9])")
 _BEHIND = re.compile(r"POSTERIOR|ARCH|SPINOUS|LAMINA")
 _WORDS = (

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import NothingFoundError
 from ..measure.derived import Key
 from .build import CaseNodes
-from .folders import arrange_lines, case_folder
+from .folders import arrange_lines, case_folder, forget
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .live import Live
@@ -93,9 +93,9 @@ class SceneCase:
 
     def remove_line(self, number: int) -> None:
         """Take a line out of the scene."""
-        line = self.lines.pop(number, None)
-        if line is not None:
-            self.scene.RemoveNode(line)
+        line = self.lines.pop(number)
+        forget(self.scene, line)
+        self.scene.RemoveNode(line)
 
     def arrange_lines(self, live: Live) -> None:
         """Put the lines into the folders of their levels."""

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, code_of, colour_of, structure_info, vertebra_value
 from ..errors import NothingFoundError
 from ..segment.instances import list_structures
+from ..segment.split import split_vertebrae
 from ..segmentation import SpineSegmentation, Structure
 from ..volume import Volume
 from .images import image_data, labels_of, matrix_of
@@ -21,6 +24,9 @@ _LABELMAP = "Binary labelmap"
 _GEOMETRY = "Reference image geometry"
 #: Flags that are found anew from the labels and the level names.
 _FOUND_ANEW = ("cut_by_field_of_view", "level_unverified")
+
+#: A vertebra of which less than this lies behind the canal's anterior wall is a body.
+_LEAST_ARCH = 0.05
 
 Segments = Mapping[str, tuple[Kind, str]]
 
@@ -159,10 +165,13 @@ def segmentation_of(node: Any, segments: Segments, verified: bool, anchor: str) 
     segments = {segment: what for segment, what in segments.items() if segment in there}
     values = {segment: value_of(kind, level) for segment, (kind, level) in segments.items()}
     labels = merged_labels(node, values)
+    whole = [values[segment] for segment in segments if tag(there[segment], "whole")]
+    if whole:
+        _split(labels, whole)
     chain = tuple(chain_of_levels(level for _, level in segments.values()))
     structures = list_structures(labels.array, labels.affine, chain, verified=verified)
     noted = {values[segment]: there[segment] for segment in segments}
-    structures = tuple(_with_tags(s, noted[s.value]) for s in structures)
+    structures = tuple(_with_tags(s, noted[s.value]) if s.value in noted else s for s in structures)
     return SpineSegmentation(labels.array, labels.affine, structures, verified, anchor)
 
 
@@ -172,6 +181,33 @@ def value_of(kind: Kind, level: str) -> int:
         return structure_info(kind, "").value
     offset = {Kind.DISC: DISC_OFFSET, Kind.POSTERIOR: POSTERIOR_OFFSET}.get(kind, 0)
     return offset + vertebra_value(level.partition("-")[0])
+
+
+def mark_whole_vertebrae(node: Any, segments: Segments) -> None:
+    """Note on the segments of vertebrae that posterior elements are part of them, where that is so.
+
+    What is measured on such a vertebra is its body: the part in front of the canal.
+    """
+    if any(kind is Kind.POSTERIOR for kind, _ in segments.values()):
+        return
+    values = {segment: value_of(kind, level) for segment, (kind, level) in segments.items()}
+    bodies = {segment: values[segment] for segment, (kind, _) in segments.items() if kind is Kind.BODY}
+    labels = merged_labels(node, values)
+    before = np.bincount(labels.array.ravel(), minlength=256)
+    _split(labels, list(bodies.values()))
+    after = np.bincount(labels.array.ravel(), minlength=256)
+    there = segments_of(node)
+    for segment, value in bodies.items():
+        if after[value] < (1 - _LEAST_ARCH) * before[value]:
+            there[segment].SetTag(f"{ATTRIBUTE}whole", "1")
+
+
+def _split(labels: Volume, vertebrae: list[int]) -> None:
+    """Give the posterior elements of whole vertebrae their own label values, in place."""
+    array = labels.array
+    canal = np.isin(array, (value_of(Kind.CANAL, ""), value_of(Kind.CORD, "")))
+    _, behind = split_vertebrae(np.isin(array, vertebrae), canal, labels.affine)
+    array[behind] += POSTERIOR_OFFSET
 
 
 def _with_tags(structure: Structure, segment: Any) -> Structure:

@@ -22,6 +22,7 @@ from ..segmentation import SpineSegmentation
 from .build import CaseNodes, add_case, state_of
 from .drag import Drag, Ends, dragged, in_plane, same
 from .existing import case_of_segmentation_node
+from .folders import forget
 from .frames import FrameCache
 from .history import History
 from .lines import editable, is_line, line_ends, set_line_ends
@@ -33,7 +34,7 @@ from .observers import Observers
 from .recognise import recognised
 from .scene_case import SceneCase, keys_of, statuses
 from .segments import add_segmentation, segmentation_of, stamp
-from .state import Edit, Row, State, Status, difference_of, now, status_of
+from .state import Acceptance, Edit, Row, State, Status, difference_of, now, status_of
 from .steps import accepted, edited_rows, reset, withdrawn
 
 __all__ = ["Key", "RemeasureResult", "Session"]
@@ -193,6 +194,15 @@ class Session:
     def difference(self, key: Key) -> float | None:
         """Value minus automatic value; None where the automatic value stands, or there is none."""
         return difference_of(self.row(key))
+
+    def acceptance(self, key: Key) -> Acceptance | None:
+        """Who accepted a value, and when; None where nobody did."""
+        return self._state.rows[self._numbers[key]].accepted
+
+    def edit_time(self, key: Key) -> str:
+        """When a line was last moved by hand, ISO 8601 UTC; empty where it was not."""
+        edit = self._state.rows[self._numbers[key]].edit
+        return edit.time if edit is not None and edit.by_hand else ""
 
     def plane(self, key: Key) -> Plane | None:
         """The measuring plane of a row, to look at it."""
@@ -568,6 +578,7 @@ class Session:
             return
         self._observers.remove(node)
         del self._case.lines[number]
+        forget(self._scene, node)
         self._drag = None
         gone = Edit(None, None, None, now(), self._state.rows[number].automatic.value)
         self._step(lambda state, live: state.with_rows(edited_rows(state, live, number, gone)))

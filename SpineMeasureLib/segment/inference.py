@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,11 @@ _THINNEST_SLICE_MM = 0.75
 #: A slice larger than this (pixels at IN_PLANE_MM) is run in overlapping tiles.
 _LARGEST_TILE = 704
 _GPU_SLICES = 8
+#: A stack of more slices than this reaches beyond the spine: every fourth slice tells where to look at all of them.
+_MANY_SLICES = 48
+_SCAN_STEP = 4
+#: Fewer pixels (at IN_PLANE_MM) of anything but background than this are no spine.
+_FEWEST_PIXELS = 200
 _CORD_WINDOW = 7
 _SURE_CORD = 0.75
 
@@ -33,7 +38,7 @@ class TissueMap:
     """What the network says, on the grid of the image.
 
     :ivar tissue: uint8 array[i,j,k], values of `anatomy.Tissue`.
-    :ivar probability: uint8 array[i,j,k], probability of that tissue times 255.
+    :ivar probability: uint8 array[i,j,k], probability of that tissue times 255; 0 in slices far from the spine.
     """
 
     tissue: NDArray[np.uint8]
@@ -43,7 +48,7 @@ class TissueMap:
 
 
 def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, progress: Progress = silent) -> TissueMap:
-    """Run the network over every sagittal slice.
+    """Run the network over the sagittal slices.
 
     Slices are taken along the array axis nearest to right-left. Out of memory on a GPU continues on the CPU.
 
@@ -58,8 +63,8 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     probability = np.zeros(image.shape, np.uint8)
     while True:
         try:
-            for first, scores in _run(stack, network.to(device), device, progress):
-                _place(scores, first, group, tissue, probability)
+            for n, scores in _spine_slices(stack, network.to(device), device, progress):
+                _place(scores, n, group, tissue, probability)
             break
         except torch.OutOfMemoryError as error:
             if device.type == "cpu":
@@ -90,10 +95,39 @@ def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float
     return F.interpolate(stack, size=size, mode="bilinear", antialias=True, align_corners=False)[:, 0]
 
 
-def _run(
+def _spine_slices(
     stack: torch.Tensor, network: SpineNet, device: torch.device, progress: Progress
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (first slice, probabilities [slices, tissues, rows, columns]) block by block."""
+    """Yield (slice number, probabilities) of every slice, or of those near the spine where there are many."""
+    count = len(stack)
+    if count <= _MANY_SLICES:
+        yield from _run(stack, range(count), network, device, progress)
+        return
+    share = 1 / _SCAN_STEP
+    shown = []
+    for n, scores in _run(stack, range(0, count, _SCAN_STEP), network, device, _part(progress, 0.0, share)):
+        if int((scores[Tissue.BACKGROUND] < 0.5).sum()) >= _FEWEST_PIXELS:
+            shown.append(n)
+        yield n, scores
+    if shown:
+        near = range(max(0, shown[0] - _SCAN_STEP + 1), min(count, shown[-1] + _SCAN_STEP))
+        rest = [n for n in near if n % _SCAN_STEP]
+        yield from _run(stack, rest, network, device, _part(progress, share, 1.0))
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """Progress of a part of the work, as progress of the whole."""
+
+    def report(stage: str, fraction: float, message: str = "") -> None:
+        progress(stage, start + fraction * (end - start), message)
+
+    return report
+
+
+def _run(
+    stack: torch.Tensor, wanted: Sequence[int], network: SpineNet, device: torch.device, progress: Progress
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Yield (slice number, probabilities [tissues, rows, columns]) of the wanted slices, block by block."""
     count, rows, columns = stack.shape
     divisor = network.divisor
     padded = F.pad(stack, (0, -columns % divisor, 0, -rows % divisor))
@@ -102,26 +136,27 @@ def _run(
     inferer = SlidingWindowInferer(roi_size=tile, sw_batch_size=1, overlap=0.25, mode="gaussian")
     block = _GPU_SLICES if device.type == "cuda" else 1
     with torch.inference_mode():
-        for first in range(0, count, block):
-            last = min(count, first + block)
-            inputs = torch.stack([neighbours[n : n + 3] for n in range(first, last)]).to(device)
+        for first in range(0, len(wanted), block):
+            numbers = wanted[first : first + block]
+            inputs = torch.stack([neighbours[n : n + 3] for n in numbers]).to(device)
             with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                 logits = network(inputs) if tile == tuple(padded.shape[1:]) else inferer(inputs, network)
             assert isinstance(logits, torch.Tensor)
-            yield first, torch.softmax(logits.float(), dim=1)[:, :, :rows, :columns].cpu()
-            progress("segment", last / count, f"slice {last} of {count}")
+            scores = torch.softmax(logits.float(), dim=1)[:, :, :rows, :columns].cpu()
+            yield from zip(numbers, scores, strict=True)
+            done = first + len(numbers)
+            progress("segment", done / len(wanted), f"slice {numbers[-1] + 1} of {count}")
 
 
 def _place(
-    scores: torch.Tensor, first: int, group: int, tissue: NDArray[np.uint8], probability: NDArray[np.uint8]
+    scores: torch.Tensor, number: int, group: int, tissue: NDArray[np.uint8], probability: NDArray[np.uint8]
 ) -> None:
-    """Bring probabilities of one block to the image's grid and keep the most probable tissue."""
-    native = F.interpolate(scores, size=tissue.shape[1:], mode="bilinear", align_corners=False)
+    """Bring probabilities [tissues, rows, columns] of one slice to the image's grid; keep the most probable tissue."""
+    native = F.interpolate(scores[None], size=tissue.shape[1:], mode="bilinear", align_corners=False)
     best, index = most_probable(native)
-    for n in range(len(scores)):
-        slices = slice((first + n) * group, (first + n + 1) * group)
-        tissue[slices] = index[n].to(torch.uint8).numpy()
-        probability[slices] = (best[n] * 255).round().to(torch.uint8).numpy()
+    slices = slice(number * group, (number + 1) * group)
+    tissue[slices] = index[0].to(torch.uint8).numpy()
+    probability[slices] = (best[0] * 255).round().to(torch.uint8).numpy()
 
 
 def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -23,7 +23,8 @@ _SIZES = ((384, 256), (320, 320), (512, 192), (448, 224), (608, 160), (576, 448)
 _SIZE_WEIGHTS = (0.3, 0.15, 0.2, 0.2, 0.1, 0.05)
 _AREA_PER_SAMPLE = 384 * 256
 _AVERAGE_DECAY = 0.995
-#: The last part of the budget is trained on samples nearer to real images.
+#: The last part of the budget is trained on samples nearer to real images, without the Dice term: that one finds
+#: structures fast, but with it discs come out 15 % too large.
 _LIGHT_FROM = 0.6
 LIGHT = Augmentation(
     thick_slices=0.12,
@@ -105,12 +106,13 @@ def train(
         rate = _learning_rate(elapsed / budget) * options.learning_rate
         for group in optimizer.param_groups:
             group["lr"] = rate
-        augmentation = options.augmentation if elapsed < _LIGHT_FROM * budget else options.final_augmentation
+        light = elapsed >= _LIGHT_FROM * budget
+        augmentation = options.final_augmentation if light else options.augmentation
         images, codes = _batch(cases, weights, options.batch, augmentation, rng)
         images, codes = images.to(device), codes.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = network(images)
-        loss = loss_function(logits, codes)
+        loss = loss_function(logits, codes, dice=not light)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)

@@ -66,13 +66,18 @@ class PartialLabelLoss(torch.nn.Module):
         self.register_buffer("inside", (within == allowed.sum(dim=1, keepdim=True)).float())
         self.register_buffer("outside", (within == 0).float())
 
-    def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Loss of logits [batch, tissues, rows, columns] against codes [batch, rows, columns] (int64)."""
+    def forward(self, logits: torch.Tensor, codes: torch.Tensor, dice: bool = True) -> torch.Tensor:
+        """Loss of logits [batch, tissues, rows, columns] against codes [batch, rows, columns] (int64).
+
+        :param dice: False for cross-entropy alone, whose probabilities are calibrated; Dice swells thin discs.
+        """
         allowed = self.allowed[codes].movedim(-1, 1)
         log_probability = torch.log_softmax(logits.float(), dim=1)
         log_set = torch.logsumexp(log_probability.masked_fill(~allowed, -1e4), dim=1)
         known = codes != UNKNOWN
         entropy = -(log_set * known).sum() / known.sum().clamp(min=1)
+        if not dice:
+            return entropy
 
         grouped = torch.einsum("bt...,gt->bg...", log_probability.exp(), self.member)
         target = self.inside[codes].movedim(-1, 1)
@@ -81,5 +86,5 @@ class PartialLabelLoss(torch.nn.Module):
         probability = grouped * valid
         overlap = (probability * target).sum(axes)
         present = target.sum(axes) > 0
-        dice = (2 * overlap + 1.0) / (probability.sum(axes) + target.sum(axes) + 1.0)
-        return entropy + (1.0 - dice)[present].mean() if present.any() else entropy
+        overlaps = (2 * overlap + 1.0) / (probability.sum(axes) + target.sum(axes) + 1.0)
+        return entropy + (1.0 - overlaps)[present].mean() if present.any() else entropy

@@ -99,6 +99,33 @@ def test_cord_is_named_only_where_the_network_is_sure() -> None:
     assert (tissue[:, :, 12:] == 4).all()
 
 
+class BrightIsBone(torch.nn.Module):
+    """Calls bright pixels body; counts the slices that it was asked for."""
+
+    divisor = 2
+    calls = 0
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self.calls += len(image)
+        logits = torch.full((len(image), 7, *image.shape[2:]), -9.0)
+        logits[:, 0] = 0.0
+        logits[:, 1] = torch.where(image[:, 1] > 0.5, 9.0, -9.0)
+        return logits
+
+
+def test_of_many_slices_only_those_near_the_spine_are_looked_at() -> None:
+    array = np.random.default_rng(0).uniform(0, 0.1, (120, 64, 48)).astype(np.float32)
+    array[50:81, 10:50, 10:40] = 1.0
+    network, fractions = BrightIsBone(), []
+    volume = Volume(array, np.diag([1.0, 1.0, 1.0, 1.0]))
+    result = predict_tissue(volume, network, CPU, lambda stage, fraction, text="": fractions.append(fraction))
+    bone = np.flatnonzero((result.tissue == 1).any(axis=(1, 2)))
+    assert (bone[0], bone[-1], len(bone)) == (50, 80, 31)
+    assert network.calls < 70
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
 def test_progress_can_cancel() -> None:
     def stop(stage: str, fraction: float, message: str = "") -> None:
         raise CancelledError("Cancelled.")

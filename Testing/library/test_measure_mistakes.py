@@ -9,7 +9,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind, vertebra_value
 from SpineMeasureLib.measure import Measurement, measure, methods
-from Testing.library.phantoms import ISOTROPIC, Canal, Element, lumbar, pose, voxelise
+from Testing.library.phantoms import ISOTROPIC, Canal, Element, lumbar, pose, truth, voxelise
 
 DISC = "L4-L5"
 
@@ -105,6 +105,22 @@ def test_height_is_not_inflated_by_a_rim() -> None:
     volume = (DISC, "disc_volume", "volume")
     assert rows[volume].value > 1.25 * before[volume].value
     assert rows[DISC, "disc_height_middle", "chord50"].value == pytest.approx(8.0, abs=0.3)
+
+
+def test_a_cleft_does_not_end_a_disc() -> None:
+    """A degenerate disc with a vertical gap is as deep as from its front to its back."""
+    spine = lumbar(upper="L4").moved(pose((6, 4, 4)))
+    whole = voxelise(spine)
+    element, frame = spine.named(DISC)
+    index = np.moveaxis(np.indices(whole.labels.shape), 0, -1)
+    ras = index @ whole.affine[:3, :3].T + whole.affine[:3, 3]
+    ahead = (ras - frame[:3, 3]) @ frame[:3, 1]
+    value = next(s.value for s in whole.structures if s.level == DISC)
+    labels = np.where((whole.labels == value) & (np.abs(ahead - 5.0) < 1.0), 0, whole.labels)
+    rows = by_key(measure(replace(whole, labels=labels)))
+    true = truth(spine)
+    for key in ((DISC, "disc_depth", "depth50"), (DISC, "disc_height_middle", "chord50")):
+        assert rows[key].value == pytest.approx(true[key], abs=0.3)
 
 
 def test_formulas_are_what_the_definitions_say() -> None:

@@ -38,6 +38,13 @@ CASES: dict[str, tuple[Spine, tuple[float, float, float], Grid]] = {
     "turned about all axes": (SHORT, (-25, 10, 10), SAGITTAL_2D),
     "turned the other way": (SHORT, (20, -20, 15), SAGITTAL_2D),
     "thin discs": (lumbar(upper="L3", disc=Element("", Kind.DISC, 5.0, 4.0)), (20, -10, 10), SAGITTAL_2D),
+    "thin, strongly wedged discs": (
+        lumbar(upper="L3", disc=Element("", Kind.DISC, 6.0, 13.0)),
+        (10, 5, 5),
+        SAGITTAL_2D,
+    ),
+    "collapsed discs": (lumbar(upper="L3", disc=Element("", Kind.DISC, 3.0, -3.0)), (12, 8, -6), SAGITTAL_2D),
+    "thick discs": (lumbar(upper="L3", disc=Element("", Kind.DISC, 13.0, 14.0)), (6, -8, 10), SAGITTAL_2D),
     "boxes": (
         lumbar(
             upper="L3",
@@ -125,6 +132,12 @@ def test_slip_of_a_vertebra_is_measured_and_signed() -> None:
         assert row.p1 is not None
         assert row.p2 is not None
         assert np.linalg.norm(np.subtract(row.p1, row.p2)) == pytest.approx(abs(row.value), abs=1e-6)
+
+
+def test_a_canal_deeper_than_wide_is_measured_from_front_to_back() -> None:
+    spine = lumbar(upper="L4", canal=Canal(behind=29.0, half_ap=9.0, half_width=6.0)).moved(pose((8, 5, 6)))
+    row = by_key(measure(voxelise(spine)))["L4-L5", "canal_ap", "disc_level"]
+    assert row.value == pytest.approx(18.0, abs=0.25)
 
 
 def test_areas_volume_and_width_in_thin_slices() -> None:

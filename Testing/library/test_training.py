@@ -48,6 +48,22 @@ def test_loss_rejects_a_tissue_that_a_code_excludes() -> None:
     assert targets.PartialLabelLoss()(logits_for(Tissue.DISC), codes) > 5
 
 
+def test_without_dice_the_loss_is_least_at_the_true_probability() -> None:
+    """Cross-entropy alone is calibrated: where three voxels of ten are disc, 0.3 is the best probability for all."""
+    codes = torch.full((1, 1, 10), int(Tissue.BACKGROUND))
+    codes[..., :3] = Tissue.DISC
+
+    def loss(probability: float, dice: bool) -> float:
+        logits = torch.full((1, len(Tissue), 1, 10), -20.0)
+        logits[:, Tissue.DISC] = float(np.log(probability))
+        logits[:, Tissue.BACKGROUND] = float(np.log(1 - probability))
+        return float(targets.PartialLabelLoss()(logits, codes, dice=dice))
+
+    candidates = np.linspace(0.1, 0.9, 17)
+    assert min(candidates, key=lambda p: loss(p, False)) == pytest.approx(0.3)
+    assert min(candidates, key=lambda p: loss(p, True)) > 0.32
+
+
 def test_dice_covers_the_lumen_of_a_set_that_does_not_tell_cord_from_canal() -> None:
     codes = torch.full((1, 4, 4), int(Tissue.BACKGROUND))
     codes[:, :, :2] = targets.CANAL_OR_CORD

@@ -70,11 +70,9 @@ def test_values_that_follow_from_an_edited_one_follow(session: Any) -> None:
 
 def test_crush_ratios_of_the_neighbours_follow(session: Any) -> None:
     session.set_line(POSTERIOR, *moved(session, POSTERIOR, -5.0))
-    heights = [session.row((f"L{n}", *POSTERIOR[1:])).value for n in (3, 4, 5)]
+    third, fourth, fifth = (session.row((f"L{n}", *POSTERIOR[1:])).value for n in (3, 4, 5))
     ratios = [session.row((f"L{n}", "body_crush_ratio", "posterior_neighbours")).value for n in (3, 4, 5)]
-    assert ratios == pytest.approx(
-        [heights[0] / heights[1], 2 * heights[1] / (heights[0] + heights[2]), heights[2] / heights[1]]
-    )
+    assert ratios == pytest.approx([third / fourth, 2 * fourth / (third + fifth), fifth / fourth])
 
 
 def test_a_scripted_edit_lies_in_the_measuring_plane(session: Any) -> None:
