@@ -37,7 +37,7 @@ def module_icon() -> str:
 STATUS = {
     "automatic": '<circle cx="64" cy="64" r="36" fill="none" stroke="#7a8794" stroke-width="14"/>',
     "edited": (
-        '<path d="M24 104 l8 -28 l52 -52 l20 20 l-52 52 z" fill="#3a86d0" stroke="#20548a" stroke-width="6" '
+        '<path d="M24 104 l8 -28 l52 -52 l20 20 l-52 52 z" fill="#8e44ad" stroke="#ffffff" stroke-width="6" '
         'stroke-linejoin="round"/>'
     ),
     "flagged": (

@@ -6,6 +6,7 @@ The Segment Editor is Slicer's and stands as a frame; section headings are drawn
 from __future__ import annotations
 
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -57,22 +58,20 @@ def main() -> None:
     panel = module_classes().SpineMeasureWidget()
     panel.setup()
     panel.parent.show()
-    panel.ui.deviceLabel.text = "cuda (NVIDIA H200): the fastest that PyTorch can use here."
+    panel.ui.deviceLabel.text = "cpu (2 threads): the installed PyTorch 2.13.0+cpu was built for the CPU only."
     panel._askedDevice = "auto"
     panel.askDevice = lambda: None
     panel.enter()
 
-    from SpineMeasureLib.child import Failure, Update
+    from SpineMeasureLib.child import Conversation, Update, classify
 
     panel.run = types.SimpleNamespace(cancelled=False, conversation=types.SimpleNamespace(log=[]), abandon=lambda: None)
-    panel._started -= 12 - __import__("time").monotonic()
+    panel._started = time.monotonic() - 12
     panel.onUpdate(Update("segment", 0.62, "slice 24 of 39"))
     panel.updateButtons()
     picture(panel, "module_running", ("case",))
-    panel.onRunFinished(
-        None,
-        Failure("memory", "The computer has too little memory for this image.", "Choose the device 'cpu', or crop it."),
-    )
+    told = Conversation(error={"message": "The computer has too little memory for this image.", "exit_code": 32})
+    panel.onRunFinished(None, classify(told, 32))
     picture(panel, "module_error", ("case",))
     segmentation = segmentation_from_labels(read_volume(folder / "lumbar_t2_labels.nii.gz"))
     from SpineMeasureLib.review.session import Session
