@@ -230,7 +230,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.reviewLayout.show()
         self._openSegmentEditor()
         self._findSessions()
-        self.askDevice()
+        if self._askedDevice != self._parameterNode.device:
+            self.askDevice()
 
     def exit(self) -> None:
         """Give layout, shortcuts and Segment Editor back."""
@@ -396,10 +397,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         from SpineMeasureLib import needs
 
-        self._askedDevice = parameters.device
         if needs.installed("torch") is None:
+            self._askedDevice = ""
             self.ui.deviceLabel.text = _("PyTorch is not installed; it will be offered at the first run.")
             return
+        self._askedDevice = parameters.device
         self.ui.deviceLabel.text = _("asking ...")
         self._deviceRun = self.logic.askDevice(parameters.device, self.onDeviceTold)
 
@@ -416,9 +418,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.showMessage("")
         with slicer.util.tryWithErrorDisplay(_("The measuring could not be started."), waitCursor=False):
             try:
-                if not self.logic.installNeeds():
+                if not self.logic.installNeeds(self.onInstallLine):
                     self.showMessage(_("Packages are missing."), _("Agree to the installation to go on."))
                     return
+                if not self._askedDevice:
+                    self.askDevice()
                 self._started = time.monotonic()
                 self.run = self.logic.process(
                     parameters.volume,
@@ -431,6 +435,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.showMessage(error.message, error.hint)
         self._logLine(_("Segment & Measure: {name}").format(name=parameters.volume.GetName()))
         self.updateButtons()
+
+    def onInstallLine(self, line) -> None:
+        """Show that the installation goes on; Slicer stays responsive between its lines."""
+        self._tell(self.ui.stageLabel, line.strip()[:80])
+        self._logLine("  " + line.rstrip())
+        slicer.app.processEvents()
 
     def onUpdate(self, update) -> None:
         """Show how far the child is."""
@@ -461,7 +471,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             seconds = time.monotonic() - self._started
             self._logLine(_("Finished in {seconds:.1f} s.").format(seconds=seconds))
             self.addSession(session)
-            self.showMessage(_("Please check the levels and the flagged values."), isError=False)
+            warnings = conversation.result.get("warnings", []) if conversation is not None else []
+            self.showMessage(
+                _("Please check the levels and the flagged values."), " ".join(map(str, warnings)), isError=False
+            )
         self.updateButtons()
 
     def onMeasureSegmentation(self, checked=False) -> None:
@@ -871,14 +884,15 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return shutil.which("PythonSlicer") or sys.executable
 
     @staticmethod
-    def installNeeds() -> bool:
+    def installNeeds(onLine=None) -> bool:
         """Install what the segmentation needs, after asking; True when it is all there.
 
+        :param onLine: called with every line that the installation prints.
         :raises SpineMeasureLib.errors.DependencyError: the PyTorch extension is not installed.
         """
         from SpineMeasureGui.Installation import installNeeds
 
-        return installNeeds()
+        return installNeeds(onLine)
 
     def process(
         self, volumeNode, device="auto", lowestDisc="", onUpdate=None, onFinished=None, labels=None, blocking=None

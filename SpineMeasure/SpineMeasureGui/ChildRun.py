@@ -1,5 +1,7 @@
 """A child process driven by Qt."""
 
+from contextlib import suppress
+
 import qt
 import slicer
 
@@ -48,7 +50,9 @@ class ChildRun:
         self.process.setProcessEnvironment(environment)
         self.process.setWorkingDirectory(str(self.workspace.folder))
         self.process.start(self.command[0], self.command[1:])
-        self.process.write(child.GREETING)
+        # Without the greeting the child can still be cancelled by signals.
+        with suppress(TypeError, ValueError):
+            self.process.write(child.GREETING)
         return self
 
     def cancel(self) -> None:

@@ -12,11 +12,12 @@ from SpineMeasureLib.errors import DependencyError
 TITLE = "Spine Measure"
 
 
-def installNeeds() -> bool:
+def installNeeds(onLine=None) -> bool:
     """Install what is missing, after asking; True when it is all there. Slicer's own packages keep their versions.
 
     Nothing is installed in testing mode.
 
+    :param onLine: called with every line that the installation prints.
     :raises DependencyError: the PyTorch extension is not installed.
     """
     if not needs.missing() or slicer.app.testingEnabled():
@@ -32,7 +33,7 @@ def installNeeds() -> bool:
         question = _("PyTorch will be downloaded and installed. This may take some minutes. Go on?")
         if not slicer.util.confirmOkCancelDisplay(question, TITLE):
             return False
-        _installTorch(PyTorchUtils.PyTorchUtilsLogic)
+        _installTorch(PyTorchUtils.PyTorchUtilsLogic, onLine)
     with tempfile.TemporaryDirectory() as folder:
         constraints = os.path.join(folder, "constraints.txt")
         with open(constraints, "w") as file:
@@ -43,7 +44,8 @@ def installNeeds() -> bool:
     return not needs.missing()
 
 
-def _installTorch(torchLogic) -> None:
+def _installTorch(torchLogic, onLine) -> None:
     """What `installTorch` of the extension does, without its import of torch into Slicer at the end."""
     slicer.packaging.pip_ensure(["light-the-torch>=0.5"], prompt_install=False, prompt_restart=False, requester=TITLE)
-    slicer.util.executePythonModule("light_the_torch", torchLogic._getPipInstallArguments(None, needs.TORCH[1]))
+    arguments = torchLogic._getPipInstallArguments(None, needs.TORCH[1])
+    slicer.util.executePythonModule("light_the_torch", arguments, logCallback=onLine)

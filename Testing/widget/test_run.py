@@ -118,6 +118,16 @@ def test_a_failure_is_told_in_plain_words_with_a_next_step(
     wait_for(window, lambda: not list(temporary.iterdir()))
 
 
+def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: Any) -> None:
+    from types import SimpleNamespace
+
+    talk = child.Conversation(result={"warnings": ["The memory of the graphics card ran out; continued on the CPU."]})
+    panel.run = SimpleNamespace(conversation=talk, cancelled=False, abandon=lambda: None)
+    panel.onRunFinished(session, None)
+    assert "continued on the CPU" in panel.ui.messageLabel.text and panel.session is session
+    assert "continued on the CPU" in panel.ui.logEdit.toPlainText()
+
+
 def test_a_program_that_cannot_be_started_is_told(
     fake: Any, panel: Any, window: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
