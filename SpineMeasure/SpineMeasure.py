@@ -317,7 +317,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _findSessions(self) -> None:
         from SpineMeasureLib.review.panel import unopened_cases
 
-        found = unopened_cases(slicer.mrmlScene, self._sessions)
+        try:
+            found = unopened_cases(slicer.mrmlScene, self._sessions)
+        except self.logic.plainError() as error:
+            self.showMessage(error.message, error.hint)
+            return
         if not found:
             return
         self._sessions += found
@@ -355,15 +359,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _adoptSession(self, session) -> None:
         parameters = self._parameterNode
-        if parameters is None:
-            return
-        self._filling = True
-        try:
-            parameters.volume = session.nodes.volume
-            parameters.segmentation = session.nodes.segmentation
-        finally:
-            self._filling = False
-        session.snap_to_plane = parameters.snapToPlane
+        # There are none while another module is shown, where a run may come to its end.
+        if parameters is not None:
+            self._filling = True
+            try:
+                parameters.volume = session.nodes.volume
+                parameters.segmentation = session.nodes.segmentation
+            finally:
+                self._filling = False
+            session.snap_to_plane = parameters.snapToPlane
         self.logic.showCase(session)
         self.logic.setShown(session, True)
 
@@ -921,6 +925,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         def finished(failure) -> None:
             session = None
+            if failure is None and volumeNode.GetScene() is None:
+                failure = child.Failure("input", "The volume was removed meanwhile.", "Load it again and measure it.")
             if failure is None:
                 try:
                     session = self._sessionFromResults(workspace.results, volumeNode)

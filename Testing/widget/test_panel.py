@@ -277,6 +277,35 @@ def test_a_scene_that_is_opened_brings_its_case_back(
     assert panel.session is not session and len(panel._sessions) == 1
 
 
+def test_a_case_that_cannot_be_read_is_told_when_the_module_is_entered(
+    panel: Any, window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from SpineMeasureLib.errors import UnreadableInputError
+    from SpineMeasureLib.review import panel as texts
+
+    def refuse(*_: Any) -> None:
+        raise UnreadableInputError("The measurements in 'T2' cannot be read.", "Measure again.")
+
+    monkeypatch.setattr(texts, "unopened_cases", refuse)
+    panel.exit()
+    panel.enter()
+    assert "cannot be read" in panel.ui.messageLabel.text and panel.session is None
+
+
+def test_a_case_that_comes_while_another_module_is_shown_is_there_on_return(
+    panel: Any, session: Any, volume: Any, sample: Any, application: Any
+) -> None:
+    from SpineMeasureLib.review.session import Session
+
+    panel.exit()
+    second = Session.build(application.scene, volume, sample.segmentation, sample.measurements, "T2 again")
+    panel.addSession(second)
+    panel.enter()
+    assert panel.session is second and panel._parameterNode.volume is volume
+    panel.goToKey(KEY)
+    assert panel.table.selectedKeys() == [KEY]
+
+
 def test_a_second_case_of_another_volume_is_kept_beside_the_first(
     panel: Any, session: Any, sample: Any, application: Any, volume: Any
 ) -> None:

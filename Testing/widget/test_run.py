@@ -173,6 +173,8 @@ def test_leaving_slicer_during_a_run_leaves_no_process_and_no_file(
 def test_a_script_gets_a_session_and_shows_no_window(
     panel: Any, volume: Any, window: Any, temporary: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import slicer
+
     wait_for_device(panel)
     monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: sys.executable))
     updates: list[Any] = []
@@ -187,6 +189,11 @@ def test_a_script_gets_a_session_and_shows_no_window(
     assert not run.finished
     wait_for(window, lambda: outcome)
     assert outcome[0] is None and outcome[1].kind == "level"
+    outcome.clear()
+    panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o))
+    slicer.mrmlScene.RemoveNode(volume)
+    wait_for(window, lambda: outcome)
+    assert outcome[0] is None and "removed meanwhile" in outcome[1].message
     with pytest.raises(SpineMeasureError, match="no disc of the spine"):
         panel.logic.process(volume, labels=labels, lowestDisc="L9-S1")
     assert window.calls == []
