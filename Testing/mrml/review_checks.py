@@ -84,7 +84,7 @@ def check_case(session: Any) -> None:
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     for key, line in nodes.lines.items():
         assert tree.GetItemName(tree.GetItemParent(tree.GetItemByDataNode(line))) == key[0]
-    assert session._case.record.read() == session._state
+    assert session._editor.case.record.read() == session._state
 
 
 def check_row(session: Any, key: Any, row: Any) -> None:

@@ -155,7 +155,7 @@ def test_closing_the_scene_ends_the_session_quietly(session: Any, scene: Any, wr
         scene.Clear(0)
     else:
         assert scene.ReadFromMRB(str(written / "scene.mrb"), True)
-    assert not told and len(session._observers) == 0
+    assert not told and len(session._editor.observers) == 0
     assert not session.undo()
 
 
@@ -219,7 +219,7 @@ def test_a_deleted_table_is_made_anew_when_the_case_is_found_again(session: Any,
 
 def test_deleting_the_hidden_node_ends_the_session(session: Any, scene: Any) -> None:
     scene.RemoveNode(session.nodes.case)
-    assert len(session._observers) == 0
+    assert len(session._editor.observers) == 0
     session.line(MIDDLE).SetNthControlPointPositionWorld(1, 1, 2, 3)
 
 
