@@ -65,7 +65,11 @@ class Editor:
             if self.state is not kept:
                 self.case.record.write(self.state)
                 self.case.update_lines(self.state, self.live, self.state.rows)
-            for number in self.case.lines:
+            for number, line in self.case.lines.items():
+                # Files may round coordinates: that must not look like an edit later.
+                recorded = ends_of(self.live.values[number])
+                if recorded is not None:
+                    set_line_ends(line, *recorded)
                 self.case.look(self.live, number)
         self._watch()
 
