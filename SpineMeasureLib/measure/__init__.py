@@ -11,8 +11,9 @@ from .types import Measurement
 
 if TYPE_CHECKING:
     from ..segmentation import SpineSegmentation
+    from .spine import Spine
 
-__all__ = ["Definition", "Measurement", "measure", "methods"]
+__all__ = ["Definition", "Measurement", "measure", "measure_spine", "methods"]
 
 
 def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> list[Measurement]:
@@ -21,15 +22,20 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
     :raises NothingFoundError: the segmentation holds no disc and no vertebra.
     """
+    from .spine import Spine
+
+    progress("measure", 0.0, "frames")
+    return measure_spine(Spine(segmentation), progress)
+
+
+def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement]:
+    """As `measure`, where the frames of the case are already made."""
     from .alignment import measure_alignment
     from .canal import measure_canal, torg_pavlov
     from .disc import measure_disc
     from .reference import with_reference
-    from .spine import Spine
     from .vertebra import crush_ratios, measure_body, measure_slip
 
-    progress("measure", 0.0, "frames")
-    spine = Spine(segmentation)
     if not spine.discs and not spine.bodies:
         raise NothingFoundError("There is no disc and no vertebra to measure.", "Check the label map.")
     rows: list[Measurement] = []
@@ -46,6 +52,6 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
             rows += measure_canal(spine, level, piece, "mid_vertebral")
     rows += crush_ratios(spine, rows)
     rows += torg_pavlov(spine, rows)
-    rows += measure_alignment(spine)
+    rows += measure_alignment(spine.discs, spine.bodies)
     progress("measure", 1.0, f"{len(rows)} values")
     return [with_reference(r) for r in rows]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from .frames import Endplate, Frame, make_frame, tilt
 from .rows import Shared, row
-from .spine import Piece, Spine
+from .spine import Piece
 from .types import Measurement
 
 
@@ -19,22 +20,38 @@ def angle_between(upper: Endplate, lower: Endplate, frames: tuple[Frame, Frame])
     return tilt(lower.normal, mean) - tilt(upper.normal, mean)
 
 
-def measure_alignment(spine: Spine) -> list[Measurement]:
-    """Segmental angles, and the regional ones whose levels are in view."""
+Pieces = Mapping[str, Piece | None]
+
+
+def measure_alignment(discs: Pieces, bodies: Pieces) -> list[Measurement]:
+    """Segmental angles, and the regional ones whose levels are in view.
+
+    :param discs: by level name, head to sacrum.
+    :param bodies: by vertebra name.
+    """
     rows = []
-    for level, disc in spine.discs.items():
+    for level, disc in discs.items():
         upper_name, _, lower_name = level.partition("-")
-        upper, lower = spine.body_of(upper_name), spine.body_of(lower_name)
+        upper, lower = bodies.get(upper_name), bodies.get(lower_name)
         if disc and upper and lower and upper.upper and lower.lower and not _cut(upper, lower):
             value = angle_between(upper.upper, lower.lower, (upper.frame, lower.frame))
             rows.append(_angle(level, "segmental_angle", "cobb", value, upper, lower))
-    rows += _regional(spine)
-    return rows
+    return rows + regional_angles(discs, bodies)
 
 
-def _regional(spine: Spine) -> list[Measurement]:
+#: First and last level of every region.
+_REGIONS = (("L1", "L5-S1"), ("L1", "L6-S1"), ("T4", "T12"), ("C2", "C7"))
+
+
+def regional_levels(levels: Collection[str]) -> frozenset[str]:
+    """Those of the levels on which regional angles are measured."""
+    return frozenset(level for region in _REGIONS if set(region) <= set(levels) for level in region)
+
+
+def regional_angles(discs: Pieces, bodies: Pieces) -> list[Measurement]:
+    """Lordosis and kyphosis: which there are depends on the names of the levels."""
     rows = []
-    top, sacral = spine.body_of("L1"), spine.discs.get("L5-S1") or spine.discs.get("L6-S1")
+    top, sacral = bodies.get("L1"), discs.get("L5-S1") or discs.get("L6-S1")
     if top and top.upper and sacral and sacral.lower and not top.field.cut_in_slice:
         value = angle_between(top.upper, sacral.lower, (top.frame, sacral.frame))
         angle = _angle("L1-S1", "lordosis", "cobb", value, top, sacral)
@@ -46,7 +63,7 @@ def _regional(spine: Spine) -> list[Measurement]:
         ("T4-T12", "T4", "T12", "kyphosis", -1.0, False),
         ("C2-C7", "C2", "C7", "lordosis", 1.0, True),
     ):
-        a, b = spine.body_of(first), spine.body_of(last)
+        a, b = bodies.get(first), bodies.get(last)
         if not (a and b) or _cut(a, b):
             continue
         start = a.lower if from_lower else a.upper

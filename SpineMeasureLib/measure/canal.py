@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canal_line import CrossSection, cross_section, transverse
+from .derived import derive
 from .disc import depth_line
 from .fields import Field
 from .rows import Shared, length, row
@@ -170,5 +171,6 @@ def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
             note = "the body or the canal behind it is not wholly in view"
             found.append(row(level, "torg_pavlov_ratio", "canal_body", None, shared, note=note))
         else:
-            found.append(row(level, "torg_pavlov_ratio", "canal_body", canal / length(depth), shared))
+            ratio = derive("torg_pavlov_ratio", "canal_body", (canal, length(depth)))
+            found.append(row(level, "torg_pavlov_ratio", "canal_body", ratio, shared))
     return found

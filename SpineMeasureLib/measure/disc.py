@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .definitions import methods
+from .derived import derive
 from .fields import Field, intervals
 from .frames import Frame, alike, tilt
 from .rows import Ends, Shared, length, row
@@ -110,9 +111,10 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     ]
     area = section_area(field, frame, depth)
     ap = length(depth)
-    known = [h for h in heights.values() if h is not None]
-    mean3 = sum(known) / 3 if len(known) == 3 else None
-    rows.append(row(level, "disc_height_mean", "area_depth", area / ap, shared=common))
+    anterior, middle, posterior = heights.values()
+    mean3 = derive("disc_height_mean", "mean3", (anterior, middle, posterior))
+    mean = derive("disc_height_mean", "area_depth", (area, ap))
+    rows.append(row(level, "disc_height_mean", "area_depth", mean, shared=common))
     rows.append(row(level, "disc_height_mean", "mean3", mean3, shared=common))
     rows += _endplate_rows(level, disc, common)
     rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, frame, None), shared=common))
@@ -121,8 +123,7 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
     rows.append(row(level, "disc_volume", "volume", field.volume, whole))
     rows.append(_height_index(spine, level, mean3, common))
-    anterior, posterior = heights["anterior"], heights["posterior"]
-    farfan = (anterior + posterior) / ap if anterior is not None and posterior is not None else None
+    farfan = derive("farfan_index", "farfan", (anterior, posterior, ap))
     rows.append(row(level, "farfan_index", "farfan", farfan, shared=common))
     return rows
 
@@ -163,4 +164,5 @@ def _height_index(spine: Spine, level: str, mean3: float | None, common: Shared)
     if mean3 is None or above is None or body_depth is None or above.field.cut_in_slice:
         note = "the body above is not wholly in view"
         return row(level, "disc_height_index", "dhi_mean3", None, note=note, shared=common)
-    return row(level, "disc_height_index", "dhi_mean3", mean3 / length(body_depth), shared=common)
+    index = derive("disc_height_index", "dhi_mean3", (mean3, length(body_depth)))
+    return row(level, "disc_height_index", "dhi_mean3", index, shared=common)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from .derived import derive
 from .disc import chord, depth_line
 from .frames import alike
-from .rows import Shared, length, row
+from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
 
@@ -26,7 +25,11 @@ def measure_body(level: str, body: Piece) -> list[Measurement]:
             ("body_height_middle", "chord50"),
             ("body_height_posterior", "corner"),
         )
-        return [row(level, q, m, None, note=reason, shared=common) for q, m in (*wanted, ("body_depth", "depth50"))]
+        depth = None if body.field.cut_in_slice else depth_line(body.field, body.frame)
+        return [
+            *(row(level, q, m, None, note=reason, shared=common) for q, m in wanted),
+            _depth(level, depth, common, "" if depth else reason),
+        ]
     depth = depth_line(body.field, body.frame)
     middle = chord(body.field, body.frame, depth, 0.5) if depth else None
     anterior, posterior = (upper.anterior, lower.anterior), (upper.posterior, lower.posterior)
@@ -36,10 +39,20 @@ def measure_body(level: str, body: Piece) -> list[Measurement]:
         row(level, "body_height_anterior", "corner", ha, ends=anterior, shared=common),
         row(level, "body_height_middle", "chord50", hm, ends=middle, shared=common),
         row(level, "body_height_posterior", "corner", hp, ends=posterior, shared=common),
-        row(level, "body_depth", "depth50", length(depth) if depth else None, ends=depth, shared=common),
-        row(level, "body_wedge_ratio", "anterior_posterior", ha / hp, shared=common),
-        row(level, "body_biconcavity_ratio", "middle_posterior", hm / hp if hm else None, shared=common),
+        _depth(level, depth, common),
+        *(
+            row(level, quantity, method, derive(quantity, method, heights), shared=common)
+            for quantity, method, heights in (
+                ("body_wedge_ratio", "anterior_posterior", (ha, hp)),
+                ("body_biconcavity_ratio", "middle_posterior", (hm, hp)),
+            )
+        ),
     ]
+
+
+def _depth(level: str, depth: Ends | None, common: Shared, note: str = "") -> Measurement:
+    value = length(depth) if depth else None
+    return row(level, "body_depth", "depth50", value, ends=depth, note=note, shared=common)
 
 
 def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
@@ -49,13 +62,13 @@ def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
     order = spine.level_order()
     for n, level in enumerate(order):
         mine = posterior.get(level)
-        near = [v for other in order[max(0, n - 1) : n + 2] if other != level and (v := posterior.get(other))]
+        near = [posterior.get(other) for other in order[max(0, n - 1) : n + 2] if other != level]
         if mine is None:
             continue
         body = spine.bodies[level]
         flags = body.flags() if body else ()
-        value = mine / float(np.mean(near)) if near else None
-        note = "" if near else "no neighbouring body is wholly in view"
+        value = derive("body_crush_ratio", "posterior_neighbours", (mine, *near))
+        note = "" if value is not None else "no neighbouring body is wholly in view"
         found.append(row(level, "body_crush_ratio", "posterior_neighbours", value, Shared(None, flags), note=note))
     return found
 

@@ -1,56 +1,58 @@
 """A case built into a MRML scene: volume, named segments, one line per editable distance, table, folders.
 
-Coordinates are RAS mm. What identifies a line (level, quantity, method, source, plane) is kept in node attributes:
-markups overwrite their description, attributes stay with the scene.
+Coordinates are RAS mm.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..anatomy import Kind, code_of, colour_of, structure_info
-from ..export.tables import COLUMNS, table_rows
-from ..measure.definitions import definition
+from ..measure.derived import Key
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
+from .folders import arrange
+from .images import add_volume
+from .lines import add_line, is_line, line_name
+from .links import ATTRIBUTE, Record, add_case_node, link_line
+from .live import Live
+from .segments import add_segmentation, segment_id, terminology_entry
+from .state import State, new_state
+from .table import add_table
 
-ATTRIBUTE = "SpineMeasure."
-TERMINOLOGY = "SpineMeasure"
-_CATEGORY = "SCT^123037004^Anatomical structure"
-
-#: By the beginning of the quantity; readable on the colours of the structures and on bright fluid.
-_LINE_COLOURS = {
-    "disc_height": (1.0, 0.85, 0.2),
-    "disc_depth": (0.95, 0.55, 0.15),
-    "canal_ap": (0.95, 0.3, 0.85),
-    "body_height": (1.0, 0.75, 0.6),
-}
-_DOUBTFUL_COLOUR = (1.0, 0.25, 0.2)
-_DOUBTFUL = {"low_confidence", "cut_by_field_of_view", "frame_fallback", "fused_or_absent_disc"}
-#: Labels in the slice views: one per disc and one per vertebra, which do not cover each other.
-_LABELLED = {("disc_height_middle", "chord50"), ("canal_ap", "mid_vertebral")}
-_GLYPH_MM = 2.0
+__all__ = [
+    "ATTRIBUTE",
+    "CaseNodes",
+    "add_case",
+    "add_line",
+    "add_segmentation",
+    "add_table",
+    "add_volume",
+    "build_case",
+    "is_line",
+    "line_name",
+    "state_of",
+    "terminology_entry",
+]
 
 
 @dataclass(frozen=True)
 class CaseNodes:
-    """The nodes of one case.
+    """The nodes of one case; one that the user deleted is None.
 
     :ivar lines: by measurement key (level, quantity, method).
+    :ivar folder: subject hierarchy item, 0 where the user deleted it.
+    :ivar case: the hidden node that keeps the record of the case.
     """
 
     volume: Any
     segmentation: Any
-    lines: dict[tuple[str, str, str], Any]
+    lines: dict[Key, Any]
     table: Any
     folder: int
+    case: Any = None
 
 
 def build_case(
@@ -60,224 +62,32 @@ def build_case(
     measurements: Sequence[Measurement],
     name: str = "Spine",
 ) -> CaseNodes:
-    """Add a case to a scene.
+    """Add an image and its case to a scene.
 
     :param scene: vtkMRMLScene.
     """
     volume_node = add_volume(scene, volume, name)
     segmentation_node = add_segmentation(scene, segmentation, volume_node, f"{name} segmentation")
-    lines = {m.key: add_line(scene, m) for m in measurements if is_line(m)}
-    table = add_table(scene, measurements, f"{name} measurements")
-    folder = arrange(scene, name, volume_node, segmentation_node, lines, table)
-    segments = segmentation_node.GetSegmentation()
-    for (level, quantity, _), node in lines.items():
-        node.SetNodeReferenceID(f"{ATTRIBUTE}segmentation", segmentation_node.GetID())
-        node.SetNodeReferenceID(f"{ATTRIBUTE}table", table.GetID())
-        segment = segment_id(structure_info(Kind.CANAL, "").name if quantity.startswith("canal") else level)
-        if segments.GetSegment(segment):
-            node.SetAttribute(f"{ATTRIBUTE}segment", segment)
-    return CaseNodes(volume_node, segmentation_node, lines, table, folder)
+    return add_case(scene, volume_node, segmentation_node, state_of(segmentation, measurements), name)
 
 
-def is_line(measurement: Measurement) -> bool:
-    """True for a distance that a reader may drag."""
-    editable = definition(measurement.quantity, measurement.method).editable
-    return editable and None not in (measurement.value, measurement.p1, measurement.p2)
+def state_of(segmentation: SpineSegmentation, measurements: Sequence[Measurement]) -> State:
+    """The state of a case whose segments `add_segmentation` made."""
+    segments = {segment_id(s.name): (s.kind, s.level) for s in segmentation.structures}
+    return new_state(measurements, segments, segmentation.level_verified, segmentation.anchor)
 
 
-def _image_data(array: NDArray[Any], kind: Any) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
-
-    image = kind()
-    image.SetDimensions(*array.shape)
-    flat = np.ascontiguousarray(array.transpose(2, 1, 0)).ravel()
-    scalars = numpy_to_vtk(flat, deep=True)
-    scalars.SetName("ImageScalars")
-    image.GetPointData().SetScalars(scalars)
-    return image
-
-
-def _matrix(affine: NDArray[np.float64]) -> Any:
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    matrix.DeepCopy(affine.ravel().tolist())
-    return matrix
-
-
-def add_volume(scene: Any, volume: Volume, name: str) -> Any:
-    """The image as a scalar volume node."""
-    from vtkmodules.vtkCommonDataModel import vtkImageData
-
-    array = volume.array
-    if array.dtype == np.bool_ or array.dtype == np.float16:
-        array = array.astype(np.float32)
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetAndObserveImageData(_image_data(array, vtkImageData))
-    node.SetIJKToRASMatrix(_matrix(volume.affine))
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    low, high = np.percentile(array[:: max(1, array.shape[0] // 8)], (1, 99.5))
-    display.SetAutoWindowLevel(False)
-    display.SetWindowLevelMinMax(float(low), float(max(high, low + 1)))
-    grey = scene.GetFirstNodeByName("Grey")
-    if grey:
-        display.SetAndObserveColorNodeID(grey.GetID())
-    return node
-
-
-def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: Any, name: str) -> Any:
-    """One segment per structure, all in one shared label map, with colours and terminology."""
-    import slicer
-
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    node.CreateDefaultDisplayNodes()
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-    labelmap = _image_data(segmentation.labels, slicer.vtkOrientedImageData)
-    labelmap.SetGeometryFromImageToWorldMatrix(_matrix(segmentation.affine))
-    for structure in segmentation.structures:
-        segment = slicer.vtkSegment()
-        segment.SetName(structure.name)
-        # Else Slicer may replace name and colour by those of the terminology entry.
-        segment.SetNameAutoGenerated(False)
-        segment.SetColorAutoGenerated(False)
-        segment.SetColor(*(c / 255 for c in colour_of(structure.kind, structure.level)))
-        segment.SetLabelValue(structure.value)
-        segment.AddRepresentation("Binary labelmap", labelmap)
-        segment.SetTag(
-            slicer.vtkSegment.GetTerminologyEntryTagName(), terminology_entry(structure.kind, structure.level)
-        )
-        segment.SetTag(f"{ATTRIBUTE}kind", structure.kind.value)
-        segment.SetTag(f"{ATTRIBUTE}level", structure.level)
-        if structure.confidence is not None:
-            segment.SetTag(f"{ATTRIBUTE}confidence", f"{structure.confidence:.3f}")
-        if structure.flags:
-            segment.SetTag(f"{ATTRIBUTE}flags", ",".join(structure.flags))
-        node.GetSegmentation().AddSegment(segment, segment_id(structure.name))
-    display = node.GetDisplayNode()
-    display.SetOpacity2DFill(0.25)
-    display.SetOpacity2DOutline(0.9)
-    for structure in segmentation.of_kind(Kind.POSTERIOR):
-        display.SetSegmentOpacity3D(segment_id(structure.name), 0.6)
-    return node
-
-
-def segment_id(name: str) -> str:
-    """Stable id of a segment: its name without blanks."""
-    return name.replace(" ", "_")
-
-
-def terminology_entry(kind: Kind, level: str) -> str:
-    """Slicer's serialised terminology entry of a structure, in the terminology that this project ships."""
-    code = code_of(kind, level)
-    return f"{TERMINOLOGY}~{_CATEGORY}~{code.scheme}^{code.value}^{code.meaning}~^^~~^^~^^|"
-
-
-def add_line(scene: Any, measurement: Measurement) -> Any:
-    """A two-point line to be moved by its end points, named after level and quantity, with what it measures."""
-    from vtkmodules.vtkCommonDataModel import vtkVector3d
-
-    assert measurement.p1 is not None and measurement.p2 is not None
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", line_name(measurement))
-    node.CreateDefaultDisplayNodes()
-    node.AddControlPoint(vtkVector3d(*measurement.p1), "1")
-    node.AddControlPoint(vtkVector3d(*measurement.p2), "2")
-    node.SetFixedNumberOfControlPoints(True)
-    automatic = measurement.automatic or measurement
-    facts = {
-        "level": measurement.level,
-        "quantity": measurement.quantity,
-        "method": measurement.method,
-        "unit": measurement.unit,
-        "source": measurement.source,
-        "flags": " ".join(measurement.flags),
-        "boundary": measurement.boundary,
-        "automaticValue": repr(automatic.value),
-        "automaticPoints": json.dumps([automatic.p1, automatic.p2]),
-    }
-    if measurement.plane is not None:
-        facts["plane"] = json.dumps(asdict(measurement.plane))
-    if measurement.confidence is not None:
-        facts["confidence"] = f"{measurement.confidence:.3f}"
-    for key, text in facts.items():
-        node.SetAttribute(ATTRIBUTE + key, text)
-    _show_line(node.GetDisplayNode(), measurement)
-    return node
-
-
-def line_name(measurement: Measurement) -> str:
-    """``"L4-L5 disc height middle"``; Slicer shows it before the value."""
-    title = definition(measurement.quantity, measurement.method).title.replace(",", "")
-    return f"{measurement.level} {title[0].lower()}{title[1:]}"
-
-
-def _show_line(display: Any, measurement: Measurement) -> None:
-    family = next((k for k in _LINE_COLOURS if measurement.quantity.startswith(k)), "disc_height")
-    colour = _DOUBTFUL_COLOUR if _DOUBTFUL.intersection(measurement.flags) else _LINE_COLOURS[family]
-    for setter in (display.SetColor, display.SetSelectedColor):
-        setter(*colour)
-    # Fine crosses of a fixed size, so that the end points can be seen and set exactly.
-    display.SetGlyphType(display.CrossDot2D)
-    display.SetUseGlyphScale(False)
-    display.SetGlyphSize(_GLYPH_MM)
-    display.SetLineThickness(0.2)
-    display.SetTextScale(1.8)
-    display.SetPointLabelsVisibility(False)
-    display.SetPropertiesLabelVisibility((measurement.quantity, measurement.method) in _LABELLED)
-    # A line dragged whole by accident is no longer where it was measured: no handles for that. What remains is the
-    # middle button on the line itself, which only an observer of the nodes can take back.
-    display.SetHandlesInteractive(False)
-    display.SetTranslationHandleVisibility(False)
-    display.SetRotationHandleVisibility(False)
-    display.SetScaleHandleVisibility(False)
-    # Shown on its own slice, not projected on the neighbouring ones.
-    display.SetSliceProjection(False)
-
-
-def add_table(scene: Any, measurements: Sequence[Measurement], name: str) -> Any:
-    """Every row as a MRML table, columns as in measurements.csv."""
-    from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkStringArray
-
-    rows = table_rows(measurements)
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    changing = node.StartModify()
-    for place, (column, numeric) in enumerate(COLUMNS):
-        array = vtkDoubleArray() if numeric else vtkStringArray()
-        array.SetName(column)
-        for values in rows:
-            value = values[place]
-            array.InsertNextValue(_cell(value, numeric))
-        node.AddColumn(array)
-    node.SetLocked(True)
-    node.EndModify(changing)
-    return node
-
-
-def _cell(value: str | float | None, numeric: bool) -> Any:
-    if numeric:
-        return float("nan") if value is None else float(value)
-    return str(value)
-
-
-def arrange(
-    scene: Any, name: str, volume: Any, segmentation: Any, lines: dict[tuple[str, str, str], Any], table: Any
-) -> int:
-    """Subject hierarchy: a folder for the case, in it volume, segmentation, table and the lines by level.
-
-    :return: the case's item.
-    """
-    import slicer
-
-    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    case = tree.CreateFolderItem(tree.GetSceneItemID(), name)
-    for node in (volume, segmentation, table):
-        tree.SetItemParent(tree.CreateItem(case, node), case)
-    measured = tree.CreateFolderItem(case, "Lines")
-    folders: dict[str, int] = {}
-    for (level, _, _), node in lines.items():
-        if level not in folders:
-            folders[level] = tree.CreateFolderItem(measured, level)
-        tree.SetItemParent(tree.CreateItem(folders[level], node), folders[level])
-    for item in (measured, *folders.values()):
-        tree.SetItemExpanded(item, False)
-    return int(case)
+def add_case(scene: Any, volume_node: Any, segmentation_node: Any, state: State, name: str) -> CaseNodes:
+    """Add the lines, table, record and folders of a case whose image (or None) and segments are in the scene."""
+    values = Live(state.rows).values
+    table = add_table(scene, list(state.rows.values()), list(values.values()), f"{name} measurements")
+    case = add_case_node(scene, name, volume_node, segmentation_node, table)
+    Record(case).write(state)
+    lines = {}
+    for number, value in values.items():
+        if is_line(value):
+            lines[value.key] = add_line(scene, value, state.rows[number])
+            link_line(lines[value.key], number, case, state.segment_of(value))
+    by_level = [(level, node) for (level, _, _), node in lines.items()]
+    folder = arrange(scene, name, volume_node, segmentation_node, by_level, table)
+    return CaseNodes(volume_node, segmentation_node, lines, table, folder, case)

@@ -148,3 +148,36 @@ def written(case: Case, application: Any, tmp_path_factory: pytest.TempPathFacto
         case.volume, case.segmentation, case.measurements, folder / "scene.mrb", folder / "spine.seg.nrrd", "T2 sag"
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def phantom() -> tuple[SpineSegmentation, list[Measurement]]:
+    """A lumbar spine L3 to sacrum of closed-form shape, and what is measured on it."""
+    from SpineMeasureLib.measure import measure
+    from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    segmentation = voxelise(lumbar(upper="L3"), Grid((4.0, 0.8, 0.8)))
+    return segmentation, measure(segmentation)
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[SpineSegmentation, list[Measurement]]:
+    """L4 to sacrum on a coarse grid: quick to measure again."""
+    from SpineMeasureLib.measure import measure
+    from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    segmentation = voxelise(lumbar(upper="L4"), Grid((4.0, 1.0, 1.0)))
+    return segmentation, measure(segmentation)
+
+
+@pytest.fixture
+def session(scene: Any, phantom: tuple[SpineSegmentation, list[Measurement]]) -> Iterator[Any]:
+    """The review of the phantom."""
+    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.session import Session
+
+    segmentation, measurements = phantom
+    volume = add_volume(scene, Volume(segmentation.labels.astype(np.int16), segmentation.affine), "T2")
+    made = Session.build(scene, volume, segmentation, measurements, "Case")
+    yield made
+    made.close()

@@ -112,20 +112,20 @@ class SliceView:
         x, y, *_ = inverse.MultiplyPoint((*point_ras, 1))
         return round(x), round(y)
 
-    def drag(self, start: tuple[int, int], by: tuple[int, int], key: str = "") -> None:
-        """Press the left button at a display position, move, release; `key` (alt, ctrl, shift) is held meanwhile."""
+    def mouse(self, event: str, x: int, y: int, key: str = "") -> None:
+        """A mouse event at a display position; `key` (alt, ctrl, shift) is held meanwhile."""
+        self.interactor.SetEventInformation(x, y, int(key == "ctrl"), int(key == "shift"))
+        self.interactor.SetAltKey(int(key == "alt"))
+        self.interactor.InvokeEvent(event)
 
-        def mouse(event: str, x: int, y: int) -> None:
-            self.interactor.SetEventInformation(x, y, int(key == "ctrl"), int(key == "shift"))
-            self.interactor.SetAltKey(int(key == "alt"))
-            self.interactor.InvokeEvent(event)
-
-        mouse("EnterEvent", *start)
-        mouse("MouseMoveEvent", *start)
-        mouse("LeftButtonPressEvent", *start)
+    def drag(self, start: tuple[int, int], by: tuple[int, int], key: str = "", button: str = "Left") -> None:
+        """Press a button at a display position, move in five steps, release."""
+        self.mouse("EnterEvent", *start, key)
+        self.mouse("MouseMoveEvent", *start, key)
+        self.mouse(f"{button}ButtonPressEvent", *start, key)
         for n in range(1, 6):
-            mouse("MouseMoveEvent", start[0] + by[0] * n // 5, start[1] + by[1] * n // 5)
-        mouse("LeftButtonReleaseEvent", start[0] + by[0], start[1] + by[1])
+            self.mouse("MouseMoveEvent", start[0] + by[0] * n // 5, start[1] + by[1] * n // 5, key)
+        self.mouse(f"{button}ButtonReleaseEvent", start[0] + by[0], start[1] + by[1], key)
 
     def close(self) -> None:
         """Take the view out of the application; without this VTK may call into objects that are gone."""

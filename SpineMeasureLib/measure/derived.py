@@ -1,0 +1,113 @@
+"""Values that follow from other values: one formula each, used when measuring and again while a line is dragged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+Key = tuple[str, str, str]
+
+#: Where an input stands: at the same level, at the vertebra above a disc, at the bodies next to a body.
+_HERE, _ABOVE, _NEIGHBOURS = "here", "above", "neighbours"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one value follows from others.
+
+    :ivar inputs: (place, quantity, method) of each, neighbours last.
+    :ivar formula: takes the inputs' values in this order; neighbours that are not known are left out.
+    """
+
+    quantity: str
+    method: str
+    inputs: tuple[tuple[str, str, str], ...]
+    formula: Callable[..., float]
+
+    @property
+    def needed(self) -> int:
+        """How many inputs must be known."""
+        return sum(place != _NEIGHBOURS for place, _, _ in self.inputs)
+
+
+def _ratio(a: float, b: float) -> float:
+    return a / b
+
+
+_ANTERIOR = (_HERE, "disc_height_anterior", "chord10")
+_MIDDLE = (_HERE, "disc_height_middle", "chord50")
+_POSTERIOR = (_HERE, "disc_height_posterior", "chord90")
+_DEPTH = (_HERE, "disc_depth", "depth50")
+_BODY_POSTERIOR = (_HERE, "body_height_posterior", "corner")
+
+#: A value that is an input of another one comes before it.
+RULES = (
+    Rule("disc_height_mean", "area_depth", ((_HERE, "disc_area", "area"), _DEPTH), _ratio),
+    Rule("disc_height_mean", "mean3", (_ANTERIOR, _MIDDLE, _POSTERIOR), lambda a, m, p: (a + m + p) / 3),
+    Rule(
+        "disc_height_index", "dhi_mean3",
+        ((_HERE, "disc_height_mean", "mean3"), (_ABOVE, "body_depth", "depth50")), _ratio,
+    ),
+    Rule("farfan_index", "farfan", (_ANTERIOR, _POSTERIOR, _DEPTH), lambda a, p, depth: (a + p) / depth),
+    Rule(
+        "body_wedge_ratio", "anterior_posterior",
+        ((_HERE, "body_height_anterior", "corner"), _BODY_POSTERIOR), _ratio,
+    ),
+    Rule(
+        "body_biconcavity_ratio", "middle_posterior",
+        ((_HERE, "body_height_middle", "chord50"), _BODY_POSTERIOR), _ratio,
+    ),
+    Rule(
+        "body_crush_ratio", "posterior_neighbours",
+        (_BODY_POSTERIOR, (_NEIGHBOURS, "body_height_posterior", "corner")),
+        lambda own, *near: own / (sum(near) / len(near)),
+    ),
+    Rule(
+        "torg_pavlov_ratio", "canal_body",
+        ((_HERE, "canal_ap", "mid_vertebral"), (_HERE, "body_depth", "depth50")), _ratio,
+    ),
+)  # fmt: skip
+
+
+@lru_cache
+def _rules() -> dict[tuple[str, str], Rule]:
+    return {(r.quantity, r.method): r for r in RULES}
+
+
+def derive(quantity: str, method: str, inputs: Sequence[float | None]) -> float | None:
+    """The value that follows from its inputs; None where one that is needed is not known.
+
+    :param inputs: in the order of the rule.
+    :raises KeyError: the value follows from no others.
+    """
+    rule = _rules()[quantity, method]
+    needed, near = inputs[: rule.needed], [v for v in inputs[rule.needed :] if v is not None]
+    if len(needed) < rule.needed or None in needed or (rule.needed < len(rule.inputs) and not near):
+        return None
+    try:
+        return rule.formula(*needed, *near)
+    except ZeroDivisionError:
+        return None
+
+
+def inputs_of(key: Key, bodies: Sequence[str]) -> tuple[Key, ...]:
+    """Keys of the values from which a value follows, in the order of its rule; empty where it follows from none.
+
+    :param bodies: names of the bodies from head to sacrum.
+    """
+    level, quantity, method = key
+    rule = _rules().get((quantity, method))
+    if rule is None:
+        return ()
+    found: list[Key] = []
+    for place, input_quantity, input_method in rule.inputs:
+        if place == _HERE:
+            levels = [level]
+        elif place == _ABOVE:
+            levels = [level.partition("-")[0]]
+        else:
+            at = bodies.index(level) if level in bodies else 0
+            levels = [name for name in bodies[max(0, at - 1) : at + 2] if name != level]
+        found += [(name, input_quantity, input_method) for name in levels]
+    return tuple(found)

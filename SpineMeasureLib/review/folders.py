@@ -1,0 +1,101 @@
+"""Subject hierarchy of a case: a folder, in it image, segmentation, table and the lines by level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .links import ATTRIBUTE
+
+_MARK = f"{ATTRIBUTE}folder"
+_LINES, _LEVEL = "lines", "level"
+
+
+def tree_of(scene: Any) -> Any:
+    """The scene's subject hierarchy."""
+    import slicer
+
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+
+
+def arrange(scene: Any, name: str, volume: Any, segmentation: Any, lines: Iterable[tuple[str, Any]], table: Any) -> int:
+    """Make the folders of a new case and put its nodes in.
+
+    An image that already lies somewhere (in its DICOM study) stays there, and the case beside it.
+
+    :param volume: image node, or None.
+    :param lines: (level, node) from head to sacrum.
+    :return: the case's item.
+    """
+    tree = tree_of(scene)
+    root = tree.GetSceneItemID()
+    home = tree.GetItemParent(tree.GetItemByDataNode(volume)) if volume is not None else root
+    study = home if home not in (root, 0) else None
+    case = tree.CreateFolderItem(study or root, name)
+    for node in (None if study else volume, segmentation, table):
+        if node is not None:
+            tree.SetItemParent(tree.GetItemByDataNode(node) or tree.CreateItem(case, node), case)
+    measured = tree.CreateFolderItem(case, "Lines")
+    tree.SetItemAttribute(measured, _MARK, _LINES)
+    arrange_lines(scene, int(case), lines)
+    tree.SetItemExpanded(measured, False)
+    return int(case)
+
+
+def case_folder(scene: Any, nodes: Iterable[Any]) -> int:
+    """The item of a case, found by its nodes; 0 where the user has taken it away."""
+    tree = tree_of(scene)
+    for node in nodes:
+        item = tree.GetItemByDataNode(node) if node is not None else 0
+        while item and item != tree.GetSceneItemID():
+            if any(tree.GetItemAttribute(child, _MARK) == _LINES for child in _children(tree, item)):
+                return int(item)
+            item = tree.GetItemParent(item)
+    return 0
+
+
+def arrange_lines(scene: Any, case: int, lines: Iterable[tuple[str, Any]]) -> None:
+    """Put every line into the folder of its level; folders follow where their lines were renamed.
+
+    :param case: item of the case; with 0 nothing is done.
+    """
+    tree = tree_of(scene)
+    measured = next((i for i in _children(tree, case) if tree.GetItemAttribute(i, _MARK) == _LINES), 0) if case else 0
+    if not measured:
+        return
+    level_of = {tree.GetItemByDataNode(node) or tree.CreateItem(measured, node): level for level, node in lines}
+    folders: dict[str, int] = {}
+    for folder in _children(tree, measured):
+        if tree.GetItemAttribute(folder, _MARK) != _LEVEL:
+            continue
+        level = next((level_of[i] for i in _children(tree, folder) if i in level_of), None)
+        if level is None or level in folders:
+            continue
+        tree.SetItemName(folder, level)
+        folders[level] = folder
+    for item, level in level_of.items():
+        if level not in folders:
+            folders[level] = tree.CreateFolderItem(measured, level)
+            tree.SetItemAttribute(folders[level], _MARK, _LEVEL)
+            tree.SetItemExpanded(folders[level], False)
+        if tree.GetItemParent(item) != folders[level]:
+            tree.SetItemParent(item, folders[level])
+    for folder in _children(tree, measured):
+        if tree.GetItemAttribute(folder, _MARK) == _LEVEL and not _children(tree, folder):
+            tree.RemoveItem(folder)
+
+
+def forget(scene: Any, node: Any) -> None:
+    """Take away the item of a node that leaves the scene. Slicer does so itself, a scene without windows does not."""
+    tree = tree_of(scene)
+    item = tree.GetItemByDataNode(node)
+    if item:
+        tree.RemoveItem(item, False, False)
+
+
+def _children(tree: Any, item: int) -> list[int]:
+    from vtkmodules.vtkCommonCore import vtkIdList
+
+    found = vtkIdList()
+    tree.GetItemChildren(item, found)
+    return [found.GetId(n) for n in range(found.GetNumberOfIds())]

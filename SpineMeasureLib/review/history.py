@@ -1,0 +1,50 @@
+"""Undo and redo without limit, over states that never change."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class History(Generic[T]):
+    """The states of a case, one per step, and which of them is the present one."""
+
+    def __init__(self, first: T) -> None:
+        self._states = [first]
+        self._place = 0
+
+    @property
+    def present(self) -> T:
+        """The state as it is now."""
+        return self._states[self._place]
+
+    @property
+    def can_undo(self) -> bool:
+        """True where there is an earlier state."""
+        return self._place > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """True where there is an undone state."""
+        return self._place + 1 < len(self._states)
+
+    def push(self, state: T) -> None:
+        """A new step; undone states are dropped."""
+        del self._states[self._place + 1 :]
+        self._states.append(state)
+        self._place += 1
+
+    def undo(self) -> T:
+        """One step back. :raises IndexError: there is none."""
+        if not self.can_undo:
+            raise IndexError("nothing to undo")
+        self._place -= 1
+        return self.present
+
+    def redo(self) -> T:
+        """One step forward again. :raises IndexError: there is none."""
+        if not self.can_redo:
+            raise IndexError("nothing to redo")
+        self._place += 1
+        return self.present

@@ -1,0 +1,153 @@
+"""The nodes of a case, kept in step with its state: lines, table, segments, folders, record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from ..errors import NothingFoundError
+from ..measure.derived import Key
+from .build import CaseNodes
+from .folders import arrange_lines, case_folder, forget
+from .lines import add_line, describe_line, is_line, set_line_ends, show_line
+from .links import Record, lines_of, link, link_line, linked
+from .live import Live
+from .segments import name_segment, segments_of
+from .state import State, status_of
+from .table import add_table, fill_table, update_table
+
+
+class SceneCase:
+    """The nodes of one case. What it writes it never reads back; the session does that.
+
+    :ivar lines: line nodes by row number.
+    """
+
+    def __init__(self, scene: Any, case: Any) -> None:
+        self.scene = scene
+        self.case = case
+        self.record = Record(case)
+        self.lines: dict[int, Any] = lines_of(scene, case)
+        self._levels: Collection[str] | None = None
+        self._quantities: Collection[str] | None = None
+        self._highlighted: int | None = None
+        self._places: dict[int, int] = {}
+
+    def nodes(self, live: Live) -> CaseNodes:
+        """All nodes, the lines by the key of their row."""
+        volume, segmentation, table = (linked(self.case, role) for role in ("volume", "segmentation", "table"))
+        folder = case_folder(self.scene, (table, segmentation, *self.lines.values()))
+        lines = {live.values[number].key: node for number, node in self._in_order(live)}
+        return CaseNodes(volume, segmentation, lines, table, folder, self.case)
+
+    def segmentation(self) -> Any:
+        """The segmentation node.
+
+        :raises NothingFoundError: it was deleted.
+        """
+        node = linked(self.case, "segmentation")
+        if node is None:
+            raise NothingFoundError("The segmentation of this case was deleted.", "Segment the image again.")
+        return node
+
+    def fill_table(self, state: State, live: Live) -> None:
+        """Write the whole table; make a new one where the user deleted it."""
+        rows, values = list(state.rows.values()), list(live.values.values())
+        self._places = {number: place for place, number in enumerate(state.rows)}
+        table = linked(self.case, "table")
+        if table is not None:
+            fill_table(table, rows, values)
+            return
+        table = add_table(self.scene, rows, values, self.case.GetName().removesuffix(" case") + " measurements")
+        link(self.case, "table", table)
+        for line in self.lines.values():
+            link(line, "table", table)
+
+    def update_table(self, state: State, live: Live, numbers: Iterable[int]) -> None:
+        """Write single rows of the table, where the user has left it."""
+        table = linked(self.case, "table")
+        if table is not None:
+            update_table(table, {self._places[n]: (state.rows[n], live.values[n]) for n in numbers})
+
+    def update_lines(self, state: State, live: Live, numbers: Iterable[int]) -> list[int]:
+        """Make, move and describe lines as their rows say.
+
+        :return: numbers of the lines that are new.
+        """
+        made = []
+        for number in numbers:
+            value, row = live.values[number], state.rows[number]
+            line = self.lines.get(number)
+            if not is_line(value):
+                continue
+            if line is None:
+                self.lines[number] = line = add_line(self.scene, value, row)
+                link_line(line, number, self.case, state.segment_of(value))
+                made.append(number)
+            else:
+                assert value.p1 is not None and value.p2 is not None
+                set_line_ends(line, value.p1, value.p2)
+                describe_line(line, value, row)
+            self.look(live, number)
+        return made
+
+    def remove_line(self, number: int) -> None:
+        """Take a line out of the scene."""
+        line = self.lines.pop(number)
+        forget(self.scene, line)
+        self.scene.RemoveNode(line)
+
+    def arrange_lines(self, live: Live) -> None:
+        """Put the lines into the folders of their levels."""
+        folder = self.nodes(live).folder
+        arrange_lines(self.scene, folder, [(live.values[n].level, line) for n, line in self._in_order(live)])
+
+    def _in_order(self, live: Live) -> list[tuple[int, Any]]:
+        return [(number, self.lines[number]) for number in live.values if number in self.lines]
+
+    def name_segments(self, old: State, new: State) -> None:
+        """Rename the segments whose level is another."""
+        node = linked(self.case, "segmentation")
+        if node is None:
+            return
+        there = segments_of(node)
+        changing = node.StartModify()
+        for segment, what in new.segments.items():
+            if segment in there and old.segments.get(segment, what) != what:
+                name_segment(there[segment], *what)
+        node.EndModify(changing)
+
+    def show(self, live: Live, levels: Iterable[str] | None, quantities: Iterable[str] | None) -> None:
+        """Show the lines of these levels and quantities only; None means all."""
+        self._levels = None if levels is None else frozenset(levels)
+        self._quantities = None if quantities is None else frozenset(quantities)
+        for number in self.lines:
+            self.look(live, number)
+
+    def highlight(self, live: Live, number: int | None) -> None:
+        """Make one line stand out, or none."""
+        before, self._highlighted = self._highlighted, number
+        for each in (before, number):
+            if each is not None and each in self.lines:
+                self.look(live, each)
+
+    def look(self, live: Live, number: int) -> None:
+        """Colour, thickness and visibility of a line as its status and the filter say."""
+        line, value = self.lines[number], live.values[number]
+        show_line(line, value, number == self._highlighted)
+        shown = (self._levels is None or value.level in self._levels) and (
+            self._quantities is None or value.quantity in self._quantities
+        )
+        display = line.GetDisplayNode()
+        if display is not None:
+            display.SetVisibility(shown)
+
+
+def statuses(live: Live, numbers: Iterable[int]) -> dict[int, str]:
+    """Status by row number."""
+    return {number: status_of(live.values[number]) for number in numbers}
+
+
+def keys_of(live: Live, numbers: Iterable[int]) -> frozenset[Key]:
+    """Keys of rows."""
+    return frozenset(live.values[number].key for number in numbers)
