@@ -29,6 +29,7 @@ class Job:
     :ivar labels: a label map to use instead of the model.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
+    :ivar scene: whether to write scene.mrb and segmentation.seg.nrrd (slicer-core).
     """
 
     image: Path
@@ -40,6 +41,7 @@ class Job:
     lowest_disc: str | None = None
     measure: bool = True
     picture: bool = True
+    scene: bool = True
 
 
 @dataclass
@@ -148,14 +150,9 @@ def _write(
     if job.measure:
         write_csv(measurements, folder / "measurements.csv")
         write_json(measurements, provenance(segmentation), folder / "measurements.json")
-    progress("write", 0.3, "scene")
-    try:
-        from .review.save import write_scene
-
-        name = str(volume.meta.get("series") or "Spine")
-        write_scene(volume, segmentation, measurements, folder / "scene.mrb", folder / "segmentation.seg.nrrd", name)
-    except DependencyError as error:
-        warnings.append(f"No Slicer scene was written. {error}")
+    if job.scene:
+        progress("write", 0.3, "scene")
+        _write_scene(folder, volume, segmentation, measurements, warnings)
     if job.measure and job.picture:
         progress("write", 0.7, "picture")
         try:
@@ -164,6 +161,22 @@ def _write(
             warnings.append(f"No overview picture was drawn: the package '{error.name}' is not installed.")
         else:
             write_overview(volume, segmentation, measurements, folder / "overview.png")
+
+
+def _write_scene(
+    folder: Path,
+    volume: Volume,
+    segmentation: SpineSegmentation,
+    measurements: list[Measurement],
+    warnings: list[str],
+) -> None:
+    try:
+        from .review.save import write_scene
+
+        name = str(volume.meta.get("series") or "Spine")
+        write_scene(volume, segmentation, measurements, folder / "scene.mrb", folder / "segmentation.seg.nrrd", name)
+    except DependencyError as error:
+        warnings.append(f"No Slicer scene was written. {error}")
 
 
 def provenance(segmentation: SpineSegmentation) -> dict[str, object]:
