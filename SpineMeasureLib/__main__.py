@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--lowest-disc")
+    parser.add_argument("--dicom", action="store_true")
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
     cancel_on_signals()

@@ -7,6 +7,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -28,16 +29,22 @@ app = typer.Typer(
 )
 train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 app.add_typer(train_app, name="train")
+export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
+app.add_typer(export_app, name="export")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 console = Console(highlight=False)
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
+Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
 BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
+Dicom = Annotated[
+    bool, typer.Option("--dicom/--no-dicom", help="DICOM in, DICOM SEG and SR out; they name the patient.")
+]
 Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
 
 #: What the table in the terminal shows: heading, quantity, method.
@@ -104,10 +111,11 @@ def measure(
     lowest_disc: Lowest = None,
     series: SeriesOption = None,
     bundle: BundleOption = None,
+    dicom: Dicom = True,
     json_progress: Json = False,
 ) -> None:
-    """Segment and measure an image; write labels, table, Slicer scene and picture."""
-    job = Job(image, out, labels, series, device, bundle, lowest_disc)
+    """Segment and measure an image; write labels, table, Slicer scene, picture, and DICOM objects of a DICOM image."""
+    job = Job(image, out, labels, series, device, bundle, lowest_disc, dicom=dicom)
     result = _run(job, json_progress)
     if result:
         console.print(result_table(result.measurements))
@@ -122,10 +130,12 @@ def segment(
     lowest_disc: Lowest = None,
     series: SeriesOption = None,
     bundle: BundleOption = None,
+    dicom: Dicom = True,
     json_progress: Json = False,
 ) -> None:
     """Segment an image; write labels and Slicer scene without measuring."""
-    result = _run(Job(image, out, None, series, device, bundle, lowest_disc, measure=False), json_progress)
+    job = Job(image, out, None, series, device, bundle, lowest_disc, measure=False, dicom=dicom)
+    result = _run(job, json_progress)
     if result:
         names = ", ".join(s.name for s in result.segmentation.structures)
         console.print(f"Found: {names}", soft_wrap=True)
@@ -203,6 +213,34 @@ def methods() -> None:
     for d in definitions():
         table.add_row(d.quantity, d.method, d.unit, d.text, d.source)
     console.print(table)
+
+
+@export_app.command("dicom")
+def export_dicom(
+    case: Case,
+    source: Annotated[Path, typer.Option(help="DICOM folder or file that the case was measured on.")],
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")
+    ] = None,
+    series: SeriesOption = None,
+    accepted_by: Annotated[str, typer.Option(help="Who accepts the case (Family^Given): the report is VERIFIED.")] = "",
+    organization: Annotated[str, typer.Option(help="The reviewer's organisation.")] = "",
+) -> None:
+    """Write segmentation.dcm (SEG) and measurements.dcm (SR, TID 1500) of a measured case."""
+    with plain_errors():
+        from .export.case import read_case
+        from .files import atomic_folder
+        from .pipeline import on_grid_of, write_dicom
+        from .volume import read_volume
+
+        done = read_case(case)
+        volume = read_volume(source, series)
+        labels = on_grid_of(volume, done.segmentation.as_volume())
+        segmentation = replace(done.segmentation, labels=labels.array, affine=labels.affine)
+        with atomic_folder(out or case) as folder:
+            write_dicom(folder, volume, segmentation, done.measurements, accepted_by, organization)
+            names = sorted(file.name for file in folder.iterdir())
+        console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
 
 
 @train_app.command("segmentation")

@@ -170,7 +170,7 @@ def method_code(quantity: str, method: str) -> Code:
 
     :raises KeyError: there is no such definition.
     """
-    return Code(_METHODS[quantity, method], f"{_definition_title(quantity, method)} ({method})"[:64], SCHEME)
+    return Code(_METHODS[quantity, method], _definitions()[quantity, method].title, SCHEME)
 
 
 def definition_of(method: Code) -> Definition:
@@ -226,5 +226,15 @@ def _definitions() -> dict[tuple[str, str], Definition]:
     return {(d.quantity, d.method): d for d in methods()}
 
 
-def _definition_title(quantity: str, method: str) -> str:
-    return _definitions()[quantity, method].title
+def code_table() -> str:
+    """The private scheme as Markdown tables, for docs/dicom.md (a test keeps it in step)."""
+    lines = ["| quantity, method | concept name | method code | meaning | unit |", "|---|---|---|---|---|"]
+    for d in methods():
+        name, method = quantity_code(d.quantity), method_code(d.quantity, d.method)
+        concept = f"{name.value} {name.scheme} {name.meaning}"
+        lines.append(f"| `{d.quantity}`, `{d.method}` | {concept} | {method.value} | {method.meaning} | {d.unit} |")
+    further = [FLAG, AUTOMATIC_VALUE, BOUNDARY, CONFIDENCE, REPEATABILITY]
+    further += [flag_code(f) for f in _FLAGS] + [Code("SM-F-OTHER", "another flag, by name", SCHEME)]
+    further += [boundary_code(b) for b in _BOUNDARIES]
+    lines += ["", "| code | meaning |", "|---|---|", *(f"| {c.value} | {c.meaning} |" for c in further)]
+    return "\n".join(lines) + "\n"

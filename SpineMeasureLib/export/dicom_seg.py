@@ -12,7 +12,7 @@ from .dicom_codes import ANATOMICAL_STRUCTURE
 from .dicom_source import DicomSource, algorithm_of, concept, equipment, missing_package
 
 if TYPE_CHECKING:
-    from highdicom.seg import SegmentDescription, Segmentation
+    from highdicom.seg import Segmentation, SegmentDescription
 
 #: Which of the derived series the segmentation is.
 _NTH_SERIES = 1
@@ -55,9 +55,7 @@ def make_seg(segmentation: SpineSegmentation, source: DicomSource, reviewer: str
     )
 
 
-def _describe(
-    number: int, structure: Structure, provenance: dict[str, object], automatic: bool
-) -> SegmentDescription:
+def _describe(number: int, structure: Structure, provenance: dict[str, object], automatic: bool) -> SegmentDescription:
     from highdicom import UID, AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription

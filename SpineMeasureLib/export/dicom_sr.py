@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import LPS_TO_RAS
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
 
 #: Which of the derived series the report is.
 _NTH_SERIES = 2
-_EDITED = ("edited", "accepted")
+#: Sources of values that a person chose.
+_CHOSEN = ("edited", "accepted")
+#: As many as in measurements.csv.
+_DECIMALS = 4
 
 
 def make_sr(
@@ -37,8 +39,9 @@ def make_sr(
 
     Each value is a NUM with quantity and method coded, UCUM unit, the line's end points as SCOORD3D in the frame of
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
-    value that a person moved carries "User chosen value" and the automatic one as a property; the others carry the
-    algorithm. What could not be measured is a coded evaluation "Measurement failure" with the reason.
+    value that a person moved or accepted carries "User chosen value", a moved one the automatic one as a property; the
+    algorithm stands at the group, or at each automatic value of a group that holds moved ones. What could not be
+    measured is a coded evaluation "Measurement failure" with the reason.
 
     :param seg: the segmentation object that was measured, named as evidence.
     :param reviewer: who accepts the report (``Family^Given``): it is VERIFIED and final then, else UNVERIFIED.
@@ -57,7 +60,6 @@ def make_sr(
         procedure_reported=concept(codes.MRI_PROCEDURE),
         imaging_measurements=[made.group(level, [m for m in measurements if m.level == level]) for level in levels],
         title=concept(codes.IMAGING_REPORT),
-        referenced_images=list(source.images),
     )
     return Comprehensive3DSR(
         evidence=[*source.images, *([seg] if seg is not None else [])],
@@ -112,38 +114,44 @@ class _Maker:
     def __init__(self, segmentation: SpineSegmentation, source: DicomSource) -> None:
         self._segmentation = segmentation
         self._source = source
-        self._algorithm = algorithm_of(segmentation.provenance)
 
     def group(self, level: str, measurements: Sequence[Measurement]) -> Any:
         """TID 1501 of one level."""
         from highdicom import UID, sr
 
+        by_hand = any(_is_edited(m) for m in measurements)
         return sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(UID(), level),
+            algorithm_id=None if by_hand else self._algorithm(),
             finding_sites=[sr.FindingSite(concept(codes.group_site(level)))],
-            measurements=[self._number(m) for m in measurements if m.value is not None],
+            measurements=[self._number(m, by_hand) for m in measurements if m.value is not None],
             qualitative_evaluations=[self._failure(m) for m in measurements if m.value is None],
         )
 
-    def _number(self, m: Measurement) -> Any:
-        """TID 300 of one value."""
-        from highdicom import UID, sr
+    def _algorithm(self) -> Any:
+        from highdicom import sr
+
+        name, version, parameters = algorithm_of(self._segmentation.provenance)
+        return sr.AlgorithmIdentification(name, version, [f"{k}: {v}" for k, v in parameters.items()] or None)
+
+    def _number(self, m: Measurement, by_hand: bool) -> Any:
+        """TID 300 of one value.
+
+        :param by_hand: whether a person moved lines of the group, so that each value says what made it.
+        """
+        from highdicom import sr
 
         assert m.value is not None
         site = codes.site_of(m)
-        edited = m.source in _EDITED and m.automatic is not None
-        name, version, parameters = self._algorithm
-        algorithm = sr.AlgorithmIdentification(name, version, [f"{k}: {v}" for k, v in parameters.items()] or None)
         item = sr.Measurement(
             name=concept(codes.quantity_code(m.quantity)),
-            value=float(m.value),
+            value=round(float(m.value), _DECIMALS),
             unit=concept(codes.UNITS[m.unit]),
-            tracking_identifier=sr.TrackingIdentifier(UID(), f"{m.level} {definition(m.quantity, m.method).title}"),
-            algorithm_id=None if edited else algorithm,
+            algorithm_id=self._algorithm() if by_hand and not _is_edited(m) else None,
             derivation=concept(codes.MINIMUM) if m.method == "within_5mm" else None,
             finding_sites=[sr.FindingSite(concept(site))] if site else None,
             method=concept(codes.method_code(m.quantity, m.method)),
-            properties=self._properties(m, edited),
+            properties=self._properties(m),
             **self._geometry(m),
         )
         item[0].ContentSequence.extend(_further_properties(m))
@@ -162,7 +170,7 @@ class _Maker:
         return {"referenced_images": [image], "referenced_coordinates": [line]}
 
     @staticmethod
-    def _properties(m: Measurement, edited: bool) -> Any:
+    def _properties(m: Measurement) -> Any:
         from highdicom import sr
 
         population = None
@@ -171,7 +179,7 @@ class _Maker:
             if m.reference.sd is not None:
                 values.append(_num(codes.POPULATION_SD, m.reference.sd, m.unit))
             population = sr.MeasurementStatisticalProperties(values, authority=m.reference.source)
-        chosen = concept(codes.USER_CHOSEN) if m.source in _EDITED else None
+        chosen = concept(codes.USER_CHOSEN) if m.source in _CHOSEN else None
         if population is None and chosen is None:
             return None
         return sr.MeasurementProperties(selection_status=chosen, measurement_statistical_properties=population)
@@ -191,10 +199,17 @@ class _Maker:
         return item
 
 
+def _is_edited(m: Measurement) -> bool:
+    """Whether a person moved the line."""
+    return m.automatic is not None
+
+
 def _num(name: codes.Code, value: float, unit: str) -> Any:
     from highdicom.sr import NumContentItem
 
-    return NumContentItem(concept(name), float(value), concept(codes.UNITS[unit]), relationship_type="HAS PROPERTIES")
+    return NumContentItem(
+        concept(name), round(float(value), _DECIMALS), concept(codes.UNITS[unit]), relationship_type="HAS PROPERTIES"
+    )
 
 
 def _flag(flag: str) -> Any:

@@ -1,0 +1,88 @@
+"""The command line on an identified DICOM study: DICOM objects out, and the patient in nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pydicom = pytest.importorskip("pydicom")
+pytest.importorskip("highdicom")
+
+from SpineMeasureLib.volume import read_volume  # noqa: E402
+from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
+
+from .test_cli import OUTPUTS, spinemeasure  # noqa: E402
+
+OBJECTS = ["measurements.dcm", "segmentation.dcm"]
+
+
+@pytest.fixture(scope="module")
+def study(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive") / "Mustermann_Erika"
+    return write_study(folder, read_volume(sample_folder / "lumbar_t2.nii.gz"))
+
+
+@pytest.fixture(scope="module")
+def measured(study: Path, sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cli") / "out"
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    done = spinemeasure("measure", study, "-o", out, "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file below a folder by name, also as it is inside compressed ones."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        data = path.read_bytes()
+        yield path.name, data
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    yield f"{path.name}/{name}", archive.read(name)
+        elif data[:2] == b"\x1f\x8b":
+            yield f"{path.name} unzipped", gzip.decompress(data)
+
+
+def naming_the_patient(folder: Path) -> dict[str, list[str]]:
+    """Files that hold (in content or name) anything of the patient's identity."""
+    found = {}
+    for name, data in contents(folder):
+        words = [w for w in IDENTITY if w.encode() in data or w.encode("utf-16-le") in data or w in name]
+        if words:
+            found[name] = words
+    return found
+
+
+def test_a_dicom_study_gets_dicom_objects_of_the_same_study(measured: Path, study: Path) -> None:
+    assert sorted(p.name for p in measured.iterdir()) == sorted([*OUTPUTS, *OBJECTS])
+    image = pydicom.dcmread(next(study.iterdir()), stop_before_pixels=True)
+    for name in OBJECTS:
+        made = pydicom.dcmread(measured / name, stop_before_pixels=True)
+        assert (made.StudyInstanceUID, made.PatientID) == (image.StudyInstanceUID, image.PatientID)
+        assert made.SeriesInstanceUID != image.SeriesInstanceUID
+
+
+def test_the_patient_is_named_in_the_dicom_objects_alone(measured: Path) -> None:
+    assert sorted(naming_the_patient(measured)) == OBJECTS
+
+
+def test_an_accepted_case_gets_a_verified_report(measured: Path, study: Path, tmp_path: Path) -> None:
+    done = spinemeasure("export", "dicom", measured, "--source", study, "-o", tmp_path, "--accepted-by", "Reader^Rosa")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == OBJECTS
+    report = pydicom.dcmread(tmp_path / "measurements.dcm")
+    assert report.VerificationFlag == "VERIFIED"
+
+
+def test_a_case_of_another_image_is_refused(measured: Path, sample_folder: Path, tmp_path: Path) -> None:
+    plain = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    plain.affine[:3, 3] += 20
+    other = write_study(tmp_path / "other", plain)
+    done = spinemeasure("export", "dicom", measured, "--source", other, "-o", tmp_path / "out")
+    assert done.returncode == 19
+    assert not (tmp_path / "out").exists()
