@@ -7,7 +7,6 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -38,6 +37,7 @@ Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM fol
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
+OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
@@ -219,26 +219,47 @@ def methods() -> None:
 def export_dicom(
     case: Case,
     source: Annotated[Path, typer.Option(help="DICOM folder or file that the case was measured on.")],
-    out: Annotated[
-        Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")
-    ] = None,
+    out: OutOfCase = None,
     series: SeriesOption = None,
     accepted_by: Annotated[str, typer.Option(help="Who accepts the case (Family^Given): the report is VERIFIED.")] = "",
     organization: Annotated[str, typer.Option(help="The reviewer's organisation.")] = "",
 ) -> None:
     """Write segmentation.dcm (SEG) and measurements.dcm (SR, TID 1500) of a measured case."""
     with plain_errors():
-        from .export.case import read_case
         from .files import atomic_folder
-        from .pipeline import on_grid_of, write_dicom
-        from .volume import read_volume
+        from .pipeline import read_case_on, write_dicom
 
-        done = read_case(case)
-        volume = read_volume(source, series)
-        labels = on_grid_of(volume, done.segmentation.as_volume())
-        segmentation = replace(done.segmentation, labels=labels.array, affine=labels.affine)
+        volume, done = read_case_on(case, source, series)
         with atomic_folder(out or case) as folder:
-            write_dicom(folder, volume, segmentation, done.measurements, accepted_by, organization)
+            write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
+            names = sorted(file.name for file in folder.iterdir())
+        console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+
+
+@export_app.command("report")
+def export_report(
+    case: Case,
+    image: Annotated[Path, typer.Option(help="Image that the case was measured on.")],
+    out: OutOfCase = None,
+    series: SeriesOption = None,
+    paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
+    pdf: Annotated[bool, typer.Option("--pdf", help="A PDF too, printed by Chromium, Chrome or Edge.")] = False,
+    field: Annotated[Optional[list[str]], typer.Option(help="Fill in the head: 'Patient=Doe, Jane'.")] = None,
+    accepted_by: Annotated[str, typer.Option(help="Who accepts the values.")] = "",
+) -> None:
+    """Write report.html, report.txt (for copy and paste) and, if asked, report.pdf of a measured case."""
+    if paper.lower() not in ("a4", "letter"):
+        raise typer.BadParameter(f"'{paper}' is neither a4 nor letter.", param_hint="--paper")
+    with plain_errors():
+        from .export.report import ReportOptions
+        from .files import atomic_folder
+        from .pipeline import read_case_on, write_report_files
+
+        fields = dict(entry.partition("=")[::2] for entry in field or ())
+        options = ReportOptions(fields, accepted_by, paper.lower())
+        volume, done = read_case_on(case, image, series)
+        with atomic_folder(out or case) as folder:
+            write_report_files(folder, volume, done, options, pdf)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
 

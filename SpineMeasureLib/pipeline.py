@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ from .measure.types import Measurement
 from .progress import Progress, silent
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
+
+if TYPE_CHECKING:
+    from .export.case import Case
+    from .export.report import ReportOptions
 
 #: How far (mm) the grid of a label map may lie from the image's.
 _SAME_GRID_MM = 0.05
@@ -224,6 +229,37 @@ def write_dicom(
     if measurements:
         report = make_sr(measurements, segmentation, source, seg=seg, reviewer=reviewer, organization=organization)
         write_dataset(report, folder / "measurements.dcm")
+
+
+def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[Volume, Case]:
+    """A measured case and the image it was measured on, its labels in the image's storage order.
+
+    :raises InputNotFoundError: something is missing.
+    :raises UnreadableInputError: the folder was not written by this program.
+    :raises GeometryMismatchError: the image is another one.
+    """
+    from .export.case import Case, read_case
+
+    case = read_case(folder)
+    volume = read_volume(image, series)
+    labels = on_grid_of(volume, case.segmentation.as_volume())
+    return volume, Case(replace(case.segmentation, labels=labels.array, affine=labels.affine), case.measurements)
+
+
+def write_report_files(folder: Path, volume: Volume, case: Case, options: ReportOptions, pdf: bool) -> None:
+    """Write report.html, report.txt and, if asked, report.pdf.
+
+    :raises DependencyError: no browser for the PDF.
+    """
+    from .export.pdf import write_pdf
+    from .export.report import write_report
+    from .export.report_text import report_text
+
+    write_report(volume, case.segmentation, case.measurements, folder / "report.html", options)
+    text = report_text(case.segmentation, case.measurements, options.accepted_by)
+    (folder / "report.txt").write_text(text, encoding="ascii", errors="replace")
+    if pdf:
+        write_pdf(folder / "report.html", folder / "report.pdf")
 
 
 def provenance(segmentation: SpineSegmentation) -> dict[str, object]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from ..anatomy import Code, Kind, code_of, disc_name
 from ..measure.definitions import Definition, methods
+from ..measure.flags import in_words, known_flags
 from ..measure.types import Measurement
 
 SCHEME = "99SPINEMEASURE"
@@ -138,17 +139,17 @@ _METHODS: dict[tuple[str, str], str] = {
     ("kyphosis", "cobb"): "SM-KYPH-COBB",
 }
 
-#: Flags of `Measurement`: code value and words.
-_FLAGS: dict[str, tuple[str, str]] = {
-    "cut_by_field_of_view": ("SM-F-CUT", "Cut by the field of view"),
-    "few_slices": ("SM-F-FEW", "Few slices"),
-    "low_confidence": ("SM-F-LOW", "Low confidence"),
-    "level_unverified": ("SM-F-LEVEL", "Level name not verified"),
-    "fused_or_absent_disc": ("SM-F-FUSED", "Fused or absent disc"),
-    "frame_fallback": ("SM-F-FRAME", "Measuring directions are a fallback"),
-    "edited": ("SM-F-EDITED", "Edited by hand"),
-    "sacralised_or_lumbarised": ("SM-F-TRANS", "Sacralised or lumbarised"),
-    "not_measurable": ("SM-F-NONE", "Not measurable"),
+#: Code value of each flag of `measure.flags`.
+_FLAGS = {
+    "cut_by_field_of_view": "SM-F-CUT",
+    "few_slices": "SM-F-FEW",
+    "low_confidence": "SM-F-LOW",
+    "level_unverified": "SM-F-LEVEL",
+    "fused_or_absent_disc": "SM-F-FUSED",
+    "frame_fallback": "SM-F-FRAME",
+    "edited": "SM-F-EDITED",
+    "sacralised_or_lumbarised": "SM-F-TRANS",
+    "not_measurable": "SM-F-NONE",
 }
 
 _BOUNDARIES: dict[str, tuple[str, str]] = {
@@ -184,8 +185,7 @@ def definition_of(method: Code) -> Definition:
 
 def flag_code(flag: str) -> Code:
     """A quality flag; one that has no code of its own keeps its name as the meaning."""
-    value, meaning = _FLAGS.get(flag, ("SM-F-OTHER", flag.replace("_", " ")))
-    return Code(value, meaning, SCHEME)
+    return Code(_FLAGS.get(flag, "SM-F-OTHER"), in_words(flag).capitalize(), SCHEME)
 
 
 def boundary_code(boundary: str) -> Code:
@@ -234,7 +234,7 @@ def code_table() -> str:
         concept = f"{name.value} {name.scheme} {name.meaning}"
         lines.append(f"| `{d.quantity}`, `{d.method}` | {concept} | {method.value} | {method.meaning} | {d.unit} |")
     further = [FLAG, AUTOMATIC_VALUE, BOUNDARY, CONFIDENCE, REPEATABILITY]
-    further += [flag_code(f) for f in _FLAGS] + [Code("SM-F-OTHER", "another flag, by name", SCHEME)]
+    further += [flag_code(f) for f in known_flags()] + [Code("SM-F-OTHER", "another flag, by name", SCHEME)]
     further += [boundary_code(b) for b in _BOUNDARIES]
     lines += ["", "| code | meaning |", "|---|---|", *(f"| {c.value} | {c.meaning} |" for c in further)]
     return "\n".join(lines) + "\n"
