@@ -23,7 +23,7 @@ from .reformat import STEP_MM, reformat
 Array = NDArray[np.float64]
 Grey = tuple[float, float]
 
-_PIXEL_MM = 0.25
+_PIXEL_MM = 0.3
 #: Window of a level's picture: mm in front of, behind, and above and below the disc's centroid.
 _FRONT_MM, _BEHIND_MM, _HALF_HEIGHT_MM = 28.0, 49.0, 26.0
 _DISC_LINE, _CANAL_LINE, _DEPTH_LINE = "#ffd94a", "#5cd6ff", "#ffffff"
@@ -185,5 +185,5 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with its filter, 0
     rows[:, 1:] = pixels.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = zlib.compress(rows.tobytes(), 9)
+    body = zlib.compress(rows.tobytes(), 6)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

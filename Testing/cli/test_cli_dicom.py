@@ -86,3 +86,13 @@ def test_a_case_of_another_image_is_refused(measured: Path, sample_folder: Path,
     done = spinemeasure("export", "dicom", measured, "--source", other, "-o", tmp_path / "out")
     assert done.returncode == 19
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_names_the_patient_only_where_the_user_does(measured: Path, study: Path, tmp_path: Path) -> None:
+    done = spinemeasure("export", "report", measured, "--image", study, "-o", tmp_path / "plain")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "plain").iterdir()) == ["report.html", "report.txt"]
+    assert not naming_the_patient(tmp_path / "plain")
+    field = ("--field", "Patient=Mustermann, Erika")
+    done = spinemeasure("export", "report", measured, "--image", study, "-o", tmp_path / "named", *field)
+    assert sorted(naming_the_patient(tmp_path / "named")) == ["report.html"]
