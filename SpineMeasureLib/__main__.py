@@ -70,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("image", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--convention", default="auto")
+    parser.add_argument("--subregions", type=Path)
     parser.add_argument("--series")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bundle", type=Path)

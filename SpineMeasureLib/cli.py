@@ -107,6 +107,10 @@ def measure(
     image: Image,
     out: Out,
     labels: Labels = None,
+    convention: Annotated[
+        str, typer.Option(help="Whose values the label map has; 'auto', or see 'conventions'.")
+    ] = "auto",
+    subregions: Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask beside its seg-vert mask.")] = None,
     device: Device = "auto",
     lowest_disc: Lowest = None,
     series: SeriesOption = None,
@@ -115,7 +119,18 @@ def measure(
     json_progress: Json = False,
 ) -> None:
     """Segment and measure an image; write labels, table, Slicer scene, picture, and DICOM objects of a DICOM image."""
-    job = Job(image, out, labels, series, device, bundle, lowest_disc, dicom=dicom)
+    job = Job(
+        image,
+        out,
+        labels,
+        series,
+        device,
+        bundle,
+        lowest_disc,
+        dicom=dicom,
+        convention=convention,
+        subregions=subregions,
+    )
     result = _run(job, json_progress)
     if result:
         console.print(result_table(result.measurements))
@@ -212,6 +227,20 @@ def methods() -> None:
         table.add_column(heading, overflow="fold")
     for d in definitions():
         table.add_row(d.quantity, d.method, d.unit, d.text, d.source)
+    console.print(table)
+
+
+@app.command()
+def conventions() -> None:
+    """Print the label maps of other programs that 'measure --labels' reads."""
+    from .segment.conventions import conventions as known
+
+    table = Table(show_lines=True)
+    for heading in ("--convention", "label map", "found by auto"):
+        table.add_column(heading, overflow="fold")
+    table.add_row("own", "labels.nii.gz of this program", "yes")
+    for c in known().values():
+        table.add_row(c.name, c.what, "yes" if c.guessed else "no")
     console.print(table)
 
 

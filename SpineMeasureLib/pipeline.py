@@ -33,6 +33,8 @@ class Job:
     """What to do.
 
     :ivar labels: a label map to use instead of the model.
+    :ivar convention: what its values are: ``"auto"``, ``"own"`` or a name of `segment.conventions`.
+    :ivar subregions: SPINEPS's seg-spine mask beside its seg-vert mask.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
     :ivar dicom: whether a DICOM image gets DICOM SEG and SR beside the other outputs; they name the patient.
@@ -48,6 +50,8 @@ class Job:
     measure: bool = True
     picture: bool = True
     dicom: bool = True
+    convention: str = "auto"
+    subregions: Path | None = None
 
 
 @dataclass
@@ -120,7 +124,10 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
 
     progress("labels", 0.0, job.labels.name)
     labels = on_grid_of(volume, read_volume(job.labels))
-    segmentation = segmentation_from_labels(labels, lowest_disc=job.lowest_disc)
+    subregions = on_grid_of(volume, read_volume(job.subregions)) if job.subregions else None
+    segmentation = segmentation_from_labels(
+        labels, lowest_disc=job.lowest_disc, convention=job.convention, subregions=subregions
+    )
     return replace(segmentation, provenance={"labels": job.labels.name})
 
 

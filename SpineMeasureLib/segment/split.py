@@ -13,6 +13,8 @@ _HALF_WIDTH_MM = 5.0
 _SMOOTHING_MM = 3.0
 #: A piece in front of the wall smaller than this is a stray part of an arch or facet, not a body.
 _SMALLEST_BODY_MM3 = 600.0
+#: A hole of the vertebral ring smaller than this is a gap between facets, not the vertebral foramen.
+_SMALLEST_FORAMEN_MM2 = 50.0
 
 
 def anatomical_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -72,3 +74,21 @@ def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.floa
     wall = np.interp(np.arange(lumen.shape[2]), found, np.nanmedian(front[:, found], axis=0))
     wall = ndimage.median_filter(wall, size=2 * round(_SMOOTHING_MM / spacing[2]) + 1)
     return ndimage.gaussian_filter1d(wall, _SMOOTHING_MM / spacing[2])
+
+
+def foramina(vertebra: Mask, affine: NDArray[np.float64]) -> Mask:
+    """Where the vertebral rings enclose the canal, in the axial rows in which they are closed.
+
+    :param vertebra: bool array[i,j,k], whole vertebrae.
+    :param affine: 4x4, voxel index to RAS mm.
+    """
+    found = np.zeros_like(vertebra)
+    axes, _ = anatomical_axes(affine)
+    right, anterior = np.linalg.norm(affine[:3, :3], axis=0)[list(axes[:2])]
+    rings, holes = to_ras_order(vertebra, affine), to_ras_order(found, affine)
+    for row in range(rings.shape[2]):
+        inside = ndimage.binary_fill_holes(rings[:, :, row]) & ~rings[:, :, row]
+        pieces, count = ndimage.label(inside)
+        areas = ndimage.sum_labels(inside, pieces, np.arange(count + 1)) * right * anterior
+        holes[:, :, row] = (areas >= _SMALLEST_FORAMEN_MM2)[pieces] & inside
+    return found
