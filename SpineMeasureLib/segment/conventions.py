@@ -32,7 +32,7 @@ from ..anatomy import (
     vertebra_value,
 )
 from ..errors import UnreadableInputError
-from .split import foramina, to_ras_order
+from .split import lumen_behind, to_ras_order
 
 #: Vertebrae from L5 up to C1.
 _UPWARDS = tuple(reversed(USUAL_ORDER[:-1]))
@@ -167,13 +167,13 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
     ]
     if is_own and _in_order(array, affine, {v: v for v in values}):
         # SPINEPS uses nearly the same values: its endplates are our posterior elements, its vertebrae are whole. Our
-        # own maps have a canal beside, or at least no rings.
+        # own maps have a canal beside, or at least no arches.
         twin = next((c for c in fitting if c.endplates), None)
         if twin is None or values & {CANAL_VALUE, CORD_VALUE}:
             return None
         if values & _ENDPLATES:
             raise _unclear(["own", *(c.name for c in fitting)])
-        return twin if foramina(np.isin(array, sorted(values)), affine).any() else None
+        return twin if lumen_behind(np.isin(array, sorted(values)), affine).any() else None
     if not fitting:
         strange = ", ".join(str(v) for v in sorted(values)[:8])
         raise UnreadableInputError(

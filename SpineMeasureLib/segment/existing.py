@@ -24,7 +24,7 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from .conventions import Convention, guess, named, tissues_of, translate
 from .instances import list_structures, name_structures, rename
-from .split import foramina, split_vertebrae
+from .split import lumen_behind, split_vertebrae
 
 _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
@@ -113,12 +113,9 @@ def _from_other(
     else:
         canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
         if not canal.any():
-            canal = foramina(vertebra, labels.affine)
+            canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), labels.affine)
         if not canal.any():
-            warnings.append(
-                "The label map shows no canal and no whole vertebral ring, so vertebral bodies could not be told from "
-                "their arches: rows of the vertebrae are doubtful."
-            )
+            warnings.append("The label map shows neither canal nor arches: each vertebra was taken for a body.")
         posterior = split_vertebrae(vertebra, canal, labels.affine)[1]
     own[posterior] += POSTERIOR_OFFSET
     return own, tuple(warnings)

@@ -123,7 +123,9 @@ def test_spineps_masks_together_give_names_and_subregions(own: Volume, reference
 
 
 @pytest.mark.parametrize("name", ["spineps", "veridah"])
-def test_the_instance_mask_alone_is_divided_at_its_rings(name: str, own: Volume, reference: SpineSegmentation) -> None:
+def test_the_instance_mask_alone_is_divided_behind_its_bodies(
+    name: str, own: Volume, reference: SpineSegmentation
+) -> None:
     found = segmentation_from_labels(instances_of(own, subregions_of(own)), convention=name)
     same(found, reference, (Kind.DISC,), 0.99)
     same(found, reference, (Kind.BODY,), 0.9, cut=False)
