@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, cast
 
 import typer
 from rich.console import Console
@@ -30,6 +31,8 @@ train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 app.add_typer(train_app, name="train")
 export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
 app.add_typer(export_app, name="export")
+dicom_app = typer.Typer(no_args_is_help=True, help="Look into DICOM studies.")
+app.add_typer(dicom_app, name="dicom")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 console = Console(highlight=False)
 
@@ -291,6 +294,59 @@ def export_report(
             write_report_files(folder, volume, done, options, pdf)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+
+
+@dicom_app.command("list")
+def dicom_list(
+    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """List the series of a study, which of them would be measured, and why. Names no patient."""
+    with plain_errors():
+        from .dicom_listing import list_study, rows
+        from .errors import InputNotFoundError
+
+        if not study.exists():
+            raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
+        listing = list_study(study)
+        if as_json:
+            typer.echo(json.dumps({"series": rows(listing), "reason": listing.reason}, indent=1))
+            return
+        table = Table()
+        for heading in ("", "series", "description", "", "plane", "contrast", "slices", "spacing mm"):
+            table.add_column(heading, overflow="fold")
+        for row in rows(listing):
+            size = " x ".join(f"{s:.2f}" for s in cast(list[float], row["spacing_mm"]))
+            cells = [row[k] for k in ("number", "description", "modality", "plane", "contrast", "slices")]
+            name = f"{row['plane']}, localiser" if row["localiser"] else row["plane"]
+            cells[3] = name
+            table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
+        console.print(table)
+        console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
+
+
+@export_app.command("training")
+def export_training(
+    case: Case,
+    image: Annotated[Path, typer.Option(help="Image that the case was measured on.")],
+    dataset: Annotated[Path, typer.Option(help="Folder of the data set; made if it is not there.")],
+    layout: Annotated[str, typer.Option("--format", help="nnunet (version 2) or bids (a derivative).")] = "nnunet",
+    name: Annotated[str, typer.Option(help="Name of the case, letters and digits; else made from its pixels.")] = "",
+    contrast: Annotated[str, typer.Option(help="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
+    editor: Annotated[str, typer.Option(help="Who corrected the case; kept in its provenance.")] = "",
+    series: SeriesOption = None,
+) -> None:
+    """Add a corrected case to a training data set; the same case again replaces itself."""
+    if layout not in ("nnunet", "bids"):
+        raise typer.BadParameter(f"'{layout}' is neither nnunet nor bids.", param_hint="--format")
+    with plain_errors():
+        from .export.training import TrainingCase, add_to_bids, add_to_nnunet
+        from .pipeline import read_case_on
+
+        volume, done = read_case_on(case, image, series)
+        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor)
+        number = add_to_nnunet(one, dataset) if layout == "nnunet" else add_to_bids(one, dataset, contrast)
+        console.print(f"{one.identifier} is in {dataset}; cases: {number}", soft_wrap=True)
 
 
 @train_app.command("segmentation")

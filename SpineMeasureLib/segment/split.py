@@ -106,8 +106,8 @@ def lumen_behind(bone: Mask, affine: NDArray[np.float64]) -> Mask:
     if not arches:
         return found
     around = round(_AROUND_MM / spacing[2] / 2)
-    for place, back, height in backs:
+    for slice_, back, height in backs:
         usual = np.nanmedian(fronts[max(0, height - around) : height + around + 1])
         if back > 0 and (usual - fronts[height]) * spacing[1] <= _SET_BACK_MM:
-            lumen[place, back - 1, height] = True
+            lumen[slice_, back - 1, height] = True
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +97,29 @@ def test_a_report_names_the_patient_only_where_the_user_does(measured: Path, stu
     field = ("--field", "Patient=Mustermann, Erika")
     done = spinemeasure("export", "report", measured, "--image", study, "-o", tmp_path / "named", *field)
     assert sorted(naming_the_patient(tmp_path / "named")) == ["report.html"]
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "bids"])
+def test_training_data_name_no_patient(layout: str, measured: Path, study: Path, tmp_path: Path) -> None:
+    arguments = ("export", "training", measured, "--image", study, "--dataset", tmp_path / "set", "--format", layout)
+    done = spinemeasure(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert len(list(contents(tmp_path / "set"))) > 4
+    assert not naming_the_patient(tmp_path / "set")
+
+
+def test_a_listing_names_no_patient(study: Path) -> None:
+    done = spinemeasure("dicom", "list", study, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["series"][0]["contrast"] == "T2"
+    table = spinemeasure("dicom", "list", study)
+    assert "t2_tse_sag" in table.stdout
+    assert not [word for word in IDENTITY if word in done.stdout + table.stdout]
+
+
+def test_without_dicom_output_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels, "--no-dicom")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == OUTPUTS
+    assert not naming_the_patient(tmp_path / "out")
