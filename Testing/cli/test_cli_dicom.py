@@ -31,7 +31,7 @@ def study(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def measured(study: Path, sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "out"
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
-    done = spinemeasure("measure", study, "-o", out, "--labels", labels)
+    done = spinemeasure("measure", study, "-o", out, "--labels", labels, "--dicom")
     assert done.returncode == 0, done.stderr
     return out
 
@@ -59,7 +59,7 @@ def naming_the_patient(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_a_dicom_study_gets_dicom_objects_of_the_same_study(measured: Path, study: Path) -> None:
+def test_on_request_a_dicom_study_gets_dicom_objects_of_the_same_study(measured: Path, study: Path) -> None:
     assert sorted(p.name for p in measured.iterdir()) == sorted([*OUTPUTS, *OBJECTS])
     image = pydicom.dcmread(next(study.iterdir()), stop_before_pixels=True)
     for name in OBJECTS:
@@ -117,9 +117,9 @@ def test_a_listing_names_no_patient(study: Path) -> None:
     assert not [word for word in IDENTITY if word in done.stdout + table.stdout]
 
 
-def test_without_dicom_output_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
+def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
-    done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels, "--no-dicom")
+    done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels)
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == OUTPUTS
     assert not naming_the_patient(tmp_path / "out")
