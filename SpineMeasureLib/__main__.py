@@ -1,7 +1,7 @@
 """``python -m SpineMeasureLib``: the child process that Slicer starts. JSON lines out, standard library arguments in.
 
 Every line is an object with ``stage``, ``fraction``, ``message``; the last one has ``result`` or ``error``.
-Needs numpy, scipy, SimpleITK, torch and MONAI only.
+Needs numpy, scipy, SimpleITK, torch and MONAI only. `child.py` is the other end of the conversation.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import json
 import os
 import signal
 import sys
+import threading
+from _thread import interrupt_main
 from pathlib import Path
 
-from .errors import CancelledError, SpineMeasureError
+from .errors import CancelledError, DependencyError, SpineMeasureError
 from .pipeline import Job, run
 
 
@@ -30,12 +32,38 @@ def report(stage: str, fraction: float, message: str = "") -> None:
 def cancel_on_signals() -> None:
     """Let a termination signal end the work as a cancellation, so that temporary files are removed."""
 
+    told = False
+
     def stop(number: int, frame: object) -> None:
-        raise CancelledError("The work was cancelled.", "Nothing was written.")
+        nonlocal told
+        # Told twice (a signal, and the end of the input), the second must not stop the cleaning up.
+        if not told:
+            told = True
+            raise CancelledError("The work was cancelled.", "Nothing was written.")
 
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop)
+
+
+def cancel_at_end_of_input() -> None:
+    """Cancel when standard input ends: the parent closed it, or is gone. Works where there are no signals, too.
+
+    The parent first writes a line, which shows that its end of the input reaches this process through any launcher.
+    """
+
+    def wait() -> None:
+        # Not through sys.stdin, whose lock a thread must not hold when the interpreter ends.
+        try:
+            connected = bool(os.read(0, 1024))
+            while connected and os.read(0, 1024):
+                pass
+        except OSError:
+            return
+        if connected:
+            interrupt_main(signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def failure(error: BaseException) -> dict[str, object]:
@@ -63,20 +91,49 @@ def run_with_json_lines(job: Job) -> int:
     return 0
 
 
+def tell_device(requested: str) -> int:
+    """Which device would be used, and why, as a JSON line; returns the exit code."""
+    try:
+        from .segment.device import choose_device, describe, explain
+
+        device = choose_device(requested)
+        told = {"device": device.type, "name": describe(device), "why": explain(device, requested)}
+    except ImportError as error:
+        missing = DependencyError(f"The package '{error.name}' is not installed.")
+        emit(failure(missing))
+        return missing.exit_code
+    except SpineMeasureError as error:
+        emit(failure(error))
+        return error.exit_code
+    emit({"result": told})
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m SpineMeasureLib", description=__doc__)
-    parser.add_argument("command", choices=("measure", "segment"))
-    parser.add_argument("image", type=Path)
-    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("command", choices=("measure", "segment", "device"))
+    parser.add_argument("image", type=Path, nargs="?")
+    parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--convention", default="auto")
+    parser.add_argument("--subregions", type=Path)
     parser.add_argument("--series")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--lowest-disc")
+    parser.add_argument("--no-scene", dest="scene", action="store_false")
+    parser.add_argument("--end-with-input", action="store_true")
+    parser.add_argument("--dicom", action="store_true")
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
+    if command != "device" and not (options["image"] and options["out"]):
+        parser.error("an image and --out are needed")
     cancel_on_signals()
+    if options.pop("end_with_input"):
+        cancel_at_end_of_input()
+    if command == "device":
+        return tell_device(options["device"])
     return run_with_json_lines(Job(**options, measure=command == "measure", picture=False))
 
 

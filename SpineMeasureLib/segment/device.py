@@ -34,3 +34,14 @@ def describe(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return device.type
+
+
+def explain(device: torch.device, requested: str) -> str:
+    """Why this device was chosen, in a few words for people."""
+    if requested != "auto":
+        return "as chosen"
+    if device.type != "cpu":
+        return "the fastest that PyTorch can use here"
+    if not torch.backends.cuda.is_built() and not torch.backends.mps.is_built():
+        return f"the installed PyTorch {torch.__version__} was built for the CPU only"
+    return f"PyTorch {torch.__version__} finds no graphics card that it can use"

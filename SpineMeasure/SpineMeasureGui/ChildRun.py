@@ -1,0 +1,137 @@
+"""A child process driven by Qt."""
+
+from contextlib import suppress
+
+import qt
+import slicer
+
+from SpineMeasureLib import child
+
+
+class ChildRun:
+    """One child process, driven by Qt so that Slicer stays responsive. Nodes are touched on the main thread only.
+
+    :param onUpdate: called with every `SpineMeasureLib.child.Update`.
+    :param onFinished: called once, with None or a `SpineMeasureLib.child.Failure`, before the workspace is removed.
+    """
+
+    #: How long a child that was asked to end may clean up, and how often that is looked at (milliseconds).
+    GRACE_MS = 3000
+    TICK_MS = 100
+
+    def __init__(self, command, workspace, onUpdate=None, onFinished=None) -> None:
+        self.command = command
+        self.workspace = workspace
+        self.conversation = child.Conversation()
+        self.onUpdate = onUpdate
+        self.onFinished = onFinished
+        self.cancelled = False
+        self.finished = False
+        self._started = False
+        self._tree = []
+        self._waited = 0
+        self._forced = False
+        self.process = qt.QProcess()
+        self.process.connect("started()", self._onStarted)
+        self.process.connect("readyReadStandardOutput()", self._onOutput)
+        self.process.connect("readyReadStandardError()", self._onErrorOutput)
+        self.process.connect("finished(int,QProcess::ExitStatus)", self._onProcessFinished)
+        self.process.connect("errorOccurred(QProcess::ProcessError)", self._onProcessError)
+        self._timer = qt.QTimer()
+        self._timer.setInterval(self.TICK_MS)
+        self._timer.connect("timeout()", self._onTick)
+
+    def start(self):
+        """Start the child; returns this object."""
+        environment = qt.QProcessEnvironment()
+        own = child.environment(slicer.util.startupEnvironment(), self.workspace.folder)
+        for name, value in own.items():
+            environment.insert(name, value)
+        self.process.setProcessEnvironment(environment)
+        self.process.setWorkingDirectory(str(self.workspace.folder))
+        self.process.start(self.command[0], self.command[1:])
+        # Without the greeting the child can still be cancelled by signals.
+        with suppress(TypeError, ValueError):
+            self.process.write(child.GREETING)
+        return self
+
+    def cancel(self) -> None:
+        """Ask the whole tree to end, and end it when it takes too long."""
+        if self.cancelled or self.finished:
+            return
+        self.cancelled = True
+        self._tree = child.process_tree(int(self.process.processId()))
+        self.process.closeWriteChannel()
+        child.end_processes(self._tree)
+        self._timer.start()
+
+    def abandon(self) -> None:
+        """End the tree at once and tell nobody; for the end of the module or of Slicer."""
+        self.onUpdate = self.onFinished = None
+        if not self.finished:
+            self.cancelled = True
+            self._tree = child.process_tree(int(self.process.processId()))
+            self._force()
+            self.process.waitForFinished(2000)
+        self.workspace.remove()
+
+    def wait(self) -> None:
+        """Wait for the end, with Slicer responsive."""
+        while not self.finished:
+            slicer.app.processEvents()
+            self.process.waitForFinished(20)
+
+    def _onOutput(self) -> None:
+        for update in self.conversation.feed(_bytes(self.process.readAllStandardOutput())):
+            if self.onUpdate is not None and not self.cancelled:
+                self.onUpdate(update)
+
+    def _onErrorOutput(self) -> None:
+        self.conversation.feed_log(_bytes(self.process.readAllStandardError()))
+
+    def _onStarted(self) -> None:
+        self._started = True
+
+    def _onProcessError(self) -> None:
+        if not self._started and self.process.state() == qt.QProcess.NotRunning:
+            self._finish(child.not_started(self.command[0]))
+
+    def _onProcessFinished(self) -> None:
+        self._onOutput()
+        self._onErrorOutput()
+        self.conversation.finish()
+        crashed = self.process.exitStatus() == qt.QProcess.CrashExit
+        self._finish(child.classify(self.conversation, self.process.exitCode(), crashed, self.cancelled))
+
+    def _finish(self, failure) -> None:
+        if self.finished:
+            return
+        self.finished = True
+        try:
+            if self.onFinished is not None:
+                self.onFinished(failure)
+        finally:
+            self._timer.start()
+            self._onTick()
+
+    def _onTick(self) -> None:
+        """After a cancellation wait for the tree, then end it; at last remove every file."""
+        self._waited += self.TICK_MS
+        if self._waited > self.GRACE_MS and not self._forced and self.cancelled:
+            self._force()
+        # The launcher may be gone while the child below it still cleans up.
+        busy = self.cancelled and not self._forced and child.running(self._tree)
+        overdue = self._waited > 10 * self.GRACE_MS
+        if self.finished and not busy and (self.workspace.remove() or overdue):
+            self._timer.stop()
+
+    def _force(self) -> None:
+        self._forced = True
+        child.end_processes(self._tree, force=True)
+        self.process.kill()
+
+
+def _bytes(array) -> bytes:
+    """What a QByteArray holds, whether its wrapping gives bytes or text."""
+    data = array.data()
+    return data.encode("utf-8") if isinstance(data, str) else bytes(data)

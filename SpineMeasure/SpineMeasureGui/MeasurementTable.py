@@ -1,0 +1,70 @@
+"""The table of measurements in the panel."""
+
+import qt
+from slicer.i18n import tr as _
+
+from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
+
+CENTRED = (2, 3, 4)
+ICON_COLUMN = 0
+ROW_HEIGHT = 22
+
+
+class MeasurementTable:
+    """Shows the rows of some keys of a session in a QTableWidget.
+
+    :param table: the qt.QTableWidget.
+    :param iconPath: path of a status icon, with the status in place of ``{}``.
+    """
+
+    def __init__(self, table, iconPath: str) -> None:
+        self.table = table
+        self.keys = []
+        self._icons = {status: qt.QIcon(iconPath.format(status)) for status in STATUSES}
+        table.setColumnCount(len(COLUMNS))
+        table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        table.horizontalHeader().setStretchLastSection(True)
+
+    def fill(self, session, keys, selected=None) -> None:
+        """Show these rows; `selected` stays selected where it is among them."""
+        table = self.table
+        self.keys = list(keys)
+        table.blockSignals(True)
+        table.clearSelection()
+        table.setRowCount(len(self.keys))
+        self.update(session, self.keys)
+        self.select(selected)
+        table.blockSignals(False)
+        table.resizeColumnsToContents()
+
+    def update(self, session, keys) -> None:
+        """Bring rows up to date; keys that are not shown are passed over."""
+        for row, key in enumerate(self.keys):
+            if key in keys:
+                self._fillRow(row, row_of(session, key))
+
+    def _fillRow(self, row, shown) -> None:
+        for column, text in enumerate(shown.cells):
+            item = self.table.item(row, column)
+            if item is None:
+                item = qt.QTableWidgetItem()
+                if column in CENTRED:
+                    item.setTextAlignment(qt.Qt.AlignCenter)
+                self.table.setItem(row, column, item)
+            if item.text() != text:
+                item.setText(text)
+            if column == ICON_COLUMN:
+                item.setIcon(self._icons[shown.status])
+            item.setToolTip(shown.tooltip)
+
+    def selectedKeys(self) -> list:
+        """The keys of the selected rows, from above."""
+        rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
+        return [self.keys[row] for row in rows if row < len(self.keys)]
+
+    def select(self, key) -> None:
+        """Select the row of a key where it is shown."""
+        if key in self.keys and key not in self.selectedKeys():
+            self.table.selectRow(self.keys.index(key))

@@ -1,0 +1,69 @@
+"""The embedded Segment Editor."""
+
+import slicer
+
+UNDO_STEPS = 10
+NODE_TAG = "SpineMeasureSegmentEditor"
+
+
+class SegmentEditor:
+    """A qMRMLSegmentEditorWidget that is made when it is first opened, and lets go of views and keys when closed.
+
+    :param layout: the layout that takes it.
+    """
+
+    def __init__(self, layout) -> None:
+        self.layout = layout
+        self.widget = None
+
+    def open(self, nodes) -> None:
+        """Edit the segmentation of a case."""
+        if self.widget is None:
+            self.widget = self._make()
+        self.widget.setMRMLSegmentEditorNode(editorNode())
+        self.widget.setSegmentationNode(nodes.segmentation)
+        self.widget.setSourceVolumeNode(nodes.volume)
+        self.widget.setupViewObservations()
+        if slicer.util.mainWindow() is not None:
+            self.widget.installKeyboardShortcuts()
+
+    def close(self) -> None:
+        """Put the effect away, and give keys and views back."""
+        if self.widget is not None:
+            self.widget.setActiveEffect(None)
+            self.widget.uninstallKeyboardShortcuts()
+            self.widget.removeViewObservations()
+
+    def forget(self) -> None:
+        """Let go of the segmentation, which is about to go."""
+        self.close()
+        if self.widget is not None:
+            self.widget.setSegmentationNode(None)
+
+    def cleanup(self) -> None:
+        """Let go of the scene."""
+        self.forget()
+        if self.widget is not None:
+            self.widget.setMRMLScene(None)
+            self.widget = None
+
+    def _make(self):
+        editor = slicer.qMRMLSegmentEditorWidget()
+        editor.setMaximumNumberOfUndoStates(UNDO_STEPS)
+        editor.segmentationNodeSelectorVisible = False
+        editor.sourceVolumeNodeSelectorVisible = False
+        editor.switchToSegmentationsButtonVisible = False
+        editor.setMRMLScene(slicer.mrmlScene)
+        self.layout.addWidget(editor)
+        return editor
+
+
+def editorNode():
+    """The Segment Editor's parameters for this module."""
+    node = slicer.mrmlScene.GetSingletonNode(NODE_TAG, "vtkMRMLSegmentEditorNode")
+    if node is None:
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+        node.UnRegister(None)
+        node.SetSingletonTag(NODE_TAG)
+        node = slicer.mrmlScene.AddNode(node)
+    return node

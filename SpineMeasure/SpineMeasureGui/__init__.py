@@ -1,0 +1,1 @@
+"""Parts of the SpineMeasure panel, each with one job. Imported by the module when its panel is made, never before."""

@@ -1,0 +1,37 @@
+"""The layout of the review: large sagittal, axial through the current level, 3D, table. Slicer's own views are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Above Slicer's own numbers, which end below 600, and unlike those of other extensions.
+LAYOUT_ID = 41907
+
+
+def _slice_view(name: str, orientation: str, label: str, colour: str) -> str:
+    return (
+        f'<view class="vtkMRMLSliceNode" singletontag="{name}">'
+        f'<property name="orientation" action="default">{orientation}</property>'
+        f'<property name="viewlabel" action="default">{label}</property>'
+        f'<property name="viewcolor" action="default">{colour}</property></view>'
+    )
+
+
+LAYOUT = (
+    '<layout type="horizontal" split="true">'
+    f'<item splitSize="560">{_slice_view("Yellow", "Sagittal", "Y", "#EDD54C")}</item>'
+    '<item splitSize="440"><layout type="vertical" split="true">'
+    f'<item splitSize="400">{_slice_view("Red", "Axial", "R", "#F34A33")}</item>'
+    '<item splitSize="300"><view class="vtkMRMLViewNode" singletontag="1">'
+    '<property name="viewlabel" action="default">1</property></view></item>'
+    '<item splitSize="300"><view class="vtkMRMLTableViewNode" singletontag="TableView1">'
+    '<property name="viewlabel" action="default">T</property></view></item>'
+    "</layout></item></layout>"
+)
+
+
+def add_layout(layout_node: Any) -> int:
+    """Make the layout known to a vtkMRMLLayoutNode; returns its number."""
+    if not layout_node.IsLayoutDescription(LAYOUT_ID):
+        layout_node.AddLayoutDescription(LAYOUT_ID, LAYOUT)
+    return LAYOUT_ID

@@ -1,0 +1,185 @@
+"""What a panel shows of a session: rows as text, groups of quantities, the step to the next level or flagged value.
+
+Qt-free, so that the Slicer module and the browser show the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..anatomy import Kind, all_structures
+from ..errors import ModelError
+from ..measure.definitions import Definition, definition, methods
+from ..measure.types import Measurement
+from ..resources import data_path
+from .links import case_nodes
+
+if TYPE_CHECKING:
+    from .session import Key, Session
+
+STATUSES = ("automatic", "edited", "flagged", "accepted")
+COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
+
+#: Group of quantities -> beginnings of their names. "Lines" are the editable ones, whatever their name.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Lines": (),
+    "All values": ("",),
+    "Disc": ("disc", "farfan"),
+    "Canal and cord": ("canal", "cord", "torg"),
+    "Vertebra": ("body",),
+    "Alignment": ("listhesis", "segmental", "lordosis", "kyphosis"),
+}
+ALL_LEVELS = "All levels"
+
+_DECIMALS = {"ratio": 2, "mm2": 0, "mm3": 0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement as text.
+
+    :ivar cells: in the order of `COLUMNS`.
+    """
+
+    key: Key
+    cells: tuple[str, ...]
+    status: str
+    tooltip: str
+
+
+def value_text(value: float | None, unit: str, sign: bool = False) -> str:
+    """``"8.3 mm"``, ``"0.31"``, ``"-"`` where there is no value; with `sign` ``"+0.4"`` without its unit."""
+    if value is None:
+        return "-"
+    number = f"{value:{'+' if sign else ''}.{_DECIMALS.get(unit, 1)}f}"
+    return number if sign or unit == "ratio" else f"{number} {unit}"
+
+
+def row_of(session: Session, key: Key) -> Row:
+    """The row of one measurement."""
+    m: Measurement = session.row(key)
+    what = definition(m.quantity, m.method)
+    automatic = session.automatic(key)
+    difference = session.difference(key)
+    differs = automatic is not None and (difference is not None or automatic.value != m.value)
+    status = session.status(key)
+    cells = (
+        m.level,
+        what.title,
+        value_text(m.value, m.unit),
+        value_text(automatic.value, m.unit) if differs else "",
+        value_text(difference, m.unit, sign=True) if difference is not None else "",
+        status,
+        ", ".join(flag.replace("_", " ") for flag in m.flags),
+    )
+    return Row(key, cells, status, _tooltip(m, what))
+
+
+def _tooltip(m: Measurement, what: Definition) -> str:
+    parts = [f"{what.title} ({m.method}): {what.text}."]
+    if m.boundary:
+        parts.append(f"Boundary: {m.boundary.replace('_', ' ')}.")
+    if m.repeatability is not None:
+        parts.append(f"Spread over neighbouring planes: {value_text(m.repeatability, m.unit)}.")
+    if m.confidence is not None:
+        parts.append(f"Confidence of the segmentation: {m.confidence:.2f}.")
+    if m.reference is not None:
+        spread = "" if m.reference.sd is None else f" +/- {m.reference.sd:g}"
+        parts.append(f"Published, no cut-off: {m.reference.mean:g}{spread} {m.unit} ({m.reference.source}).")
+    if m.note:
+        parts.append(f"{m.note[0].upper()}{m.note[1:]}.")
+    return "\n".join(parts)
+
+
+def in_group(key: Key, group: str) -> bool:
+    """True where the quantity of a row belongs to a group of `GROUPS`."""
+    _, quantity, method = key
+    if group == "Lines":
+        return definition(quantity, method).editable
+    return quantity.startswith(GROUPS[group])
+
+
+def keys_shown(session: Session, group: str, level: str = ALL_LEVELS) -> list[Key]:
+    """The rows that a filter leaves, in the order of the session."""
+    return [m.key for m in session.rows if in_group(m.key, group) and level in (ALL_LEVELS, m.level)]
+
+
+def quantities_shown(group: str) -> list[str]:
+    """The quantities whose lines are drawn under a filter."""
+    return sorted({d.quantity for d in methods() if d.editable and in_group(("", d.quantity, d.method), group)})
+
+
+def step(items: Sequence[str], current: str, by: int) -> str:
+    """The item `by` places after the current one, stopping at the ends; the first where there is no current one."""
+    if not items:
+        return ""
+    if current not in items:
+        return items[0 if by > 0 else -1]
+    return items[min(len(items) - 1, max(0, items.index(current) + by))]
+
+
+def next_flagged(session: Session, after: Key | None) -> Key | None:
+    """The first flagged row after a row, going round; None where nothing is flagged."""
+    order = [m.key for m in session.rows]
+    flagged = set(session.flagged)
+    start = order.index(after) + 1 if after in order else 0
+    return next((key for key in order[start:] + order[:start] if key in flagged), None)
+
+
+def main_key(session: Session, level: str) -> Key | None:
+    """The row that stands for a level: its middle disc height or mid-vertebral canal, else its first with a plane."""
+    rows = [m for m in session.rows if m.level == level]
+    for quantity in ("disc_height_middle", "canal_ap", "body_height_middle"):
+        for m in rows:
+            if m.quantity == quantity and session.plane(m.key) is not None:
+                return m.key
+    return next((m.key for m in rows if session.plane(m.key) is not None), rows[0].key if rows else None)
+
+
+def unopened_cases(scene: Any, opened: Collection[Session]) -> list[Session]:
+    """A session for every case of the scene that has none among those opened."""
+    from .session import Session
+
+    known = [session.nodes.case for session in opened]
+    return [Session(scene, node) for node in case_nodes(scene) if node not in known]
+
+
+def summary(session: Session) -> str:
+    """``"118 values, 60 lines; 2 edited, 3 flagged, 10 accepted"``."""
+    counts = dict.fromkeys(STATUSES, 0)
+    for m in session.rows:
+        counts[session.status(m.key)] += 1
+    lines = sum(session.line(m.key) is not None for m in session.rows)
+    told = ", ".join(f"{counts[s]} {s}" for s in STATUSES[1:] if counts[s])
+    return f"{len(session.rows)} values, {lines} lines" + (f"; {told}" if told else "")
+
+
+def level_note(session: Session) -> str:
+    """What the level names rest on, where they rest on nothing."""
+    if any("level_unverified" in m.flags for m in session.rows):
+        return "The levels are a guess: neither sacrum nor dens is in view. Name one disc, the others follow."
+    return ""
+
+
+def disc_names() -> list[str]:
+    """Every disc that can be named, from head to sacrum."""
+    return [s.level for s in all_structures() if s.kind is Kind.DISC]
+
+
+def model_card() -> str:
+    """The model card of the bundled model as Markdown, or why there is none."""
+    try:
+        return data_path("models/spine_mri/docs/README.md").read_text(encoding="utf-8")
+    except ModelError as error:
+        return str(error)
+
+
+def methods_text() -> str:
+    """Every definition as Markdown."""
+    lines = []
+    for d in methods():
+        source = f" *{d.source}.*" if d.source else ""
+        lines.append(f"- **{d.title}** (`{d.method}`, {d.unit}): {d.text}.{source}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,198 @@
+"""The child process as its parent meets it: commands, lines cut anywhere, failures in plain words, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from SpineMeasureLib import child
+from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
+from SpineMeasureLib.measure import measure
+from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
+from SpineMeasureLib.results import measurement_from_dict, read_results
+from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.volume import read_volume
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def error_line(code: int, message: str, hint: str = "") -> bytes:
+    return json.dumps({"error": {"type": "X", "message": message, "hint": hint, "exit_code": code}}).encode() + b"\n"
+
+
+def test_lines_may_be_cut_anywhere() -> None:
+    text = (
+        b'{"stage": "segment", "fraction": 0.25, "message": "slice 1"}\r\nwarning: b\xc3\xa4d\n{"result": {"a": 1}}\n'
+    )
+    whole = Conversation()
+    updates = whole.feed(text)
+    pieces = Conversation()
+    assert [u for n in range(len(text)) for u in pieces.feed(text[n : n + 1])] == updates
+    assert updates == [Update("segment", 0.25, "slice 1")]
+    assert whole.result == pieces.result == {"a": 1}
+    assert whole.log == pieces.log and len(whole.log) == 1
+
+
+def test_what_is_no_message_is_kept_for_the_log_and_only_the_newest() -> None:
+    talk = Conversation()
+    talk.feed(b'[1, 2]\n"text"\n{"stage": "x"}\n{"fraction": "much", "stage": "x"}\n{}\n')
+    assert len(talk.log) == 5
+    talk.feed_log(b"line\n" * 1000 + b"last")
+    talk.finish()
+    assert talk.log[-1] == "last" and len(talk.log) == 400
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (10, "There is no file x.", "input"),
+        (16, "The image looks like a CT.", "input"),
+        (30, "The weights are damaged.", "weights"),
+        (31, "The package 'torch' is not installed.", "packages"),
+        (32, "The computer has too little memory for this image.", "memory"),
+        (32, "This computer has no CUDA device that PyTorch can use.", "device"),
+        (33, "No vertebra was found.", "empty"),
+        (34, "'L9-S1' is no disc of the spine.", "level"),
+        (40, "The outputs could not be written: No space left on device.", "disk"),
+        (40, "The outputs could not be written: Permission denied.", "output"),
+        (130, "The work was cancelled.", "killed"),
+        (1, "Unexpected: division by zero", "unexpected"),
+    ],
+)
+def test_errors_that_the_child_tells_get_a_kind_and_a_next_step(code: int, message: str, kind: str) -> None:
+    talk = Conversation()
+    talk.feed(error_line(code, message, "Use --device cpu."))
+    failure = classify(talk, code)
+    assert failure and failure.kind == kind
+    assert failure.next_step == NEXT_STEPS[kind] and "--" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "crashed", "kind"),
+    [
+        ("ModuleNotFoundError: No module named 'torch'", 1, False, "packages"),
+        ("No module named SpineMeasureLib", 1, False, "start"),
+        ("torch.OutOfMemoryError: CUDA out of memory.", 1, False, "memory"),
+        ("MemoryError", 1, False, "memory"),
+        ("OSError: [Errno 28] No space left on device", 1, False, "disk"),
+        ("", -9, True, "killed"),
+        ("", 137, False, "killed"),
+        ("", 0, False, "empty"),
+        ("ValueError: nonsense", 3, False, "unexpected"),
+    ],
+)
+def test_a_child_that_dies_without_a_word_is_understood(log: str, code: int, crashed: bool, kind: str) -> None:
+    talk = Conversation()
+    talk.feed_log(log.encode() + b"\n")
+    failure = classify(talk, code, crashed)
+    assert failure and failure.kind == kind and failure.next_step
+    assert "exit status" not in failure.message
+
+
+def test_a_hint_of_the_input_is_kept_and_a_cancellation_has_no_next_step() -> None:
+    talk = Conversation()
+    talk.feed(error_line(12, "The volume is 2D.", "Load the whole stack."))
+    failure = classify(talk, 12)
+    assert failure and str(failure) == "The volume is 2D. Load the whole stack."
+    stopped = classify(talk, 12, cancelled=True)
+    assert stopped and stopped.kind == "cancelled" and not stopped.next_step
+
+
+def test_constraints_keep_what_is_installed_and_nothing_is_imported() -> None:
+    code = "import sys; from SpineMeasureLib.needs import *; constraints(); missing(); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert "numpy==" in constraints() and missing() == []
+
+
+def test_bounds_are_those_of_the_project_file() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    for name, bounds in (TORCH, *OTHERS):
+        assert f'"{name}{bounds}"' in text
+
+
+def start(command: list[str], workspace: child.Workspace) -> subprocess.Popen[bytes]:
+    environment = child.environment(os.environ, workspace.folder)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, env=environment, cwd=workspace.folder, **pipes)  # type: ignore[call-overload]
+    process.stdin.write(child.GREETING)
+    process.stdin.flush()
+    return process
+
+
+def test_the_child_measures_and_its_results_read_back_as_they_were(sample_folder: Path) -> None:
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    workspace = child.Workspace()
+    command = child.measure_command(
+        sys.executable, sample_folder / "lumbar_t2.nii.gz", workspace.results, labels=labels, lowest_disc="L5-S1"
+    )
+    process = start(command, workspace)
+    assert process.stdout and process.stdin
+    talk = Conversation()
+    updates = talk.feed(process.stdout.read())
+    process.stdin.close()
+    assert classify(talk, process.wait()) is None
+    assert updates[-1] == Update("done", 1.0, "")
+    results = read_results(workspace.results)
+    assert not (workspace.results / "scene.mrb").exists()
+    again = measure(segmentation_from_labels(read_volume(labels), lowest_disc="L5-S1"))
+    assert [m.key for m in results.measurements] == [m.key for m in again]
+    assert results.measurements[0] == again[0]
+    assert results.segmentation.level_verified and len(results.segmentation.structures) > 10
+    assert workspace.remove() and not workspace.folder.exists()
+
+
+def test_a_measurement_reads_back_from_its_json_with_its_automatic_ancestor(sample_folder: Path) -> None:
+    from dataclasses import asdict, replace
+
+    labels = read_volume(sample_folder / "lumbar_t2_labels.nii.gz")
+    for m in measure(segmentation_from_labels(labels)):
+        edited = replace(m, source="edited", automatic=m)
+        assert measurement_from_dict(json.loads(json.dumps(asdict(edited)))) == edited
+
+
+def test_the_child_tells_the_device_and_why() -> None:
+    workspace = child.Workspace()
+    process = start(child.device_command(sys.executable, "cpu"), workspace)
+    assert process.stdout
+    talk = Conversation()
+    talk.feed(process.stdout.read())
+    assert process.wait() == 0 and talk.result
+    assert talk.result["device"] == "cpu" and talk.result["why"] == "as chosen"
+    assert workspace.remove()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell stands for the launcher")
+@pytest.mark.parametrize("way", ["end of input", "signals", "force"])
+def test_cancel_ends_the_launcher_and_its_child_and_leaves_no_file(way: str, sample_folder: Path) -> None:
+    workspace = child.Workspace()
+    image = sample_folder / "lumbar_t2.nii.gz"
+    command = child.measure_command(sys.executable, image, workspace.results)
+    # Like PythonSlicer: a launcher that waits for the interpreter that does the work.
+    process = start(["sh", "-c", '"$@"; exit $?', "launcher", *command], workspace)
+    assert process.stdout and process.stdin
+    talk = Conversation()
+    while not any(u.stage == "segment" for u in talk.feed(process.stdout.readline())):
+        assert process.poll() is None
+    tree = child.process_tree(process.pid)
+    assert len(tree) >= 2
+    if way == "end of input":
+        process.stdin.close()
+    else:
+        child.end_processes(tree, force=way == "force")
+    talk.feed(process.stdout.read())
+    process.wait(timeout=60)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in tree) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}/exe").exists() for pid in tree)
+    if way == "end of input":
+        assert talk.error and talk.error["exit_code"] == 130
+    if way != "force":
+        assert not workspace.results.exists()
+    assert workspace.remove()

@@ -1,0 +1,368 @@
+"""The panel: what is shown, what can be pressed, what each press does, and what is left behind."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from Testing.widget.conftest import KEY, wait_for
+
+
+def shown(panel: Any) -> list[list[str]]:
+    """The table as text."""
+    table = panel.ui.measurementTable
+    return [[table.item(row, column).text() for column in range(7)] for row in range(table.rowCount)]
+
+
+def row_of(panel: Any, key: tuple[str, str, str]) -> list[str]:
+    return shown(panel)[panel.table.keys.index(key)]
+
+
+def slice_pose(scene: Any, name: str) -> Any:
+    node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+    matrix = node.GetSliceToRAS()
+    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+
+def move_end(line: Any, by: tuple[float, float, float]) -> None:
+    """What a drag of the first end point does to the node."""
+    position = line.GetNthControlPointPositionWorld(0)
+    line.InvokeEvent(line.PointStartInteractionEvent)
+    line.SetNthControlPointPositionWorld(0, [position[n] + by[n] for n in range(3)])
+    line.InvokeEvent(line.PointEndInteractionEvent)
+
+
+@pytest.fixture
+def slice_nodes(application: Any, window: Any) -> Any:
+    """Slicer's three slice views as nodes."""
+    import slicer
+
+    for name in ("Red", "Green", "Yellow"):
+        node = slicer.vtkMRMLSliceNode()
+        node.SetSingletonTag(name)
+        node.SetLayoutName(name)
+        application.scene.AddNode(node)
+    return application.scene
+
+
+def test_without_a_volume_nothing_can_be_started_and_the_reason_is_told(panel: Any, window: Any) -> None:
+    assert not panel.ui.runButton.enabled
+    assert panel.ui.runButton.toolTip == "Choose a volume first."
+    for name in (
+        "cancel",
+        "accept",
+        "undo",
+        "redo",
+        "rename",
+        "remeasure",
+        "csv",
+        "nextFlagged",
+        "measureSegmentation",
+    ):
+        assert not getattr(panel.ui, f"{name}Button").enabled, name
+    assert panel.ui.progressBar.isHidden() and window.calls == []
+
+
+def test_a_volume_that_comes_can_be_chosen(panel: Any, volume: Any) -> None:
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    assert panel._parameterNode.volume is volume
+    assert panel.ui.runButton.enabled and "drag" in panel.ui.runButton.toolTip
+
+
+def test_a_case_fills_levels_table_and_summary(panel: Any, session: Any, volume: Any) -> None:
+    levels = [panel.ui.levelSelector.itemText(n) for n in range(panel.ui.levelSelector.count)]
+    assert levels == session.levels
+    assert panel.ui.levelSelector.currentText in levels
+    assert panel.table.keys and {key[1] for key in panel.table.keys} >= {"disc_height_middle", "canal_ap"}
+    assert row_of(panel, KEY)[:3] == ["L4-L5", "Disc height, middle", f"{session.row(KEY).value:.1f} mm"]
+    assert f"{len(session.rows)} values" in panel.ui.summaryLabel.text
+    assert panel._parameterNode.volume is volume
+    assert panel._parameterNode.segmentation is session.nodes.segmentation
+
+
+def test_table_is_filtered_by_quantity_and_level_and_so_are_the_lines(panel: Any, session: Any) -> None:
+    panel.ui.quantityFilter.setCurrentText("All values")
+    assert panel.table.keys == [m.key for m in session.rows]
+    panel.ui.quantityFilter.setCurrentText("Canal and cord")
+    assert {key[1].partition("_")[0] for key in panel.table.keys} <= {"canal", "cord", "torg"}
+    assert not session.line(KEY).GetDisplayVisibility()
+    panel.ui.quantityFilter.setCurrentText("Disc")
+    panel.ui.levelFilter.setCurrentText("L4-L5")
+    assert {key[0] for key in panel.table.keys} == {"L4-L5"} and KEY in panel.table.keys
+    assert session.line(KEY).GetDisplayVisibility()
+    assert not session.line(("L3-L4", *KEY[1:])).GetDisplayVisibility()
+
+
+def test_a_click_on_a_row_turns_the_views_to_its_plane(slice_nodes: Any, panel: Any, session: Any) -> None:
+    key = ("L4-L5", "disc_height_posterior", "chord90")
+    panel.onCellClicked(panel.table.keys.index(key), 2)
+    line = session.line(key)
+    middle = np.mean([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], axis=0)
+    plane = session.plane(key)
+    normal = np.cross(plane.x_axis, plane.y_axis)
+    sagittal, axial = slice_pose(slice_nodes, "Yellow"), slice_pose(slice_nodes, "Red")
+    assert abs(sagittal[:3, 2] @ normal) == pytest.approx(1, abs=1e-6)
+    assert (sagittal[:3, 3] - middle) @ normal == pytest.approx(0, abs=1e-6)
+    canal = session.plane(("L4-L5", "canal_ap", "disc_level"))
+    assert abs(axial[:3, 2] @ np.cross(canal.x_axis, canal.y_axis)) > 0.99
+    assert axial[:3, 3] == pytest.approx(middle)
+    assert panel.ui.levelSelector.currentText == "L4-L5" and panel._currentKey == key
+
+
+def test_a_drag_changes_its_row_and_can_be_undone_and_done_again(panel: Any, session: Any) -> None:
+    panel.goToKey(KEY)
+    before = row_of(panel, KEY)
+    assert not panel.ui.undoButton.enabled
+    move_end(session.line(KEY), (0.0, 0.0, 2.0))
+    after = row_of(panel, KEY)
+    assert after[2] == f"{session.row(KEY).value:.1f} mm" != before[2]
+    assert after[3] == before[2] and after[4].startswith("+") and after[5] == "edited"
+    assert panel.ui.undoButton.enabled and not panel.ui.redoButton.enabled
+    panel.ui.undoButton.click()
+    assert row_of(panel, KEY) == before and panel.ui.redoButton.enabled
+    panel.ui.redoButton.click()
+    assert row_of(panel, KEY) == after
+    panel.ui.resetButton.click()
+    assert row_of(panel, KEY)[2:5] == before[2:5]
+
+
+@pytest.mark.parametrize("scope", ["selected values", "level", "case"])
+def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any, scope: str) -> None:
+    panel.goToKey(KEY)
+    panel.ui.scopeSelector.setCurrentText(scope)
+    panel.ui.reviewerEdit.text = "AB"
+    panel.ui.acceptButton.click()
+    accepted = {m.key for m in session.rows if session.status(m.key) == "accepted"}
+    everything = {m.key for m in session.rows if m.value is not None}
+    at_level = {key for key in everything if key[0] == "L4-L5"}
+    assert accepted == {"selected values": {KEY}, "level": at_level, "case": everything}[scope]
+    assert row_of(panel, KEY)[5] == "accepted"
+    panel.ui.withdrawButton.click()
+    assert not any(session.status(m.key) == "accepted" for m in session.rows)
+
+
+def test_levels_are_stepped_through_from_head_to_sacrum_and_stop_at_the_ends(panel: Any, session: Any) -> None:
+    panel.goToLevel(session.levels[0])
+    assert not panel.ui.previousLevelButton.enabled
+    seen = [session.levels[0]]
+    while panel.ui.nextLevelButton.enabled:
+        panel.ui.nextLevelButton.click()
+        seen.append(panel.ui.levelSelector.currentText)
+    assert seen == session.levels
+    panel.onNextLevel()
+    assert panel.ui.levelSelector.currentText == session.levels[-1]
+
+
+def test_next_flagged_goes_to_each_in_turn_also_where_the_filter_hides_it(panel: Any, session: Any) -> None:
+    panel.ui.quantityFilter.setCurrentText("Vertebra")
+    visited = []
+    for _ in session.flagged:
+        panel.ui.nextFlaggedButton.click()
+        visited.append(panel._currentKey)
+        assert panel.table.selectedKeys() == [panel._currentKey]
+    assert sorted(visited) == sorted(session.flagged)
+
+
+def test_renaming_a_disc_takes_all_levels_along_and_a_refusal_is_told(panel: Any, session: Any, window: Any) -> None:
+    value = session.row(KEY).value
+    panel.goToLevel("L4-L5")
+    panel.ui.renameSelector.setCurrentText("L3-L4")
+    panel.ui.renameButton.click()
+    assert session.row(("L3-L4", *KEY[1:])).value == value
+    assert "L5-S1" not in [panel.ui.levelSelector.itemText(n) for n in range(panel.ui.levelSelector.count)]
+    panel.ui.undoButton.click()
+    panel.ui.shiftUpButton.click()
+    assert session.row(("L3-L4", *KEY[1:])).value == value
+    panel.ui.shiftDownButton.click()
+    assert session.row(KEY).value == value
+    panel.goToLevel("L4-L5")
+    panel.ui.renameSelector.setCurrentText("C2-C3")
+    panel.ui.renameButton.click()
+    assert panel.ui.messageLabel.text.startswith("<b>") and session.row(KEY).value == value
+    assert window.calls == [("setSliceViewerLayers",)]
+
+
+def test_only_a_disc_can_be_renamed(panel: Any, session: Any) -> None:
+    panel.goToLevel("L4")
+    assert not panel.ui.renameButton.enabled and "disc" in panel.ui.renameButton.toolTip
+
+
+def test_shortcuts_work_while_the_module_is_shown_and_are_gone_after(panel: Any, session: Any, window: Any) -> None:
+    from PySide6 import QtCore, QtGui
+
+    def keys() -> dict[str, Any]:
+        found = window.window.findChildren(QtGui.QShortcut)
+        return {QtCore.QObject.property(s, "key").toString(): s for s in found}
+
+    assert set(keys()) == {"Alt+Down", "Alt+Up", "Alt+N", "Alt+A", "Alt+R", "Alt+Z", "Alt+Y"}
+    assert all(key in panel.ui.shortcutsLabel.toolTip for key in keys())
+    panel.goToKey(KEY)
+    keys()["Alt+A"]._signal("activated()").emit()
+    assert session.status(KEY) == "accepted"
+    keys()["Alt+Z"]._signal("activated()").emit()
+    assert session.status(KEY) != "accepted"
+    panel.exit()
+    assert keys() == {}
+    panel.enter()
+    assert len(keys()) == 7
+
+
+def test_own_layout_is_shown_and_the_one_before_comes_back(panel: Any) -> None:
+    import slicer
+
+    from SpineMeasureLib.review.layout import LAYOUT_ID
+
+    manager = slicer.app.layoutManager()
+    assert manager.layout == LAYOUT_ID
+    node = manager.layoutLogic().GetLayoutNode()
+    assert all(name in node.GetLayoutDescription(LAYOUT_ID) for name in ("Yellow", "Red", "TableView1", "ViewNode"))
+    panel.exit()
+    assert manager.layout == 3
+    panel.enter()
+    manager.setLayout(6)
+    panel.exit()
+    assert manager.layout == 6
+    manager.setLayout(3)
+
+
+def test_panel_works_without_main_window_and_layout_manager(
+    window: Any, monkeypatch: pytest.MonkeyPatch, application: Any, sample: Any
+) -> None:
+    import slicer
+
+    from SpineMeasureLib.review.session import Session
+    from Testing.widget.application import module_classes
+
+    window.window.deleteLater()
+    monkeypatch.setattr(window, "window", type("Gone", (), {"deleteLater": lambda self: None})())
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: None)
+    monkeypatch.setattr(type(slicer.app), "layoutManager", lambda self: None)
+    panel = module_classes().SpineMeasureWidget()
+    panel.setup()
+    panel.enter()
+    made = Session.build(application.scene, None, sample.segmentation, sample.measurements, "T2")
+    panel.addSession(made)
+    panel.goToKey(KEY)
+    assert panel.table.selectedKeys() == [KEY]
+    panel.exit()
+    panel.cleanup()
+
+
+def test_closing_the_scene_empties_the_panel_and_leaves_no_observer(panel: Any, session: Any, application: Any) -> None:
+    panel.ui.segmentsCollapsibleButton.collapsed = False
+    line = session.line(KEY)
+    application.scene.Clear(0)
+    assert panel.session is None and panel.ui.measurementTable.rowCount == 0
+    assert panel.ui.levelSelector.count == 0 and not panel.ui.runButton.enabled
+    assert panel.segmentEditor.widget._calls[-1] == ("setSegmentationNode", None)
+    line.SetNthControlPointPositionWorld(0, [0.0, 0.0, 0.0])
+    assert panel._parameterNode is not None
+
+
+def test_a_scene_that_is_opened_brings_its_case_back(
+    panel: Any, session: Any, application: Any, tmp_path: Path
+) -> None:
+    move_end(session.line(KEY), (0.0, 0.0, 2.0))
+    panel.ui.exportPath.currentPath = str(tmp_path)
+    panel.ui.sceneButton.click()
+    assert "Written" in panel.ui.exportLabel.text
+    text = row_of(panel, KEY)
+    application.scene.Clear(0)
+    assert application.scene.ReadFromMRB(str(tmp_path / "T2 sag.mrb"))
+    assert panel.session is not None and row_of(panel, KEY) == text
+    assert panel.session is not session and len(panel._sessions) == 1
+
+
+def test_a_second_case_of_another_volume_is_kept_beside_the_first(
+    panel: Any, session: Any, sample: Any, application: Any, volume: Any
+) -> None:
+    from SpineMeasureLib.review.session import Session
+    from Testing.widget.conftest import add_volume
+
+    other = add_volume(application.scene, sample.image, "T1 sag")
+    second = Session.build(application.scene, other, sample.segmentation, sample.measurements, "T1 sag")
+    panel.addSession(second)
+    assert panel.session is second
+    assert second.line(KEY).GetDisplayVisibility() and not session.line(KEY).GetDisplayVisibility()
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    assert panel.session is session
+    assert session.line(KEY).GetDisplayVisibility() and not second.line(KEY).GetDisplayVisibility()
+    assert not second.nodes.segmentation.GetDisplayNode().GetVisibility()
+    application.scene.RemoveNode(session.nodes.case)
+    assert panel.session is not session and panel._sessions == [second]
+
+
+def test_a_deleted_segmentation_leaves_the_values_and_no_way_to_measure_again(
+    panel: Any, session: Any, application: Any
+) -> None:
+    assert panel.ui.remeasureButton.enabled
+    application.scene.RemoveNode(session.nodes.segmentation)
+    assert not panel.ui.remeasureButton.enabled and panel.table.keys
+
+
+def test_segment_editor_takes_keys_and_views_only_while_its_section_is_open(panel: Any, session: Any) -> None:
+    assert panel.segmentEditor.widget is None
+    panel.ui.segmentsCollapsibleButton.collapsed = False
+    calls = panel.segmentEditor.widget._calls
+    assert ("setMaximumNumberOfUndoStates", 10) in calls
+    assert ("setSegmentationNode", session.nodes.segmentation) in calls
+    assert ("setSourceVolumeNode", session.nodes.volume) in calls
+    assert calls[-1] == ("installKeyboardShortcuts",)
+    panel.ui.segmentsCollapsibleButton.collapsed = True
+    left = [("setActiveEffect", None), ("uninstallKeyboardShortcuts",), ("removeViewObservations",)]
+    assert calls[-3:] == left
+    panel.ui.segmentsCollapsibleButton.collapsed = False
+    panel.exit()
+    assert calls[-3:] == left
+
+
+def test_measuring_again_says_what_changed_and_keeps_edits(panel: Any, session: Any) -> None:
+    move_end(session.line(KEY), (0.0, 0.0, 2.0))
+    edited = session.row(KEY).value
+    panel.ui.remeasureButton.click()
+    assert "values changed" in panel.ui.remeasureLabel.text and panel.ui.remeasureLabel.text
+    assert session.row(KEY).value == edited
+
+
+def test_exports_are_written_and_a_missing_folder_is_told(panel: Any, session: Any, tmp_path: Path) -> None:
+    panel.ui.csvButton.click()
+    assert panel.ui.exportLabel.text == "Choose a folder first."
+    panel.ui.exportPath.currentPath = str(tmp_path)
+    panel.ui.csvButton.click()
+    panel.ui.jsonButton.click()
+    rows = list(csv.DictReader((tmp_path / "T2 sag_measurements.csv").open()))
+    assert len(rows) == len(session.rows)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["T2 sag_measurements.csv", "T2 sag_measurements.json"]
+    (tmp_path / "file").write_text("x")
+    panel.ui.exportPath.currentPath = str(tmp_path / "file")
+    panel.ui.csvButton.click()
+    assert "could not be written" in panel.ui.messageLabel.text and panel.ui.exportLabel.isHidden()
+
+
+def test_an_existing_segmentation_is_measured_once(panel: Any, session: Any, window: Any, application: Any) -> None:
+    node = session.nodes.segmentation
+    panel.ui.segmentationSelector.setCurrentNode(node)
+    panel.ui.measureSegmentationButton.click()
+    assert panel.session is session and "Re-measure" in panel.ui.messageLabel.text
+    application.scene.RemoveNode(session.nodes.case)
+    assert panel.session is None
+    panel.ui.segmentationSelector.setCurrentNode(node)
+    panel.ui.measureSegmentationButton.click()
+    assert panel.session.nodes.segmentation is node and KEY in [m.key for m in panel.session.rows]
+    assert not any(call[0] == "errorDisplay" for call in window.calls)
+
+
+def test_device_line_tells_the_answer_of_a_child(panel: Any, window: Any) -> None:
+    wait_for(window, lambda: panel._deviceRun is None)
+    assert panel.ui.deviceLabel.text.startswith(("cpu (", "cuda", "mps")) and ": " in panel.ui.deviceLabel.text
+
+
+def test_cleanup_leaves_no_observer_in_the_scene(panel: Any, session: Any, application: Any) -> None:
+    panel.cleanup()
+    assert panel.Observations == [] and panel._sessions == []
+    session.nodes.volume.SetName("other")
+    application.scene.Clear(0)

@@ -1,0 +1,226 @@
+"""Runs of the child process from the panel and from scripts: progress, cancel, failures in words, nothing left."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from SpineMeasureLib import child, needs
+from SpineMeasureLib.errors import SpineMeasureError
+from Testing.widget.conftest import KEY, add_volume, wait_for
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the fake PythonSlicer is a script with a first line")
+FAKE = Path(__file__).with_name("fake_python.py")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, empty."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def fake(panel: Any, volume: Any, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The panel with a volume and a PythonSlicer that behaves as asked: ``fake("slow")`` starts a run."""
+    wait_for_device(panel)
+    python = tmp_path / "PythonSlicer"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {FAKE}\n")
+    python.chmod(python.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: str(python)))
+    panel.ui.volumeSelector.setCurrentNode(volume)
+
+    def start(way: str) -> None:
+        monkeypatch.setenv("FAKE_CHILD", way)
+        panel.ui.runButton.click()
+
+    return start
+
+
+def wait_for_device(panel: Any) -> None:
+    """The device is asked when the panel is entered; let that child go first."""
+    if panel._deviceRun is not None:
+        panel._deviceRun.abandon()
+        panel._deviceRun = None
+
+
+def scene_size(application: Any) -> int:
+    return application.scene.GetNumberOfNodes()
+
+
+def test_while_the_child_works_its_progress_is_shown_and_nothing_else_can_be_started(
+    fake: Any, panel: Any, window: Any
+) -> None:
+    fake("slow")
+    wait_for(window, lambda: panel.ui.progressBar.value > 0)
+    assert panel.ui.progressBar.value == int(1000 * child.Update("segment", 0.5, "").overall)
+    assert panel.ui.stageLabel.text.startswith("Segment: pid ")
+    assert not panel.ui.progressBar.isHidden()
+    assert panel.ui.cancelButton.enabled and not panel.ui.runButton.enabled
+    assert not panel.ui.volumeSelector.enabled and not panel.ui.measureSegmentationButton.enabled
+    panel.run.abandon()
+
+
+@pytest.mark.parametrize("way", ["slow", "stubborn"])
+def test_cancel_ends_the_whole_tree_and_leaves_no_file(
+    fake: Any, panel: Any, window: Any, temporary: Path, application: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from SpineMeasureGui.ChildRun import ChildRun
+
+    monkeypatch.setattr(ChildRun, "GRACE_MS", 500)
+    nodes = scene_size(application)
+    fake(way)
+    wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
+    run = panel.run
+    tree = child.process_tree(int(run.process.processId()))
+    assert len(tree) >= 2 and list(temporary.iterdir())
+    panel.ui.cancelButton.click()
+    assert not panel.ui.cancelButton.enabled
+    wait_for(window, lambda: panel.run is None)
+    wait_for(window, lambda: not child.running(tree) and not list(temporary.iterdir()))
+    assert "cancelled" in panel.ui.messageLabel.text
+    assert panel.ui.runButton.enabled and panel.ui.progressBar.isHidden()
+    assert scene_size(application) == nodes and window.calls == []
+
+
+@pytest.mark.parametrize(
+    ("way", "words", "step"),
+    [
+        ("error 31 The package 'torch' is not installed.", "torch", "PyTorch module"),
+        ("error 32 The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
+        ("error 30 The weights of the model are damaged.", "damaged", "Extensions Manager"),
+        ("error 33 No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
+        ("error 16 The image looks like a CT.", "CT", "another volume"),
+        ("error 40 The outputs could not be written: No space left on device.", "No space", "Free some space"),
+        ("die", "ended by the system", "out of memory"),
+        ("silent", "without a result", "shows the spine"),
+        ("noise", "torch is not installed", "PyTorch module"),
+    ],
+)
+def test_a_failure_is_told_in_plain_words_with_a_next_step(
+    fake: Any, panel: Any, window: Any, temporary: Path, way: str, words: str, step: str
+) -> None:
+    fake(way)
+    wait_for(window, lambda: panel.run is None)
+    assert words in panel.ui.messageLabel.text.replace("&#x27;", "'") and not panel.ui.messageLabel.isHidden()
+    assert step in panel.ui.messageLabel.text.replace("&#x27;", "'")
+    assert words in panel.ui.logEdit.toPlainText()
+    assert panel.ui.runButton.enabled and panel.session is None and window.calls == []
+    wait_for(window, lambda: not list(temporary.iterdir()))
+
+
+def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: Any) -> None:
+    from types import SimpleNamespace
+
+    talk = child.Conversation(result={"warnings": ["The memory of the graphics card ran out; continued on the CPU."]})
+    panel.run = SimpleNamespace(conversation=talk, cancelled=False, abandon=lambda: None)
+    panel.onRunFinished(session, None)
+    assert "continued on the CPU" in panel.ui.messageLabel.text and panel.session is session
+    assert "continued on the CPU" in panel.ui.logEdit.toPlainText()
+
+
+def test_a_program_that_cannot_be_started_is_told(
+    fake: Any, panel: Any, window: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: "/nowhere/PythonSlicer"))
+    fake("slow")
+    wait_for(window, lambda: panel.run is None)
+    assert "could not be started" in panel.ui.messageLabel.text
+    wait_for(window, lambda: not list(temporary.iterdir()))
+
+
+def test_a_volume_that_cannot_be_measured_is_told_before_anything_is_started(
+    fake: Any, panel: Any, application: Any, temporary: Path, sample: Any
+) -> None:
+    from dataclasses import replace
+
+    flat = replace(sample.image, array=np.zeros_like(sample.image.array))
+    panel.ui.volumeSelector.setCurrentNode(add_volume(application.scene, flat, "flat"))
+    fake("slow")
+    assert panel.run is None and "same value" in panel.ui.messageLabel.text
+    assert not list(temporary.iterdir())
+
+
+def test_closing_the_scene_during_a_run_cancels_it(
+    fake: Any, panel: Any, window: Any, temporary: Path, application: Any
+) -> None:
+    fake("slow")
+    wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
+    application.scene.Clear(0)
+    wait_for(window, lambda: panel.run is None and not list(temporary.iterdir()))
+    assert panel.session is None
+
+
+def test_leaving_slicer_during_a_run_leaves_no_process_and_no_file(
+    fake: Any, panel: Any, window: Any, temporary: Path
+) -> None:
+    fake("stubborn")
+    wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
+    tree = child.process_tree(int(panel.run.process.processId()))
+    panel.cleanup()
+    wait_for(window, lambda: not child.running(tree) and not list(temporary.iterdir()))
+
+
+def test_a_script_gets_a_session_and_shows_no_window(
+    panel: Any, volume: Any, window: Any, temporary: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for_device(panel)
+    monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: sys.executable))
+    updates: list[Any] = []
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    session = panel.logic.process(volume, onUpdate=updates.append, labels=labels)
+    assert session.row(KEY).value and session.nodes.volume is volume
+    assert updates[-1].overall == 1.0
+    assert [u.overall for u in updates] == sorted(u.overall for u in updates)
+    wait_for(window, lambda: not list(temporary.iterdir()))
+    outcome: list[Any] = []
+    run = panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o), lowestDisc="C2-C3")
+    assert not run.finished
+    wait_for(window, lambda: outcome)
+    assert outcome[0] is None and outcome[1].kind == "level"
+    with pytest.raises(SpineMeasureError, match="no disc of the spine"):
+        panel.logic.process(volume, labels=labels, lowestDisc="L9-S1")
+    assert window.calls == []
+    wait_for(window, lambda: not list(temporary.iterdir()))
+
+
+def test_what_is_missing_is_installed_after_asking_with_versions_kept(
+    panel: Any, window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    class PyTorchUtilsLogic:
+        @staticmethod
+        def _getPipInstallArguments(backend: Any, version: str) -> list[str]:
+            return ["install", f"torch{version}"]
+
+    kept: list[str] = []
+
+    def ensure(requirements: Any, constraints: Any = None, **options: Any) -> None:
+        kept.append(f"{requirements} {Path(constraints).read_text() if constraints else ''}")
+
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", ensure)
+    installed = needs.installed
+    monkeypatch.setattr(needs, "installed", lambda name: None if name in ("torch", "monai") else installed(name))
+    with pytest.raises(SpineMeasureError, match="Extensions Manager"):
+        panel.logic.installNeeds()
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", type(sys)("PyTorchUtils"))
+    sys.modules["PyTorchUtils"].PyTorchUtilsLogic = PyTorchUtilsLogic  # type: ignore[attr-defined]
+    panel.logic.installNeeds()
+    assert [call[0] for call in window.calls] == ["confirmOkCancelDisplay", "executePythonModule"]
+    assert window.calls[1][1:] == ("light_the_torch", ["install", "torch>=2.4"])
+    assert "monai" in kept[-1] and f"numpy=={np.__version__}" in kept[-1]
+    window.calls.clear()
+    monkeypatch.setattr(slicer.app, "_testing", True)
+    kept.clear()
+    assert not panel.logic.installNeeds() and not kept and not window.calls
+    slicer.app._testing = False

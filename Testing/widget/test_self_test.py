@@ -1,0 +1,48 @@
+"""The module's own self-test and start, on the facade."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import pytest
+
+
+def test_self_test_of_the_module_passes(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import slicer
+
+    from Testing.widget.application import module_classes
+
+    representation = types.SimpleNamespace(self=lambda: panel)
+    module = types.SimpleNamespace(widgetRepresentation=lambda: representation)
+    monkeypatch.setattr(slicer.modules, "spinemeasure", module, raising=False)
+    panel.exit()
+    test = module_classes().SpineMeasureTest()
+    test.runTest()
+
+
+def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import slicer
+    import vtk
+
+    from Testing.widget.application import module_classes
+
+    registered: list[dict[str, Any]] = []
+    logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **source: registered.append(source))
+    data = types.ModuleType("SampleData")
+    data.SampleDataLogic = logic  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "SampleData", data)
+    parent = types.SimpleNamespace()
+    module_classes().SpineMeasure(parent)
+    assert parent.title and "href" in parent.helpText and parent.categories == ["Quantification"]
+    slicer.app._signal("startupCompleted()").emit()
+    (source,) = registered
+    assert source["uris"].startswith("file://") and source["checksums"].startswith("SHA256:")
+    assert source["sampleName"] in parent.helpText
+    names = vtk.vtkStringArray()
+    slicer.modules.terminologies.logic().GetLoadedTerminologyNames(names)
+    loaded = [names.GetValue(n) for n in range(names.GetNumberOfValues())]
+    assert loaded.count("SpineMeasure") == 1
+    module_classes().SpineMeasureLogic.loadTerminology()
+    assert names.GetNumberOfValues() == len(loaded)
