@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, cast
 
 import typer
 from rich.console import Console
@@ -28,16 +29,25 @@ app = typer.Typer(
 )
 train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 app.add_typer(train_app, name="train")
+export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
+app.add_typer(export_app, name="export")
+dicom_app = typer.Typer(no_args_is_help=True, help="Look into DICOM studies.")
+app.add_typer(dicom_app, name="dicom")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 console = Console(highlight=False)
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
+Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
+OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
 BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
+Dicom = Annotated[
+    bool, typer.Option("--dicom", help="Of a DICOM image, write DICOM SEG and SR too; they name the patient.")
+]
 Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
 
 #: What the table in the terminal shows: heading, quantity, method.
@@ -100,14 +110,30 @@ def measure(
     image: Image,
     out: Out,
     labels: Labels = None,
+    convention: Annotated[
+        str, typer.Option(help="Whose values the label map has; 'auto', or see 'conventions'.")
+    ] = "auto",
+    subregions: Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask beside its seg-vert mask.")] = None,
     device: Device = "auto",
     lowest_disc: Lowest = None,
     series: SeriesOption = None,
     bundle: BundleOption = None,
+    dicom: Dicom = False,
     json_progress: Json = False,
 ) -> None:
-    """Segment and measure an image; write labels, table, Slicer scene and picture."""
-    job = Job(image, out, labels, series, device, bundle, lowest_disc)
+    """Segment and measure an image; write labels, table, Slicer scene, picture, and DICOM objects of a DICOM image."""
+    job = Job(
+        image,
+        out,
+        labels,
+        series,
+        device,
+        bundle,
+        lowest_disc,
+        dicom=dicom,
+        convention=convention,
+        subregions=subregions,
+    )
     result = _run(job, json_progress)
     if result:
         console.print(result_table(result.measurements))
@@ -122,10 +148,12 @@ def segment(
     lowest_disc: Lowest = None,
     series: SeriesOption = None,
     bundle: BundleOption = None,
+    dicom: Dicom = False,
     json_progress: Json = False,
 ) -> None:
     """Segment an image; write labels and Slicer scene without measuring."""
-    result = _run(Job(image, out, None, series, device, bundle, lowest_disc, measure=False), json_progress)
+    job = Job(image, out, None, series, device, bundle, lowest_disc, measure=False, dicom=dicom)
+    result = _run(job, json_progress)
     if result:
         names = ", ".join(s.name for s in result.segmentation.structures)
         console.print(f"Found: {names}", soft_wrap=True)
@@ -203,6 +231,122 @@ def methods() -> None:
     for d in definitions():
         table.add_row(d.quantity, d.method, d.unit, d.text, d.source)
     console.print(table)
+
+
+@app.command()
+def conventions() -> None:
+    """Print the label maps of other programs that 'measure --labels' reads."""
+    from .segment.conventions import conventions as known
+
+    table = Table(show_lines=True)
+    for heading in ("--convention", "label map", "found by auto"):
+        table.add_column(heading, overflow="fold")
+    table.add_row("own", "labels.nii.gz of this program", "yes")
+    for c in known().values():
+        table.add_row(c.name, c.what, "yes" if c.guessed else "no")
+    console.print(table)
+
+
+@export_app.command("dicom")
+def export_dicom(
+    case: Case,
+    source: Annotated[Path, typer.Option(help="DICOM folder or file that the case was measured on.")],
+    out: OutOfCase = None,
+    series: SeriesOption = None,
+    accepted_by: Annotated[str, typer.Option(help="Who accepts the case (Family^Given): the report is VERIFIED.")] = "",
+    organization: Annotated[str, typer.Option(help="The reviewer's organisation.")] = "",
+) -> None:
+    """Write segmentation.dcm (SEG) and measurements.dcm (SR, TID 1500) of a measured case."""
+    with plain_errors():
+        from .files import atomic_folder
+        from .pipeline import read_case_on, write_dicom
+
+        volume, done = read_case_on(case, source, series)
+        with atomic_folder(out or case) as folder:
+            write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
+            names = sorted(file.name for file in folder.iterdir())
+        console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+
+
+@export_app.command("report")
+def export_report(
+    case: Case,
+    image: Annotated[Path, typer.Option(help="Image that the case was measured on.")],
+    out: OutOfCase = None,
+    series: SeriesOption = None,
+    paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
+    pdf: Annotated[bool, typer.Option("--pdf", help="A PDF too, printed by Chromium, Chrome or Edge.")] = False,
+    field: Annotated[Optional[list[str]], typer.Option(help="Fill in the head: 'Patient=Doe, Jane'.")] = None,
+    accepted_by: Annotated[str, typer.Option(help="Who accepts the values.")] = "",
+) -> None:
+    """Write report.html, report.txt (for copy and paste) and, if asked, report.pdf of a measured case."""
+    if paper.lower() not in ("a4", "letter"):
+        raise typer.BadParameter(f"'{paper}' is neither a4 nor letter.", param_hint="--paper")
+    with plain_errors():
+        from .export.report import ReportOptions
+        from .files import atomic_folder
+        from .pipeline import read_case_on, write_report_files
+
+        fields = dict(entry.partition("=")[::2] for entry in field or ())
+        options = ReportOptions(fields, accepted_by, paper.lower())
+        volume, done = read_case_on(case, image, series)
+        with atomic_folder(out or case) as folder:
+            write_report_files(folder, volume, done, options, pdf)
+            names = sorted(file.name for file in folder.iterdir())
+        console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+
+
+@dicom_app.command("list")
+def dicom_list(
+    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """List the series of a study, which of them would be measured, and why. Names no patient."""
+    with plain_errors():
+        from .dicom_listing import list_study, rows
+        from .errors import InputNotFoundError
+
+        if not study.exists():
+            raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
+        listing = list_study(study)
+        if as_json:
+            typer.echo(json.dumps({"series": rows(listing), "reason": listing.reason}, indent=1))
+            return
+        table = Table()
+        for heading in ("", "series", "description", "", "plane", "contrast", "slices", "spacing mm"):
+            table.add_column(heading, overflow="fold")
+        for row in rows(listing):
+            size = " x ".join(f"{s:.2f}" for s in cast(list[float], row["spacing_mm"]))
+            cells = [row[k] for k in ("number", "description", "modality", "plane", "contrast", "slices")]
+            name = f"{row['plane']}, localiser" if row["localiser"] else row["plane"]
+            cells[3] = name
+            table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
+        console.print(table)
+        console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
+
+
+@export_app.command("training")
+def export_training(
+    case: Case,
+    image: Annotated[Path, typer.Option(help="Image that the case was measured on.")],
+    dataset: Annotated[Path, typer.Option(help="Folder of the data set; made if it is not there.")],
+    layout: Annotated[str, typer.Option("--format", help="nnunet (version 2) or bids (a derivative).")] = "nnunet",
+    name: Annotated[str, typer.Option(help="Name of the case, letters and digits; else made from its pixels.")] = "",
+    contrast: Annotated[str, typer.Option(help="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
+    editor: Annotated[str, typer.Option(help="Who corrected the case; kept in its provenance.")] = "",
+    series: SeriesOption = None,
+) -> None:
+    """Add a corrected case to a training data set; the same case again replaces itself."""
+    if layout not in ("nnunet", "bids"):
+        raise typer.BadParameter(f"'{layout}' is neither nnunet nor bids.", param_hint="--format")
+    with plain_errors():
+        from .export.training import TrainingCase, add_to_bids, add_to_nnunet
+        from .pipeline import read_case_on
+
+        volume, done = read_case_on(case, image, series)
+        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor)
+        number = add_to_nnunet(one, dataset) if layout == "nnunet" else add_to_bids(one, dataset, contrast)
+        console.print(f"{one.identifier} is in {dataset}; cases: {number}", soft_wrap=True)
 
 
 @train_app.command("segmentation")

@@ -117,13 +117,13 @@ def is_dicom(path: Path) -> bool:
 def list_series(folder: Path) -> list[Series]:
     """Every stack of images in a DICOM folder, sub-folders included; stacks of too few slices left out.
 
-    :param folder: or one DICOM file.
+    :param folder: or one DICOM file, or a DICOMDIR.
     :raises DicomSeriesError: there is no DICOM image.
     """
     import pydicom
 
     groups: dict[str, list[Any]] = defaultdict(list)
-    files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else [folder]
+    files = _files(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom remarks on values that are not used here
         for file in files:
@@ -140,6 +140,16 @@ def list_series(folder: Path) -> list[Series]:
             )
         found = [stack for datasets in groups.values() for stack in _stacks(datasets)]
     return sorted(found, key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
+
+
+def _files(path: Path) -> Sequence[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file())
+    if path.name.upper() == "DICOMDIR":
+        from .dicom_listing import files_of_dicomdir
+
+        return files_of_dicomdir(path)
+    return [path]
 
 
 def _stacks(datasets: Sequence[Any]) -> list[Series]:

@@ -24,7 +24,8 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
 
     :param series: UID, number or (part of the) description; None for the best sagittal one.
     :return: slices along k; `meta` holds ``format``, ``modality``, ``series`` (description), ``series_chosen`` (why),
-        ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k).
+        ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k); `frames`
+        says which image each k is.
     :raises DicomSeriesError: no usable series, missing slices, damaged pixels, or a choice is needed.
     :raises TooLargeError: more than `MOST_VOXELS`.
     """
@@ -51,7 +52,7 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
         "dicom": {**chosen.header, "SOPInstanceUIDs": [frame.sop_uid for frame in frames]},
         "warnings": warnings,
     }
-    return Volume(array, LPS_TO_RAS @ affine, meta)
+    return Volume(array, LPS_TO_RAS @ affine, meta, tuple(frames))
 
 
 def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame, Frame]]]:

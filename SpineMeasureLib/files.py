@@ -24,7 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder inside `folder`; on success its files replace those of the same name there.
+    """Yield an empty temporary folder inside `folder`; on success its files replace those of the same path there.
 
     It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
     On failure, folders that were made for this are removed again.
@@ -38,8 +38,10 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder))
         yield temporary
-        for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
+        for file in sorted(path for path in temporary.rglob("*") if path.is_file()):
+            target = folder / file.relative_to(temporary)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, target)
         written = True
     except OSError as error:
         reason = error.strerror or "the disk refused it"

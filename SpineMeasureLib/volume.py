@@ -22,6 +22,8 @@ from .files import atomic_path
 if TYPE_CHECKING:
     import SimpleITK
 
+    from .dicom_series import Frame
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 #: Limits beyond which no distance of a spine can be measured, or no computer of a user holds the image.
@@ -44,11 +46,13 @@ class Volume:
     :ivar array: array[i,j,k].
     :ivar affine: 4x4 float64, voxel index (i, j, k, 1) to RAS mm.
     :ivar meta: what the source said of itself (format, modality, series description ...), no patient identity.
+    :ivar frames: of DICOM, the image of each k. They name files, and file names may name patients: never written.
     """
 
     array: NDArray[Any]
     affine: NDArray[np.float64]
     meta: dict[str, object] = field(default_factory=dict)
+    frames: tuple[Frame, ...] = field(default=(), repr=False)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import dist
 
 from ..measure.derived import Key
 from ..measure.types import Measurement
 from .state import Edit, Row, State
 
-#: An accepted value stays exactly what was accepted.
-_ROUNDING = 1e-9
+#: Values and points that differ by less come from rounding, not from another segmentation.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def remeasured(
 
 def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:
     """A row with another automatic value; what the reader edited or accepted stays."""
-    if old.automatic == automatic:
+    if _is(automatic, old.automatic) and (automatic.flags, automatic.note) == (old.automatic.flags, old.automatic.note):
         return old
     edit = old.edit
     if edit is None and old.accepted is not None and not _is(automatic, shown):
@@ -77,7 +78,9 @@ def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:
 
 
 def _is(automatic: Measurement, kept: Measurement | Edit) -> bool:
-    same_ends = (automatic.p1, automatic.p2) == (kept.p1, kept.p2)
+    """True where value and ends are the same but for rounding."""
+    ends = ((automatic.p1, kept.p1), (automatic.p2, kept.p2))
+    same_ends = all(a == b or (a is not None and b is not None and dist(a, b) < _ROUNDING) for a, b in ends)
     return same_ends and not _differ(automatic.value, kept.value)
 
 

@@ -1,8 +1,9 @@
-"""Named structures from a label map that is already there: our own, or a plain 1 vertebra / 2 disc / 3 canal map."""
+"""Named structures from a label map that is already there: our own, a plain one, or one of another program."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..anatomy import (
     CANAL_VALUE,
@@ -14,52 +15,119 @@ from ..anatomy import (
     SEMANTIC_VERTEBRA,
     USUAL_ORDER,
     VERTEBRA_ORDER,
+    Kind,
     Tissue,
     vertebra_value,
 )
 from ..errors import NothingFoundError, UnreadableInputError
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
+from .conventions import Convention, guess, named, tissues_of, translate
 from .instances import list_structures, name_structures, rename
-from .split import split_vertebrae
+from .split import lumen_behind, split_vertebrae
 
 _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
 }
+_VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
 _SEMANTIC_VALUES = {SEMANTIC_VERTEBRA, SEMANTIC_DISC, SEMANTIC_CANAL}
 
 
-def segmentation_from_labels(labels: Volume, *, lowest_disc: str | None = None) -> SpineSegmentation:
+def segmentation_from_labels(
+    labels: Volume,
+    *,
+    lowest_disc: str | None = None,
+    convention: str = "auto",
+    subregions: Volume | None = None,
+) -> SpineSegmentation:
     """Read a label map as a segmentation.
 
-    Maps with our own values (`anatomy.py`) keep their names. Maps of 1 vertebra, 2 disc, 3 canal are separated and
-    named; they show no sacrum, so the levels stay unverified unless `lowest_disc` names one.
+    Maps with our own values (`anatomy.py`) keep their names, those of other programs (`conventions.py`) get them. Maps
+    of 1 vertebra, 2 disc, 3 canal are separated and named; they show no sacrum, so the levels stay unverified unless
+    `lowest_disc` names one.
 
+    :param convention: ``"auto"``, ``"own"`` or a name of `conventions.conventions`.
+    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`.
     :raises NothingFoundError: the map holds no disc and no vertebra.
-    :raises UnreadableInputError: its values are those of neither convention.
+    :raises UnreadableInputError: its values are those of no convention, of several, or not those of the named one.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     array = labels.array
     values = {float(v) for v in np.unique(array)} - {0.0}
     if not values:
         raise NothingFoundError("The label map is empty.", "Choose the label map of this image.")
-    if values <= _SEMANTIC_VALUES:
+    if convention == "auto" and values <= _SEMANTIC_VALUES:
         return _from_semantic(labels, lowest_disc)
+    if convention == "own":
+        _check_own(values)
+        followed = None
+    else:
+        followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
+    if followed and followed.tissues:
+        return _from_tissues(labels, followed, lowest_disc)
+    warnings: tuple[str, ...] = ()
+    own = array.astype(np.uint8)
+    if followed:
+        own, warnings = _from_other(labels, followed, subregions)
+    return _named(own, labels.affine, lowest_disc, warnings)
+
+
+def _check_own(values: set[float]) -> None:
     if not values <= _OWN_VALUES:
         strange = ", ".join(f"{v:g}" for v in sorted(values - _OWN_VALUES)[:5])
         raise UnreadableInputError(
-            f"The label map holds values of no known convention ({strange}).",
-            "Use 1 vertebra, 2 disc, 3 canal, or a labels.nii.gz written by this program.",
+            f"The label map holds values that this program does not write ({strange}).", "Choose another --convention."
         )
-    own = array.astype(np.uint8)
+
+
+def _named(
+    own: NDArray[np.uint8], affine: NDArray[np.float64], lowest_disc: str | None, warnings: tuple[str, ...]
+) -> SpineSegmentation:
+    values = {float(v) for v in np.unique(own)}
     order = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER or _present(values, n)]
-    structures = list_structures(own, labels.affine, tuple(order))
-    segmentation = SpineSegmentation(own, labels.affine, structures, True, "labels")
+    structures = list_structures(own, affine, tuple(order))
+    if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
+        raise NothingFoundError(
+            "The label map holds no disc and no vertebra.", "Choose the label map of this image and its --convention."
+        )
+    segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
     return rename(segmentation, lowest_disc) if lowest_disc else segmentation
 
 
 def _present(values: set[float], vertebra: str) -> bool:
     return any(vertebra_value(vertebra) + offset in values for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET))
+
+
+def _from_other(
+    labels: Volume, convention: Convention, subregions: Volume | None
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Our own values, vertebrae divided into body and arch; warnings."""
+    own = translate(labels.array, labels.affine, convention)
+    vertebra = np.isin(own, _VERTEBRA_VALUES)
+    warnings: list[str] = []
+    if subregions is not None:
+        tissue = tissues_of(subregions.array, named("spineps-spine"))
+        for kind, value in ((Tissue.CANAL, CANAL_VALUE), (Tissue.CORD, CORD_VALUE)):
+            own[(tissue == kind) & (own == 0)] = value
+        posterior = vertebra & (tissue == Tissue.POSTERIOR)
+    else:
+        canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
+        if not canal.any():
+            canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), labels.affine)
+        if not canal.any():
+            warnings.append("The label map shows neither canal nor arches: each vertebra was taken for a body.")
+        posterior = split_vertebrae(vertebra, canal, labels.affine)[1]
+    own[posterior] += POSTERIOR_OFFSET
+    return own, tuple(warnings)
+
+
+def _from_tissues(labels: Volume, convention: Convention, lowest_disc: str | None) -> SpineSegmentation:
+    tissue = tissues_of(labels.array, convention)
+    if convention.whole:
+        lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
+        posterior = split_vertebrae(tissue == Tissue.BODY, lumen, labels.affine)[1]
+        tissue[posterior] = Tissue.POSTERIOR
+    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc)
 
 
 def _from_semantic(labels: Volume, lowest_disc: str | None) -> SpineSegmentation:

@@ -13,6 +13,11 @@ _HALF_WIDTH_MM = 5.0
 _SMOOTHING_MM = 3.0
 #: A piece in front of the wall smaller than this is a stray part of an arch or facet, not a body.
 _SMALLEST_BODY_MM3 = 600.0
+#: Between body and arch lies a gap of at least this length, in the slices near the middle.
+_LEAST_GAP_MM = 4.0
+#: A row whose front lies this far behind that of the rows around it shows an arch only.
+_SET_BACK_MM = 10.0
+_AROUND_MM = 40.0
 
 
 def anatomical_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -72,3 +77,37 @@ def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.floa
     wall = np.interp(np.arange(lumen.shape[2]), found, np.nanmedian(front[:, found], axis=0))
     wall = ndimage.median_filter(wall, size=2 * round(_SMOOTHING_MM / spacing[2]) + 1)
     return ndimage.gaussian_filter1d(wall, _SMOOTHING_MM / spacing[2])
+
+
+def lumen_behind(bone: Mask, affine: NDArray[np.float64]) -> Mask:
+    """A stand-in for the canal where none is segmented: the voxels right behind bodies and discs, near the middle.
+
+    :param bone: bool array[i,j,k], whole vertebrae, with discs and sacrum where they are known.
+    :param affine: 4x4, voxel index to RAS mm.
+    :return: bool array[i,j,k], empty where no slice shows an arch behind a gap.
+    """
+    found = np.zeros_like(bone)
+    axes, _ = anatomical_axes(affine)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
+    ordered, lumen = to_ras_order(bone, affine), to_ras_order(found, affine)
+    fronts = np.full(ordered.shape[2], np.nan)
+    backs: list[tuple[int, int, int]] = []
+    arches = 0
+    for row in np.flatnonzero(ordered.any(axis=(0, 1))):
+        section = ordered[:, :, row]
+        centre = np.median(np.flatnonzero(section.any(axis=1)))
+        fronts[row] = np.flatnonzero(section.any(axis=0))[-1]
+        for place in np.flatnonzero(np.abs(np.arange(len(section)) - centre) * spacing[0] <= _HALF_WIDTH_MM):
+            filled = np.flatnonzero(section[place])[::-1]
+            gaps = np.flatnonzero(-np.diff(filled) * spacing[1] > _LEAST_GAP_MM)
+            arches += len(gaps) > 0
+            if len(filled) and filled[0] * spacing[1] >= fronts[row] * spacing[1] - _SET_BACK_MM:
+                backs.append((int(place), int(filled[gaps[0]] if len(gaps) else filled[-1]), int(row)))
+    if not arches:
+        return found
+    around = round(_AROUND_MM / spacing[2] / 2)
+    for slice_, back, height in backs:
+        usual = np.nanmedian(fronts[max(0, height - around) : height + around + 1])
+        if back > 0 and (usual - fronts[height]) * spacing[1] <= _SET_BACK_MM:
+            lumen[slice_, back - 1, height] = True
+    return found

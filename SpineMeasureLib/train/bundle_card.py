@@ -138,7 +138,9 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         f"## Cross-validated by patient on lumbar_t2_space ({scores['patients']} patients, real)",
         "",
         "Each patient was scored by a model that never saw it, at the image's full resolution. These models saw "
-        "lumbar_t2_space and cervical_t2 alone, under the same time budget.",
+        "lumbar_t2_space and cervical_t2 alone; minutes "
+        f"{', '.join(f'{m:g}' for m in scores['minutes_of_folds'])}, steps "
+        f"{', '.join(map(str, scores['steps_of_folds']))}.",
         "",
         "| Dice | mean | 95 % interval | worst patient |",
         "|---|---|---|---|",
@@ -171,7 +173,6 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "- No labelled cervical or thoracic bone or disc was available: results there are extrapolation.",
         "- T1 and STIR were imitated by contrast augmentation, never seen.",
         "- Implants, tumours and fractures with canal compromise were not labelled in any training case.",
-        "- Outlines lie a little outside the experts' (positive bias of heights and canal AP above).",
         "",
     ]
     return "\n".join(lines)

@@ -100,4 +100,9 @@ def cross_validate(plan: Plan, test: list[list[str]], progress: Progress = silen
         for patient in patients:
             progress("score", len(scores) / sum(map(len, test)), patient)
             scores += score_folder(plan.data / CROSS_VALIDATED, [patient], network, device)
-    return write_scores(scores, plan.work, "cross_validation")
+    logs = [json.loads(_checkpoint(plan, str(n)).with_suffix(".json").read_text()) for n in range(len(test))]
+    budgets: dict[str, object] = {
+        "minutes_of_folds": [log["options"]["minutes"] for log in logs],
+        "steps_of_folds": [log["steps"] for log in logs],
+    }
+    return write_scores(scores, plan.work, "cross_validation", budgets)

@@ -15,9 +15,12 @@ from .evaluate import COMPARED, CaseScore
 STRUCTURES = ("vertebra", "disc", "canal")
 
 
-def write_scores(scores: Sequence[CaseScore], folder: Path, name: str) -> dict[str, object]:
+def write_scores(
+    scores: Sequence[CaseScore], folder: Path, name: str, about: dict[str, object] | None = None
+) -> dict[str, object]:
     """Write ``<name>_patients.csv``, ``<name>_values.csv``, ``<name>_summary.json`` and Bland-Altman plots.
 
+    :param about: what else belongs in the summary.
     :return: the summary: mean Dice with 95 % bootstrap intervals, detection, agreement per quantity.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +37,7 @@ def write_scores(scores: Sequence[CaseScore], folder: Path, name: str) -> dict[s
         writer.writerow(["patient", "level", "quantity", "model", "expert"])
         for score in scores:
             writer.writerows([score.patient, lv, q, f"{a:.3f}", f"{b:.3f}"] for lv, q, a, b in score.pairs)
-    summary = summarise(scores)
+    summary = {**summarise(scores), **(about or {})}
     (folder / f"{name}_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     for quantity, _ in COMPARED:
         x, y = _paired(scores, quantity)

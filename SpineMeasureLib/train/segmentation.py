@@ -27,17 +27,17 @@ _AVERAGE_DECAY = 0.995
 #: structures fast, but with it discs come out 15 % too large.
 _LIGHT_FROM = 0.6
 LIGHT = Augmentation(
-    thick_slices=0.12,
-    scale=1.15,
-    rotation_deg=7.0,
-    low_resolution=0.15,
-    gamma=0.4,
-    inversion=0.05,
-    curve=0.1,
-    tissue_contrast=0.15,
-    bias_field=0.3,
-    noise=0.25,
-    field_cut=0.1,
+    thick_slices=0.1,
+    scale=1.12,
+    rotation_deg=6.0,
+    low_resolution=0.1,
+    gamma=0.3,
+    inversion=0.03,
+    curve=0.05,
+    tissue_contrast=0.0,
+    bias_field=0.2,
+    noise=0.15,
+    field_cut=0.03,
 )
 _SAVE_EVERY_S = 120.0
 

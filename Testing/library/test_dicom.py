@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from SpineMeasureLib.dicom_listing import list_study, rows
 from SpineMeasureLib.dicom_series import list_series
 from SpineMeasureLib.errors import DicomSeriesError, ModalityError
 from SpineMeasureLib.volume import Volume, check_mri, read_volume
@@ -206,3 +207,44 @@ def test_an_enhanced_file_is_read_with_its_frames_sorted(tmp_path: Path) -> None
     volume: Volume = read_volume(path)
     assert np.array_equal(volume.array, pixels.transpose(2, 1, 0))
     np.testing.assert_allclose(volume.affine, expected_affine(SAGITTAL), atol=1e-5)
+
+
+def test_a_study_is_listed_with_plane_contrast_and_choice(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesNumber=2, SeriesDescription="t1_tse_sag")
+    write_series(tmp_path, SeriesNumber=3, SeriesDescription="t2_tse_sag")
+    write_series(tmp_path, SeriesNumber=4, SeriesDescription="t2_tirm_sag")
+    write_series(tmp_path, count=20, axes=AXIAL, SeriesNumber=5, SeriesDescription="t2 fs tra")
+    write_series(tmp_path, SeriesNumber=6, SeriesDescription="tse", RepetitionTime=600, EchoTime=10)
+    listing = list_study(tmp_path)
+    told = [(r["number"], r["plane"], r["contrast"], r["slices"], r["chosen"]) for r in rows(listing)]
+    assert told == [
+        ("2", "sagittal", "T1", 6, False),
+        ("3", "sagittal", "T2", 6, True),
+        ("4", "sagittal", "STIR", 6, False),
+        ("5", "axial", "T2 FS", 20, False),
+        ("6", "sagittal", "T1?", 6, False),
+    ]
+    assert "T2 first" in listing.reason
+    assert "Doe" not in str(rows(listing)) and "secret-7" not in str(rows(listing))
+
+
+def test_a_listing_says_what_to_do_where_nothing_can_be_chosen(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesNumber=2, SeriesDescription="t2 sag upper")
+    write_series(tmp_path, SeriesNumber=3, SeriesDescription="t2 sag lower")
+    listing = list_study(tmp_path)
+    assert listing.chosen is None
+    assert "--series" in listing.reason
+
+
+def test_a_dicomdir_leads_to_its_images(tmp_path: Path) -> None:
+    from pydicom.fileset import FileSet
+
+    pixels = write_series(tmp_path / "loose", StudyDate="20250101", StudyTime="1200", StudyID="1", AccessionNumber="")
+    media = FileSet()
+    for file in sorted((tmp_path / "loose").iterdir()):
+        media.add(file)
+    media.write(tmp_path / "disc")
+    write_series(tmp_path / "disc" / "not-in-the-directory", SeriesNumber=9)
+    directory = tmp_path / "disc" / "DICOMDIR"
+    assert len(list_study(directory).series) == 1
+    assert np.array_equal(read_volume(directory).array, pixels.transpose(2, 1, 0))

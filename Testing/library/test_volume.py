@@ -89,3 +89,23 @@ def test_a_real_scan_is_read_as_another_reader_reads_it(data_folder: Path) -> No
     ours, theirs = read_volume(path), nibabel.load(path)
     np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-4)
     assert np.array_equal(ours.array, np.asarray(theirs.dataobj))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize("flips", [(), (0,), (1, 2)])
+def test_labels_stored_in_another_order_are_brought_to_the_image(
+    order: tuple[int, int, int], flips: tuple[int, ...]
+) -> None:
+    from SpineMeasureLib.pipeline import on_grid_of
+
+    rng = np.random.default_rng(1)
+    affine = np.diag([0.5, 0.6, 4.0, 1.0])
+    affine[:3, 3] = [-20, 30, 5]
+    image = Volume(rng.integers(0, 9, (5, 6, 7)), affine)
+    index = np.eye(4)[:, [*order, 3]]  # stored index to image index
+    for axis in flips:
+        index[order[axis]] *= -1
+        index[order[axis], 3] = image.array.shape[order[axis]] - 1
+    stored = np.flip(image.array.transpose(order), flips)
+    back = on_grid_of(image, Volume(stored, affine @ index))
+    assert np.array_equal(back.array, image.array)

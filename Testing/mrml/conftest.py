@@ -160,6 +160,16 @@ def phantom() -> tuple[SpineSegmentation, list[Measurement]]:
     return segmentation, measure(segmentation)
 
 
+@pytest.fixture(scope="session")
+def small() -> tuple[SpineSegmentation, list[Measurement]]:
+    """L4 to sacrum on a coarse grid: quick to measure again."""
+    from SpineMeasureLib.measure import measure
+    from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    segmentation = voxelise(lumbar(upper="L4"), Grid((4.0, 1.0, 1.0)))
+    return segmentation, measure(segmentation)
+
+
 @pytest.fixture
 def session(scene: Any, phantom: tuple[SpineSegmentation, list[Measurement]]) -> Iterator[Any]:
     """The review of the phantom."""

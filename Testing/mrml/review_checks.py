@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.measure.derived import derive, inputs_of
+from SpineMeasureLib.review.images import image_data, labels_of, matrix_of
 from SpineMeasureLib.review.lines import editable
 from SpineMeasureLib.review.segments import name_of, segments_of, tag
 
@@ -29,11 +30,13 @@ def moved(session: Any, key: Any, mm: float = 2.0) -> tuple[Any, Any]:
 
 
 def delete(node: Any) -> None:
-    """Delete a node as the user does in Slicer's Data module, with its place in the tree."""
+    """Delete a node as Slicer does: its item in the tree goes with it, which a scene without windows leaves."""
     import slicer
 
-    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
-    assert tree.RemoveItem(tree.GetItemByDataNode(node))
+    scene = node.GetScene()
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    assert tree.RemoveItem(tree.GetItemByDataNode(node), False, False)
+    scene.RemoveNode(node)
 
 
 def cells(table: Any) -> dict[tuple[str, ...], dict[str, Any]]:
@@ -84,7 +87,7 @@ def check_case(session: Any) -> None:
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     for key, line in nodes.lines.items():
         assert tree.GetItemName(tree.GetItemParent(tree.GetItemByDataNode(line))) == key[0]
-    assert session._case.record.read() == session._state
+    assert session._editor.case.record.read() == session._state
 
 
 def check_row(session: Any, key: Any, row: Any) -> None:
@@ -120,3 +123,47 @@ def check_line(session: Any, line: Any, row: Any) -> None:
     assert line.GetName().startswith(row.level + " ")
     automatic = session.automatic(row.key)
     assert json.loads(line.GetAttribute(f"{ATTRIBUTE}automaticValue").replace("None", "null")) == automatic.value
+
+
+def facts(session: Any) -> list[Any]:
+    """Everything of all rows, as JSON understands it."""
+    found = []
+    table = cells(session.nodes.table)
+    for m in session.rows:
+        automatic, difference = session.automatic(m.key), session.difference(m.key)
+        reviewer = table[m.key]["reviewer"]
+        found.append(
+            [m.key, m.value, m.p1, m.p2, m.flags, m.note, session.status(m.key), automatic.value, difference, reviewer]
+        )
+    return json.loads(json.dumps(found))
+
+
+def paint(node: Any, segment: str, change: Any) -> None:
+    """Change the voxels of a segment as Segment Editor does: `change` gets bool array[i,j,k] and returns another."""
+    import slicer
+
+    image = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segment, image)
+    labels = labels_of(image)
+    painted = image_data(change(labels.array > 0).astype(np.uint8), slicer.vtkOrientedImageData)
+    painted.SetGeometryFromImageToWorldMatrix(matrix_of(labels.affine))
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    assert logic.SetBinaryLabelmapToSegment(painted, node, segment)
+
+
+def thinner(mask: np.ndarray) -> np.ndarray:
+    """The uppermost voxel of every column less (k runs upwards)."""
+    return mask & np.roll(mask, -1, axis=2)
+
+
+def add_segment(node: Any, name: str, mask: np.ndarray, affine: np.ndarray, label: int = 1) -> None:
+    """A segment of its own, as other programs write them."""
+    import slicer
+
+    labelmap = image_data(mask.astype(np.uint8) * label, slicer.vtkOrientedImageData)
+    labelmap.SetGeometryFromImageToWorldMatrix(matrix_of(affine))
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetLabelValue(label)
+    segment.AddRepresentation("Binary labelmap", labelmap)
+    node.GetSegmentation().AddSegment(segment)

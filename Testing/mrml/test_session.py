@@ -318,7 +318,7 @@ def test_a_closed_session_leaves_no_observer_and_changes_nothing(session: Any) -
     line = session.line(MIDDLE)
     before = session.row(MIDDLE)
     session.close()
-    assert len(session._observers) == 0
+    assert len(session._editor.observers) == 0
     line.SetNthControlPointPositionWorld(1, 1, 2, 3)
     assert session.row(MIDDLE) == before
     with pytest.raises(SpineMeasureError, match="closed"):

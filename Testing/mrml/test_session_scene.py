@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from review_checks import ATTRIBUTE, cells, check_case, delete, ends, moved
+from review_checks import ATTRIBUTE, check_case, delete, ends, facts, moved
 
 from SpineMeasureLib.errors import NothingFoundError, UnreadableInputError
 
@@ -40,19 +40,6 @@ def reopened(scene: Any, path: Path) -> Any:
     return found[0]
 
 
-def facts(session: Any) -> list[Any]:
-    """Everything of all rows, as JSON understands it."""
-    found = []
-    table = cells(session.nodes.table)
-    for m in session.rows:
-        automatic, difference = session.automatic(m.key), session.difference(m.key)
-        reviewer = table[m.key]["reviewer"]
-        found.append(
-            [m.key, m.value, m.p1, m.p2, m.flags, m.note, session.status(m.key), automatic.value, difference, reviewer]
-        )
-    return json.loads(json.dumps(found))
-
-
 def test_everything_is_linked_again_when_the_scene_is_reopened(session: Any, scene: Any, tmp_path: Path) -> None:
     review(session)
     state, before = session._state, facts(session)
@@ -70,8 +57,7 @@ def test_everything_is_linked_again_when_the_scene_is_reopened(session: Any, sce
 _FIND = """
 import json, sys
 sys.path[:0] = sys.argv[2:]
-from test_session_scene import facts
-from review_checks import check_case
+from review_checks import check_case, facts
 from SpineMeasureLib.review.app import mrml_application
 from SpineMeasureLib.review.session import Session
 scene = mrml_application().scene
@@ -155,7 +141,7 @@ def test_closing_the_scene_ends_the_session_quietly(session: Any, scene: Any, wr
         scene.Clear(0)
     else:
         assert scene.ReadFromMRB(str(written / "scene.mrb"), True)
-    assert not told and len(session._observers) == 0
+    assert not told and len(session._editor.observers) == 0
     assert not session.undo()
 
 
@@ -196,7 +182,7 @@ def test_deleting_the_folder_of_a_level_deletes_its_lines_only(session: Any, sce
 def test_deleting_other_nodes_is_survived(session: Any, scene: Any) -> None:
     nodes = session.nodes
     for node in (nodes.table, nodes.volume, nodes.segmentation):
-        scene.RemoveNode(node)
+        delete(node)
         session.set_line(MIDDLE, *moved(session, MIDDLE, 0.5))
         session.shift_levels(-1)
         session.undo()
@@ -219,7 +205,7 @@ def test_a_deleted_table_is_made_anew_when_the_case_is_found_again(session: Any,
 
 def test_deleting_the_hidden_node_ends_the_session(session: Any, scene: Any) -> None:
     scene.RemoveNode(session.nodes.case)
-    assert len(session._observers) == 0
+    assert len(session._editor.observers) == 0
     session.line(MIDDLE).SetNthControlPointPositionWorld(1, 1, 2, 3)
 
 

@@ -7,31 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from review_checks import check_case, moved
+from review_checks import add_segment, check_case, moved, paint, thinner
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError
-from SpineMeasureLib.measure.types import Measurement
-from SpineMeasureLib.review.images import image_data, labels_of, matrix_of
 from SpineMeasureLib.review.recognise import recognised, structure_of_name
 from SpineMeasureLib.review.segments import add_segmentation, segments_of, tag
-from SpineMeasureLib.segmentation import SpineSegmentation
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 ANTERIOR = ("L4-L5", "disc_height_anterior", "chord10")
 MEAN3 = ("L4-L5", "disc_height_mean", "mean3")
 AREA = ("L4-L5", "disc_area", "area")
 HEIGHTS = (ANTERIOR[1:], MIDDLE[1:], ("disc_height_posterior", "chord90"))
-
-
-@pytest.fixture(scope="module")
-def small() -> tuple[SpineSegmentation, list[Measurement]]:
-    """L4 to sacrum on a coarse grid: quick to measure again."""
-    from SpineMeasureLib.measure import measure
-    from Testing.library.phantoms import Grid, lumbar, voxelise
-
-    segmentation = voxelise(lumbar(upper="L4"), Grid((4.0, 1.0, 1.0)))
-    return segmentation, measure(segmentation)
 
 
 @pytest.fixture
@@ -41,24 +28,6 @@ def session(scene: Any, small: Any) -> Iterator[Any]:
     made = Session.build(scene, None, *small)
     yield made
     made.close()
-
-
-def paint(node: Any, segment: str, change: Any) -> None:
-    """Change the voxels of a segment as Segment Editor does: `change` gets bool array[i,j,k] and returns another."""
-    import slicer
-
-    image = slicer.vtkOrientedImageData()
-    node.GetBinaryLabelmapRepresentation(segment, image)
-    labels = labels_of(image)
-    painted = image_data(change(labels.array > 0).astype(np.uint8), slicer.vtkOrientedImageData)
-    painted.SetGeometryFromImageToWorldMatrix(matrix_of(labels.affine))
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    assert logic.SetBinaryLabelmapToSegment(painted, node, segment)
-
-
-def thinner(mask: np.ndarray) -> np.ndarray:
-    """The uppermost voxel of every column less (k runs upwards)."""
-    return mask & np.roll(mask, -1, axis=2)
 
 
 def test_the_segmentation_is_read_back_voxel_for_voxel(session: Any, small: Any) -> None:
@@ -208,18 +177,6 @@ def test_lordosis_is_there_when_the_names_say_so(scene: Any) -> None:
     assert session.row(key).value == pytest.approx(before.value)
     check_case(session)
     session.close()
-
-
-def add_segment(node: Any, name: str, mask: np.ndarray, affine: np.ndarray, label: int = 1) -> None:
-    import slicer
-
-    labelmap = image_data(mask.astype(np.uint8) * label, slicer.vtkOrientedImageData)
-    labelmap.SetGeometryFromImageToWorldMatrix(matrix_of(affine))
-    segment = slicer.vtkSegment()
-    segment.SetName(name)
-    segment.SetLabelValue(label)
-    segment.AddRepresentation("Binary labelmap", labelmap)
-    node.GetSegmentation().AddSegment(segment)
 
 
 def foreign(scene: Any, small: Any, naming: Any) -> Any:

@@ -1,0 +1,55 @@
+"""HTML to PDF, by the browser that the computer has."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ..errors import DependencyError, OutputError
+from ..files import atomic_path
+
+#: Programs of the Chromium family by the names they have on Linux, Windows and macOS.
+_BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+    "microsoft-edge",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
+)
+_SECONDS = 120
+
+
+def find_browser() -> str | None:
+    """A browser that prints without a window; None where there is none."""
+    return next((found for name in _BROWSERS if (found := shutil.which(name))), None)
+
+
+def write_pdf(page: Path, path: Path) -> None:
+    """Print an HTML page to PDF, on the paper that its style sheet names.
+
+    :raises DependencyError: there is no browser that can.
+    :raises OutputError: it failed, or the file cannot be written.
+    """
+    browser = find_browser()
+    if browser is None:
+        raise DependencyError(
+            "There is no Chromium, Chrome or Edge to make the PDF with.", "Open report.html in a browser and print it."
+        )
+    with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as profile:
+        # The page is our own and has no scripts, so that it needs no sandbox, which containers do not allow.
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+        command += [f"--user-data-dir={profile}", f"--print-to-pdf={temporary}", page.resolve().as_uri()]
+        try:
+            subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise OutputError("The browser did not print the PDF.", "Open report.html and print it.") from error
+        if not temporary.is_file() or temporary.read_bytes()[:5] != b"%PDF-":
+            raise OutputError("The browser did not print the PDF.", "Open report.html and print it.")

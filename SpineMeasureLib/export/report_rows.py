@@ -1,0 +1,120 @@
+"""What the report says of each value: which rows, in which order, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..measure.definitions import definition
+from ..measure.flags import in_words
+from ..measure.types import Measurement
+
+Column = tuple[str, str, str]
+
+#: Summary of the discs: heading, quantity, method.
+SUMMARY: tuple[Column, ...] = (
+    ("anterior", "disc_height_anterior", "chord10"),
+    ("middle", "disc_height_middle", "chord50"),
+    ("posterior", "disc_height_posterior", "chord90"),
+    ("AP depth", "disc_depth", "depth50"),
+    ("index", "disc_height_index", "dhi_mean3"),
+    ("wedge", "disc_wedge", "wedge"),
+    ("slip", "listhesis", "posterior_corners"),
+    ("at disc", "canal_ap", "disc_level"),
+    ("least", "canal_ap_minimum", "within_5mm"),
+)
+
+#: Rows of one disc level, in this order, where they are measured.
+LEVEL: tuple[tuple[str, str], ...] = (
+    *((quantity, method) for _, quantity, method in SUMMARY[:5]),
+    ("disc_height_mean", "mean3"),
+    ("disc_wedge", "wedge"),
+    ("segmental_angle", "cobb"),
+    ("listhesis", "posterior_corners"),
+    ("canal_ap", "disc_level"),
+    ("canal_ap_minimum", "within_5mm"),
+    ("canal_area", "disc_level"),
+    ("canal_compression", "1-mi/mean(ma,mb)"),
+    ("cord_ap", "disc_level"),
+    ("cord_area", "disc_level"),
+    ("cord_compression", "1-mi/mean(ma,mb)"),
+)
+
+#: Summary of the vertebrae.
+BODIES: tuple[Column, ...] = (
+    ("anterior", "body_height_anterior", "corner"),
+    ("middle", "body_height_middle", "chord50"),
+    ("posterior", "body_height_posterior", "corner"),
+    ("AP depth", "body_depth", "depth50"),
+    ("wedge ratio", "body_wedge_ratio", "anterior_posterior"),
+    ("crush ratio", "body_crush_ratio", "posterior_neighbours"),
+    ("canal AP", "canal_ap", "mid_vertebral"),
+    ("Torg-Pavlov", "torg_pavlov_ratio", "canal_body"),
+)
+
+_ALIGNMENT = ("lordosis", "kyphosis")
+_UNITS = {"ratio": "", "deg": "\u00b0", "mm2": "mm\u00b2", "mm3": "mm\u00b3"}
+#: Said once at the head of the report, or by the empty cell itself, or by the mark of an edited value.
+_SAID_ELSEWHERE = ("level_unverified", "not_measurable", "edited")
+
+
+def disc_levels(measurements: Iterable[Measurement]) -> list[str]:
+    """Disc levels from head to sacrum."""
+    return list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
+
+
+def body_levels(measurements: Iterable[Measurement]) -> list[str]:
+    """Vertebrae from head to sacrum."""
+    return list(dict.fromkeys(m.level for m in measurements if m.quantity == "body_height_middle"))
+
+
+def alignment(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Regional angles."""
+    return [m for m in measurements if m.quantity in _ALIGNMENT]
+
+
+def shown(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Every row that the report prints, in the order of printing."""
+    by_key = {m.key: m for m in measurements}
+    keys = [(level, *row) for level in disc_levels(measurements) for row in LEVEL]
+    keys += [(level, q, m) for level in body_levels(measurements) for _, q, m in BODIES]
+    return [by_key[key] for key in keys if key in by_key] + alignment(measurements)
+
+
+def number(value: float | None, unit: str) -> str:
+    """A value as the report prints it: ratios with two decimals, areas and volumes with none, others with one."""
+    if value is None:
+        return "\u2013"
+    digits = {"ratio": 2, "mm2": 0, "mm3": 0}.get(unit, 1)
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("-") and not float(text) else text
+
+
+def unit_text(unit: str) -> str:
+    """A unit as the report prints it."""
+    return _UNITS.get(unit, unit)
+
+
+def automatic_value(m: Measurement) -> float | None:
+    """The value of the program, where a person moved the line the one before."""
+    return m.automatic.value if m.automatic else m.value
+
+
+def accepted_value(m: Measurement) -> float | None:
+    """The value that a person moved or accepted; None of a row that nobody looked at."""
+    return m.value if m.source in ("edited", "accepted") else None
+
+
+def remarks(measurements: Iterable[Measurement | None]) -> str:
+    """Flags in words, each once."""
+    flags = dict.fromkeys(flag for m in measurements if m for flag in m.flags if flag not in _SAID_ELSEWHERE)
+    return "; ".join(in_words(flag) for flag in flags)
+
+
+def reasons(measurements: Iterable[Measurement]) -> list[str]:
+    """Why values are missing, each reason once with what it is that is missing."""
+    missing: dict[str, list[str]] = {}
+    for m in measurements:
+        if m.value is None:
+            title = definition(m.quantity, m.method).title
+            missing.setdefault(m.note or "not measurable", []).append(title[0].lower() + title[1:])
+    return [f"{', '.join(titles)}: {reason}" for reason, titles in missing.items()]

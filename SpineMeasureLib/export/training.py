@@ -1,0 +1,199 @@
+"""Corrected cases as training data: an nnU-Net v2 data set of tissues, or a BIDS derivative with level names.
+
+Layouts: nnU-Net v2, documentation/dataset_format.md; BIDS 1.10, "Imaging data type: segmentations" (derivatives).
+Nothing of the source but voxels and geometry is written: no file name, no header, no UID.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..anatomy import Kind, Tissue, all_structures
+from ..errors import OutputError
+from ..files import atomic_folder
+from ..measure.types import Measurement
+from ..segmentation import SpineSegmentation
+from ..volume import Volume, write_volume
+from .runinfo import versions
+
+_TISSUE_OF = {
+    Kind.BODY: Tissue.BODY,
+    Kind.POSTERIOR: Tissue.POSTERIOR,
+    Kind.DISC: Tissue.DISC,
+    Kind.CANAL: Tissue.CANAL,
+    Kind.CORD: Tissue.CORD,
+    Kind.SACRUM: Tissue.SACRUM,
+}
+_BIDS_VERSION = "1.10.0"
+_SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """One corrected case.
+
+    :ivar name: letters and digits; empty for one made from the voxels.
+    :ivar editor: who corrected it.
+    """
+
+    volume: Volume
+    segmentation: SpineSegmentation
+    measurements: Sequence[Measurement]
+    name: str = ""
+    editor: str = ""
+
+    @cached_property
+    def identifier(self) -> str:
+        """The given name, or ``"case"`` and the start of the SHA-256 of voxels and geometry: the same image, the same.
+
+        :raises OutputError: the given name has other signs than letters and digits.
+        """
+        if self.name:
+            if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
+                raise OutputError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
+            return self.name
+        digest = hashlib.sha256(np.ascontiguousarray(self.volume.array).tobytes())
+        digest.update(np.round(self.volume.affine, 4).tobytes())
+        return f"case{digest.hexdigest()[:10]}"
+
+    def tissues(self) -> NDArray[np.uint8]:
+        """Array[i,j,k] of `anatomy.Tissue` values: what the segmentation model learns."""
+        table = np.zeros(256, np.uint8)
+        for s in self.segmentation.structures:
+            table[s.value] = _TISSUE_OF[s.kind]
+        found: NDArray[np.uint8] = table[self.segmentation.labels]
+        return found
+
+    def provenance(self) -> dict[str, object]:
+        """What made the labels and what a person changed."""
+        labels = np.ascontiguousarray(self.segmentation.labels)
+        edited = [
+            {
+                "level": m.level,
+                "quantity": m.quantity,
+                "method": m.method,
+                "unit": m.unit,
+                "automatic": m.automatic.value if m.automatic else None,
+                "edited": m.value,
+            }
+            for m in self.measurements
+            if m.automatic is not None
+        ]
+        source = self.segmentation.provenance
+        return {
+            "made_by": {k: v for k, v in source.items() if k.startswith("model")} or "label map given by the user",
+            "editor": self.editor,
+            "edited_lines": edited,
+            "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
+            "levels_verified": self.segmentation.level_verified,
+            "levels_from": self.segmentation.anchor,
+            "versions": versions(),
+        }
+
+
+def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
+    """Add a case to imagesTr and labelsTr (tissues) and write dataset.json; the same case again replaces itself.
+
+    :param folder: the data set, usually named ``DatasetNNN_Name``.
+    :return: number of cases in the data set.
+    :raises OutputError: the folder holds a data set with other labels, or cannot be written to.
+    """
+    labels = {tissue.name.lower(): int(tissue) for tissue in Tissue}
+    stated = _json(folder / "dataset.json")
+    if stated is not None and stated.get("labels") != labels:
+        raise OutputError("The folder holds a data set with other labels.", "Choose another folder.")
+    known = {path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz")}
+    count = len(known | {case.identifier})
+    with atomic_folder(folder) as temporary:
+        for part in ("imagesTr", "labelsTr", "provenance"):
+            (temporary / part).mkdir()
+        image = Volume(_plain(case.volume.array), case.volume.affine)
+        write_volume(image, temporary / "imagesTr" / f"{case.identifier}_0000.nii.gz")
+        write_volume(Volume(case.tissues(), case.volume.affine), temporary / "labelsTr" / f"{case.identifier}.nii.gz")
+        _dump(case.provenance(), temporary / "provenance" / f"{case.identifier}.json")
+        content = {
+            "name": "SpineMeasure",
+            "channel_names": {"0": "MRI"},
+            "labels": labels,
+            "numTraining": count,
+            "file_ending": ".nii.gz",
+        }
+        _dump(content, temporary / "dataset.json")
+    return count
+
+
+def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
+    """Add a case to a BIDS derivative: image, and segmentation (dseg) with the label values of `anatomy`.
+
+    :param suffix: contrast of the image: ``"T2w"``, ``"T1w"`` ...
+    :return: number of subjects in the data set.
+    :raises OutputError: unknown suffix, a folder with another data set, or one that cannot be written to.
+    """
+    if suffix not in _SUFFIXES:
+        raise OutputError(f"'{suffix}' is no BIDS suffix of an MRI.", f"Use one of {', '.join(_SUFFIXES)}.")
+    made_by = {"Name": "SpineMeasure", "Version": __version__}
+    description = {
+        "Name": "Corrected spine segmentations",
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [made_by],
+    }
+    stated = _json(folder / "dataset_description.json")
+    if stated is not None and [g.get("Name") for g in stated.get("GeneratedBy", [])] != [made_by["Name"]]:
+        raise OutputError("The folder holds a data set of another program.", "Choose another folder.")
+    subject = f"sub-{case.identifier}"
+    count = len({path.name for path in folder.glob("sub-*")} | {subject})
+    with atomic_folder(folder) as temporary:
+        anat = temporary / subject / "anat"
+        anat.mkdir(parents=True)
+        image = Volume(_plain(case.volume.array), case.volume.affine)
+        write_volume(image, anat / f"{subject}_{suffix}.nii.gz")
+        write_volume(case.segmentation.as_volume(), anat / f"{subject}_desc-spine_dseg.nii.gz")
+        sidecar = {"Manual": bool(case.editor), "Provenance": case.provenance()}
+        _dump(sidecar, anat / f"{subject}_desc-spine_dseg.json")
+        _dump(description, temporary / "dataset_description.json")
+        (temporary / "desc-spine_dseg.tsv").write_text(_lookup(), encoding="ascii")
+    return count
+
+
+def _lookup() -> str:
+    """Table of label values, names and colours, as BIDS has it."""
+    lines = ["index\tname\tabbreviation\tcolor"]
+    seen: set[int] = set()
+    for s in sorted(all_structures(), key=lambda s: s.value):
+        if s.value not in seen:
+            seen.add(s.value)
+            name = s.name if s.kind is not Kind.DISC else f"Disc below {s.level.partition('-')[0]}"
+            lines.append(f"{s.value}\t{name}\t{s.name.replace(' ', '_')}\t#{bytes(s.colour).hex()}")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(array: NDArray) -> NDArray:
+    """Voxels in a type that every reader of NIfTI takes."""
+    return array if array.dtype in (np.uint8, np.int16, np.int32, np.float32, np.uint16) else array.astype(np.float32)
+
+
+def _json(path: Path) -> dict | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise OutputError(f"{path.name} in the folder is damaged.", "Choose another folder.")
+    return content
+
+
+def _dump(content: object, path: Path) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,125 @@
+"""The command line on an identified DICOM study: DICOM objects out, and the patient in nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pydicom = pytest.importorskip("pydicom")
+pytest.importorskip("highdicom")
+
+from SpineMeasureLib.volume import read_volume  # noqa: E402
+from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
+
+from .test_cli import OUTPUTS, spinemeasure  # noqa: E402
+
+OBJECTS = ["measurements.dcm", "segmentation.dcm"]
+
+
+@pytest.fixture(scope="module")
+def study(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive") / "Mustermann_Erika"
+    return write_study(folder, read_volume(sample_folder / "lumbar_t2.nii.gz"))
+
+
+@pytest.fixture(scope="module")
+def measured(study: Path, sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cli") / "out"
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    done = spinemeasure("measure", study, "-o", out, "--labels", labels, "--dicom")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file below a folder by name, also as it is inside compressed ones."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        data = path.read_bytes()
+        yield path.name, data
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    yield f"{path.name}/{name}", archive.read(name)
+        elif data[:2] == b"\x1f\x8b":
+            yield f"{path.name} unzipped", gzip.decompress(data)
+
+
+def naming_the_patient(folder: Path) -> dict[str, list[str]]:
+    """Files that hold (in content or name) anything of the patient's identity."""
+    found = {}
+    for name, data in contents(folder):
+        words = [w for w in IDENTITY if w.encode() in data or w.encode("utf-16-le") in data or w in name]
+        if words:
+            found[name] = words
+    return found
+
+
+def test_on_request_a_dicom_study_gets_dicom_objects_of_the_same_study(measured: Path, study: Path) -> None:
+    assert sorted(p.name for p in measured.iterdir()) == sorted([*OUTPUTS, *OBJECTS])
+    image = pydicom.dcmread(next(study.iterdir()), stop_before_pixels=True)
+    for name in OBJECTS:
+        made = pydicom.dcmread(measured / name, stop_before_pixels=True)
+        assert (made.StudyInstanceUID, made.PatientID) == (image.StudyInstanceUID, image.PatientID)
+        assert made.SeriesInstanceUID != image.SeriesInstanceUID
+
+
+def test_the_patient_is_named_in_the_dicom_objects_alone(measured: Path) -> None:
+    assert sorted(naming_the_patient(measured)) == OBJECTS
+
+
+def test_an_accepted_case_gets_a_verified_report(measured: Path, study: Path, tmp_path: Path) -> None:
+    done = spinemeasure("export", "dicom", measured, "--source", study, "-o", tmp_path, "--accepted-by", "Reader^Rosa")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == OBJECTS
+    report = pydicom.dcmread(tmp_path / "measurements.dcm")
+    assert report.VerificationFlag == "VERIFIED"
+
+
+def test_a_case_of_another_image_is_refused(measured: Path, sample_folder: Path, tmp_path: Path) -> None:
+    plain = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    plain.affine[:3, 3] += 20
+    other = write_study(tmp_path / "other", plain)
+    done = spinemeasure("export", "dicom", measured, "--source", other, "-o", tmp_path / "out")
+    assert done.returncode == 19
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_names_the_patient_only_where_the_user_does(measured: Path, study: Path, tmp_path: Path) -> None:
+    done = spinemeasure("export", "report", measured, "--image", study, "-o", tmp_path / "plain")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "plain").iterdir()) == ["report.html", "report.txt"]
+    assert not naming_the_patient(tmp_path / "plain")
+    field = ("--field", "Patient=Mustermann, Erika")
+    done = spinemeasure("export", "report", measured, "--image", study, "-o", tmp_path / "named", *field)
+    assert sorted(naming_the_patient(tmp_path / "named")) == ["report.html"]
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "bids"])
+def test_training_data_name_no_patient(layout: str, measured: Path, study: Path, tmp_path: Path) -> None:
+    arguments = ("export", "training", measured, "--image", study, "--dataset", tmp_path / "set", "--format", layout)
+    done = spinemeasure(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert len(list(contents(tmp_path / "set"))) > 4
+    assert not naming_the_patient(tmp_path / "set")
+
+
+def test_a_listing_names_no_patient(study: Path) -> None:
+    done = spinemeasure("dicom", "list", study, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["series"][0]["contrast"] == "T2"
+    table = spinemeasure("dicom", "list", study)
+    assert "t2_tse_sag" in table.stdout
+    assert not [word for word in IDENTITY if word in done.stdout + table.stdout]
+
+
+def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == OUTPUTS
+    assert not naming_the_patient(tmp_path / "out")

@@ -1,0 +1,181 @@
+"""The report: one page that stands alone, with the right numbers and lines in the right places."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from SpineMeasureLib.errors import DependencyError
+from SpineMeasureLib.export import pdf
+from SpineMeasureLib.export.picture import png
+from SpineMeasureLib.export.report import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
+from SpineMeasureLib.export.report_rows import disc_levels, number, shown
+from SpineMeasureLib.export.report_text import report_text
+from SpineMeasureLib.measure import measure
+from SpineMeasureLib.measure.definitions import definition
+from SpineMeasureLib.measure.types import Measurement
+from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segmentation import SpineSegmentation
+from SpineMeasureLib.volume import Volume, read_volume
+
+Case = tuple[Volume, SpineSegmentation, list[Measurement]]
+
+
+@pytest.fixture(scope="module")
+def case(sample_folder: Path) -> Case:
+    """The sample, with one line edited and accepted."""
+    volume = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    segmentation = segmentation_from_labels(read_volume(sample_folder / "lumbar_t2_labels.nii.gz"))
+    rows = measure(segmentation)
+    place = next(n for n, m in enumerate(rows) if m.key == ("L4-L5", "disc_height_middle", "chord50"))
+    value = rows[place].value
+    assert value is not None
+    rows[place] = replace(rows[place], value=value + 1, source="edited", automatic=rows[place]).flagged("edited")
+    return volume, segmentation, rows
+
+
+@pytest.fixture(scope="module")
+def page(case: Case) -> str:
+    return report_html(*case, ReportOptions())
+
+
+class _Cells(HTMLParser):
+    """Texts of the table rows of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attributes: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+
+def level_block(page: str, level: str) -> str:
+    """The part of the page that is about one disc."""
+    return next(b for b in page.split('<section class="level">')[1:] if f"<figcaption>{level}:" in b)
+
+
+def test_the_page_stands_alone(page: str) -> None:
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!data:image/png;base64,)', page)
+    assert "url(" not in page and "http" not in re.sub(r"doi\S+", "", page)
+
+
+def test_it_says_what_it_is_and_how_it_was_made(page: str, case: Case) -> None:
+    assert NOT_FOR_DIAGNOSIS in page
+    assert "spinemeasure 0" in page
+    for name in FIELDS:
+        assert f"<dt>{name}</dt>" in page
+    for m in shown(case[2]):
+        assert definition(m.quantity, m.method).title in page
+
+
+def test_tables_show_automatic_accepted_and_reference_values(page: str, case: Case) -> None:
+    rows = {m.key: m for m in case[2]}
+    parser = _Cells()
+    parser.feed(level_block(page, "L4-L5"))
+    cells = {row[0]: row for row in parser.rows}
+    middle = rows["L4-L5", "disc_height_middle", "chord50"]
+    assert middle.automatic
+    wanted = [number(middle.automatic.value, "mm"), number(middle.value, "mm"), "mm", "mean 12.01"]
+    assert cells["Disc height, middle"][1:5] == wanted
+    anterior = rows["L4-L5", "disc_height_anterior", "chord10"]
+    assert cells["Disc height, anterior"][1:3] == [number(anterior.value, "mm"), ""]
+    assert "low confidence" in cells["Canal area, disc level"][5]
+    assert "Mansur" in page
+
+
+def test_every_level_has_a_picture_with_its_lines_in_true_length(page: str, case: Case) -> None:
+    rows = {m.key: m for m in case[2]}
+    for level in disc_levels(case[2]):
+        block = level_block(page, level)
+        lines = re.findall(r'<line x1="([\d.-]+)" y1="([\d.-]+)" x2="([\d.-]+)" y2="([\d.-]+)"', block)
+        assert len(lines) == 5
+        anterior, middle, posterior = (np.array(line, float).reshape(2, 2) for line in lines[1:4])
+        m = rows[level, "disc_height_middle", "chord50"]
+        m = m.automatic or m
+        assert np.linalg.norm(middle[0] - middle[1]) == pytest.approx(m.value, abs=0.02)
+        assert anterior[0, 0] < middle[0, 0] < posterior[0, 0]  # anterior is on the left
+        assert middle[0, 1] < middle[1, 1]  # superior is above
+
+
+def test_missing_values_come_with_their_reason(page: str) -> None:
+    assert "disc height index: the body above is not wholly in view" in level_block(page, "T11-T12")
+
+
+def test_unverified_levels_are_said_aloud(case: Case) -> None:
+    volume, segmentation, rows = case
+    text = report_html(volume, replace(segmentation, level_verified=False), rows, ReportOptions())
+    assert "level names are not verified" in text
+    assert "NOT VERIFIED" in report_text(replace(segmentation, level_verified=False), rows)
+
+
+def test_texts_of_the_user_are_shown_and_escaped(case: Case) -> None:
+    options = ReportOptions({"Patient": "<b>Doe</b> & son", "Ward": "7"}, accepted_by="<i>R</i>")
+    text = report_html(*case, options)
+    assert "&lt;b&gt;Doe&lt;/b&gt; &amp; son" in text
+    assert "<dt>Ward</dt>" in text
+    assert "Accepted by &lt;i&gt;R&lt;/i&gt;." in text
+
+
+def test_a_png_reads_back(tmp_path: Path) -> None:
+    import SimpleITK as sitk
+
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 7, 3)).astype(np.uint8)
+    (tmp_path / "a.png").write_bytes(png(pixels))
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.png"))), pixels)
+
+
+def test_pictures_show_the_image(page: str) -> None:
+    for data in re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page):
+        assert base64.b64decode(data)[:4] == b"\x89PNG"
+    assert page.count("data:image/png") == 8  # the spine and seven discs
+
+
+def test_the_text_is_plain_and_has_a_line_for_each_level(case: Case) -> None:
+    text = report_text(case[1], case[2], "R. Reader")
+    assert text.isascii() and "\t" not in text
+    for level in disc_levels(case[2]):
+        assert sum(line.startswith(f"{level}: ") for line in text.splitlines()) == 1
+    assert "* edited by hand." in text
+    assert "Accepted by R. Reader." in text
+    assert text.endswith(NOT_FOR_DIAGNOSIS + "\n")
+
+
+def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "find_browser", lambda: None)
+    with pytest.raises(DependencyError, match=r"Open report\.html"):
+        pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
+    assert not (tmp_path / "report.pdf").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (pdf.find_browser() and shutil.which("pdfinfo")), reason="no browser or no poppler-utils")
+@pytest.mark.parametrize(("paper", "size"), [("a4", "A4"), ("letter", "letter")])
+def test_the_pdf_has_the_paper_and_shows_its_first_page(case: Case, paper: str, size: str, tmp_path: Path) -> None:
+    write_report(*case, tmp_path / "report.html", ReportOptions(paper=paper))
+    pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
+    told = subprocess.run(["pdfinfo", str(tmp_path / "report.pdf")], capture_output=True, text=True, check=True).stdout
+    assert f"({size})" in told
+    text = subprocess.run(["pdftotext", str(tmp_path / "report.pdf"), "-"], capture_output=True, text=True, check=True)
+    assert NOT_FOR_DIAGNOSIS in text.stdout and "L5-S1" in text.stdout

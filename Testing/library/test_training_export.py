@@ -1,0 +1,102 @@
+"""Corrected cases as training data: right layout, right labels, nobody's identity, the same case once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from SpineMeasureLib.anatomy import Kind, Tissue
+from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
+from SpineMeasureLib.measure.types import Measurement
+from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.volume import read_volume
+
+
+@pytest.fixture(scope="module")
+def case(sample_folder: Path) -> TrainingCase:
+    volume = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    segmentation = segmentation_from_labels(read_volume(sample_folder / "lumbar_t2_labels.nii.gz"))
+    model = {"model": "spine_mri", "model_version": "1", "model_sha256": "ab"}
+    automatic = Measurement("L4-L5", "disc_height_middle", "chord50", 8.0, "mm")
+    edited = replace(automatic, value=9.0, source="edited", automatic=automatic)
+    return TrainingCase(volume, replace(segmentation, provenance=model), [edited], editor="Reader")
+
+
+def listed(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_an_nnunet_data_set_has_its_layout_and_tissue_labels(case: TrainingCase, tmp_path: Path) -> None:
+    assert add_to_nnunet(case, tmp_path) == 1
+    name = case.identifier
+    files = ["dataset.json", f"imagesTr/{name}_0000.nii.gz", f"labelsTr/{name}.nii.gz", f"provenance/{name}.json"]
+    assert listed(tmp_path) == files
+    stated = json.loads((tmp_path / "dataset.json").read_text())
+    assert stated["labels"]["background"] == 0
+    assert sorted(stated["labels"].values()) == list(range(len(Tissue)))
+    assert (stated["numTraining"], stated["file_ending"], stated["channel_names"]) == (1, ".nii.gz", {"0": "MRI"})
+    labels, image = read_volume(tmp_path / files[2]), read_volume(tmp_path / files[1])
+    assert np.array_equal(image.array, case.volume.array)
+    np.testing.assert_allclose(labels.affine, image.affine, atol=1e-4)
+    discs = np.isin(case.segmentation.labels, [s.value for s in case.segmentation.of_kind(Kind.DISC)])
+    assert np.array_equal(labels.array == stated["labels"]["disc"], discs)
+    assert np.array_equal(labels.array > 0, case.segmentation.labels > 0)
+
+
+def test_the_same_case_again_replaces_itself_to_the_byte(case: TrainingCase, tmp_path: Path) -> None:
+    add_to_nnunet(case, tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in listed(tmp_path)}
+    again = TrainingCase(case.volume, case.segmentation, case.measurements, editor="Reader")
+    assert add_to_nnunet(again, tmp_path) == 1
+    assert {name: (tmp_path / name).read_bytes() for name in listed(tmp_path)} == before
+    assert add_to_nnunet(replace(case, name="second"), tmp_path) == 2
+
+
+def test_provenance_tells_model_editor_and_edited_lines(case: TrainingCase, tmp_path: Path) -> None:
+    add_to_nnunet(case, tmp_path)
+    told = json.loads((tmp_path / "provenance" / f"{case.identifier}.json").read_text())
+    assert told["made_by"] == {"model": "spine_mri", "model_version": "1", "model_sha256": "ab"}
+    assert told["editor"] == "Reader"
+    assert [(e["level"], e["automatic"], e["edited"]) for e in told["edited_lines"]] == [("L4-L5", 8.0, 9.0)]
+
+
+def test_a_bids_derivative_has_its_layout_and_level_names(case: TrainingCase, tmp_path: Path) -> None:
+    assert add_to_bids(case, tmp_path, "T2w") == 1
+    subject = f"sub-{case.identifier}"
+    stem = f"{subject}/anat/{subject}"
+    assert listed(tmp_path) == [
+        "dataset_description.json",
+        "desc-spine_dseg.tsv",
+        f"{stem}_T2w.nii.gz",
+        f"{stem}_desc-spine_dseg.json",
+        f"{stem}_desc-spine_dseg.nii.gz",
+    ]
+    stated = json.loads((tmp_path / "dataset_description.json").read_text())
+    assert (stated["DatasetType"], stated["GeneratedBy"][0]["Name"]) == ("derivative", "SpineMeasure")
+    labels = read_volume(tmp_path / f"{stem}_desc-spine_dseg.nii.gz")
+    assert np.array_equal(labels.array, case.segmentation.labels)
+    table = dict(line.split("\t")[:2] for line in (tmp_path / "desc-spine_dseg.tsv").read_text().splitlines()[1:])
+    assert table["23"] == "L4"
+    assert {str(v) for v in np.unique(labels.array) if v} <= table.keys()
+
+
+@pytest.mark.parametrize("add", [add_to_nnunet, add_to_bids])
+def test_a_folder_with_another_data_set_is_left_alone(add, case: TrainingCase, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text('{"labels": {"liver": 1}}')
+    (tmp_path / "dataset_description.json").write_text('{"Name": "theirs"}')
+    with pytest.raises(OutputError, match="another folder"):
+        add(case, tmp_path)
+    assert listed(tmp_path) == ["dataset.json", "dataset_description.json"]
+
+
+def test_names_and_suffixes_that_no_layout_takes_are_refused(case: TrainingCase, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot name a case"):
+        add_to_nnunet(replace(case, name="Jane Doe"), tmp_path / "a")
+    with pytest.raises(OutputError, match="no BIDS suffix"):
+        add_to_bids(case, tmp_path / "b", "CT")
+    assert not list(tmp_path.iterdir())
