@@ -9,7 +9,7 @@ import numpy as np
 from ..anatomy import code_of, colour_of
 from ..segmentation import SpineSegmentation, Structure
 from .dicom_codes import ANATOMICAL_STRUCTURE
-from .dicom_source import DicomSource, algorithm_of, concept, equipment, missing_package
+from .dicom_source import CHARACTERS, DicomSource, algorithm_of, concept, equipment, missing_package, person_name
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
@@ -35,7 +35,7 @@ def make_seg(segmentation: SpineSegmentation, source: DicomSource, reviewer: str
     for number, structure in enumerate(segmentation.structures, start=1):
         table[structure.value] = number
     automatic = "model" in segmentation.provenance and not reviewer
-    return Segmentation(
+    seg = Segmentation(
         source_images=source.images,
         pixel_array=source.in_frame_order(table[segmentation.labels]),
         segmentation_type="BINARY",
@@ -49,10 +49,12 @@ def make_seg(segmentation: SpineSegmentation, source: DicomSource, reviewer: str
         instance_number=1,
         content_label="SPINE",
         content_description="Vertebrae, discs and canal",
-        content_creator_name=reviewer or None,
+        content_creator_name=person_name(reviewer) if reviewer else None,
         series_description="SpineMeasure segmentation",
         **equipment(segmentation.provenance),
     )
+    seg.SpecificCharacterSet = CHARACTERS
+    return seg
 
 
 def _describe(number: int, structure: Structure, provenance: dict[str, object], automatic: bool) -> SegmentDescription:

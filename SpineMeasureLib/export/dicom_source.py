@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MANUFACTURER = "SpineMeasure"
+#: Unicode, whatever the images use: names of reviewers and sources of references have any letters.
+CHARACTERS = "ISO_IR 192"
 #: Names this program among observers (PS3.16 TID 1004); derived from a UUID (PS3.5 B.2).
 DEVICE_UID = "2.25.13470194054320918028810088999453161255"
 
@@ -127,6 +129,11 @@ def equipment(provenance: dict[str, object]) -> dict[str, Any]:
         "software_versions": __version__,
         "device_serial_number": str(provenance.get("model_sha256", "none"))[:16],
     }
+
+
+def person_name(name: str) -> str:
+    """A name as DICOM writes persons: ``"Family^Given"``; one without a caret is taken for a family name."""
+    return name if "^" in name else f"{name}^"
 
 
 def algorithm_of(provenance: dict[str, object]) -> tuple[str, str, dict[str, str]]:

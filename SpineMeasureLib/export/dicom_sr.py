@@ -12,7 +12,17 @@ from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import LPS_TO_RAS
 from . import dicom_codes as codes
-from .dicom_source import DEVICE_UID, DicomSource, algorithm_of, concept, equipment, missing_package, nearest_slice
+from .dicom_source import (
+    CHARACTERS,
+    DEVICE_UID,
+    DicomSource,
+    algorithm_of,
+    concept,
+    equipment,
+    missing_package,
+    nearest_slice,
+    person_name,
+)
 
 if TYPE_CHECKING:
     from highdicom.sr import Comprehensive3DSR
@@ -61,7 +71,7 @@ def make_sr(
         imaging_measurements=[made.group(level, [m for m in measurements if m.level == level]) for level in levels],
         title=concept(codes.IMAGING_REPORT),
     )
-    return Comprehensive3DSR(
+    report = Comprehensive3DSR(
         evidence=[*source.images, *([seg] if seg is not None else [])],
         content=content[0],
         series_instance_uid=UID(),
@@ -71,12 +81,14 @@ def make_sr(
         is_complete=True,
         is_final=bool(reviewer),
         is_verified=bool(reviewer),
-        verifying_observer_name=reviewer or None,
+        verifying_observer_name=person_name(reviewer) if reviewer else None,
         verifying_organization=(organization or "Not stated") if reviewer else None,
         series_description="SpineMeasure measurements",
         coding_schemes=[_coding_scheme()],
         **equipment(segmentation.provenance),
     )
+    report.SpecificCharacterSet = CHARACTERS
+    return report
 
 
 def _observers(reviewer: str, organization: str, device: dict[str, Any]) -> Any:
@@ -85,7 +97,9 @@ def _observers(reviewer: str, organization: str, device: dict[str, Any]) -> Any:
 
     person = None
     if reviewer:
-        attributes = sr.PersonObserverIdentifyingAttributes(reviewer, organization_name=organization or None)
+        attributes = sr.PersonObserverIdentifyingAttributes(
+            person_name(reviewer), organization_name=organization or None
+        )
         person = sr.ObserverContext(standard.DCM.Person, attributes)
     program = sr.DeviceObserverIdentifyingAttributes(
         uid=DEVICE_UID,

@@ -178,10 +178,10 @@ def _level(
     lines = "".join(_row(m, sources) for m in listed)
     missing = escape(". ".join(rows.reasons(listed)))
     return (
-        f'<section class="level"><figure>{picture}<figcaption>{level}: measuring plane through the disc centroid; mm'
+        f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
         "</figcaption></figure><div>"
-        '<table><colgroup><col style="width:33%"><col><col><col style="width:7%"><col style="width:16%">'
-        f'<col style="width:16%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
+        '<table><colgroup><col style="width:36%"><col><col><col style="width:6%"><col style="width:17%">'
+        f'<col style="width:17%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
         f'<th class="words">reference</th><th class="words">remarks</th></tr></thead><tbody>{lines}</tbody></table>'
         + (f'<p class="small">Not measured: {missing}.</p>' if missing else "")
         + "</div></section>"

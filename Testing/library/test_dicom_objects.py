@@ -162,10 +162,22 @@ def test_the_report_is_unverified_until_a_person_accepts_it(sample: Sample) -> N
     assert (open_report.VerificationFlag, open_report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     assert "VerifyingObserverSequence" not in open_report
     done = make_sr(rows, sample.segmentation, sample.source, reviewer="Reader^Rosa", organization="Ward 3")
+    assert make_sr(rows, sample.segmentation, sample.source, reviewer="Reader").VerificationFlag == "VERIFIED"
     assert (done.VerificationFlag, done.PreliminaryFlag) == ("VERIFIED", "FINAL")
     observer = done.VerifyingObserverSequence[0]
     assert (observer.VerifyingObserverName, observer.VerifyingOrganization) == ("Reader^Rosa", "Ward 3")
     assert [str(n.PersonName) for n in children(done, "PNAME")] == ["Reader^Rosa"]
+
+
+def test_names_keep_their_letters_whatever_the_images_use(sample: Sample, sample_folder: Path, tmp_path: Path) -> None:
+    patient, reviewer = "M\u00fcller^J\u00f6rg", "\u0141ukasz^Rosa"
+    tags = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": patient}
+    volume = read_volume(write_study(tmp_path / "study", read_volume(sample_folder / "lumbar_t2.nii.gz"), **tags))
+    rows = [m for m in sample.measurements if m.level == "L4-L5"]
+    write_dicom(tmp_path, volume, replace(sample.segmentation, affine=volume.affine), rows, reviewer)
+    seg, report = (pydicom.dcmread(tmp_path / f"{name}.dcm") for name in ("segmentation", "measurements"))
+    assert (seg.PatientName, report.PatientName) == (patient, patient)
+    assert (seg.ContentCreatorName, report.VerifyingObserverSequence[0].VerifyingObserverName) == (reviewer, reviewer)
 
 
 def test_an_edited_value_tells_the_automatic_one_and_is_chosen_by_a_person(sample: Sample) -> None:
