@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ _MANY_SLICES = 48
 _SCAN_STEP = 4
 #: Fewer pixels (at IN_PLANE_MM) of anything but background than this are no spine.
 _FEWEST_PIXELS = 200
+#: Probabilities of neighbouring slices are averaged with Gaussian weights of this width: thin slices share what they
+#: show, thick ones do not.
+_ACROSS_MM = 0.8
 _CORD_WINDOW = 7
 _SURE_CORD = 0.75
 
@@ -63,7 +67,8 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     probability = np.zeros(image.shape, np.uint8)
     while True:
         try:
-            for n, scores in _spine_slices(stack, network.to(device), device, progress):
+            found = _spine_slices(stack, network.to(device), device, progress)
+            for n, scores in _shared(found, spacing[0] * group):
                 _place(scores, n, group, tissue, probability)
             break
         except torch.OutOfMemoryError as error:
@@ -98,21 +103,34 @@ def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float
 def _spine_slices(
     stack: torch.Tensor, network: SpineNet, device: torch.device, progress: Progress
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (slice number, probabilities) of every slice, or of those near the spine where there are many."""
+    """Yield (slice number, probabilities) of every slice in turn, or of those near the spine where there are many."""
     count = len(stack)
     if count <= _MANY_SLICES:
         yield from _run(stack, range(count), network, device, progress)
         return
-    share = 1 / _SCAN_STEP
-    shown = []
-    for n, scores in _run(stack, range(0, count, _SCAN_STEP), network, device, _part(progress, 0.0, share)):
-        if int((scores[Tissue.BACKGROUND] < 0.5).sum()) >= _FEWEST_PIXELS:
-            shown.append(n)
-        yield n, scores
+    share = 0.4
+    scan = _run(stack, range(0, count, _SCAN_STEP), network, device, _part(progress, 0.0, share))
+    shown = [n for n, scores in scan if int((scores[Tissue.BACKGROUND] < 0.5).sum()) >= _FEWEST_PIXELS]
     if shown:
         near = range(max(0, shown[0] - _SCAN_STEP + 1), min(count, shown[-1] + _SCAN_STEP))
-        rest = [n for n in near if n % _SCAN_STEP]
-        yield from _run(stack, rest, network, device, _part(progress, share, 1.0))
+        yield from _run(stack, near, network, device, _part(progress, share, 1.0))
+
+
+def _shared(found: Iterator[tuple[int, torch.Tensor]], spacing: float) -> Iterator[tuple[int, torch.Tensor]]:
+    """Average the probabilities of consecutive slices with their neighbours'; the first and last stand twice."""
+    side = math.exp(-0.5 * (spacing / _ACROSS_MM) ** 2)
+    before: tuple[int, torch.Tensor] | None = None
+    current: tuple[int, torch.Tensor] | None = None
+    for after in found:
+        if current is not None:
+            yield current[0], _blend((before or current)[1], current[1], after[1], side)
+        before, current = current, after
+    if current is not None:
+        yield current[0], _blend((before or current)[1], current[1], current[1], side)
+
+
+def _blend(before: torch.Tensor, current: torch.Tensor, after: torch.Tensor, side: float) -> torch.Tensor:
+    return (current + side * (before + after)) / (1 + 2 * side) if side > 0.01 else current
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:

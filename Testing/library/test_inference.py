@@ -116,14 +116,25 @@ class BrightIsBone(torch.nn.Module):
 def test_of_many_slices_only_those_near_the_spine_are_looked_at() -> None:
     array = np.random.default_rng(0).uniform(0, 0.1, (120, 64, 48)).astype(np.float32)
     array[50:81, 10:50, 10:40] = 1.0
+    array[20, 30, 30] = 1.0
     network, fractions = BrightIsBone(), []
     volume = Volume(array, np.diag([1.0, 1.0, 1.0, 1.0]))
     result = predict_tissue(volume, network, CPU, lambda stage, fraction, text="": fractions.append(fraction))
     bone = np.flatnonzero((result.tissue == 1).any(axis=(1, 2)))
     assert (bone[0], bone[-1], len(bone)) == (50, 80, 31)
-    assert network.calls < 70
+    assert network.calls < 80
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
+
+
+@pytest.mark.parametrize(("spacing", "kept"), [(0.8, False), (4.0, True)])
+def test_what_one_thin_slice_shows_alone_is_outvoted_and_in_a_thick_one_not(spacing: float, kept: bool) -> None:
+    array = np.random.default_rng(0).uniform(0, 0.1, (9, 64, 48)).astype(np.float32)
+    array[4, 20:40, 10:30] = 1.0
+    volume = Volume(array, np.diag([spacing, 1.0, 1.0, 1.0]))
+    tissue = predict_tissue(volume, BrightIsBone(), CPU).tissue
+    assert (tissue[4, 25:35, 15:25] == 1).all() == kept
+    assert not (tissue[[0, 8]] == 1).any()
 
 
 def test_progress_can_cancel() -> None:
