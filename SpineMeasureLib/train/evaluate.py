@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind
 from ..measure import measure
 from ..measure.types import Measurement
 from ..segment.existing import segmentation_from_labels
@@ -44,18 +45,25 @@ class CaseScore:
 
 
 def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
-    """Segment `image` and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
+    """Segment and name `image` as `measure` does, and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
     result = predict_tissue(image, network, device)
-    expert = labels.array
-    overlap = {
-        "vertebra": dice(np.isin(result.tissue, (Tissue.BODY, Tissue.POSTERIOR)), expert == SEMANTIC_VERTEBRA),
-        "disc": dice(result.tissue == Tissue.DISC, expert == SEMANTIC_DISC),
-        "canal": dice(np.isin(result.tissue, (Tissue.CANAL, Tissue.CORD)), expert == SEMANTIC_CANAL),
-    }
     predicted = name_structures(result.tissue, image.affine, confidence=result.probability)
+    overlap = {
+        name: dice(_of_kinds(predicted, *kinds), labels.array == value)
+        for name, value, kinds in (
+            ("vertebra", SEMANTIC_VERTEBRA, (Kind.BODY, Kind.POSTERIOR)),
+            ("disc", SEMANTIC_DISC, (Kind.DISC,)),
+            ("canal", SEMANTIC_CANAL, (Kind.CANAL, Kind.CORD)),
+        )
+    }
     reference = segmentation_from_labels(labels)
     match = match_discs(reference, predicted)
     return CaseScore(patient, overlap, match, _pairs(predicted, reference, match))
+
+
+def _of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:
+    """Every voxel of the named structures of some kinds."""
+    return np.isin(segmentation.labels, [s.value for kind in kinds for s in segmentation.of_kind(kind)])
 
 
 def _pairs(
