@@ -221,6 +221,24 @@ def _image_info(path: Path) -> None:
 
 
 @app.command()
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
+    out: Out,
+    device: Device = "auto",
+) -> None:
+    """Judge a model or segmentations against expert masks: overlap, surfaces, discs found and named, values."""
+    with plain_errors(), terminal_progress() as progress:
+        from .train.evaluation import evaluate as judge
+
+        summary = judge(prediction, dataset, out, device, progress)
+        for key, value in summary.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{k} {v}" for k, v in value.items())
+            console.print(f"{key}: {value}", soft_wrap=True)
+
+
+@app.command()
 def methods() -> None:
     """Print the definition of every value."""
     from .measure import methods as definitions

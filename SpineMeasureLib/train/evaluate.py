@@ -18,7 +18,8 @@ from ..segment.instances import name_structures
 from ..segment.network import SpineNet
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
-from .agreement import DiscMatch, dice, match_discs
+from .agreement import DiscMatch, match_discs
+from .overlap import Overlap, overlap
 
 #: What is compared between the two sets of masks: quantity, method.
 COMPARED = (
@@ -30,38 +31,52 @@ COMPARED = (
 )
 
 
+#: Structures that are compared, with their value in a map of 1 vertebra, 2 disc, 3 canal, and their kinds here.
+STRUCTURES = {
+    "vertebra": (SEMANTIC_VERTEBRA, (Kind.BODY, Kind.POSTERIOR)),
+    "disc": (SEMANTIC_DISC, (Kind.DISC,)),
+    "canal": (SEMANTIC_CANAL, (Kind.CANAL, Kind.CORD)),
+}
+
+
 @dataclass(frozen=True)
 class CaseScore:
     """Scores of one patient.
 
-    :ivar dice: structure -> Dice over the whole image.
+    :ivar overlaps: structure -> agreement of the masks over the whole image.
     :ivar pairs: (level, quantity, predicted value, expert value) of every value that both masks gave.
     """
 
     patient: str
-    dice: dict[str, float]
+    overlaps: dict[str, Overlap]
     discs: DiscMatch
     pairs: tuple[tuple[str, str, float, float], ...]
+
+    @property
+    def dice(self) -> dict[str, float]:
+        """Dice of every structure."""
+        return {name: found.dice for name, found in self.overlaps.items()}
 
 
 def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
     """Segment and name `image` as `measure` does, and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
     result = predict_tissue(image, network, device)
-    predicted = name_structures(result.tissue, image.affine, confidence=result.probability)
-    overlap = {
-        name: dice(_of_kinds(predicted, *kinds), labels.array == value)
-        for name, value, kinds in (
-            ("vertebra", SEMANTIC_VERTEBRA, (Kind.BODY, Kind.POSTERIOR)),
-            ("disc", SEMANTIC_DISC, (Kind.DISC,)),
-            ("canal", SEMANTIC_CANAL, (Kind.CANAL, Kind.CORD)),
-        )
+    return compare(patient, name_structures(result.tissue, image.affine, confidence=result.probability), labels)
+
+
+def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
+    """Compare a segmentation with expert `labels` (1 vertebra, 2 disc, 3 canal) on the same voxels."""
+    i, j, k = np.linalg.norm(labels.affine[:3, :3], axis=0)
+    overlaps = {
+        name: overlap(of_kinds(predicted, *kinds), labels.array == value, (float(i), float(j), float(k)))
+        for name, (value, kinds) in STRUCTURES.items()
     }
     reference = segmentation_from_labels(labels)
     match = match_discs(reference, predicted)
-    return CaseScore(patient, overlap, match, _pairs(predicted, reference, match))
+    return CaseScore(patient, overlaps, match, _pairs(predicted, reference, match))
 
 
-def _of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:
+def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:
     """Every voxel of the named structures of some kinds."""
     return np.isin(segmentation.labels, [s.value for kind in kinds for s in segmentation.of_kind(kind)])
 
