@@ -18,6 +18,9 @@ _GRID_MM = 1.5
 _REACH_MM = 28.0
 _LEAST_LIKENESS = 2 / 3
 _FEWEST_POINTS = 10
+#: A disc's thin axis tells its direction where it is this much longer than thick, and leans less than 70 degrees.
+_FLAT = 1.5
+_STEEPEST = 0.34
 #: Where an endplate's ends are looked for: this far inside the body, or inside the disc where that stands in for it.
 _INSIDE_MM = np.linspace(1.5, 3.5, 5)
 _INSIDE_DISC_MM = np.linspace(0.6, 1.4, 3)
@@ -94,16 +97,25 @@ class Endplate:
         return middle
 
 
-def thin_axis(field: Field, towards: Array) -> Array:
-    """Principal axis of least extent of a structure, pointing as `towards` does."""
+def thin_axis(field: Field, up: Array, anterior: Array) -> Array:
+    """Axis of least extent of a disc in its sagittal plane, pointing as `up` does; `up` where the disc is too round.
+
+    How far the disc reaches to the sides says nothing of it: a slab may hold a few slices of it only.
+
+    :param up: rough direction along the spine, towards the head.
+    :param anterior: rough anterior direction.
+    """
     inside = np.argwhere(field.values > 0)
     if len(inside) < _FEWEST_POINTS:
-        return unit(towards)
+        return unit(up)
     index_to_ras = np.linalg.inv(field.ras_to_index)
     points = inside @ index_to_ras[:3, :3].T
-    _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    axis: Array = axes[2]
-    return axis if axis @ towards > 0 else -axis
+    right = unit(np.cross(anterior, up))
+    flat = points - points.mean(axis=0)
+    flat -= (flat @ right)[:, None] * right
+    _, spread, axes = np.linalg.svd(flat, full_matrices=False)
+    axis: Array = axes[1] if axes[1] @ up > 0 else -axes[1]
+    return axis if spread[0] > _FLAT * spread[1] and axis @ up > _STEEPEST else unit(up)
 
 
 def footprint(frame: Frame, half_depth: float, half_width: float) -> Array:

@@ -23,6 +23,8 @@ _LATERAL_MM = 12.0
 _BEYOND_CANAL_MM = 10.0
 #: Cosine between the canal and the line to a neighbour below which the canal's direction is not believed.
 _ALONG = 0.6
+#: Sine of the angle to the spine above which the way from the posterior elements tells where the front is.
+_ACROSS = 0.7
 _LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "sacralised_or_lumbarised")
 
 
@@ -94,10 +96,11 @@ class Spine:
         centre: Array = self.affine[:3, :3] @ index + self.affine[:3, 3]
         return centre
 
-    def towards_anterior(self, centroid: Array) -> tuple[Array, bool]:
+    def towards_anterior(self, centroid: Array, up: Array) -> tuple[Array, bool]:
         """Direction from the canal's centreline to a centroid.
 
-        Where no canal reaches the level, from the posterior elements, or of the image: (direction, False).
+        Where no canal reaches the level, from the posterior elements unless they hang far below it along the spine
+        (`up`), else of the image: (direction, False).
         """
         if self.line is not None:
             index = self.line.nearest(centroid)
@@ -106,8 +109,10 @@ class Spine:
                 return away, True
         if len(self._arches):
             behind = self._arches[np.argsort(np.linalg.norm(self._arches - centroid, axis=1))[:2]].mean(axis=0)
-            if centroid[1] - behind[1] > _BEYOND_CANAL_MM:
-                return centroid - behind, False
+            away = centroid - behind
+            across = np.linalg.norm(away - (away @ up) * up)
+            if away[1] > _BEYOND_CANAL_MM and across > _ACROSS * np.linalg.norm(away):
+                return away, False
         return np.array([0.0, 1.0, 0.0]), False
 
     def _up(self, centroid: Array) -> Array:
@@ -133,11 +138,8 @@ class Spine:
         above = self._body_fields.get(upper_name)
         below = self._body_fields.get(lower_name) or self._sacrum.get(lower_name)
         up = self._up(field.centroid)
-        anterior, has_canal = self.towards_anterior(field.centroid)
-        normal = thin_axis(field, up)
-        if normal @ up < 0.6:
-            normal = up
-        frame = make_frame(field.centroid, normal, anterior, fallback=True)
+        anterior, has_canal = self.towards_anterior(field.centroid, up)
+        frame = make_frame(field.centroid, thin_axis(field, up, anterior), anterior, fallback=True)
         planes = None
         for _ in range(2):
             field = field.along(frame.axes)
@@ -165,7 +167,7 @@ class Spine:
         if field is None:
             return None
         up = self._up(field.centroid)
-        anterior, has_canal = self.towards_anterior(field.centroid)
+        anterior, has_canal = self.towards_anterior(field.centroid, up)
         frame = make_frame(field.centroid, up, anterior, fallback=True)
         ends: list[Endplate | None] = [None, None]
         for _ in range(2):
