@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import tempfile
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional, cast
+from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from . import __version__
 from .__main__ import cancel_on_signals, run_with_json_lines
-from .errors import SpineMeasureError
+from .cli_dicom import dicom_app
 from .measure.types import Measurement
 from .pipeline import Job, Result, run
-from .progress import Progress
+from .terminal import console, errors, plain_errors, terminal_progress
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure a spine MRI."
@@ -31,10 +23,7 @@ train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 app.add_typer(train_app, name="train")
 export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
 app.add_typer(export_app, name="export")
-dicom_app = typer.Typer(no_args_is_help=True, help="Look into DICOM studies.")
 app.add_typer(dicom_app, name="dicom")
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-console = Console(highlight=False)
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
@@ -64,37 +53,6 @@ _TABLE = (
 
 #: Flags that the notes under the table say once for all levels, or that an empty cell says already.
 _QUIET_FLAGS = ("not_measurable", "level_unverified")
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """End every error in a sentence and its exit code; the unexpected ones leave a log."""
-    cancel_on_signals()
-    try:
-        yield
-    except SpineMeasureError as error:
-        errors.print(f"[red]Error:[/red] {error}")
-        raise typer.Exit(error.exit_code) from None
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception as error:
-        with tempfile.NamedTemporaryFile("w", prefix="spinemeasure-", suffix=".log", delete=False) as log:
-            log.write(traceback.format_exc())
-        errors.print(f"[red]Error:[/red] Something unexpected went wrong ({type(error).__name__}). Details: {log.name}")
-        raise typer.Exit(1) from None
-
-
-@contextmanager
-def terminal_progress() -> Iterator[Progress]:
-    """A progress bar on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=errors, transient=True) as bar:
-        task = bar.add_task("start", total=1.0)
-
-        def show(stage: str, fraction: float, message: str = "") -> None:
-            bar.update(task, completed=fraction, description=f"{stage} {message}".strip())
-
-        yield show
 
 
 def _run(job: Job, json_progress: bool) -> Result | None:
@@ -294,35 +252,6 @@ def export_report(
             write_report_files(folder, volume, done, options, pdf)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
-
-
-@dicom_app.command("list")
-def dicom_list(
-    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-) -> None:
-    """List the series of a study, which of them would be measured, and why. Names no patient."""
-    with plain_errors():
-        from .dicom_listing import list_study, rows
-        from .errors import InputNotFoundError
-
-        if not study.exists():
-            raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
-        listing = list_study(study)
-        if as_json:
-            typer.echo(json.dumps({"series": rows(listing), "reason": listing.reason}, indent=1))
-            return
-        table = Table()
-        for heading in ("", "series", "description", "", "plane", "contrast", "slices", "spacing mm"):
-            table.add_column(heading, overflow="fold")
-        for row in rows(listing):
-            size = " x ".join(f"{s:.2f}" for s in cast(list[float], row["spacing_mm"]))
-            cells = [row[k] for k in ("number", "description", "modality", "plane", "contrast", "slices")]
-            name = f"{row['plane']}, localiser" if row["localiser"] else row["plane"]
-            cells[3] = name
-            table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
-        console.print(table)
-        console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
 
 
 @export_app.command("training")
