@@ -12,14 +12,14 @@ from rich.table import Table
 from . import __version__
 from .__main__ import cancel_on_signals, run_with_json_lines
 from .cli_dicom import dicom_app
+from .cli_train import train_app
 from .measure.types import Measurement
 from .pipeline import Job, Result, run
-from .terminal import console, errors, plain_errors, terminal_progress
+from .terminal import Device, console, errors, plain_errors, terminal_progress
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure a spine MRI."
 )
-train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 app.add_typer(train_app, name="train")
 export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
 app.add_typer(export_app, name="export")
@@ -30,7 +30,6 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results."
 Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
 BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
@@ -263,6 +262,7 @@ def export_training(
     name: Annotated[str, typer.Option(help="Name of the case, letters and digits; else made from its pixels.")] = "",
     contrast: Annotated[str, typer.Option(help="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
     editor: Annotated[str, typer.Option(help="Who corrected the case; kept in its provenance.")] = "",
+    patient: Annotated[str, typer.Option(help="A made-up name, the same for all cases of one patient.")] = "",
     series: SeriesOption = None,
 ) -> None:
     """Add a corrected case to a training data set; the same case again replaces itself."""
@@ -273,32 +273,9 @@ def export_training(
         from .pipeline import read_case_on
 
         volume, done = read_case_on(case, image, series)
-        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor)
+        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor, patient)
         number = add_to_nnunet(one, dataset) if layout == "nnunet" else add_to_bids(one, dataset, contrast)
         console.print(f"{one.identifier} is in {dataset}; cases: {number}", soft_wrap=True)
-
-
-@train_app.command("segmentation")
-def train_segmentation(
-    data: Annotated[Path, typer.Option(help="Folder with the training sets.")],
-    work: Annotated[Path, typer.Option(help="Checkpoints, scores and plots; a stopped run goes on from here.")],
-    bundle: Annotated[Optional[Path], typer.Option(help="Write the final model as a bundle here.")] = None,
-    minutes: Annotated[float, typer.Option(help="Time budget of each model.")] = 45.0,
-    folds: Annotated[int, typer.Option(help="Folds of the patient-wise cross-validation.")] = 3,
-    only: Annotated[Optional[list[str]], typer.Option(help="Train only this part: a fold number or 'final'.")] = None,
-    device: Device = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
-    seed: int = 0,
-) -> None:
-    """Train the segmentation model: cross-validation by patient, final model, bundle and model card."""
-    with plain_errors(), terminal_progress() as progress:
-        from .segment.device import choose_device
-        from .train.command import Plan
-        from .train.command import run as run_training
-        from .train.segmentation import TrainingOptions
-
-        options = TrainingOptions(minutes=minutes, device=choose_device(device).type, threads=threads, seed=seed)
-        run_training(Plan(data, work, bundle, folds, tuple(only or ()), options), progress)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,6 +6,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +19,8 @@ from .progress import Progress
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 console = Console(highlight=False)
+
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 
 
 @contextmanager

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
+from ..errors import NothingFoundError
 from ..measure import measure
 from ..measure.types import Measurement
 from ..segment.existing import segmentation_from_labels
-from ..segment.inference import predict_tissue
+from ..segment.inference import TissueMap, predict_tissue
 from ..segment.instances import name_structures
 from ..segment.network import SpineNet
 from ..segmentation import SpineSegmentation
@@ -45,15 +47,41 @@ class CaseScore:
 
 def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
     """Segment `image` and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
-    result = predict_tissue(image, network, device)
-    expert = labels.array
-    overlap = {
-        "vertebra": dice(np.isin(result.tissue, (Tissue.BODY, Tissue.POSTERIOR)), expert == SEMANTIC_VERTEBRA),
-        "disc": dice(result.tissue == Tissue.DISC, expert == SEMANTIC_DISC),
-        "canal": dice(np.isin(result.tissue, (Tissue.CANAL, Tissue.CORD)), expert == SEMANTIC_CANAL),
+    expert = {
+        "vertebra": labels.array == SEMANTIC_VERTEBRA,
+        "disc": labels.array == SEMANTIC_DISC,
+        "canal": labels.array == SEMANTIC_CANAL,
     }
-    predicted = name_structures(result.tissue, image.affine, confidence=result.probability)
-    reference = segmentation_from_labels(labels)
+    return _score(patient, expert, segmentation_from_labels(labels), predict_tissue(image, network, device), image)
+
+
+def score_tissues(patient: str, image: Volume, tissues: Volume, network: SpineNet, device: torch.device) -> CaseScore:
+    """Segment `image` and compare with a corrected map of `anatomy.Tissue` values."""
+    reference = name_structures(tissues.array, tissues.affine)
+    return _score(patient, _wholes(tissues.array), reference, predict_tissue(image, network, device), image)
+
+
+def _wholes(tissue: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
+    return {
+        "vertebra": np.isin(tissue, (Tissue.BODY, Tissue.POSTERIOR)),
+        "disc": tissue == Tissue.DISC,
+        "canal": np.isin(tissue, (Tissue.CANAL, Tissue.CORD)),
+    }
+
+
+def _score(
+    patient: str,
+    expert: dict[str, NDArray[np.bool_]],
+    reference: SpineSegmentation,
+    result: TissueMap,
+    image: Volume,
+) -> CaseScore:
+    found = _wholes(result.tissue)
+    overlap = {name: dice(found[name], mask) for name, mask in expert.items()}
+    try:
+        predicted = name_structures(result.tissue, image.affine, confidence=result.probability)
+    except NothingFoundError:
+        predicted = SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
     match = match_discs(reference, predicted)
     return CaseScore(patient, overlap, match, _pairs(predicted, reference, match))
 
@@ -61,6 +89,8 @@ def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, d
 def _pairs(
     predicted: SpineSegmentation, reference: SpineSegmentation, match: DiscMatch
 ) -> tuple[tuple[str, str, float, float], ...]:
+    if not match.pairs:
+        return ()
     ours, theirs = _values(measure(predicted)), _values(measure(reference))
     pairs = []
     for expert_disc, disc in match.pairs:
