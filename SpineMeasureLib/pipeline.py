@@ -21,8 +21,8 @@ from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
 
 if TYPE_CHECKING:
-    from .export.case import Case
     from .export.report import ReportOptions
+    from .results import Results
 
 #: How far (mm) the grid of a label map may lie from the image's.
 _SAME_GRID_MM = 0.05
@@ -235,22 +235,22 @@ def write_dicom(
         write_dataset(report, folder / "measurements.dcm")
 
 
-def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[Volume, Case]:
+def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[Volume, Results]:
     """A measured case and the image it was measured on, its labels in the image's storage order.
 
     :raises InputNotFoundError: something is missing.
     :raises UnreadableInputError: the folder was not written by this program.
     :raises GeometryMismatchError: the image is another one.
     """
-    from .export.case import Case, read_case
+    from .results import read_results
 
-    case = read_case(folder)
+    case = read_results(folder)
     volume = read_volume(image, series)
     labels = on_grid_of(volume, case.segmentation.as_volume())
-    return volume, Case(replace(case.segmentation, labels=labels.array, affine=labels.affine), case.measurements)
+    return volume, replace(case, segmentation=replace(case.segmentation, labels=labels.array, affine=labels.affine))
 
 
-def write_report_files(folder: Path, volume: Volume, case: Case, options: ReportOptions, pdf: bool) -> None:
+def write_report_files(folder: Path, volume: Volume, case: Results, options: ReportOptions, pdf: bool) -> None:
     """Write report.html, report.txt and, if asked, report.pdf.
 
     :raises DependencyError: no browser for the PDF.
