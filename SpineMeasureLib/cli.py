@@ -215,8 +215,9 @@ def export_dicom(
 ) -> None:
     """Write segmentation.dcm (SEG) and measurements.dcm (SR, TID 1500) of a measured case."""
     with plain_errors():
+        from .export.case_files import write_dicom
         from .files import atomic_folder
-        from .pipeline import read_case_on, write_dicom
+        from .pipeline import read_case_on
 
         volume, done = read_case_on(case, source, series)
         with atomic_folder(out or case) as folder:
@@ -240,15 +241,16 @@ def export_report(
     if paper.lower() not in ("a4", "letter"):
         raise typer.BadParameter(f"'{paper}' is neither a4 nor letter.", param_hint="--paper")
     with plain_errors():
+        from .export.case_files import write_report_files
         from .export.report import ReportOptions
         from .files import atomic_folder
-        from .pipeline import read_case_on, write_report_files
+        from .pipeline import read_case_on
 
         fields = dict(entry.partition("=")[::2] for entry in field or ())
         options = ReportOptions(fields, accepted_by, paper.lower())
         volume, done = read_case_on(case, image, series)
         with atomic_folder(out or case) as folder:
-            write_report_files(folder, volume, done, options, pdf)
+            write_report_files(folder, volume, done.segmentation, done.measurements, options, pdf)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
 

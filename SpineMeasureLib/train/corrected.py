@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Tissue
 from ..errors import InputNotFoundError, UnreadableInputError
-from ..pipeline import on_grid_of
+from ..grid import on_grid_of
 from ..volume import Volume, read_volume
 from . import targets
 from .data import TrainingCase, training_case

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import DependencyError
+from SpineMeasureLib.export.case_files import write_report_files
 from SpineMeasureLib.export.dicom_seg import make_seg
 from SpineMeasureLib.export.dicom_source import read_source, write_dataset
 from SpineMeasureLib.export.dicom_sr import make_sr
@@ -30,9 +31,8 @@ from SpineMeasureLib.export.pdf import write_pdf
 from SpineMeasureLib.export.report import ReportOptions
 from SpineMeasureLib.export.tables import write_csv, write_json
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
+from SpineMeasureLib.grid import on_grid_of
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.pipeline import on_grid_of, write_report_files
-from SpineMeasureLib.results import Results
 from SpineMeasureLib.volume import Volume, read_volume
 from Testing.library.dicom_study import write_study
 from Testing.library.long_spine import long_spine
@@ -74,10 +74,9 @@ def main() -> None:
         timed("everything (JSON)", lambda: write_json(rows, {}, folder / "a.json"), runs)
         timed("DICOM SEG", lambda: write_dataset(make_seg(segmentation, source), folder / "a.dcm"), runs)
         timed("DICOM SR", lambda: write_dataset(make_sr(rows, segmentation, source, seg=seg), folder / "b.dcm"), runs)
-        done = Results(segmentation, rows, {})
         timed(
             "report (HTML, text)",
-            lambda: write_report_files(folder, volume, done, ReportOptions(), pdf=False),
+            lambda: write_report_files(folder, volume, segmentation, rows, ReportOptions(), pdf=False),
             runs,
         )
         try:
