@@ -12,21 +12,21 @@ from rich.table import Table
 from . import __version__
 from .__main__ import cancel_on_signals, run_with_json_lines
 from .cli_dicom import dicom_app
-from .cli_train import train_app
+from .cli_train import evaluate, train_app
 from .measure.types import Measurement
 from .pipeline import Job, Result, run
-from .terminal import Device, console, errors, plain_errors, terminal_progress
+from .terminal import Device, Out, console, errors, plain_errors, terminal_progress
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure a spine MRI."
 )
 app.add_typer(train_app, name="train")
+app.command()(evaluate)
 export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
 app.add_typer(export_app, name="export")
 app.add_typer(dicom_app, name="dicom")
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]

@@ -1,4 +1,4 @@
-"""``spinemeasure train``: the segmentation model from the start, or fine-tuned on corrected cases."""
+"""``spinemeasure train`` (from the start, or fine-tuned on corrected cases) and ``spinemeasure evaluate``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 from rich.table import Table
 
-from .terminal import Device, console, plain_errors, terminal_progress
+from .terminal import Device, Out, console, plain_errors, terminal_progress
 
 train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 
@@ -28,6 +28,9 @@ def train_segmentation(
     resume_from: Annotated[
         Optional[Path], typer.Option(help="Bundle to fine-tune on corrected cases ('export training').")
     ] = None,
+    blend: Annotated[
+        float, typer.Option(min=0.05, max=1.0, help="With --resume-from: part of the new weights in the result.")
+    ] = 0.5,
     minutes: Annotated[float, typer.Option(help="Time budget of each model.")] = 45.0,
     folds: Annotated[int, typer.Option(help="Parts of the patients, each held out once; with --resume-from one.")] = 3,
     only: Annotated[Optional[list[str]], typer.Option(help="Train only this part: a fold number or 'final'.")] = None,
@@ -51,7 +54,7 @@ def train_segmentation(
                 assert work is not None
                 run_training(Plan(data, work, bundle, folds, tuple(only or ()), options), progress)
                 return
-            tuned = fine_tune(FineTuning(resume_from, data, bundle, work, folds, options), progress)
+            tuned = fine_tune(FineTuning(resume_from, data, bundle, work, folds, blend, options), progress)
         table = Table(title=f"Held out: {', '.join(tuned.held_out)}", title_justify="left")
         for heading in ("", "before", "after"):
             table.add_column(heading, justify="left" if not heading else "right")
@@ -59,3 +62,20 @@ def train_segmentation(
             table.add_row(row.measure, row.before, row.after)
         console.print(table)
         console.print(f"New model in {tuned.bundle.folder}, SHA-256 {tuned.bundle.sha256}", soft_wrap=True)
+
+
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
+    out: Out,
+    device: Device = "auto",
+) -> None:
+    """Judge a model or segmentations against expert masks: overlap, surfaces, discs found and named, values."""
+    with plain_errors(), terminal_progress() as progress:
+        from .train.evaluation import evaluate as judge
+
+        summary = judge(prediction, dataset, out, device, progress)
+        for key, value in summary.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{k} {v}" for k, v in value.items())
+            console.print(f"{key}: {value}", soft_wrap=True)

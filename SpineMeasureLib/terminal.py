@@ -6,6 +6,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from .progress import Progress
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 console = Console(highlight=False)
 
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 
 

@@ -25,10 +25,8 @@ from ..segmentation import SpineSegmentation, Structure
 from .column import Body, Column, Disc, arc_positions, find_column, pieces_of
 from .levels import Naming, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
+from .sacrum import largest_piece, settle_sacrum
 
-_SACRUM_DEPTH_MM = 25.0
-#: AP depth below which a body is no lumbar one (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
-_SHALLOWEST_LUMBAR_MM = 21.0
 _SMALLEST_CANAL = 0.05
 _SHORTEST_CORD_MM = 20.0
 _SMALLEST_POSTERIOR_MM3 = 60.0
@@ -68,14 +66,17 @@ def name_structures(
             "No vertebra and no disc was found in the image.", "Check that it is a spine MRI with the spine in view."
         )
     warnings: list[str] = []
-    sacrum = _sacrum(column, ordered, spacing, warnings)
-    slots = _chain(column, sacrum is not None)
+    settled = settle_sacrum(column, ordered, np.array(spacing), warnings)
+    if settled is not None:
+        ordered = settled
+        column = find_column(ordered, spacing) or column
+    slots = _chain(column, settled is not None)
     dens = _has_dens(column, ordered, spacing)
     count = sum(_levels(slot) for slot in slots)
     naming = name_chain(
         count,
         lowest_disc=lowest_disc,
-        sacrum=sacrum is not None,
+        sacrum=settled is not None,
         dens=dens,
         body_depths=[b.depth for b in column.bodies],
     )
@@ -86,8 +87,8 @@ def name_structures(
         )
     labels = np.zeros(ordered.shape, np.uint8)
     flags = _paint_chain(labels, column, slots, naming)
-    if sacrum is not None:
-        labels[sacrum & (labels == 0)] = SACRUM_VALUE
+    if settled is not None:
+        labels[largest_piece(ordered == Tissue.SACRUM) & (labels == 0)] = SACRUM_VALUE
     _paint_posterior(labels, ordered, column, slots, naming, spacing)
     _paint_canal(labels, ordered, spacing)
     if np.count_nonzero(labels) == 0:
@@ -95,39 +96,6 @@ def name_structures(
     native = np.ascontiguousarray(from_slice_order(labels, affine))
     structures = list_structures(native, affine, naming.vertebrae, confidence, flags, naming.verified)
     return SpineSegmentation(native, affine, structures, naming.verified, naming.anchor, tuple(warnings))
-
-
-def _sacrum(
-    column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float], warnings: list[str]
-) -> NDArray[np.bool_] | None:
-    """Mask of the sacrum where it lies right below a disc; discs and bodies below that disc are dropped."""
-    mask = tissue == Tissue.SACRUM
-    if not column.discs or mask.sum() * np.prod(spacing) < 500:
-        return None
-    depths = [body.depth for body in column.bodies[-3:]]
-    if depths and max(depths) < _SHALLOWEST_LUMBAR_MM:
-        return None  # bodies this small lie on no sacrum
-    for number in range(max(0, len(column.discs) - 2), len(column.discs)):
-        disc = column.discs[number]
-        if _volume_below(mask, disc, spacing) > 2 * _volume_below(tissue == Tissue.BODY, disc, spacing):
-            for extra in column.discs[number + 1 :]:
-                column.disc_labels[column.disc_labels == column.discs.index(extra) + 1] = 0
-                warnings.append("A disc within the sacrum (S1-S2) was left out.")
-            del column.discs[number + 1 :]
-            column.bodies = [b for b in column.bodies if (b.centre - disc.centre) @ disc.normal > 0]
-            pieces, kept = pieces_of(mask, float(np.prod(spacing)), 300.0)
-            sizes = np.bincount(pieces.ravel())
-            largest: NDArray[np.bool_] = pieces == max(kept, key=lambda n: sizes[n]) if len(kept) else mask
-            return largest
-    return None
-
-
-def _volume_below(mask: NDArray[np.bool_], disc: Disc, spacing: tuple[float, float, float]) -> float:
-    """Voxels of the mask within 25 mm under a disc."""
-    points = np.argwhere(mask) * np.array(spacing) - disc.centre
-    depth = -(points @ disc.normal)
-    aside = np.linalg.norm(points + depth[:, None] * disc.normal, axis=1)
-    return float(((depth > 0) & (depth < _SACRUM_DEPTH_MM) & (aside < _SACRUM_DEPTH_MM)).sum())
 
 
 def _chain(column: Column, sacrum: bool) -> list[_Slot]:

@@ -53,14 +53,15 @@ def agreement(x: Sequence[float], y: Sequence[float]) -> Agreement:
 
 
 def absolute_agreement_icc(data: NDArray[np.float64]) -> float:
-    """ICC(A,1) of data[target, rater] (ICC(2,1) of Shrout & Fleiss, Psychol Bull 1979)."""
+    """ICC(A,1) of data[target, rater], NaN where all are equal (ICC(2,1) of Shrout & Fleiss, Psychol Bull 1979)."""
     n, k = data.shape
     mean = data.mean()
     rows = k * ((data.mean(axis=1) - mean) ** 2).sum() / (n - 1)
     columns = n * ((data.mean(axis=0) - mean) ** 2).sum() / (k - 1)
     residual = data - data.mean(axis=1, keepdims=True) - data.mean(axis=0, keepdims=True) + mean
     error = (residual**2).sum() / ((n - 1) * (k - 1))
-    return float((rows - error) / (rows + (k - 1) * error + k * (columns - error) / n))
+    total = rows + (k - 1) * error + k * (columns - error) / n
+    return float((rows - error) / total) if total else float("nan")
 
 
 def bootstrap_interval(values: Sequence[float], repeats: int = 2000, seed: int = 0) -> tuple[float, float]:

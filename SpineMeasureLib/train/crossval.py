@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .agreement import Agreement, agreement, bootstrap_interval
-from .evaluate import COMPARED, CaseScore
-
-STRUCTURES = ("vertebra", "disc", "canal")
+from .evaluate import COMPARED, STRUCTURES, CaseScore
 
 
 def write_scores(
@@ -61,6 +59,8 @@ def summarise(scores: Sequence[CaseScore]) -> dict[str, object]:
     total = [len(s.discs.pairs) + len(s.discs.missed) for s in scores]
     complete = [f == t and s.discs.ordered for f, t, s in zip(found, total, scores, strict=True)]
     summary["discs_found"] = [sum(found), sum(total)]
+    named = [sum(expert.level == disc.level for expert, disc in s.discs.pairs) for s in scores]
+    summary["discs_named_as_expert"] = [sum(named), sum(found)]
     summary["discs_extra"] = sum(len(s.discs.extra) for s in scores)
     summary["patients_with_all_discs_in_order"] = [sum(complete), len(complete)]
     for quantity, method in COMPARED:

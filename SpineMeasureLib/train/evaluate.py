@@ -9,17 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue
 from ..errors import NothingFoundError
 from ..measure import measure
 from ..measure.types import Measurement
 from ..segment.existing import segmentation_from_labels
-from ..segment.inference import TissueMap, predict_tissue
+from ..segment.inference import predict_tissue
 from ..segment.instances import name_structures
 from ..segment.network import SpineNet
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
-from .agreement import DiscMatch, dice, match_discs
+from .agreement import DiscMatch, match_discs
+from .overlap import Overlap, overlap
 
 #: What is compared between the two sets of masks: quantity, method.
 COMPARED = (
@@ -31,59 +32,72 @@ COMPARED = (
 )
 
 
+#: Structures that are compared, with their value in a map of 1 vertebra, 2 disc, 3 canal, and their kinds here.
+STRUCTURES = {
+    "vertebra": (SEMANTIC_VERTEBRA, (Kind.BODY, Kind.POSTERIOR)),
+    "disc": (SEMANTIC_DISC, (Kind.DISC,)),
+    "canal": (SEMANTIC_CANAL, (Kind.CANAL, Kind.CORD)),
+}
+
+
 @dataclass(frozen=True)
 class CaseScore:
     """Scores of one patient.
 
-    :ivar dice: structure -> Dice over the whole image.
+    :ivar overlaps: structure -> agreement of the masks over the whole image.
     :ivar pairs: (level, quantity, predicted value, expert value) of every value that both masks gave.
     """
 
     patient: str
-    dice: dict[str, float]
+    overlaps: dict[str, Overlap]
     discs: DiscMatch
     pairs: tuple[tuple[str, str, float, float], ...]
 
+    @property
+    def dice(self) -> dict[str, float]:
+        """Dice of every structure."""
+        return {name: found.dice for name, found in self.overlaps.items()}
+
 
 def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
-    """Segment `image` and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
-    expert = {
-        "vertebra": labels.array == SEMANTIC_VERTEBRA,
-        "disc": labels.array == SEMANTIC_DISC,
-        "canal": labels.array == SEMANTIC_CANAL,
-    }
-    return _score(patient, expert, segmentation_from_labels(labels), predict_tissue(image, network, device), image)
+    """Segment and name `image` as `measure` does, and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
+    return compare(patient, _segmented(image, network, device), labels)
 
 
 def score_tissues(patient: str, image: Volume, tissues: Volume, network: SpineNet, device: torch.device) -> CaseScore:
     """Segment `image` and compare with a corrected map of `anatomy.Tissue` values."""
-    reference = name_structures(tissues.array, tissues.affine)
-    return _score(patient, _wholes(tissues.array), reference, predict_tissue(image, network, device), image)
+    table = np.zeros(len(Tissue), np.uint8)
+    table[[Tissue.BODY, Tissue.POSTERIOR]] = SEMANTIC_VERTEBRA
+    table[Tissue.DISC] = SEMANTIC_DISC
+    table[[Tissue.CANAL, Tissue.CORD]] = SEMANTIC_CANAL
+    labels = Volume(table[tissues.array], tissues.affine)
+    return compare(patient, _segmented(image, network, device), labels)
 
 
-def _wholes(tissue: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
-    return {
-        "vertebra": np.isin(tissue, (Tissue.BODY, Tissue.POSTERIOR)),
-        "disc": tissue == Tissue.DISC,
-        "canal": np.isin(tissue, (Tissue.CANAL, Tissue.CORD)),
-    }
-
-
-def _score(
-    patient: str,
-    expert: dict[str, NDArray[np.bool_]],
-    reference: SpineSegmentation,
-    result: TissueMap,
-    image: Volume,
-) -> CaseScore:
-    found = _wholes(result.tissue)
-    overlap = {name: dice(found[name], mask) for name, mask in expert.items()}
+def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineSegmentation:
+    """What the model finds; empty where that is nothing."""
+    result = predict_tissue(image, network, device)
     try:
-        predicted = name_structures(result.tissue, image.affine, confidence=result.probability)
+        return name_structures(result.tissue, image.affine, confidence=result.probability)
     except NothingFoundError:
-        predicted = SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
+        return SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
+
+
+def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
+    """Compare a segmentation with expert `labels` (1 vertebra, 2 disc, 3 canal) on the same voxels."""
+    i, j, k = np.linalg.norm(labels.affine[:3, :3], axis=0)
+    overlaps = {
+        name: overlap(of_kinds(predicted, *kinds), labels.array == value, (float(i), float(j), float(k)))
+        for name, (value, kinds) in STRUCTURES.items()
+    }
+    reference = segmentation_from_labels(labels)
     match = match_discs(reference, predicted)
-    return CaseScore(patient, overlap, match, _pairs(predicted, reference, match))
+    return CaseScore(patient, overlaps, match, _pairs(predicted, reference, match))
+
+
+def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:
+    """Every voxel of the named structures of some kinds."""
+    return np.isin(segmentation.labels, [s.value for kind in kinds for s in segmentation.of_kind(kind)])
 
 
 def _pairs(

@@ -28,6 +28,8 @@ from .segmentation import TrainingOptions, train
 
 #: A quarter of that of the training from the start: what was learned is to be moved, not replaced.
 LEARNING_RATE = 5e-4
+#: Half of the old weights, half of the new ones.
+BLEND = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class FineTuning:
     :ivar target: folder of the new bundle; beside the parent, named after it, when None.
     :ivar work: checkpoint, from which a stopped run goes on; none is kept when None.
     :ivar parts: one of so many parts of the patients is held out.
+    :ivar blend: part of the new weights in the result, the rest are the parent's: less learned, much less forgotten of
+        other images (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     """
 
     parent: Path
@@ -46,6 +50,7 @@ class FineTuning:
     target: Path | None = None
     work: Path | None = None
     parts: int = 3
+    blend: float = BLEND
     options: TrainingOptions = TrainingOptions()
 
 
@@ -83,11 +88,12 @@ def fine_tune(plan: FineTuning, progress: Progress = silent) -> Tuned:
         checkpoint = work / f"finetune_{_identity(bundle, kept)}.pt"
         network = train(training, options, checkpoint, progress, start=load_network(bundle))
         log = json.loads(checkpoint.with_suffix(".json").read_text(encoding="utf-8"))
+    blended(network, load_network(bundle), plan.blend)
     after = _scores(held_out, network.to(device), device, "score after", progress)
     names = tuple(case.name for case in held_out)
     rows = tuple(comparison(before, after))
     summaries = (summarise(before), summarise(after))
-    tuning = Tuning(bundle, names, tuple(case.name for case in kept), rows, summaries, log)
+    tuning = Tuning(bundle, names, tuple(case.name for case in kept), plan.blend, rows, summaries, log)
     return Tuned(write_tuned(target, network, tuning), names, tuple(row for row in rows if not row.case))
 
 
@@ -103,6 +109,13 @@ def split_by_patient(cases: Sequence[CorrectedCase], parts: int) -> tuple[list[C
         )
     test = set(folds(patients, min(max(parts, 2), len(patients)))[0])
     return [c for c in cases if c.patient in test], [c for c in cases if c.patient not in test]
+
+
+@torch.no_grad()
+def blended(network: SpineNet, parent: SpineNet, part: float) -> None:
+    """Move every weight of `network` towards the parent's: `part` of it stays."""
+    for new, old in zip(network.parameters(), parent.parameters(), strict=True):
+        new.lerp_(old.to(new.device), 1 - part)
 
 
 def _free_target(plan: FineTuning) -> Path:

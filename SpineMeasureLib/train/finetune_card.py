@@ -14,8 +14,7 @@ import numpy as np
 from ..files import atomic_folder
 from ..segment.bundle import Bundle, open_bundle, save_bundle
 from ..segment.network import SpineNet
-from .crossval import STRUCTURES
-from .evaluate import COMPARED, CaseScore
+from .evaluate import COMPARED, STRUCTURES, CaseScore
 
 #: Of the options of the training loop, what says how a model was fine-tuned.
 _TOLD = ("minutes", "batch", "learning_rate", "weight_decay", "seed", "device", "threads")
@@ -38,6 +37,7 @@ class Row:
 class Tuning:
     """What is told of a fine-tuning.
 
+    :ivar blend: part of the new weights, see `finetune.FineTuning`.
     :ivar summaries: `crossval.summarise` before and after.
     :ivar log: as the training loop leaves it beside its checkpoint.
     """
@@ -45,6 +45,7 @@ class Tuning:
     parent: Bundle
     held_out: tuple[str, ...]
     learned_from: tuple[str, ...]
+    blend: float
     rows: tuple[Row, ...]
     summaries: tuple[dict[str, object], dict[str, object]]
     log: dict[str, Any]
@@ -110,7 +111,7 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
         "fine_tuned_from": {"name": parent.name, "version": parent.version, "sha256": parent.sha256},
         "eval_metrics": {"held_out": list(tuning.held_out), "before": before, "after": after},
         "training": {
-            "options": {key: tuning.log["options"][key] for key in _TOLD},
+            "options": {**{key: tuning.log["options"][key] for key in _TOLD}, "blend": tuning.blend},
             "steps": tuning.log["steps"],
             "curve": tuning.log["curve"],
         },
@@ -128,7 +129,8 @@ def card(bundle: Bundle, tuning: Tuning) -> str:
         f"- Fine-tuned from {parent.name} {parent.version}, SHA-256 `{parent.sha256}`; network and input are the same.",
         f"- SHA-256 of its own weights: `{bundle.sha256}`.",
         f"- {options['minutes']:g} minutes on {options['device']}, {tuning.log['steps']} steps, learning rate "
-        f"{options['learning_rate']:g}, seed {options['seed']}.",
+        f"{options['learning_rate']:g}, seed {options['seed']}; its weights are {tuning.blend:g} new and "
+        f"{1 - tuning.blend:g} of the model it came from.",
         f"- Learned from {len(tuning.learned_from)} corrected cases: {', '.join(tuning.learned_from)}.",
         "",
         f"## Before and after, on {len(tuning.held_out)} held-out cases",

@@ -32,8 +32,9 @@ from SpineMeasureLib.train import targets  # noqa: E402
 from SpineMeasureLib.train.agreement import DiscMatch  # noqa: E402
 from SpineMeasureLib.train.corrected import known_codes, read_corrected  # noqa: E402
 from SpineMeasureLib.train.evaluate import CaseScore  # noqa: E402
-from SpineMeasureLib.train.finetune import FineTuning, fine_tune, split_by_patient  # noqa: E402
+from SpineMeasureLib.train.finetune import FineTuning, blended, fine_tune, split_by_patient  # noqa: E402
 from SpineMeasureLib.train.finetune_card import comparison  # noqa: E402
+from SpineMeasureLib.train.overlap import Overlap  # noqa: E402
 from SpineMeasureLib.train.synth import synthesize  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume, write_volume  # noqa: E402
 
@@ -147,7 +148,8 @@ def score(found: int, missed: int, error_mm: float, overlap: float) -> CaseScore
     disc = Structure(100, "L4-L5 disc", Kind.DISC, "L4-L5")
     match = DiscMatch(((disc, disc),) * found, (disc,) * missed, (), True)
     pairs = tuple(("L4-L5", "disc_height_middle", 8.0 + error_mm, 8.0) for _ in range(found))
-    return CaseScore("a", {"vertebra": 0.5, "disc": overlap, "canal": 1.0}, match, pairs)
+    dice = {"vertebra": 0.5, "disc": overlap, "canal": 1.0}
+    return CaseScore("a", {name: Overlap(d, 0, 0, 0, 0, 0) for name, d in dice.items()}, match, pairs)
 
 
 def test_the_table_has_means_over_cases_and_counts_of_what_was_compared() -> None:
@@ -158,6 +160,14 @@ def test_the_table_has_means_over_cases_and_counts_of_what_was_compared() -> Non
     assert rows["discs found"] == ("2 of 8", "8 of 8")
     assert rows["disc_height_middle: mean absolute error, mm"] == ("1.50 (n 2)", "0.50 (n 8)")
     assert rows["canal_ap: mean absolute error, mm"] == ("- (n 0)", "- (n 0)")
+
+
+def test_blended_weights_lie_between_the_old_and_the_new() -> None:
+    new, old = SpineNet(filters=FILTERS), SpineNet(filters=FILTERS)
+    before = [p.detach().clone() for p in new.parameters()]
+    blended(new, old, 0.25)
+    for mixed, was, base in zip(new.parameters(), before, old.parameters(), strict=True):
+        torch.testing.assert_close(mixed, 0.25 * was + 0.75 * base)
 
 
 def test_all_cases_of_a_patient_are_on_one_side(data: Path) -> None:

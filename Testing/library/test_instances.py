@@ -56,6 +56,42 @@ def test_a_sacrum_below_anchors_the_names() -> None:
     assert [s.name for s in found.of_kind(Kind.SACRUM)] == ["Sacrum"]
 
 
+def named(spine: Volume) -> SpineSegmentation:
+    return name_structures(spine.array, spine.affine)
+
+
+def with_s1_s2(height: int, depth: int, share: float) -> Volume:
+    """A column whose lowest disc has this height and depth (mm); this share of the bone above it is drawn as sacrum."""
+    spine = column(levels=7)
+    low = 25
+    tissue = spine.array
+    tissue[1:10, 60 : 60 + DEPTH, low : low + DISC_MM] = Tissue.BACKGROUND
+    tissue[1:10, 60 : 60 + depth, low + 4 : low + 4 + height] = Tissue.DISC
+    bone = tissue[1:10, 60 : 60 + DEPTH, low + DISC_MM : low + DISC_MM + BODY_MM - 1]
+    bone[:, : round(share * DEPTH)] = Tissue.SACRUM
+    return spine
+
+
+def test_a_rudimentary_disc_below_a_vertebra_drawn_partly_as_sacrum_is_within_the_sacrum() -> None:
+    found = named(with_s1_s2(height=4, depth=20, share=0.4))
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+    assert "S1-S2" in found.warnings[0]
+
+
+def test_a_disc_of_full_size_is_the_lowest_one_though_its_vertebra_is_drawn_mostly_as_sacrum() -> None:
+    found = named(with_s1_s2(height=7, depth=DEPTH, share=0.75))
+    assert names(found, Kind.DISC) == ["T11-T12", *LUMBAR_DISCS]
+    assert names(found, Kind.BODY) == ["T11", *LUMBAR_BODIES]
+    sizes = [np.count_nonzero(found.mask(s)) for s in found.of_kind(Kind.BODY)]
+    assert sizes[-1] > 0.9 * sizes[0]
+
+
+def test_a_disc_below_a_vertebra_drawn_wholly_as_sacrum_is_within_the_sacrum() -> None:
+    found = named(with_s1_s2(height=7, depth=DEPTH, share=1.0))
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+
+
 def test_without_an_anchor_the_names_are_a_guess_and_say_so() -> None:
     spine = column(sacrum=False)
     found = name_structures(spine.array, spine.affine)

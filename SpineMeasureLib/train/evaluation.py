@@ -1,0 +1,165 @@
+"""``spinemeasure evaluate``: a model, or segmentations that are there already, judged against expert masks."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..anatomy import Kind, Tissue
+from ..errors import InputNotFoundError, SpineMeasureError
+from ..files import atomic_folder
+from ..progress import Progress, silent
+from ..segment import segment_volume
+from ..segment.existing import segmentation_from_labels
+from ..segment.preprocess import slice_order, slice_spacing
+from ..segmentation import SpineSegmentation
+from ..volume import Volume, read_volume
+from . import targets
+from .agreement import bootstrap_interval
+from .crossval import write_scores
+from .data import ADAPTERS, TrainingCase
+from .evaluate import STRUCTURES, CaseScore, compare, of_kinds
+from .evaluation_page import write_page
+from .overlap import MEASURES, Overlap, overlap
+
+#: Sets that label one structure, and not everywhere: its name, kind and tissue, the code for "not that".
+_PARTLY_LABELLED = {
+    "vertebrae_t2": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
+    "vertebrae_water": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
+    "cervical_t2": ("cord", Kind.CORD, Tissue.CORD, targets.NOT_CORD),
+}
+Predict = Callable[[str, Volume], SpineSegmentation]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One case of a dataset.
+
+    :ivar score: None for a set that labels too little to compare discs and values.
+    """
+
+    name: str
+    image: Volume
+    predicted: SpineSegmentation
+    labels: Volume
+    overlaps: dict[str, Overlap]
+    score: CaseScore | None
+
+    def masks(self, structure: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Bool arrays[i,j,k] of a structure: as predicted, as labelled."""
+        if structure not in STRUCTURES:
+            kind = next(entry[1] for entry in _PARTLY_LABELLED.values() if entry[0] == structure)
+            return of_kinds(self.predicted, kind), self.labels.array > 0
+        value, kinds = STRUCTURES[structure]
+        return of_kinds(self.predicted, *kinds), self.labels.array == value
+
+
+def evaluate(
+    prediction: Path, dataset: Path, out: Path, device: str = "auto", progress: Progress = silent
+) -> dict[str, object]:
+    """Judge `prediction` on every case of `dataset`; tables, plots and a page with pictures go to `out`.
+
+    :param prediction: a model bundle, or a folder with ``<case>.nii.gz`` or ``<case>/labels.nii.gz`` for every case.
+    :param dataset: folder with ``<case>_image.nii.gz`` and ``<case>_labels.nii.gz`` (1 vertebra, 2 disc, 3 canal), or
+        one of the training sets that label less.
+    :return: the summary that is also written as ``summary.json``.
+    :raises InputNotFoundError: a case, or the segmentation of a case, is missing.
+    :raises OutputError: `out` cannot be written.
+    """
+    predict, about = _predictor(prediction, device)
+    cases = _cases(dataset)
+    partial = {c.patient: c for c in ADAPTERS[dataset.name](dataset.parent)} if dataset.name in _PARTLY_LABELLED else {}
+    done: list[Evaluated] = []
+    for name, image_path, labels_path in cases:
+        progress("evaluate", len(done) / len(cases), name)
+        image, labels = read_volume(image_path), read_volume(labels_path)
+        done.append(_judge(name, image, labels, predict(name, image), partial.get(name)))
+    with atomic_folder(out) as folder:
+        summary: dict[str, object] = {**about, "dataset": dataset.name, "cases": len(done), **_overlap_summary(done)}
+        scores = [case.score for case in done if case.score]
+        if scores:
+            summary |= write_scores(scores, folder, "evaluation")
+            (folder / "evaluation_summary.json").unlink()  # all of it is in ours
+        _write_overlaps(done, folder / "overlaps.csv")
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        write_page(done, summary, folder)
+    return summary
+
+
+def _cases(dataset: Path) -> list[tuple[str, Path, Path]]:
+    found = []
+    for image in sorted(dataset.glob("*_image.nii.gz")):
+        name = image.name.removesuffix("_image.nii.gz")
+        labels = next((p for kind in ("labels", "cord") if (p := dataset / f"{name}_{kind}.nii.gz").exists()), None)
+        if labels:
+            found.append((name, image, labels))
+    if not found:
+        raise InputNotFoundError(
+            f"{dataset} holds no case.", "A case is <name>_image.nii.gz with <name>_labels.nii.gz beside it."
+        )
+    return found
+
+
+def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object]]:
+    if (prediction / "configs" / "metadata.json").exists():
+        from ..segment.bundle import open_bundle
+
+        bundle = open_bundle(prediction)
+        about: dict[str, object] = {"model": bundle.name, "model_version": bundle.version, "sha256": bundle.sha256}
+        return lambda name, image: segment_volume(image, bundle=prediction, device=device), about
+    if not prediction.is_dir():
+        raise InputNotFoundError(f"There is no folder {prediction}.", "Name a model bundle or a folder of label maps.")
+
+    def read(name: str, image: Volume) -> SpineSegmentation:
+        for path in (prediction / name / "labels.nii.gz", prediction / f"{name}.nii.gz"):
+            if path.exists():
+                return segmentation_from_labels(read_volume(path))
+        raise InputNotFoundError(f"{prediction} holds no labels of {name}.", f"Put them there as {name}.nii.gz.")
+
+    return read, {"segmentations": prediction.name}
+
+
+def _judge(
+    name: str, image: Volume, labels: Volume, predicted: SpineSegmentation, partial: TrainingCase | None
+) -> Evaluated:
+    if predicted.labels.shape != labels.array.shape:
+        raise SpineMeasureError(f"The labels of {name} do not lie on its voxels.", "Resample them to the image.")
+    if partial is None:
+        score = compare(name, predicted, labels)
+        return Evaluated(name, image, predicted, labels, score.overlaps, score)
+    structure, kind, tissue, other = _PARTLY_LABELLED[partial.dataset]
+    mine = slice_order(of_kinds(predicted, kind), image.affine)
+    known = np.isin(partial.codes, (tissue, other))
+    found = overlap(mine, partial.codes == tissue, slice_spacing(image.affine), known)
+    return Evaluated(name, image, predicted, labels, {structure: found}, None)
+
+
+def _overlap_summary(done: Sequence[Evaluated]) -> dict[str, object]:
+    """Means over cases with 95 % bootstrap intervals, per structure and measure."""
+    summary: dict[str, object] = {}
+    for structure in done[0].overlaps:
+        for measure in MEASURES:
+            values = [v for case in done if np.isfinite(v := getattr(case.overlaps[structure], measure))]
+            if values:
+                low, high = bootstrap_interval(values)
+                summary[f"{structure}.{measure}"] = {
+                    "mean": round(float(np.mean(values)), 4),
+                    "interval_95": [round(low, 4), round(high, 4)],
+                    "cases": len(values),
+                }
+    return summary
+
+
+def _write_overlaps(done: Sequence[Evaluated], path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["case", "structure", *MEASURES])
+        for case in done:
+            for structure, found in case.overlaps.items():
+                writer.writerow([case.name, structure, *(f"{v:.4f}" for v in found.row().values())])

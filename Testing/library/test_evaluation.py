@@ -1,0 +1,104 @@
+"""Judging segmentations against expert masks: values that follow from how the masks were made, files, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from SpineMeasureLib.errors import InputNotFoundError
+from SpineMeasureLib.train.evaluation import evaluate
+from SpineMeasureLib.train.overlap import overlap
+from SpineMeasureLib.volume import Volume, write_volume
+
+SPACING = (4.0, 1.0, 1.0)
+
+
+def boxes(shift: int = 0) -> np.ndarray:
+    """1 vertebra, 2 disc, 3 canal: each vertebra on its disc, which is `shift` voxels before it."""
+    labels = np.zeros((9, 90, 130), np.uint8)
+    labels[3:6, 20:32] = 3
+    for n in range(3):
+        labels[1:8, 40:74, 15 + 38 * n : 43 + 38 * n] = 1
+        labels[1:8, 40 + shift : 74 + shift, 6 + 38 * n : 14 + 38 * n] = 2
+    return labels
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    affine = np.diag([*SPACING, 1.0])
+    grey = (boxes() * 50 + np.random.default_rng(0).integers(0, 30, boxes().shape)).astype(np.int16)
+    for name in ("a", "b"):
+        write_volume(Volume(grey, affine), folder / f"{name}_image.nii.gz")
+        write_volume(Volume(boxes(), affine), folder / f"{name}_labels.nii.gz")
+        (tmp_path / "found").mkdir(exist_ok=True)
+        write_volume(Volume(boxes(4 if name == "b" else 0), affine), tmp_path / "found" / f"{name}.nii.gz")
+    return folder
+
+
+def test_overlap_and_distances_are_those_of_shifted_boxes() -> None:
+    box = np.zeros((20, 40, 40), bool)
+    box[5:15, 10:30, 10:30] = True
+    found = overlap(np.roll(box, 2, axis=1), box, (1.0, 0.5, 0.5))
+    assert found.dice == pytest.approx(0.9)
+    assert found.iou == pytest.approx(0.9 / 1.1)
+    assert found.sensitivity == pytest.approx(0.9)
+    assert found.specificity == pytest.approx(1 - 400 / (32000 - 4000))
+    assert found.hausdorff95_mm == pytest.approx(1.0)
+    assert 0.0 < found.surface_mm < 0.5
+
+
+def test_voxels_of_which_nothing_is_known_do_not_count() -> None:
+    reference = np.zeros((4, 4, 4), bool)
+    reference[1:3, 1:3, 1:3] = True
+    known = np.zeros_like(reference)
+    known[:3] = True
+    wild = reference.copy()
+    wild[3] = True
+    assert overlap(wild, reference, (1.0, 1.0, 1.0), known).dice == 1.0
+    assert overlap(wild, reference, (1.0, 1.0, 1.0)).dice < 0.6
+
+
+def test_a_missing_structure_has_no_distance_and_no_overlap() -> None:
+    reference = np.zeros((4, 4, 4), bool)
+    reference[1:3, 1:3, 1:3] = True
+    found = overlap(np.zeros_like(reference), reference, (1.0, 1.0, 1.0))
+    assert found.dice == 0.0
+    assert np.isnan(found.surface_mm)
+
+
+def test_segmentations_are_judged_case_by_case_and_together(dataset: Path, tmp_path: Path) -> None:
+    summary = evaluate(tmp_path / "found", dataset, tmp_path / "out")
+    with (tmp_path / "out" / "overlaps.csv").open() as file:
+        rows = {(r["case"], r["structure"]): r for r in csv.DictReader(file)}
+    assert float(rows["a", "disc"]["dice"]) == 1.0
+    assert float(rows["b", "disc"]["dice"]) == pytest.approx(30 / 34, abs=1e-3)
+    assert float(rows["b", "vertebra"]["dice"]) == 1.0
+    assert summary["disc.dice"]["mean"] == pytest.approx((1 + 30 / 34) / 2, abs=1e-3)  # type: ignore[index]
+    assert summary["discs_found"] == [6, 6]
+    assert summary["discs_named_as_expert"] == [6, 6]
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Worst cases: disc" in page
+    assert page.index("b: Dice 0.882") < page.index("a: Dice 1.000", page.index("Worst cases: disc"))
+    assert "http" not in page
+
+
+def test_a_case_without_a_segmentation_is_named_and_nothing_is_written(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "found" / "b.nii.gz").unlink()
+    with pytest.raises(InputNotFoundError, match="no labels of b"):
+        evaluate(tmp_path / "found", dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_cases_says_what_a_case_is(tmp_path: Path) -> None:
+    (tmp_path / "found").mkdir()
+    with pytest.raises(InputNotFoundError, match="_image.nii.gz"):
+        evaluate(tmp_path / "found", tmp_path, tmp_path / "out")
