@@ -159,6 +159,8 @@ class Archive:
                 return request()
             except Exception as error:
                 problem = _told(error)
+                if problem is None:
+                    raise
                 if pause is None or not problem.is_passing:
                     raise problem.error from error
             time.sleep(pause)
@@ -169,12 +171,12 @@ class Archive:
 class _Problem:
     """What to tell the user, and whether another attempt may help."""
 
-    error: Exception
+    error: ArchiveError
     is_passing: bool
 
 
-def _told(error: Exception) -> _Problem:
-    """What an exception of a request means."""
+def _told(error: Exception) -> _Problem | None:
+    """What an exception of a request means; None for one that has nothing to do with it, as a cancellation."""
     import requests
     from pydicom.errors import InvalidDicomError
 
@@ -185,10 +187,10 @@ def _told(error: Exception) -> _Problem:
         return _status(error.response.status_code)
     if isinstance(error, (requests.exceptions.JSONDecodeError, InvalidDicomError, KeyError, ValueError)):
         return _Problem(ArchiveError("The address does not answer as a DICOMweb service.", "Check it."), False)
-    if isinstance(error, (requests.exceptions.RequestException, OSError)):
+    if isinstance(error, (requests.exceptions.RequestException, OSError, EOFError)):
         hint = "Check address and network, then run the same command again."
         return _Problem(ArchiveError("The archive cannot be reached, or the connection broke off.", hint), True)
-    return _Problem(error, False)
+    return None
 
 
 def _status(code: int) -> _Problem:
