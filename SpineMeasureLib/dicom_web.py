@@ -119,6 +119,8 @@ class Archive:
             uid = str(e.SeriesInstanceUID)
             instances = self._all(partial(self._instances, study, uid), "SOPInstanceUID")
             found += [ImageAddress(study, uid, str(i.SOPInstanceUID)) for i in instances]
+        if not found:
+            raise ArchiveStudyError("The archive names no image of this study.", "Ask its administrator.")
         return found
 
     def _instances(self, study: str, series: str, offset: int | None) -> list[dict[str, Any]]:

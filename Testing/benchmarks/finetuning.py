@@ -1,6 +1,6 @@
 """How much fine-tuning on corrected cases helps, on synthetic spines of a contrast that the model does badly on.
 
-    python Testing/benchmarks/finetuning.py WORK [--cases 9] [--minutes 10] [--contrast stir] [--threads 1]
+    python Testing/benchmarks/finetuning.py WORK [--cases 9] [--minutes 10] [--contrast stir] [--blend 0.5]
 
 The labels of every case are the true ones: what a reader leaves who corrects every mistake of the model. Writes the
 data set and the new bundle into WORK and prints the table of the held-out cases.
@@ -16,17 +16,14 @@ from pathlib import Path
 FIRST_SEED = 300
 
 
-def write_cases(folder: Path, count: int, contrast: str, first_seed: int = FIRST_SEED, **grid: tuple[int, ...]) -> None:
-    """Add synthetic cases with true labels to an nnU-Net data set.
-
-    :param grid: `shape` or `spacing` of `train.synth.synthesize`.
-    """
+def write_cases(folder: Path, count: int, contrast: str) -> None:
+    """Add synthetic cases with true labels to an nnU-Net data set."""
     from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet
     from SpineMeasureLib.segment.existing import segmentation_from_labels
     from SpineMeasureLib.train.synth import synthesize
 
-    for seed in range(first_seed, first_seed + count):
-        case = synthesize(seed, contrast, **grid)
+    for seed in range(FIRST_SEED, FIRST_SEED + count):
+        case = synthesize(seed, contrast)
         corrected = segmentation_from_labels(case.labels)
         add_to_nnunet(TrainingCase(case.image, corrected, [], f"synthetic{seed}", "benchmark"), folder)
 
@@ -38,6 +35,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=9)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--contrast", default="stir")
+    parser.add_argument("--blend", type=float, default=0.5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
@@ -49,6 +47,7 @@ def main() -> None:
     command = [sys.executable, "-m", "SpineMeasureLib.cli", "train", "segmentation", "--data", data]
     command += ["--resume-from", data_path("models/spine_mri"), "--bundle", options.work / "spine_mri_finetuned"]
     command += ["--minutes", options.minutes, "--threads", options.threads, "--device", options.device]
+    command += ["--blend", options.blend]
     subprocess.run([str(word) for word in command], check=True)
 
 
