@@ -11,7 +11,7 @@ TORCH := torch==2.13.0
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -e '.[scene,dicom,test]'
+	$(BIN)/python -m pip install --quiet -e '.[scene,dicom,dicomweb,test]'
 	touch $@
 
 demo: .venv/ready

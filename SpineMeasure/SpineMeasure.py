@@ -201,6 +201,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             (ui.csvButton, self.onExportCsv),
             (ui.jsonButton, self.onExportJson),
             (ui.sceneButton, self.onExportScene),
+            (ui.reportButton, self.onExportReport),
+            (ui.dicomButton, self.onExportDicom),
+            (ui.trainingButton, self.onExportTraining),
         ):
             button.connect("clicked(bool)", slot)
         ui.measurementTable.connect("cellClicked(int,int)", self.onCellClicked)
@@ -774,6 +777,22 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Write the scene."""
         self._export(self.logic.exportScene)
 
+    def onExportReport(self, checked=False) -> None:
+        """Write the report."""
+        from SpineMeasureLib.review.output import write_report
+
+        self._export(write_report)
+
+    def onExportDicom(self, checked=False) -> None:
+        """Write DICOM SEG and SR and add them to the DICOM database."""
+        self._export(self.logic.exportDicom)
+
+    def onExportTraining(self, checked=False) -> None:
+        """Add the case to a training data set."""
+        from SpineMeasureLib.review.output import write_training_case
+
+        self._export(write_training_case)
+
     # Buttons, shortcuts, layout
 
     def updateButtons(self) -> None:
@@ -820,6 +839,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ui.csvButton,
             ui.jsonButton,
             ui.sceneButton,
+            ui.reportButton,
+            ui.dicomButton,
+            ui.trainingButton,
         ):
             button.enabled = has
         ui.remeasureButton.enabled = has and session.nodes.segmentation is not None
@@ -1065,6 +1087,20 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             if not slicer.mrmlScene.WriteToMRB(str(temporary)):
                 raise OutputError("The scene could not be written.", "Check the folder and the disk.")
         return path
+
+    @staticmethod
+    def exportDicom(session, folder):
+        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns their folder.
+
+        :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
+        """
+        from SpineMeasureGui.DicomDatabase import filesOf, insert
+
+        from SpineMeasureLib.review.output import output_path, write_dicom_objects
+
+        place = output_path(session, folder, "_dicom")
+        insert(write_dicom_objects(session, filesOf(session.nodes.volume), place))
+        return place
 
 
 #

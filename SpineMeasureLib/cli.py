@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import tempfile
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional, cast
+from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from . import __version__
 from .__main__ import cancel_on_signals, run_with_json_lines
-from .errors import SpineMeasureError
+from .cli_dicom import dicom_app
+from .cli_train import evaluate, train_app
 from .measure.types import Measurement
 from .pipeline import Job, Result, run
-from .progress import Progress
+from .terminal import Device, Out, console, errors, plain_errors, terminal_progress
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure a spine MRI."
 )
-train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
 app.add_typer(train_app, name="train")
+app.command()(evaluate)
 export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
 app.add_typer(export_app, name="export")
-dicom_app = typer.Typer(no_args_is_help=True, help="Look into DICOM studies.")
 app.add_typer(dicom_app, name="dicom")
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-console = Console(highlight=False)
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
 BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
@@ -64,37 +52,6 @@ _TABLE = (
 
 #: Flags that the notes under the table say once for all levels, or that an empty cell says already.
 _QUIET_FLAGS = ("not_measurable", "level_unverified")
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """End every error in a sentence and its exit code; the unexpected ones leave a log."""
-    cancel_on_signals()
-    try:
-        yield
-    except SpineMeasureError as error:
-        errors.print(f"[red]Error:[/red] {error}")
-        raise typer.Exit(error.exit_code) from None
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception as error:
-        with tempfile.NamedTemporaryFile("w", prefix="spinemeasure-", suffix=".log", delete=False) as log:
-            log.write(traceback.format_exc())
-        errors.print(f"[red]Error:[/red] Something unexpected went wrong ({type(error).__name__}). Details: {log.name}")
-        raise typer.Exit(1) from None
-
-
-@contextmanager
-def terminal_progress() -> Iterator[Progress]:
-    """A progress bar on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=errors, transient=True) as bar:
-        task = bar.add_task("start", total=1.0)
-
-        def show(stage: str, fraction: float, message: str = "") -> None:
-            bar.update(task, completed=fraction, description=f"{stage} {message}".strip())
-
-        yield show
 
 
 def _run(job: Job, json_progress: bool) -> Result | None:
@@ -221,24 +178,6 @@ def _image_info(path: Path) -> None:
 
 
 @app.command()
-def evaluate(
-    prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
-    dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
-    out: Out,
-    device: Device = "auto",
-) -> None:
-    """Judge a model or segmentations against expert masks: overlap, surfaces, discs found and named, values."""
-    with plain_errors(), terminal_progress() as progress:
-        from .train.evaluation import evaluate as judge
-
-        summary = judge(prediction, dataset, out, device, progress)
-        for key, value in summary.items():
-            if isinstance(value, dict):
-                value = ", ".join(f"{k} {v}" for k, v in value.items())
-            console.print(f"{key}: {value}", soft_wrap=True)
-
-
-@app.command()
 def methods() -> None:
     """Print the definition of every value."""
     from .measure import methods as definitions
@@ -276,8 +215,9 @@ def export_dicom(
 ) -> None:
     """Write segmentation.dcm (SEG) and measurements.dcm (SR, TID 1500) of a measured case."""
     with plain_errors():
+        from .export.case_files import write_dicom
         from .files import atomic_folder
-        from .pipeline import read_case_on, write_dicom
+        from .pipeline import read_case_on
 
         volume, done = read_case_on(case, source, series)
         with atomic_folder(out or case) as folder:
@@ -301,46 +241,18 @@ def export_report(
     if paper.lower() not in ("a4", "letter"):
         raise typer.BadParameter(f"'{paper}' is neither a4 nor letter.", param_hint="--paper")
     with plain_errors():
+        from .export.case_files import write_report_files
         from .export.report import ReportOptions
         from .files import atomic_folder
-        from .pipeline import read_case_on, write_report_files
+        from .pipeline import read_case_on
 
         fields = dict(entry.partition("=")[::2] for entry in field or ())
         options = ReportOptions(fields, accepted_by, paper.lower())
         volume, done = read_case_on(case, image, series)
         with atomic_folder(out or case) as folder:
-            write_report_files(folder, volume, done, options, pdf)
+            write_report_files(folder, volume, done.segmentation, done.measurements, options, pdf)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
-
-
-@dicom_app.command("list")
-def dicom_list(
-    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-) -> None:
-    """List the series of a study, which of them would be measured, and why. Names no patient."""
-    with plain_errors():
-        from .dicom_listing import list_study, rows
-        from .errors import InputNotFoundError
-
-        if not study.exists():
-            raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
-        listing = list_study(study)
-        if as_json:
-            typer.echo(json.dumps({"series": rows(listing), "reason": listing.reason}, indent=1))
-            return
-        table = Table()
-        for heading in ("", "series", "description", "", "plane", "contrast", "slices", "spacing mm"):
-            table.add_column(heading, overflow="fold")
-        for row in rows(listing):
-            size = " x ".join(f"{s:.2f}" for s in cast(list[float], row["spacing_mm"]))
-            cells = [row[k] for k in ("number", "description", "modality", "plane", "contrast", "slices")]
-            name = f"{row['plane']}, localiser" if row["localiser"] else row["plane"]
-            cells[3] = name
-            table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
-        console.print(table)
-        console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
 
 
 @export_app.command("training")
@@ -352,6 +264,7 @@ def export_training(
     name: Annotated[str, typer.Option(help="Name of the case, letters and digits; else made from its pixels.")] = "",
     contrast: Annotated[str, typer.Option(help="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
     editor: Annotated[str, typer.Option(help="Who corrected the case; kept in its provenance.")] = "",
+    patient: Annotated[str, typer.Option(help="A made-up name, the same for all cases of one patient.")] = "",
     series: SeriesOption = None,
 ) -> None:
     """Add a corrected case to a training data set; the same case again replaces itself."""
@@ -362,32 +275,9 @@ def export_training(
         from .pipeline import read_case_on
 
         volume, done = read_case_on(case, image, series)
-        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor)
+        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor, patient)
         number = add_to_nnunet(one, dataset) if layout == "nnunet" else add_to_bids(one, dataset, contrast)
         console.print(f"{one.identifier} is in {dataset}; cases: {number}", soft_wrap=True)
-
-
-@train_app.command("segmentation")
-def train_segmentation(
-    data: Annotated[Path, typer.Option(help="Folder with the training sets.")],
-    work: Annotated[Path, typer.Option(help="Checkpoints, scores and plots; a stopped run goes on from here.")],
-    bundle: Annotated[Optional[Path], typer.Option(help="Write the final model as a bundle here.")] = None,
-    minutes: Annotated[float, typer.Option(help="Time budget of each model.")] = 45.0,
-    folds: Annotated[int, typer.Option(help="Folds of the patient-wise cross-validation.")] = 3,
-    only: Annotated[Optional[list[str]], typer.Option(help="Train only this part: a fold number or 'final'.")] = None,
-    device: Device = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
-    seed: int = 0,
-) -> None:
-    """Train the segmentation model: cross-validation by patient, final model, bundle and model card."""
-    with plain_errors(), terminal_progress() as progress:
-        from .segment.device import choose_device
-        from .train.command import Plan
-        from .train.command import run as run_training
-        from .train.segmentation import TrainingOptions
-
-        options = TrainingOptions(minutes=minutes, device=choose_device(device).type, threads=threads, seed=seed)
-        run_training(Plan(data, work, bundle, folds, tuple(only or ()), options), progress)
 
 
 @app.callback(invoke_without_command=True)

@@ -117,6 +117,24 @@ class OutputError(SpineMeasureError):
     exit_code = 40
 
 
+class ArchiveError(SpineMeasureError):
+    """The DICOM archive cannot be reached, the connection broke off, or it is out of order."""
+
+    exit_code = 50
+
+
+class ArchiveAccessError(ArchiveError):
+    """The DICOM archive refuses the login or the object, or its certificate cannot be verified."""
+
+    exit_code = 51
+
+
+class ArchiveStudyError(ArchiveError):
+    """The DICOM archive has no such study, or several fit the query."""
+
+    exit_code = 52
+
+
 class CancelledError(SpineMeasureError):
     """The user stopped the work."""
 

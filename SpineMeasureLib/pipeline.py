@@ -10,22 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .errors import DependencyError, DicomSeriesError, GeometryMismatchError
+from .errors import DependencyError, DicomSeriesError
 from .files import atomic_folder
+from .grid import on_grid_of
 from .measure.types import Measurement
 from .progress import Progress, silent
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
 
 if TYPE_CHECKING:
-    from .export.case import Case
-    from .export.report import ReportOptions
-
-#: How far (mm) the grid of a label map may lie from the image's.
-_SAME_GRID_MM = 0.05
+    from .results import Results
 
 
 @dataclass(frozen=True)
@@ -133,46 +127,6 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
     return replace(segmentation, provenance={"labels": job.labels.name})
 
 
-def on_grid_of(volume: Volume, labels: Volume) -> Volume:
-    """The labels in the image's storage order, checked to lie on its voxels.
-
-    Programs store the same voxels with axes in another order or direction; that is undone, nothing is resampled.
-
-    :raises GeometryMismatchError: they lie elsewhere.
-    """
-    between = np.linalg.inv(volume.affine) @ labels.affine
-    turn = np.rint(between[:3, :3])
-    axes = np.abs(turn).argmax(axis=0)
-    if sorted(axes) == [0, 1, 2] and np.abs(turn).sum() == 3:
-        order = np.argsort(axes)
-        array = labels.array.transpose(order)
-        flipped = tuple(place for place, axis in enumerate(order) if turn[place, axis] < 0)
-        affine = labels.affine @ _reordering(order, flipped, array.shape)
-        array = np.ascontiguousarray(np.flip(array, flipped))
-        if array.shape == volume.array.shape and _corner_distance(volume, affine) < _SAME_GRID_MM:
-            return Volume(array, volume.affine, labels.meta)
-    raise GeometryMismatchError(
-        "The label map does not lie on the voxels of the image.", "Resample it to the image's geometry first."
-    )
-
-
-def _reordering(order: NDArray[np.intp], flipped: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """4x4, index into the reordered array to index into the stored one."""
-    matrix = np.zeros((4, 4))
-    matrix[3, 3] = 1
-    for place, axis in enumerate(order):
-        matrix[axis, place] = -1 if place in flipped else 1
-        matrix[axis, 3] = shape[place] - 1 if place in flipped else 0
-    return matrix
-
-
-def _corner_distance(volume: Volume, affine: NDArray[np.float64]) -> float:
-    """How far (mm) two grids of the volume's shape lie apart at most."""
-    corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    corners[:, :3] *= np.array(volume.array.shape) - 1
-    return float(np.abs(corners @ (affine - volume.affine).T).max())
-
-
 def _write(
     job: Job,
     folder: Path,
@@ -202,6 +156,8 @@ def _write(
         else:
             write_overview(volume, segmentation, measurements, folder / "overview.png")
     if job.dicom and volume.frames:
+        from .export.case_files import write_dicom
+
         progress("write", 0.9, "DICOM objects")
         try:
             write_dicom(folder, volume, segmentation, measurements)
@@ -209,61 +165,19 @@ def _write(
             warnings.append(f"No DICOM objects were written. {error}")
 
 
-def write_dicom(
-    folder: Path,
-    volume: Volume,
-    segmentation: SpineSegmentation,
-    measurements: list[Measurement],
-    reviewer: str = "",
-    organization: str = "",
-) -> None:
-    """Write segmentation.dcm and, where there are measurements, measurements.dcm. They belong to the image's study.
-
-    :param reviewer: who accepts the case (``Family^Given``); empty leaves the report unverified.
-    :raises DependencyError: highdicom is not installed.
-    :raises DicomSeriesError: the images cannot be referred to.
-    """
-    from .export.dicom_seg import make_seg
-    from .export.dicom_source import read_source, write_dataset
-    from .export.dicom_sr import make_sr
-
-    source = read_source(volume)
-    seg = make_seg(segmentation, source, reviewer)
-    write_dataset(seg, folder / "segmentation.dcm")
-    if measurements:
-        report = make_sr(measurements, segmentation, source, seg=seg, reviewer=reviewer, organization=organization)
-        write_dataset(report, folder / "measurements.dcm")
-
-
-def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[Volume, Case]:
+def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[Volume, Results]:
     """A measured case and the image it was measured on, its labels in the image's storage order.
 
     :raises InputNotFoundError: something is missing.
     :raises UnreadableInputError: the folder was not written by this program.
     :raises GeometryMismatchError: the image is another one.
     """
-    from .export.case import Case, read_case
+    from .results import read_results
 
-    case = read_case(folder)
+    case = read_results(folder)
     volume = read_volume(image, series)
     labels = on_grid_of(volume, case.segmentation.as_volume())
-    return volume, Case(replace(case.segmentation, labels=labels.array, affine=labels.affine), case.measurements)
-
-
-def write_report_files(folder: Path, volume: Volume, case: Case, options: ReportOptions, pdf: bool) -> None:
-    """Write report.html, report.txt and, if asked, report.pdf.
-
-    :raises DependencyError: no browser for the PDF.
-    """
-    from .export.pdf import write_pdf
-    from .export.report import write_report
-    from .export.report_text import report_text
-
-    write_report(volume, case.segmentation, case.measurements, folder / "report.html", options)
-    text = report_text(case.segmentation, case.measurements, options.accepted_by)
-    (folder / "report.txt").write_text(text, encoding="ascii", errors="replace")
-    if pdf:
-        write_pdf(folder / "report.html", folder / "report.pdf")
+    return volume, replace(case, segmentation=replace(case.segmentation, labels=labels.array, affine=labels.affine))
 
 
 def _write_scene(

@@ -8,57 +8,66 @@ from pathlib import Path
 from typing import Any
 
 from .anatomy import Kind
-from .errors import UnreadableInputError
+from .errors import InputNotFoundError, UnreadableInputError
 from .measure.types import Measurement, Plane, Point, Reference
 from .segmentation import SpineSegmentation, Structure
 from .volume import read_volume
 
+#: What `pipeline.provenance` adds to that of the segmentation.
+_ADDED = ("level_verified", "anchor", "versions")
+
 
 @dataclass(frozen=True)
 class Results:
-    """What `pipeline.run` left in a folder.
+    """What ``spinemeasure measure`` left in a folder.
 
-    :ivar run: contents of run.json: device, seconds, versions, warnings.
+    :ivar run: contents of run.json: device, seconds, versions, warnings; empty where it is missing.
     """
 
     segmentation: SpineSegmentation
     measurements: list[Measurement]
-    warnings: tuple[str, ...]
     run: dict[str, Any]
 
 
 def read_results(folder: Path) -> Results:
-    """Read labels, measurements and run information of an output folder.
+    """Read labels.nii.gz, labels.json, measurements.json and, where it is there, run.json.
 
-    :raises UnreadableInputError: a file is missing or is not as this program writes it.
+    :raises InputNotFoundError: one of the others is missing.
+    :raises UnreadableInputError: one was not written by this program.
     """
+    stated, measured = _json(folder / "labels.json"), _json(folder / "measurements.json")
+    run = _json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    labels = read_volume(folder / "labels.nii.gz")
     try:
-        run = _json(folder / "run.json")
-        warnings = tuple(str(w) for w in run.get("warnings", ()))
-        segmentation = _segmentation(folder, warnings, run)
-        content = _json(folder / "measurements.json")
-        measurements = [measurement_from_dict(row) for row in content["measurements"]]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UnreadableInputError("The results of the measuring cannot be read.", "Measure again.") from error
-    return Results(segmentation, measurements, warnings, run)
+        segmentation = SpineSegmentation(
+            labels.array.astype("uint8"),
+            labels.affine,
+            tuple(structure_from_dict(int(value), entry) for value, entry in stated["labels"].items()),
+            bool(stated["level_verified"]),
+            str(stated["anchor"]),
+            tuple(str(w) for w in run.get("warnings", ())),
+            {k: v for k, v in measured["provenance"].items() if k not in _ADDED},
+        )
+        measurements = [measurement_from_dict(row) for row in measured["measurements"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableInputError(
+            f"{folder.name} was not written by this program.", "Name an output folder of 'spinemeasure measure'."
+        ) from error
+    return Results(segmentation, measurements, run)
 
 
 def _json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    if not path.is_file():
+        raise InputNotFoundError(
+            f"There is no {path.name} in {path.parent.name}.", "Name an output folder of 'spinemeasure measure'."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
     if not isinstance(content, dict):
-        raise ValueError(path.name)
+        raise UnreadableInputError(f"{path.name} is damaged.", "Measure the case again.")
     return content
-
-
-def _segmentation(folder: Path, warnings: tuple[str, ...], run: dict[str, Any]) -> SpineSegmentation:
-    content = _json(folder / "labels.json")
-    structures = tuple(structure_from_dict(int(value), entry) for value, entry in content["labels"].items())
-    volume = read_volume(folder / "labels.nii.gz")
-    stamped = ("model", "model_version", "model_sha256", "device", "labels")
-    provenance: dict[str, object] = {key: run[key] for key in stamped if key in run}
-    verified, anchor = bool(content["level_verified"]), str(content["anchor"])
-    labels = volume.array.astype("uint8")
-    return SpineSegmentation(labels, volume.affine, structures, verified, anchor, warnings, provenance)
 
 
 def structure_from_dict(value: int, entry: dict[str, Any]) -> Structure:

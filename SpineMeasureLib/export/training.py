@@ -44,6 +44,7 @@ class TrainingCase:
 
     :ivar name: letters and digits; empty for one made from the voxels.
     :ivar editor: who corrected it.
+    :ivar patient: a made-up name of the patient, the same in all cases of one; empty where there is one case of each.
     """
 
     volume: Volume
@@ -51,6 +52,7 @@ class TrainingCase:
     measurements: Sequence[Measurement]
     name: str = ""
     editor: str = ""
+    patient: str = ""
 
     @cached_property
     def identifier(self) -> str:
@@ -93,6 +95,7 @@ class TrainingCase:
         return {
             "made_by": {k: v for k, v in source.items() if k.startswith("model")} or "label map given by the user",
             "editor": self.editor,
+            "patient": self.patient or self.identifier,
             "edited_lines": edited,
             "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
             "levels_verified": self.segmentation.level_verified,

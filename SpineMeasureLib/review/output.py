@@ -1,12 +1,20 @@
-"""The files that a reviewer takes away from a session: the table and everything as JSON."""
+"""The files that a reviewer takes away from a session: table, JSON, report, training case, DICOM objects."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import NothingFoundError
 from ..export.runinfo import versions
 from ..export.tables import write_csv, write_json
+from ..files import atomic_folder
+from ..grid import on_grid_of
+from ..volume import Volume
 
 if TYPE_CHECKING:
     from .session import Session
@@ -38,3 +46,74 @@ def write_everything(session: Session, folder: Path | str) -> Path:
     path = output_path(session, folder, "_measurements.json")
     write_json(list(session.rows), {"versions": versions()}, path)
     return path
+
+
+def write_report(session: Session, folder: Path | str) -> Path:
+    """Write the report as HTML, as text and, where a browser can print it, as PDF; returns the path of the HTML.
+
+    :raises NothingFoundError: the image or the segmentation was deleted.
+    :raises OutputError: the folder cannot be written to.
+    """
+    from ..export.case_files import write_report_files
+    from ..export.pdf import find_browser
+    from ..export.report import ReportOptions
+
+    path = output_path(session, folder, "_report.html")
+    with atomic_folder(path.parent) as temporary, tempfile.TemporaryDirectory() as made:
+        options = ReportOptions()
+        volume, segmentation = _image(session), session.segmentation()
+        write_report_files(Path(made), volume, segmentation, session.rows, options, pdf=find_browser() is not None)
+        for file in Path(made).iterdir():
+            shutil.copy(file, temporary / f"{path.stem}{file.suffix}")
+    return path
+
+
+def write_training_case(session: Session, folder: Path | str, editor: str = "") -> Path:
+    """Add the case to the nnU-Net data set ``Dataset001_SpineMeasure`` in `folder`; returns the data set.
+
+    :param editor: who corrected it.
+    :raises NothingFoundError: the image or the segmentation was deleted.
+    :raises OutputError: the folder cannot be written to.
+    """
+    from ..export.training import TrainingCase, add_to_nnunet
+
+    dataset = Path(folder) / "Dataset001_SpineMeasure"
+    image = _image(session)
+    segmentation = session.segmentation()
+    labels = on_grid_of(image, segmentation.as_volume())
+    segmentation = replace(segmentation, labels=labels.array, affine=labels.affine)
+    add_to_nnunet(TrainingCase(image, segmentation, session.rows, editor=editor), dataset)
+    return dataset
+
+
+def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path | str) -> list[Path]:
+    """Write DICOM SEG and SR that refer to the images of the case; returns their paths. They name the patient.
+
+    :param images: the DICOM files that the volume was loaded from.
+    :raises DicomSeriesError: they are no series that can be referred to.
+    :raises GeometryMismatchError: the segmentation does not lie on their voxels.
+    :raises DependencyError: pydicom or highdicom is not installed.
+    """
+    from ..dicom_volume import read_dicom
+    from ..export.case_files import write_dicom
+
+    with tempfile.TemporaryDirectory() as gathered:
+        for n, file in enumerate(images):
+            shutil.copy(file, Path(gathered) / f"{n:06d}.dcm")
+        volume = read_dicom(Path(gathered))
+        segmentation = session.segmentation()
+        labels = on_grid_of(volume, segmentation.as_volume())
+        segmentation = replace(segmentation, labels=labels.array, affine=labels.affine)
+        with atomic_folder(Path(folder)) as temporary:
+            write_dicom(temporary, volume, segmentation, session.rows)
+            names = sorted(file.name for file in temporary.iterdir())
+    return [Path(folder) / name for name in names]
+
+
+def _image(session: Session) -> Volume:
+    from .volume_node import volume_from_node
+
+    node = session.nodes.volume
+    if node is None:
+        raise NothingFoundError("The image of this case was deleted.", "Open the image again.")
+    return volume_from_node(node)

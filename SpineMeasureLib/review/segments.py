@@ -24,6 +24,8 @@ _LABELMAP = "Binary labelmap"
 _GEOMETRY = "Reference image geometry"
 #: Flags that are found anew from the labels and the level names.
 _FOUND_ANEW = ("cut_by_field_of_view", "level_unverified")
+#: What a segmentation node keeps of the model that made it.
+_PROVENANCE = ("model", "model_version", "model_sha256")
 
 #: A vertebra of which less than this lies behind the canal's anterior wall is a body.
 _LEAST_ARCH = 0.05
@@ -57,6 +59,9 @@ def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: A
         if structure.flags:
             segment.SetTag(f"{ATTRIBUTE}flags", ",".join(structure.flags))
         node.GetSegmentation().AddSegment(segment, segment_id(structure.name))
+    for key in _PROVENANCE:
+        if key in segmentation.provenance:
+            node.SetAttribute(f"{ATTRIBUTE}{key}", str(segmentation.provenance[key]))
     display = node.GetDisplayNode()
     display.SetOpacity2DFill(0.25)
     display.SetOpacity2DOutline(0.9)
@@ -172,7 +177,8 @@ def segmentation_of(node: Any, segments: Segments, verified: bool, anchor: str) 
     structures = list_structures(labels.array, labels.affine, chain, verified=verified)
     noted = {values[segment]: there[segment] for segment in segments}
     structures = tuple(_with_tags(s, noted[s.value]) if s.value in noted else s for s in structures)
-    return SpineSegmentation(labels.array, labels.affine, structures, verified, anchor)
+    made_by = {key: text for key in _PROVENANCE if (text := node.GetAttribute(f"{ATTRIBUTE}{key}"))}
+    return SpineSegmentation(labels.array, labels.affine, structures, verified, anchor, provenance=made_by)
 
 
 def value_of(kind: Kind, level: str) -> int:

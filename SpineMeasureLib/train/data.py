@@ -41,7 +41,8 @@ class TrainingCase:
     spacing: tuple[float, float, float]
 
 
-def _case(patient: str, dataset: str, image: Volume, codes: NDArray[np.uint8]) -> TrainingCase:
+def training_case(patient: str, dataset: str, image: Volume, codes: NDArray[np.uint8]) -> TrainingCase:
+    """A case from an image and the codes of its voxels, array[i,j,k] both."""
     intensity = (normalised_intensity(image.array) * 255).round().astype(np.uint8)
     return TrainingCase(
         patient,
@@ -63,7 +64,7 @@ def lumbar_t2_space(root: Path) -> Iterator[TrainingCase]:
         codes[posterior] = Tissue.POSTERIOR
         codes[labels == SEMANTIC_DISC] = Tissue.DISC
         codes[labels == SEMANTIC_CANAL] = targets.CANAL_OR_CORD
-        case = _case(path.name.split("_")[0], "lumbar_t2_space", image, codes)
+        case = training_case(path.name.split("_")[0], "lumbar_t2_space", image, codes)
         sacrum_codes(case.codes, case.spacing)
         yield case
 
@@ -102,7 +103,7 @@ def _bodies_only(root: Path, dataset: str) -> Iterator[TrainingCase]:
         image = read_volume(path)
         labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
         codes = np.where(labels > 0, np.uint8(Tissue.BODY), np.uint8(targets.NOT_BODY))
-        case = _case(path.name.split("_image")[0], dataset, image, codes)
+        case = training_case(path.name.split("_image")[0], dataset, image, codes)
         # Only some levels are labelled: a body above or below the labelled ones is unknown.
         rows = np.flatnonzero((case.codes == Tissue.BODY).any(axis=(0, 2)))
         case.codes[:, : rows[0]] = targets.UNKNOWN
@@ -126,7 +127,7 @@ def cervical_t2(root: Path) -> Iterator[TrainingCase]:
         image = read_volume(path.with_name(path.name.replace("cord", "image")))
         cord = read_volume(path).array > 0.5
         codes = np.where(cord, np.uint8(Tissue.CORD), np.uint8(targets.NOT_CORD))
-        yield _case(path.name.split("_")[0], "cervical_t2", image, codes)
+        yield training_case(path.name.split("_")[0], "cervical_t2", image, codes)
 
 
 ADAPTERS: dict[str, Callable[[Path], Iterator[TrainingCase]]] = {

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue
+from ..errors import NothingFoundError
 from ..measure import measure
 from ..measure.types import Measurement
 from ..segment.existing import segmentation_from_labels
@@ -60,8 +61,26 @@ class CaseScore:
 
 def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
     """Segment and name `image` as `measure` does, and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
+    return compare(patient, _segmented(image, network, device), labels)
+
+
+def score_tissues(patient: str, image: Volume, tissues: Volume, network: SpineNet, device: torch.device) -> CaseScore:
+    """Segment `image` and compare with a corrected map of `anatomy.Tissue` values."""
+    table = np.zeros(len(Tissue), np.uint8)
+    table[[Tissue.BODY, Tissue.POSTERIOR]] = SEMANTIC_VERTEBRA
+    table[Tissue.DISC] = SEMANTIC_DISC
+    table[[Tissue.CANAL, Tissue.CORD]] = SEMANTIC_CANAL
+    labels = Volume(table[tissues.array], tissues.affine)
+    return compare(patient, _segmented(image, network, device), labels)
+
+
+def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineSegmentation:
+    """What the model finds; empty where that is nothing."""
     result = predict_tissue(image, network, device)
-    return compare(patient, name_structures(result.tissue, image.affine, confidence=result.probability), labels)
+    try:
+        return name_structures(result.tissue, image.affine, confidence=result.probability)
+    except NothingFoundError:
+        return SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
 
 
 def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
@@ -84,6 +103,8 @@ def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]
 def _pairs(
     predicted: SpineSegmentation, reference: SpineSegmentation, match: DiscMatch
 ) -> tuple[tuple[str, str, float, float], ...]:
+    if not match.pairs:
+        return ()
     ours, theirs = _values(measure(predicted)), _values(measure(reference))
     pairs = []
     for expert_disc, disc in match.pairs:

@@ -71,18 +71,23 @@ def load_cases(root: Path, datasets: Sequence[str], exclude: Sequence[str] = ())
 
 
 def train(
-    cases: Sequence[TrainingCase], options: TrainingOptions, checkpoint: Path, progress: Progress = silent
+    cases: Sequence[TrainingCase],
+    options: TrainingOptions,
+    checkpoint: Path,
+    progress: Progress = silent,
+    start: SpineNet | None = None,
 ) -> SpineNet:
     """Train until the time budget is spent and return the averaged (EMA) weights.
 
     :param checkpoint: written every two minutes; an existing one is resumed with its elapsed time.
+    :param start: network to go on from, changed in place; else one with random weights and `options.filters`.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     device = torch.device(options.device)
-    network = SpineNet(filters=options.filters).to(device)
+    network = (start or SpineNet(filters=options.filters)).to(device)
     moving = torch.optim.swa_utils.get_ema_multi_avg_fn(_AVERAGE_DECAY)
     average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=moving)
     optimizer = torch.optim.AdamW(

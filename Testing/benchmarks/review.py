@@ -22,29 +22,16 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, disc_name
+from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.review.app import mrml_application
 from SpineMeasureLib.review.images import add_volume
 from SpineMeasureLib.review.lines import is_line
 from SpineMeasureLib.review.session import Session
-from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
-from Testing.library.phantoms import Element, Grid, Spine, voxelise
+from Testing.library.long_spine import long_spine
 
 MIDDLE = "disc_height_middle"
-
-
-def long_spine() -> SpineSegmentation:
-    """Twenty vertebrae above the sacrum with their discs, on 0.8 x 0.8 x 4 mm."""
-    names = ["S1", *reversed(USUAL_ORDER[USUAL_ORDER.index("C5") : USUAL_ORDER.index("S1")])]
-    elements = []
-    for upper, name in zip([*names[1:], ""], names, strict=True):
-        kind = Kind.SACRUM if name == "S1" else Kind.BODY
-        elements.append(Element(name, kind, 22.0, power=3.0))
-        if upper:
-            elements.append(Element(disc_name(upper, name), Kind.DISC, 7.0))
-    return voxelise(Spine(tuple(elements)), Grid((4.0, 0.8, 0.8)))
 
 
 def few_lines(measurements: list[Measurement], count: int) -> list[Measurement]:

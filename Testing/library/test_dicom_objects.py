@@ -18,12 +18,13 @@ pytest.importorskip("highdicom")
 from SpineMeasureLib.anatomy import Code, code_of  # noqa: E402
 from SpineMeasureLib.errors import DicomSeriesError  # noqa: E402
 from SpineMeasureLib.export import dicom_codes  # noqa: E402
+from SpineMeasureLib.export.case_files import write_dicom  # noqa: E402
 from SpineMeasureLib.export.dicom_seg import make_seg  # noqa: E402
 from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa: E402
 from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
+from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
 from SpineMeasureLib.measure.types import Measurement  # noqa: E402
-from SpineMeasureLib.pipeline import on_grid_of, write_dicom  # noqa: E402
 from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402

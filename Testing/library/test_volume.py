@@ -96,7 +96,7 @@ def test_a_real_scan_is_read_as_another_reader_reads_it(data_folder: Path) -> No
 def test_labels_stored_in_another_order_are_brought_to_the_image(
     order: tuple[int, int, int], flips: tuple[int, ...]
 ) -> None:
-    from SpineMeasureLib.pipeline import on_grid_of
+    from SpineMeasureLib.grid import on_grid_of
 
     rng = np.random.default_rng(1)
     affine = np.diag([0.5, 0.6, 4.0, 1.0])

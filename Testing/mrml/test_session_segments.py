@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,21 @@ def test_the_segmentation_is_read_back_voxel_for_voxel(session: Any, small: Any)
     found, made = session.segmentation(), small[0]
     assert np.array_equal(found.labels, made.labels) and found.structures == made.structures
     np.testing.assert_allclose(found.affine, made.affine, atol=1e-9)
+
+
+def test_the_model_that_made_the_segments_is_kept_in_the_scene(scene: Any, small: Any, tmp_path: Path) -> None:
+    from SpineMeasureLib.review.session import Session
+
+    model = {"model": "spine_mri", "model_version": "1.2", "model_sha256": "ab" * 32}
+    session = Session.build(scene, None, replace(small[0], provenance={**model, "device": "cpu"}), small[1])
+    assert session.segmentation().provenance == model
+    assert scene.WriteToMRB(str(tmp_path / "case.mrb"))
+    session.close()
+    scene.Clear(0)
+    assert scene.ReadFromMRB(str(tmp_path / "case.mrb"), True)
+    (again,) = Session.find(scene)
+    assert again.segmentation().provenance == model
+    again.close()
 
 
 def test_an_edited_segment_is_measured_again(session: Any) -> None:

@@ -372,6 +372,79 @@ def test_exports_are_written_and_a_missing_folder_is_told(panel: Any, session: A
     assert "could not be written" in panel.ui.messageLabel.text and panel.ui.exportLabel.isHidden()
 
 
+def test_report_and_training_case_are_written(panel: Any, session: Any, tmp_path: Path) -> None:
+    from SpineMeasureLib.volume import read_volume
+
+    panel.ui.exportPath.currentPath = str(tmp_path)
+    panel.ui.reportButton.click()
+    page = (tmp_path / "T2 sag_report.html").read_text()
+    text = (tmp_path / "T2 sag_report.txt").read_text()
+    assert "L4-L5" in page and "L4-L5" in text and "Written" in panel.ui.exportLabel.text
+    panel.ui.trainingButton.click()
+    dataset = tmp_path / "Dataset001_SpineMeasure"
+    (labels,) = (dataset / "labelsTr").iterdir()
+    (image,) = (dataset / "imagesTr").iterdir()
+    assert np.array_equal(read_volume(image).array, image_of(session.nodes.volume))
+    assert np.array_equal(read_volume(labels).array > 0, session.segmentation().labels > 0)
+    panel.ui.trainingButton.click()
+    assert len(list((dataset / "labelsTr").iterdir())) == 1
+
+
+def image_of(node: Any) -> np.ndarray:
+    from SpineMeasureLib.review.volume_node import volume_from_node
+
+    return volume_from_node(node).array
+
+
+class Database:
+    """What the module uses of ctkDICOMDatabase."""
+
+    isOpen = True
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self.files = files
+        self.inserted: list[str] = []
+
+    def fileForInstance(self, uid: str) -> str:
+        return self.files.get(uid, "")
+
+    def insert(self, path: str) -> None:
+        assert Path(path).is_file()
+        self.inserted.append(Path(path).name)
+
+
+def test_dicom_objects_refer_to_the_images_of_the_database_and_are_added_to_it(
+    panel: Any, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    import slicer
+
+    from SpineMeasureLib.review.volume_node import volume_from_node
+    from Testing.library.dicom_study import write_study
+
+    panel.ui.exportPath.currentPath = str(tmp_path / "out")
+    panel.ui.dicomButton.click()
+    assert "was not loaded from" in panel.ui.messageLabel.text
+    study = write_study(tmp_path / "study", volume_from_node(session.nodes.volume))
+    files = {str(pydicom.dcmread(f, stop_before_pixels=True).SOPInstanceUID): str(f) for f in study.iterdir()}
+    database = Database(files)
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    session.nodes.volume.SetAttribute("DICOM.instanceUIDs", " ".join(sorted(files)))
+    panel.ui.dicomButton.click()
+    assert "Written" in panel.ui.exportLabel.text
+    assert database.inserted == ["measurements.dcm", "segmentation.dcm"]
+    seg = pydicom.dcmread(tmp_path / "out" / "T2 sag_dicom" / "segmentation.dcm")
+    referred = {i.ReferencedSOPInstanceUID for i in seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
+    assert referred == set(files)
+    labels = session.segmentation()
+    assert [s.SegmentLabel for s in seg.SegmentSequence] == [s.name for s in labels.structures]
+    assert seg.pixel_array.sum() == (labels.labels > 0).sum()
+    database.files = {}
+    panel.ui.dicomButton.click()
+    assert "are missing" in panel.ui.messageLabel.text
+
+
 def test_an_existing_segmentation_is_measured_once(panel: Any, session: Any, window: Any, application: Any) -> None:
     node = session.nodes.segmentation
     panel.ui.segmentationSelector.setCurrentNode(node)

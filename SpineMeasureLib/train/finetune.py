@@ -1,0 +1,161 @@
+"""Fine-tuning a bundle on corrected cases: held-out patients before and after, and a new bundle beside the old one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputNotFoundError, ModelError, OutputError
+from ..progress import Progress, silent
+from ..segment.bundle import Bundle, load_network, open_bundle
+from ..segment.network import SpineNet
+from .augment import Augmentation, sample
+from .corrected import DATASET, CorrectedCase, read_corrected
+from .crossval import summarise
+from .data import TrainingCase, folds
+from .evaluate import CaseScore, score_tissues
+from .finetune_card import Row, Tuning, comparison, write_tuned
+from .segmentation import TrainingOptions, train
+
+#: A quarter of that of the training from the start: what was learned is to be moved, not replaced.
+LEARNING_RATE = 5e-4
+#: Half of the old weights, half of the new ones.
+BLEND = 0.5
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What to fine-tune, on what.
+
+    :ivar parent: bundle to start from; it is never written to.
+    :ivar data: nnU-Net data set of ``spinemeasure export training``.
+    :ivar target: folder of the new bundle; beside the parent, named after it, when None.
+    :ivar work: checkpoint, from which a stopped run goes on; none is kept when None.
+    :ivar parts: one of so many parts of the patients is held out.
+    :ivar blend: part of the new weights in the result, the rest are the parent's: less learned, much less forgotten of
+        other images (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+    """
+
+    parent: Path
+    data: Path
+    target: Path | None = None
+    work: Path | None = None
+    parts: int = 3
+    blend: float = BLEND
+    options: TrainingOptions = TrainingOptions()
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of it.
+
+    :ivar held_out: names of the cases that were scored and not trained on.
+    """
+
+    bundle: Bundle
+    held_out: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def fine_tune(plan: FineTuning, progress: Progress = silent) -> Tuned:
+    """Score, train, score again, write.
+
+    :raises OutputError: the new bundle is there already or cannot be written.
+    :raises InputNotFoundError: there are not at least two patients.
+    :raises ModelError: the bundle is damaged or of another version.
+    """
+    target = _free_target(plan)
+    bundle = open_bundle(plan.parent)
+    progress("load", 0.0, "")
+    cases = read_corrected(plan.data)
+    held_out, kept = split_by_patient(cases, plan.parts)
+    training = [case.as_training_case() for case in kept]
+    _check_channels(bundle, training[0])
+    device = torch.device(plan.options.device)
+    options = replace(plan.options, datasets={DATASET: 1.0}, learning_rate=LEARNING_RATE)
+    before = _scores(held_out, load_network(bundle).to(device), device, "score before", progress)
+    with ExitStack() as stack:
+        work = plan.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spinemeasure-")))
+        checkpoint = work / f"finetune_{_identity(bundle, kept)}.pt"
+        network = train(training, options, checkpoint, progress, start=load_network(bundle))
+        log = json.loads(checkpoint.with_suffix(".json").read_text(encoding="utf-8"))
+    blended(network, load_network(bundle), plan.blend)
+    after = _scores(held_out, network.to(device), device, "score after", progress)
+    names = tuple(case.name for case in held_out)
+    rows = tuple(comparison(before, after))
+    summaries = (summarise(before), summarise(after))
+    tuning = Tuning(bundle, names, tuple(case.name for case in kept), plan.blend, rows, summaries, log)
+    return Tuned(write_tuned(target, network, tuning), names, tuple(row for row in rows if not row.case))
+
+
+def split_by_patient(cases: Sequence[CorrectedCase], parts: int) -> tuple[list[CorrectedCase], list[CorrectedCase]]:
+    """Cases held out and cases to learn from; no patient is in both, the same data give the same split.
+
+    :raises InputNotFoundError: all cases are of one patient.
+    """
+    patients = sorted({case.patient for case in cases})
+    if len(patients) < 2:
+        raise InputNotFoundError(
+            "The data set holds cases of one patient only, so none can be held out.", "Add cases of other patients."
+        )
+    test = set(folds(patients, min(max(parts, 2), len(patients)))[0])
+    return [c for c in cases if c.patient in test], [c for c in cases if c.patient not in test]
+
+
+@torch.no_grad()
+def blended(network: SpineNet, parent: SpineNet, part: float) -> None:
+    """Move every weight of `network` towards the parent's: `part` of it stays."""
+    for new, old in zip(network.parameters(), parent.parameters(), strict=True):
+        new.lerp_(old.to(new.device), 1 - part)
+
+
+def _free_target(plan: FineTuning) -> Path:
+    parent = plan.parent.absolute()
+    target = (plan.target or parent.with_name(f"{parent.name}_finetuned")).absolute()
+    if target.exists():
+        raise OutputError(f"{target.name} is there already.", "Choose a new folder with --bundle.")
+    existing = next(place for place in target.parents if place.exists())
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"{existing.name} cannot be written to.", "Choose another folder with --bundle.")
+    return target
+
+
+def _check_channels(bundle: Bundle, case: TrainingCase) -> None:
+    """The network must see as many slices as this version of the program shows it."""
+    with torch.no_grad():
+        network = load_network(bundle)
+        size = (network.divisor * 2, network.divisor * 2)
+        image, _ = sample(case, size, np.random.default_rng(0), Augmentation())
+        try:
+            network(image[None])
+        except RuntimeError as error:
+            raise ModelError(
+                f"The model '{bundle.name}' was made for another version of this program.", "Use the bundled model."
+            ) from error
+
+
+def _identity(bundle: Bundle, cases: Sequence[CorrectedCase]) -> str:
+    """Of parent and cases: a checkpoint of others is not gone on from."""
+    digest = hashlib.sha256(bundle.sha256.encode())
+    for case in cases:
+        digest.update(case.name.encode() + case.tissues.array.tobytes())
+    return digest.hexdigest()[:10]
+
+
+def _scores(
+    cases: Sequence[CorrectedCase], network: SpineNet, device: torch.device, stage: str, progress: Progress
+) -> list[CaseScore]:
+    scores = []
+    for n, case in enumerate(cases):
+        progress(stage, n / len(cases), case.name)
+        scores.append(score_tissues(case.name, case.image, case.tissues, network.eval(), device))
+    return scores
