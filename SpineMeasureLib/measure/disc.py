@@ -22,6 +22,9 @@ _BAND_LINES = 9
 _DEPTH_BAND = 0.3
 _DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
+#: A disc is bent where a straight line at mid-height holds less than this part of its depth.
+_STRAIGHT = 0.7
+_BENT_MM = 8.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
 _PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
 
@@ -40,10 +43,23 @@ def depth_line(field: Field, frame: Frame) -> Ends | None:
     # From edge to edge: a cleft in a degenerate disc does not end it.
     stretch = intervals(field, origins, frame.anterior, 40.0, outermost=True)
     stretch = stretch[np.isfinite(stretch).all(axis=1)]
-    if len(stretch) < _BAND_LINES // 2 + 1:
+    back, front = stretch.mean(axis=0) if len(stretch) >= _BAND_LINES // 2 + 1 else (0.0, 0.0)
+    bent = _bent_line(field, frame)
+    if bent is not None and front - back < _STRAIGHT * length(bent):
+        return bent
+    return (frame.origin + front * frame.anterior, frame.origin + back * frame.anterior) if front > back else None
+
+
+def _bent_line(field: Field, frame: Frame) -> Ends | None:
+    """Anterior and posterior end at mid-height of a structure so thin and bent that a straight line leaves it."""
+    places = np.arange(-40.0, 40.0, 0.5)
+    origins = frame.origin + places[:, None] * frame.anterior
+    heights = intervals(field, origins, frame.superior, _BENT_MM)
+    hit = np.flatnonzero(np.isfinite(heights).all(axis=1))
+    if len(hit) < 2:
         return None
-    back, front = stretch.mean(axis=0)
-    return frame.origin + front * frame.anterior, frame.origin + back * frame.anterior
+    back, front = (origins[n] + heights[n].mean() * frame.superior for n in (hit[0], hit[-1]))
+    return front, back
 
 
 def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:

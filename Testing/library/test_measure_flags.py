@@ -11,6 +11,9 @@ from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import NothingFoundError
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.measure.definitions import methods
+from SpineMeasureLib.measure.disc import depth_line
+from SpineMeasureLib.measure.fields import make_field
+from SpineMeasureLib.measure.frames import make_frame
 from SpineMeasureLib.measure.reference import _table
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.segmentation import SpineSegmentation
@@ -178,3 +181,16 @@ def test_references_fit_a_definition_and_never_cross_boundaries() -> None:
     assert (shown.mean, "Onishi" in shown.source) == (10.94, True)
     assert rows["L4-L5", "disc_height", "dabbs"].reference is None
     assert not [k for k in table if k[0] == "C5" and k[3] == "dural_sac"]
+
+
+def test_a_collapsed_bent_disc_is_measured_over_its_whole_depth() -> None:
+    index = np.indices((5, 100, 60)).astype(float)
+    forward, up = index[1] * 0.5 - 25.0, index[2] * 0.5 - 15.0
+    arch = 5.0 * (1 - (forward / 16.0) ** 2)  # a straight line at its mid-height holds a third of it
+    mask = (np.abs(forward) <= 16.0) & (np.abs(up - arch) <= 1.0)
+    field = make_field(mask, np.diag([4.0, 0.5, 0.5, 1.0]))
+    frame = make_frame(field.centroid, np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0]))
+    line = depth_line(field, frame)
+    assert line is not None
+    assert np.linalg.norm(line[0] - line[1]) == pytest.approx(32.0, abs=1.5)
+    assert line[0][1] > line[1][1]
