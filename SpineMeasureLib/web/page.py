@@ -81,9 +81,6 @@ _SCRIPT = """
     event.preventDefault();
     window.trame.trigger('act', [keys[event.code]]);
   });
-  window.addEventListener('keyup', (event) => {
-    if (event.key === 'Shift') window.trame.trigger('snap', [true]);
-  });
   document.addEventListener('change', async (event) => {
     if (event.target.id !== 'sm-upload' || !event.target.files.length) return;
     const file = event.target.files[0];
@@ -162,7 +159,7 @@ def _case(review: Any) -> None:
             label="Open a file or folder below the start folder",
             density="compact",
             hide_details=True,
-            keydown_enter=review.open_typed,
+            v_on_keydown_enter=review.open_typed,
             id="path",
         )
         _button("Open", review.open_typed, "open", "running || !path")
@@ -205,7 +202,7 @@ def _table(review: Any) -> None:
                 classes=(
                     "['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id}]",
                 ),
-                click=(review.click_row, "[item.id, $event.ctrlKey || $event.metaKey, $event.shiftKey]"),
+                click=(review.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
                 raw_attrs=[':data-id="item.id"', ':title="(live[item.id] || item).tooltip"'],
             ):
                 for field in ("level", "quantity", "value", "auto", "diff"):
@@ -235,6 +232,7 @@ def _actions(review: Any) -> None:
 
 def _exports() -> None:
     with html.Div(classes="sm-line", v_if=("has_case",)):
+        _button("Save scene", review.save, "save", tip="Write the edits into the scene file itself")
         html.Span("Download:", classes="text-caption")
         for kind, text in (("csv", "Table (CSV)"), ("json", "JSON"), ("scene", "Scene (MRB)"), ("picture", "Picture")):
             v3.VBtn(
