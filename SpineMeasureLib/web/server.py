@@ -6,6 +6,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
     guard = Guard(options.token)
     viewer = Viewer(server)
     review = Review(server, viewer, options.root, options.python, options.device)
-    page = build_page(server, viewer, review)
+    build_page(server, viewer, review)
 
     def bind(bound: Any) -> None:
         guard.protect(bound.app)
@@ -89,10 +90,10 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
 
     server.controller.on_server_bind.add(bind)
     server.controller.on_server_ready.add_task(ready)
+    how = {"open_browser": False, "show_connection_info": False}
     try:
-        server.start(
-            port=options.port, host=options.host, timeout=0, open_browser=False, show_connection_info=False
-        )
+        # A signal is how a server ends.
+        with suppress(KeyboardInterrupt, SystemExit):
+            server.start(port=options.port, host=options.host, timeout=0, **how)
     finally:
         review.close()
-        del page
