@@ -28,14 +28,10 @@ def kept_path(scene_path: Path) -> Path:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
     found = hashlib.sha256()
-    while block := file.read(1 << 20):
-        found.update(block)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
     return found.hexdigest()
 
 
