@@ -332,7 +332,9 @@ def review(
     root: Annotated[
         Optional[Path], typer.Option(help="Folder below which other files may be opened; else that of the case.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; anything but this computer is warned of.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but this computer is warned of.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 for any free one.")] = 0,
     device: Device = "auto",
     python: Annotated[str, typer.Option(help="Python that runs the model; else this one.")] = sys.executable,

@@ -117,7 +117,7 @@ def build_page(server: Any, viewer: Any, review: Any) -> Any:
             _table(review)
             _actions(review)
             html.Div(v_html=("chart",), id="chart", classes="sm-line")
-            _exports()
+            _exports(review)
         with v3.VMain(), html.Div(style="height: calc(100vh - 48px); width: 100%;"):
             viewer.place(page)
     return page
@@ -196,21 +196,15 @@ def _table(review: Any) -> None:
         density="compact",
         height="38vh",
         id="table",
+    ), v3.Template(raw_attrs=['v-slot:item="{ item }"']), html.Tr(
+        classes=("['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id}]",),
+        click=(review.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
+        raw_attrs=[':data-id="item.id"', ':title="(live[item.id] || item).tooltip"'],
     ):
-        with v3.Template(raw_attrs=['v-slot:item="{ item }"']):
-            with html.Tr(
-                classes=(
-                    "['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id}]",
-                ),
-                click=(review.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
-                raw_attrs=[':data-id="item.id"', ':title="(live[item.id] || item).tooltip"'],
-            ):
-                for field in ("level", "quantity", "value", "auto", "diff"):
-                    html.Td("{{ (live[item.id] || item).%s }}" % field)
-                html.Td(
-                    "{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).status",)
-                )
-                html.Td("{{ (live[item.id] || item).flags }}")
+        for field in ("level", "quantity", "value", "auto", "diff"):
+            html.Td("{{ (live[item.id] || item)." + field + " }}")
+        html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).status",))
+        html.Td("{{ (live[item.id] || item).flags }}")
     html.Div("{{ summary }}", classes="sm-line text-caption", id="summary")
 
 
@@ -230,7 +224,7 @@ def _actions(review: Any) -> None:
         )
 
 
-def _exports() -> None:
+def _exports(review: Any) -> None:
     with html.Div(classes="sm-line", v_if=("has_case",)):
         _button("Save scene", review.save, "save", tip="Write the edits into the scene file itself")
         html.Span("Download:", classes="text-caption")

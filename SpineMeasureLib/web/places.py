@@ -33,7 +33,8 @@ def below(root: Path, text: str) -> Path:
         raise InputNotFoundError("That is no path.", "Check the path.") from error
     if not path.is_relative_to(root.resolve()):
         raise SpineMeasureError(
-            "That file lies outside of the folder that this server was started on.", "Upload it, or start the server on it."
+            "That file lies outside of the folder that this server was started on.",
+            "Upload it, or start the server on it.",
         )
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
@@ -69,7 +70,9 @@ def check_bundle(path: Path) -> None:
                 raise UnreadableInputError("The file is no scene of 3D Slicer.", "Save the scene as .mrb.")
             text = bundle.read(scenes[0]).decode("utf-8", "replace")
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:
-        raise UnreadableInputError("The file is no scene of 3D Slicer, or damaged.", "Save the scene as .mrb.") from error
+        raise UnreadableInputError(
+            "The file is no scene of 3D Slicer, or damaged.", "Save the scene as .mrb."
+        ) from error
     if not all(_relative(name) for name in _FILE_NAMES.findall(text)):
         raise UnreadableInputError("The scene refers to files outside of itself.", "Save it as .mrb again.")
 

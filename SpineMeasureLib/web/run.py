@@ -70,9 +70,7 @@ class Run:
             with suppress(OSError):
                 process.stdin.write(GREETING)
                 await process.stdin.drain()
-            await asyncio.gather(
-                self._read(process.stdout, conversation), self._read_log(process.stderr, conversation)
-            )
+            await asyncio.gather(self._read(process.stdout, conversation), self._read_log(process.stderr, conversation))
             code = await process.wait()
             conversation.finish()
             return classify(conversation, code, crashed=code < 0, cancelled=self._cancelled)

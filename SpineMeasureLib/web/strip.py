@@ -54,7 +54,9 @@ def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int
         colour = _COLOURS[session.status(m.key)]
         parts.append(f'<line x1="{_LEFT}" x2="{x:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-opacity=".4"/>')
         parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{colour}"/>')
-        parts.append(f'<text x="{width - 4}" y="{y + 4:.0f}" text-anchor="end" fill="currentColor">{m.value:.1f}</text>')
+        parts.append(
+            f'<text x="{width - 4}" y="{y + 4:.0f}" text-anchor="end" fill="currentColor">{m.value:.1f}</text>'
+        )
     return "".join(parts) + "</svg>"
 
 

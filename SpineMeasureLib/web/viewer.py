@@ -13,8 +13,8 @@ from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow
 from ..errors import NothingFoundError, OutputError, UnreadableInputError
 from ..files import atomic_path
 from ..results import read_results
-from ..review.keep import bring_back, file_hash
 from ..review.images import add_volume
+from ..review.keep import bring_back, file_hash
 from ..review.links import case_nodes
 from ..review.session import Key, Session
 from ..review.slices import aim_at, look

@@ -68,7 +68,11 @@ def test_a_bundle_that_refers_elsewhere_is_refused(tmp_path: Path, text: str) ->
 
 def test_damaged_and_escaping_bundles_are_refused(tmp_path: Path) -> None:
     (tmp_path / "no.mrb").write_bytes(b"no zip")
-    for path in (tmp_path / "no.mrb", bundle(tmp_path / "e.mrb", "", "../scene.mrml"), bundle(tmp_path / "x.mrb", "", "x")):
+    for path in (
+        tmp_path / "no.mrb",
+        bundle(tmp_path / "e.mrb", "", "../scene.mrml"),
+        bundle(tmp_path / "x.mrb", "", "x"),
+    ):
         with pytest.raises(UnreadableInputError):
             check_bundle(path)
 
