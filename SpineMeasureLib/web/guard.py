@@ -1,4 +1,4 @@
-"""Who may talk to the server: a browser that opened the address with the access token, and pages of this server only."""
+"""Who may talk to the server: a browser that opened the address with the access token, and only its own pages."""
 
 from __future__ import annotations
 

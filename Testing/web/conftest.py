@@ -134,7 +134,8 @@ def tab(browser: Any) -> Iterator[Callable[[Server], Any]]:
     yield opener
     for context in contexts:
         context.close()
-    assert not [c for c in complaints if "favicon" not in c]
+    # Trame asks for something of its own that its server refuses with 405.
+    assert not [c for c in complaints if "favicon" not in c and "405" not in c]
 
 
 @contextmanager
