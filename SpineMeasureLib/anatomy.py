@@ -110,7 +110,7 @@ _DISC_CODES = {
 }  # fmt: skip
 _VERTEBRA = Code("51282000", "Vertebra")
 _ARCH = Code("40265002", "Arch of vertebra")
-_COLUMN = Code("421060004", "Structure of vertebral column")
+COLUMN = Code("421060004", "Structure of vertebral column")
 _SACRUM = Code("54735007", "Sacrum")
 _CANAL = Code("61853006", "Spinal canal structure")
 _CORD = Code("2748008", "Spinal cord")
@@ -125,7 +125,7 @@ def code_of(kind: Kind, level: str) -> Code:
     general = {
         Kind.BODY: _VERTEBRA,
         Kind.POSTERIOR: _ARCH,
-        Kind.DISC: _COLUMN,
+        Kind.DISC: COLUMN,
         Kind.SACRUM: _SACRUM,
         Kind.CANAL: _CANAL,
         Kind.CORD: _CORD,

@@ -52,16 +52,20 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _segmentation(folder: Path, warnings: tuple[str, ...], run: dict[str, Any]) -> SpineSegmentation:
     content = _json(folder / "labels.json")
-    structures = tuple(
-        Structure(int(value), s["name"], Kind(s["kind"]), s["level"], s["confidence"], tuple(s["flags"]))
-        for value, s in content["labels"].items()
-    )
+    structures = tuple(structure_from_dict(int(value), entry) for value, entry in content["labels"].items())
     volume = read_volume(folder / "labels.nii.gz")
     stamped = ("model", "model_version", "model_sha256", "device", "labels")
     provenance: dict[str, object] = {key: run[key] for key in stamped if key in run}
     verified, anchor = bool(content["level_verified"]), str(content["anchor"])
     labels = volume.array.astype("uint8")
     return SpineSegmentation(labels, volume.affine, structures, verified, anchor, warnings, provenance)
+
+
+def structure_from_dict(value: int, entry: dict[str, Any]) -> Structure:
+    """A structure from its entry in labels.json."""
+    return Structure(
+        value, entry["name"], Kind(entry["kind"]), entry["level"], entry["confidence"], tuple(entry["flags"])
+    )
 
 
 def measurement_from_dict(row: dict[str, Any]) -> Measurement:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..anatomy import Kind
 from ..errors import InputNotFoundError, UnreadableInputError
 from ..measure.types import Measurement, Plane, Reference
-from ..segmentation import SpineSegmentation, Structure
+from ..results import structure_from_dict
+from ..segmentation import SpineSegmentation
 from ..volume import read_volume
 
 #: What `pipeline.provenance` adds to that of the segmentation.
@@ -35,7 +35,7 @@ def read_case(folder: Path) -> Case:
     labels = read_volume(folder / "labels.nii.gz")
     try:
         stated, measured = contents["labels.json"], contents["measurements.json"]
-        structures = tuple(_structure(int(value), entry) for value, entry in stated["labels"].items())
+        structures = tuple(structure_from_dict(int(value), entry) for value, entry in stated["labels"].items())
         provenance = {k: v for k, v in measured["provenance"].items() if k not in _ADDED}
         measurements = [measurement_from(entry) for entry in measured["measurements"]]
         segmentation = SpineSegmentation(
@@ -62,12 +62,6 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UnreadableInputError(f"{path.name} is damaged.", "Measure the case again.") from error
-
-
-def _structure(value: int, entry: dict[str, Any]) -> Structure:
-    return Structure(
-        value, entry["name"], Kind(entry["kind"]), entry["level"], entry["confidence"], tuple(entry["flags"])
-    )
 
 
 def _point(values: Any) -> Any:

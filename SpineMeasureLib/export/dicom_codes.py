@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..anatomy import Code, Kind, code_of, disc_name
+from ..anatomy import COLUMN, Code, Kind, code_of, disc_name
 from ..measure.definitions import Definition, methods
 from ..measure.flags import in_words, known_flags
 from ..measure.types import Measurement
@@ -54,7 +54,6 @@ _AREA = Code("42798000", "Area")
 _VOLUME = Code("118565006", "Volume")
 _ANGLE = Code("1483009", "Angle")
 _COBB = Code("285285000", "Cobb angle")
-_SPINE = Code("421060004", "Structure of vertebral column")
 
 #: Quantity concept of each quantity id.
 _QUANTITIES: dict[str, Code] = {
@@ -202,7 +201,7 @@ def group_site(level: str) -> Code:
     upper, _, lower = level.partition("-")
     if not lower:
         return code_of(Kind.SACRUM if upper == "S1" else Kind.BODY, upper)
-    return code_of(Kind.DISC, level) if _is_disc(upper, lower) else _SPINE
+    return code_of(Kind.DISC, level) if _is_disc(upper, lower) else COLUMN
 
 
 def site_of(measurement: Measurement) -> Code | None:
@@ -212,7 +211,7 @@ def site_of(measurement: Measurement) -> Code | None:
         return code_of(Kind.CANAL, "")
     if part == "cord":
         return code_of(Kind.CORD, "")
-    return _SPINE if measurement.quantity in ("segmental_angle", "lordosis", "kyphosis") else None
+    return COLUMN if measurement.quantity in ("segmental_angle", "lordosis", "kyphosis") else None
 
 
 def _is_disc(upper: str, lower: str) -> bool:

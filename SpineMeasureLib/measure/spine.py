@@ -21,6 +21,8 @@ FEW_SLICES = 3
 _LATERAL_MM = 12.0
 #: Beyond the end of the canal by more than this, its centreline says no more where anterior is.
 _BEYOND_CANAL_MM = 10.0
+#: Cosine between the canal and the line to a neighbour below which the canal's direction is not believed.
+_ALONG = 0.6
 _LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "sacralised_or_lumbarised")
 
 
@@ -109,15 +111,20 @@ class Spine:
         return np.array([0.0, 1.0, 0.0]), False
 
     def _up(self, centroid: Array) -> Array:
-        """Rough direction along the spine at a centroid, towards the head."""
+        """Rough direction along the spine at a centroid, towards the head.
+
+        The canal's tangent, unless it runs across the line to the nearest bodies and discs: stray pieces of canal can
+        turn its end.
+        """
+        tangent: Array | None = None
         if self.line is not None:
-            tangent: Array = self.line.tangents[self.line.nearest(centroid)]
-            return tangent
+            tangent = self.line.tangents[self.line.nearest(centroid)]
         others = sorted(self._middles, key=lambda c: float(np.linalg.norm(c - centroid)))[1:3]
-        if others:
-            direction = unit(others[0] - centroid)
-            return direction if direction[2] > 0 else -direction
-        return np.array([0.0, 0.0, 1.0])
+        chain = [unit(other - centroid) for other in others]
+        chain = [direction if direction[2] > 0 else -direction for direction in chain]
+        if tangent is not None and (not chain or max(tangent @ direction for direction in chain) > _ALONG):
+            return tangent
+        return chain[0] if chain else np.array([0.0, 0.0, 1.0])
 
     def _disc(self, structure: Structure, field: Field | None) -> Piece | None:
         if field is None:

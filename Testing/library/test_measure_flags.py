@@ -12,6 +12,7 @@ from SpineMeasureLib.errors import NothingFoundError
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.measure.definitions import methods
 from SpineMeasureLib.measure.reference import _table
+from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.segmentation import SpineSegmentation
 from Testing.library.phantoms import SPACE, Canal, Grid, lumbar, pose, voxelise
 
@@ -136,6 +137,20 @@ def test_nothing_to_measure_is_an_error(whole: SpineSegmentation) -> None:
     kinds = (Kind.BODY, Kind.DISC, Kind.SACRUM)
     with pytest.raises(NothingFoundError):
         measure(without(whole, *kinds))
+
+
+def test_a_canal_that_runs_across_the_spine_does_not_turn_its_discs(whole: SpineSegmentation) -> None:
+    """Stray pieces of canal can turn the end of its centreline: discs then keep the direction of their neighbours."""
+    expected = Spine(whole).discs
+    turned = Spine(whole)
+    assert turned.line is not None
+    across = np.tile([0.8, -0.5, 0.33], (len(turned.line.tangents), 1))
+    turned.line = replace(turned.line, tangents=across)
+    for structure in whole.of_kind(Kind.DISC):
+        disc, plain = turned._disc(structure, turned._field(structure)), expected[structure.level]
+        assert disc is not None
+        assert plain is not None
+        assert disc.frame.superior @ plain.frame.superior > np.cos(np.radians(3))
 
 
 def test_stray_voxels_break_nothing(whole: SpineSegmentation) -> None:

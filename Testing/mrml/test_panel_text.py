@@ -103,11 +103,13 @@ def test_views_look_along_and_across_the_line(scene: Any, session: Any, key: Any
     import slicer
 
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+    views = []
     for name, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
         node = scene.AddNewNodeByClass("vtkMRMLSliceNode", name)
         node.SetSingletonTag(name)
         node.SetLayoutName(name)
         node.SetOrientation(orientation)
+        views.append(node)
     aim = aim_at(session, key)
     assert aim is not None
     matrix = np.array(list(aim.normals.values()))
@@ -123,6 +125,8 @@ def test_views_look_along_and_across_the_line(scene: Any, session: Any, key: Any
             assert offsets == pytest.approx([0, 0], abs=0.5)
         else:
             assert sum(offsets) == pytest.approx(0, abs=1e-6)
+    for node in views:  # singletons outlive the clearing of the scene
+        scene.RemoveNode(node)
 
 
 @pytest.mark.parametrize("orientation", ["Axial", "Sagittal", "Coronal"])
