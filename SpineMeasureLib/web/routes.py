@@ -27,7 +27,7 @@ class Files(Protocol):
 
 
 def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_LIMIT) -> None:
-    """Add ``export/KIND`` and ``upload?name=NAME`` to an application that is not running yet.
+    """Add ``export/KIND``, ``upload?name=NAME`` and where the page finds its server to an application not yet running.
 
     :param limit: of one upload, bytes.
     """
@@ -56,6 +56,11 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
             return web.Response(status=400, text=f"{error}\n")
         return web.Response(text="Opened.\n")
 
+    async def connect(request: web.Request) -> web.StreamResponse:
+        # The page asks a launcher for its server first; this is the server.
+        return web.json_response({"sessionURL": f"ws://{request.host}/ws"})
+
+    application.router.add_post("/paraview/", connect)
     application.router.add_get("/export/{kind}", export)
     application.router.add_post("/upload", upload)
 

@@ -56,7 +56,8 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
         from trame.app import get_server
 
         from .guard import Guard
-        from .page import DEFAULTS, build_page
+        from .look import DEFAULTS
+        from .page import build_page
         from .review import Review
         from .routes import add_routes
         from .viewer import Viewer
@@ -84,7 +85,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
             await review.open_path(options.path)
         except SpineMeasureError as error:
             say(f"Error: {error}")
-            review.tell_page(str(error))
+            review.desk.tell(error.message, error.hint)
         if options.browser:
             webbrowser.open(address)
 

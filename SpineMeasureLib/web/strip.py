@@ -24,7 +24,7 @@ def in_chart(quantity: str, method: str) -> bool:
     return (quantity, method) in CHARTS
 
 
-def strip_chart(session: Session, width: int = 250) -> str:
+def strip_chart(session: Session, width: int = 264) -> str:
     """The charts beside each other; empty where nothing is to be drawn."""
     panels = []
     for quantity, method in CHARTS:

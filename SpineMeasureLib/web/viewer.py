@@ -7,8 +7,8 @@ from typing import Any
 
 from trame_slicer.core import LayoutManager, SlicerApp
 from trame_slicer.rca_view import register_rca_factories
-from trame_slicer.views import Layout, LayoutDirection, ViewLayoutDefinition
-from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow
+from trame_slicer.views import Layout, LayoutDirection, SliceView, ViewLayoutDefinition
+from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
 from ..errors import NothingFoundError, OutputError, UnreadableInputError
 from ..files import atomic_path
@@ -17,10 +17,16 @@ from ..review.images import add_volume
 from ..review.keep import bring_back, file_hash
 from ..review.links import case_nodes
 from ..review.session import Key, Session
-from ..review.slices import aim_at, look
+from ..review.slices import Aim, aim_at, look
 from ..volume import Volume
+from .overlay import overlay
 
 _LAYOUT = "Review"
+_AXIAL = "Red"
+#: Of the axial view, mm: a vertebra with what is around it.
+_AXIAL_FIELD_OF_VIEW = 120.0
+#: Degrees by which 3D is seen from beside.
+_FROM_THE_SIDE = 40.0
 
 
 class Viewer:
@@ -32,15 +38,24 @@ class Viewer:
         # Slicer's views complain of scenes with oblique slices; failures are told by return values.
         vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
         vtkOutputWindow.GetInstance().SetDisplayModeToNever()
-        register_rca_factories(self._app.view_manager, server)
+        register_rca_factories(
+            self._app.view_manager,
+            server,
+            slice_view_ui_f=overlay(self.fit, slices=True),
+            three_d_view_ui_f=overlay(self.fit, slices=False),
+        )
         self._layouts = LayoutManager(self.scene, self._app.view_manager, server)
         side = Layout(LayoutDirection.Vertical, [ViewLayoutDefinition.axial_view(), ViewLayoutDefinition.threed_view()])
-        views = Layout(LayoutDirection.Horizontal, [ViewLayoutDefinition.sagittal_view(), side])
+        views = Layout(LayoutDirection.Horizontal, [ViewLayoutDefinition.sagittal_view(), side], ["3", "2"])
         self._layouts.register_layout(_LAYOUT, views)
         self._layouts.set_layout(_LAYOUT)
-        for view in self._app.view_manager.get_views():
-            # Without a graphics card smoothing costs more than the whole picture.
+        self._aim: Aim | None = None
+        self._sizes: dict[str, tuple[int, int]] = {}
+        for view in self._views():
+            # Without a graphics card smoothing and sorting of what is transparent cost more than the whole picture.
             view.render_window().SetMultiSamples(0)
+            view.renderer().SetUseDepthPeeling(False)
+            view.interactor().AddObserver(vtkCommand.WindowResizeEvent, lambda *_, view=view: self._resized(view))
 
     @property
     def scene(self) -> Any:
@@ -101,30 +116,75 @@ class Viewer:
     def show(self, session: Session) -> None:
         """Show a case from the middle of its image."""
         nodes = session.nodes
+        self._aim = None
         self._app.display_manager.show_volume_in_slice_background(nodes.volume)
         self._app.display_manager.show_volume_in_slice_foreground(None)
         if nodes.segmentation is not None:
             nodes.segmentation.CreateClosedSurfaceRepresentation()
-        self._app.display_manager.reset_views()
-        self.render()
+        # As on other workstations: the left button takes a line by its end, and beside lines sets window and level.
+        mode = self.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+        mode.SetCurrentInteractionMode(mode.AdjustWindowLevel)
+        for view in self._views():
+            view.reset_view()
+            self.fit(view)
 
     def go_to(self, session: Session, key: Key) -> None:
         """Turn the slice views to a value's plane and highlight its line."""
         session.highlight(key)
-        aim = aim_at(session, key)
-        if aim is not None:
-            look(self.scene, aim)
+        self._aim = aim_at(session, key) or self._aim
+        self._look()
         self.render()
 
-    def fill(self, session: Session, opacity: float) -> None:
-        """How opaque the segments are in the slices, 0 (outlines only) to 1."""
+    def _look(self) -> None:
+        if self._aim is not None:
+            look(self.scene, self._aim)
+
+    def fit(self, view: Any) -> None:
+        """Show all of a view's contents; of an axial slice what is around the canal."""
+        view.fit_view_to_content()
+        if isinstance(view, SliceView):
+            self._look()
+            if view.name == _AXIAL:
+                node = view.get_view_node()
+                wide, high, deep = node.GetFieldOfView()
+                closer = _AXIAL_FIELD_OF_VIEW / min(wide, high)
+                node.SetFieldOfView(wide * closer, high * closer, deep)
+        else:
+            view.get_camera_node().GetCamera().Azimuth(_FROM_THE_SIDE)
+        view.schedule_render()
+
+    def _resized(self, view: Any) -> None:
+        """A browser gave a view another size: what was fitted before is not any more."""
+        size = view.render_window().GetSize()
+        if self._sizes.get(view.name) != size:
+            self._sizes[view.name] = size
+            self.fit(view)
+
+    def draw_segments(self, session: Session, outline: bool, fill: bool, opacity: float) -> None:
+        """How the segments are drawn on the slices.
+
+        :param opacity: of the fill, 0 to 1.
+        """
         segmentation = session.nodes.segmentation
         display = segmentation.GetDisplayNode() if segmentation is not None else None
         if display is not None:
+            display.SetVisibility2DOutline(outline)
+            display.SetVisibility2DFill(fill)
             display.SetOpacity2DFill(opacity)
+            self.render()
+
+    def auto_window(self, session: Session) -> None:
+        """Set window and level from the image."""
+        display = session.nodes.volume.GetDisplayNode() if session.nodes.volume is not None else None
+        if display is not None:
+            display.SetAutoWindowLevel(False)
+            display.SetAutoWindowLevel(True)
             self.render()
 
     def render(self) -> None:
         """Draw all views soon."""
-        for view in self._app.view_manager.get_views():
+        for view in self._views():
             view.schedule_render()
+
+    def _views(self) -> list[Any]:
+        return list(self._app.view_manager.get_views())
