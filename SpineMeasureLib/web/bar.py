@@ -128,12 +128,6 @@ def tools(review: Review) -> None:
             id="opacity",
         )
         v3.VSpacer()
-        v3.VCheckbox(
-            v_model=("snap",),
-            label="Lines stay in their plane",
-            density="compact",
-            hide_details=True,
-            classes="sm-check",
-            id="snap",
-        )
+        for name, text in (("labels", "Label all levels"), ("snap", "Lines stay in their plane")):
+            v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
         button("Auto window", review.desk.auto_window, "auto-window", tip="Window and level from the image")

@@ -65,7 +65,7 @@ class Desk:
         self._keys: list[Key] = []
         self._fold_timer: asyncio.TimerHandle | None = None
         for names, react in (
-            (("group", "level_filter", "status_filter"), self._filter_changed),
+            (("group", "level_filter", "status_filter", "labels"), self._filter_changed),
             (("level",), self._level_chosen),
             (("snap",), self._snap_changed),
             (("opacity", "segments_as"), self._look_changed),
@@ -145,7 +145,7 @@ class Desk:
         state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
-        session.show(levels=None if level == ALL_LEVELS else [level], quantities=quantities_shown(group))
+        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), labels=bool(state.labels))
         self.show_counts()
         self.viewer.render()
 

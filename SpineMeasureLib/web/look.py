@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "scopes": list(SCOPES),
     "reviewer": "",
     "snap": True,
+    "labels": False,
     "summary": "",
     "level_note": "",
     "disc_names": disc_names(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import sys
 import webbrowser
@@ -44,13 +46,16 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
 
     :param say: gets the address, once it answers.
     :raises InputNotFoundError: there is nothing at the path.
-    :raises DependencyError: trame-slicer is not installed.
+    :raises DependencyError: trame-slicer or a system library is not installed.
     """
     if not options.path.exists():
         raise InputNotFoundError(f"There is no file or folder {options.path.name}.", "Check the path.")
+    _check_graphics()
     # Both libraries read the command line and print on their own.
     sys.argv = sys.argv[:1]
     os.environ["WSLINK_READY_MSG"] = ""
+    # Pictures are compressed already: doing it once more costs more than it saves.
+    os.environ.setdefault("WSLINK_WS_COMPRESS", "0")
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     try:
         from trame.app import get_server
@@ -79,6 +84,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
         add_routes(bound.app, review)
 
     async def ready(**_: object) -> None:
+        asyncio.get_running_loop().set_exception_handler(_report)
         address = f"http://{options.host}:{server.port}/?token={guard.token}"
         say(f"The review is at {address}")
         try:
@@ -98,3 +104,21 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
             server.start(port=options.port, host=options.host, timeout=0, **how)
     finally:
         review.close()
+
+
+def _check_graphics() -> None:
+    # Without it the first picture ends the interpreter.
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libEGL.so.1")
+        except OSError as error:
+            raise DependencyError(
+                "The views need the system library EGL, which is not installed.",
+                "On Debian and Ubuntu: apt-get install libegl1 libgl1-mesa-dri.",
+            ) from error
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # A tab that is closed while a picture is on its way to it is no fault.
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)

@@ -35,7 +35,7 @@ def strip_chart(session: Session, width: int = 264) -> str:
 
 
 def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int) -> str:
-    most = max(_reach(m) for m in rows) * 1.1 or 1.0
+    most = max(_reach(session.automatic(m.key), m) for m in rows) or 1.0
     scale = (width - _LEFT - _RIGHT) / most
     height = _TOP + _ROW * len(rows) + _GAP
     unit = rows[0].unit
@@ -60,10 +60,11 @@ def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int
     return "".join(parts) + "</svg>"
 
 
-def _reach(m: Measurement) -> float:
-    reference = m.reference
+def _reach(automatic: Measurement, shown: Measurement) -> float:
+    """How far the scale goes for a row; some way beyond its automatic value, so that it stays while a line is drawn."""
+    reference = shown.reference
     published = 0.0 if reference is None else reference.mean + (reference.sd or 0.0)
-    return max(published, m.value or 0.0)
+    return max(1.05 * published, 1.3 * (automatic.value or 0.0), 1.05 * (shown.value or 0.0))
 
 
 def _reference(m: Measurement, scale: float, y: float) -> str:
