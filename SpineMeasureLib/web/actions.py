@@ -55,7 +55,7 @@ class Actions:
         elif scope == "level":
             self._change(lambda session: session.reset_level(level))
         else:
-            self._change(lambda session: [session.reset(key) for key in keys])
+            self._change(lambda session: _reset(session, keys))
 
     def undo(self) -> None:
         """Undo one step."""
@@ -108,6 +108,11 @@ class Actions:
         if state.scope == "level":
             return _keys(m for m in session.rows if m.level == self._desk.level)
         return [key for row in state.selected if (key := self._desk.known(row)) is not None]
+
+
+def _reset(session: Session, keys: Iterable[Key]) -> None:
+    for key in keys:
+        session.reset(key)
 
 
 def _keys(rows: Iterable[Measurement]) -> list[Key]:

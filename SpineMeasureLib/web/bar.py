@@ -130,4 +130,4 @@ def tools(review: Review) -> None:
         v3.VSpacer()
         for name, text in (("labels", "Label all levels"), ("snap", "Lines stay in their plane")):
             v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
-        button("Auto window", review.desk.auto_window, "auto-window", tip="Window and level from the image")
+        button("Reset window", review.desk.reset_window, "reset-window", tip="Window and level as at opening")

@@ -189,10 +189,10 @@ class Desk:
                 self.session, "outline" in drawn, "fill" in drawn, min(1.0, max(0.0, float(opacity)))
             )
 
-    def auto_window(self) -> None:
-        """Set window and level from the image."""
+    def reset_window(self) -> None:
+        """Set window and level as they were when the case was opened."""
         if self.session is not None:
-            self.viewer.auto_window(self.session)
+            self.viewer.reset_window(self.session)
 
     # -- going about
 

@@ -33,11 +33,10 @@ class Guard:
     def protect(self, application: web.Application) -> None:
         """Let every request of an application that is not running yet, sockets included, pass here first."""
 
-        @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await self._check(request, handler)
 
-        application.middlewares.insert(0, check)
+        application.middlewares.insert(0, web.middleware(check))
 
     async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._matches(request.query.get("token")):

@@ -94,6 +94,12 @@ SCRIPT = f"""
   const keys = {SHORTCUTS};
   const limit = {UPLOAD_LIMIT};
   const tell = (text, error = true) => window.trame.trigger('tell', [text, error]);
+  // A layout that the browser finishes in the next frame is no error.
+  window.addEventListener('error', (event) => {{
+    if (!String(event.message).includes('ResizeObserver loop')) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+  }}, true);
   window.addEventListener('keydown', (event) => {{
     if (!event.altKey || !keys[event.code]) return;
     event.preventDefault();

@@ -50,6 +50,7 @@ class Viewer:
         self._layouts.register_layout(_LAYOUT, views)
         self._layouts.set_layout(_LAYOUT)
         self._aim: Aim | None = None
+        self._window: tuple[float, float] | None = None
         self._sizes: dict[str, tuple[int, int]] = {}
         for view in self._views():
             # Without a graphics card smoothing and sorting of what is transparent cost more than the whole picture.
@@ -117,6 +118,8 @@ class Viewer:
         """Show a case from the middle of its image."""
         nodes = session.nodes
         self._aim = None
+        display = _display(nodes.volume)
+        self._window = None if display is None else (display.GetWindow(), display.GetLevel())
         self._app.display_manager.show_volume_in_slice_background(nodes.volume)
         self._app.display_manager.show_volume_in_slice_foreground(None)
         if nodes.segmentation is not None:
@@ -165,20 +168,19 @@ class Viewer:
 
         :param opacity: of the fill, 0 to 1.
         """
-        segmentation = session.nodes.segmentation
-        display = segmentation.GetDisplayNode() if segmentation is not None else None
+        display = _display(session.nodes.segmentation)
         if display is not None:
             display.SetVisibility2DOutline(outline)
             display.SetVisibility2DFill(fill)
             display.SetOpacity2DFill(opacity)
             self.render()
 
-    def auto_window(self, session: Session) -> None:
-        """Set window and level from the image."""
-        display = session.nodes.volume.GetDisplayNode() if session.nodes.volume is not None else None
-        if display is not None:
+    def reset_window(self, session: Session) -> None:
+        """Set window and level as they were when the case was opened."""
+        display = _display(session.nodes.volume)
+        if display is not None and self._window is not None:
             display.SetAutoWindowLevel(False)
-            display.SetAutoWindowLevel(True)
+            display.SetWindowLevel(*self._window)
             self.render()
 
     def render(self) -> None:
@@ -188,3 +190,7 @@ class Viewer:
 
     def _views(self) -> list[Any]:
         return list(self._app.view_manager.get_views())
+
+
+def _display(node: Any) -> Any:
+    return None if node is None else node.GetDisplayNode()

@@ -29,7 +29,8 @@ document.addEventListener('load', (event) => {
 _ALL_DRAWN = "() => [0, 1, 2].every((view) => window.pictures.some((p) => p[0] === view))"
 _QUIET = "(ms) => window.pictures.length && performance.now() - window.pictures.at(-1)[1] > ms"
 _CURSOR = "([x, y]) => getComputedStyle(document.elementFromPoint(x, y).closest('[style*=cursor]')).cursor"
-_WAIT = 120_000
+#: Milliseconds: a computer that is busy with other things is slow.
+_WAIT = 60_000
 
 
 class Tab:

@@ -118,7 +118,7 @@ def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
     windowed = tab.pixels(SAGITTAL)
     assert abs(windowed.mean() - fitted.mean()) > 2
     with tab.redrawn(SAGITTAL):
-        tab.page.click("#auto-window")
+        tab.page.click("#reset-window")
     assert np.abs(tab.pixels(SAGITTAL) - fitted).mean() < 1
 
     def changed_by(action: Any) -> float:
@@ -156,7 +156,7 @@ def test_segments_are_drawn_as_asked(tab: Tab) -> None:
         tab.page.click("#fill")
     faint = colour()
     with tab.redrawn(SAGITTAL):
-        tab.page.locator("#opacity").focus()
+        tab.page.locator(".sm-tools .v-slider-thumb").focus()
         tab.page.keyboard.press("End")
     assert colour() > faint > nothing
     tab.page.keyboard.press("Home")
