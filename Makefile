@@ -1,5 +1,6 @@
 # make demo: measure the bundled sample case.   make test: the whole test suite.
 # make review: the sample case in a browser, from an environment of its own, .venv-web.
+# make test-web: the tests of that; part of make test where Chromium is installed.
 # All make their own environment first; PYTHON chooses the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +44,8 @@ test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(MAKE) test-web; \
+	else echo "Skipped: the tests in a browser. Chromium is not installed: apt-get install chromium"; fi
 
 wheel: .venv/ready
 	$(BIN)/python -m build --wheel --outdir dist .

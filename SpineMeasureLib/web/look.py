@@ -81,7 +81,7 @@ html { overflow: hidden; }
 .sm-automatic { opacity: .65; }
 .sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
 .sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
-.sm-help td { padding: 2px 14px 2px 0; } .sm-help .sm-head { font-weight: 500; padding-top: 10px; }
+.sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; } .sm-help .sm-head { font-weight: 500; padding-top: 10px; }
 """
     + OVERLAY_STYLE
 )

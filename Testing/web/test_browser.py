@@ -108,6 +108,8 @@ def test_line_taken_by_its_body_stays(tab: Tab) -> None:
     tab.drag(AXIAL, (0.5, 0.5), (0, 30))
     tab.drag(AXIAL, (0.5, 0.5), (0, 30), button="middle")
     assert tab.cells(row) == before
+    with tab.redrawn(AXIAL):
+        tab.page.click("#reset-window")
 
 
 def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
@@ -126,6 +128,11 @@ def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
         action()
         return float(np.abs(tab.pixels(SAGITTAL) - before).mean())
 
+    def wheel_with_control() -> None:
+        tab.page.keyboard.down("Control")
+        wheel()
+        tab.page.keyboard.up("Control")
+
     def wheel() -> None:
         left, top, wide, high = tab.box(SAGITTAL)
         with tab.redrawn(SAGITTAL):
@@ -133,11 +140,16 @@ def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
             tab.page.mouse.wheel(0, -120)
 
     assert changed_by(wheel) > 1
+    assert changed_by(wheel_with_control) > 1
     assert changed_by(lambda: tab.drag(SAGITTAL, MIDDLE, (0, -80), button="right")) > 5
     assert changed_by(lambda: tab.drag(SAGITTAL, MIDDLE, (50, 0), button="middle")) > 5
-    assert changed_by(lambda: tab.drag(THREED, (0.1, 0.5), (80, 0))) < 1 and tab.page.locator("#fit-3d").is_visible()
     with tab.redrawn(SAGITTAL):
         tab.page.click("#fit-sagittal")
+    solid = tab.pixels(THREED)
+    tab.drag(THREED, (0.1, 0.5), (80, 0))
+    assert np.abs(tab.pixels(THREED) - solid).mean() > 1, "the 3D view does not turn"
+    with tab.redrawn(THREED):
+        tab.page.click("#fit-3d")
 
 
 def test_segments_are_drawn_as_asked(tab: Tab) -> None:
@@ -159,7 +171,8 @@ def test_segments_are_drawn_as_asked(tab: Tab) -> None:
         tab.page.locator(".sm-tools .v-slider-thumb").focus()
         tab.page.keyboard.press("End")
     assert colour() > faint > nothing
-    tab.page.keyboard.press("Home")
+    with tab.redrawn(SAGITTAL):
+        tab.page.keyboard.press("Home")
     with tab.redrawn(SAGITTAL):
         tab.page.click("#outline")
 
@@ -179,8 +192,9 @@ def test_rows_are_filtered_sorted_and_jumped_to(tab: Tab) -> None:
 
     tab.page.locator("#table th", has_text="Value").click()
     tab.page.wait_for_function(f"document.querySelector('tr.sm-row').dataset.id !== '{everything[0]}'")
-    values = [float(tab.cells(row)[VALUE].split()[0]) for row in tab.ids()[:8]]
-    assert values == sorted(values)
+    shown = [tab.cells(row)[VALUE] for row in tab.ids()[:12]]
+    values = [float(text.split()[0]) for text in shown if text != "-"]
+    assert len(values) > 5 and values == sorted(values)
     for _ in range(2):
         tab.page.locator("#table th", has_text="Value").click()
     tab.page.wait_for_function(f"document.querySelector('tr.sm-row').dataset.id === '{everything[0]}'")
