@@ -346,8 +346,8 @@ def review(
 
         if host not in LOOPBACK:
             errors.print(
-                f"[yellow]Warning:[/yellow] {host} can be reached from other computers. The connection is not encrypted:"
-                " whoever listens to it sees the images and the access token."
+                f"[yellow]Warning:[/yellow] {host} can be reached from other computers. The connection is not"
+                " encrypted: whoever listens to it sees the images and the access token."
             )
         folder = root or (case if case.is_dir() else case.absolute().parent)
         options = Options(case.absolute(), folder.absolute(), host, port, python, device, browser=browser)

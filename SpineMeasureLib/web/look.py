@@ -81,7 +81,8 @@ html { overflow: hidden; }
 .sm-automatic { opacity: .65; }
 .sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
 .sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
-.sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; } .sm-help .sm-head { font-weight: 500; padding-top: 10px; }
+.sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; }
+.sm-help .sm-head { font-weight: 500; padding-top: 10px; }
 """
     + OVERLAY_STYLE
 )
@@ -94,12 +95,6 @@ SCRIPT = f"""
   const keys = {SHORTCUTS};
   const limit = {UPLOAD_LIMIT};
   const tell = (text, error = true) => window.trame.trigger('tell', [text, error]);
-  // A layout that the browser finishes in the next frame is no error.
-  window.addEventListener('error', (event) => {{
-    if (!String(event.message).includes('ResizeObserver loop')) return;
-    event.stopImmediatePropagation();
-    event.preventDefault();
-  }}, true);
   window.addEventListener('keydown', (event) => {{
     if (!event.altKey || !keys[event.code]) return;
     event.preventDefault();

@@ -37,7 +37,10 @@ _WATCH = """(id) => {
     window.changes += 1;
     if (moved !== null) window.waits.push(performance.now() - moved);
     moved = null;
-  }).observe(document.querySelector(`tr[data-id='${id}']`).children[2], {characterData: true, childList: true, subtree: true});
+  }).observe(
+    document.querySelector(`tr[data-id='${id}']`).children[2],
+    {characterData: true, childList: true, subtree: true},
+  );
 }"""
 
 
@@ -107,7 +110,9 @@ def main() -> None:
     print(f"| pictures of the view per second, mouse moving all the time | {pictures:.0f} |")
     print(f"| changes of the table per second | {changes:.0f} |")
     print(f"| processors that the server used meanwhile | {steady_used:.2f} |")
-    print(f"| processes ready to run on this computer, last minute | {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores |")
+    print(
+        f"| processes ready to run on this computer, last minute | {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores |"
+    )
 
 
 if __name__ == "__main__":

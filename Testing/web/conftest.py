@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from .server import ROOT, Server
+from .tab import Tab
 
 NO_SERVER = "trame-slicer is not installed: make test-web"
 SAMPLE = ROOT / "Resources" / "sample"
@@ -58,3 +60,32 @@ def browser() -> Iterator[Any]:
         found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def server(browser: Any, measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the sample case, with other files beside it."""
+    root = tmp_path_factory.mktemp("shared")
+    shutil.copytree(measured, root / "case")
+    shutil.copytree(measured, root / "other")
+    (root / "broken.mrb").write_bytes(b"PK\x03\x04 cut off")
+    running = Server(root / "case", "--root", str(root))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_tab(browser: Any, server: Server) -> Iterator[Tab]:
+    """One tab for many tests, which leave it as they found it."""
+    tab = Tab(browser, server)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def tab(shared_tab: Tab, request: pytest.FixtureRequest) -> Iterator[Tab]:
+    """The tab; pictured as the test leaves it, and without errors on its console."""
+    yield shared_tab
+    shared_tab.picture(re.sub(r"\W+", "_", request.node.name.removeprefix("test_")))
+    complaints, shared_tab.complaints = shared_tab.complaints, []
+    assert not complaints

@@ -58,6 +58,7 @@ def test_image_is_measured_with_progress_and_cancel(browser: Any, start: Start, 
     tab.wait_for_text("#message", "cancelled")
     assert [path.name for path in tmp_path.iterdir()] == ["spine.nii.gz"]
 
+    tab.page.set_default_timeout(600_000)  # the model runs
     tab.open_typed("spine.nii.gz")
     tab.wait_for_case()
     tab.wait_for_text("#message", "check the levels")
