@@ -59,6 +59,7 @@ html { overflow: hidden; }
 .v-btn { text-transform: none; letter-spacing: 0; }
 .sm-name { font-weight: 500; margin: 0 14px 0 16px; }
 #title { margin-right: 14px; }
+#stage { white-space: nowrap; min-width: 220px; }
 .sm-quiet { opacity: .65; }
 .sm-main { display: flex; flex-direction: column; height: calc(100vh - 48px); }
 .sm-tools { display: flex; align-items: center; gap: 10px; height: 40px; padding: 0 10px; flex: none; }

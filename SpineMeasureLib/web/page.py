@@ -57,8 +57,8 @@ def _levels(review: Review) -> None:
     with html.Div(classes="sm-line"):
         icon("mdi-chevron-up", "Previous level (Alt+Up)", review.desk.previous_level, "previous", "!has_case")
         icon("mdi-chevron-down", "Next level (Alt+Down)", review.desk.next_level, "next", "!has_case")
-        select("level", ("levels",), "Level", 104)
-        select("new_name", ("disc_names",), "Name of this disc", 140)
+        select("level", ("levels",), "Level", 116)
+        select("new_name", ("disc_names",), "New name", 116)
         button("Rename", review.actions.rename, "rename", "!has_case || !new_name", "All other levels follow")
         v3.VSpacer()
         button("Shift up", review.actions.shift_up, "shift-up", tip="L4-L5 becomes L3-L4, and so on")
@@ -109,7 +109,7 @@ def _edits(review: Review) -> None:
         ("Reset", review.actions.reset, "Alt+R: back to the automatic value"),
     )
     with html.Div(classes="sm-line"):
-        select("scope", ("scopes",), "Apply to", 148)
+        select("scope", ("scopes",), "Apply to", 176)
         for text, action, tip in actions:
             button(text, action, text.lower(), tip=tip)
         v3.VTextField(

@@ -213,9 +213,11 @@ def _title(scene: Path) -> str:
 
 
 def _told_of_run(folder: Path) -> str:
-    """Which model measured a folder, on which device; empty where that is not known."""
+    """What a folder was measured with: a label map, or a model and its device; empty where that is not known."""
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if "labels" in run:
+            return f"label map {run['labels']}"
         told = [str(run[name]) for name in ("model", "model_version") if name in run]
         return " ".join(told) + (f" on {run['device']}" if "device" in run else "")
     except (OSError, ValueError, TypeError):
