@@ -33,7 +33,7 @@ def test_rows_are_filtered_sorted_and_jumped_to(tab: Tab) -> None:
     before = tab.pixels(AXIAL)
     tab.page.click(f"tr[data-id='{height('L5-S1')}']")
     tab.until(lambda: unlike(tab.pixels(AXIAL), before) > 1, "the slice of L5-S1")
-    assert tab.page.locator(".v-select:has(#level)").inner_text().endswith("L5-S1")
+    assert "L5-S1" in tab.page.locator(".v-select:has(#level)").inner_text()
 
 
 def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
