@@ -65,17 +65,17 @@ class Tab:
         self.page = self._context.new_page()
         self.page.set_default_timeout(_WAIT)
         self.complaints: list[str] = []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", self._page_error)
+        self.page.on("console", lambda m: self._complain(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
         self.page.add_init_script(_COUNT_PICTURES)
         self.page.goto(server.address)
         if case:
             self.wait_for_case()
 
-    def _page_error(self, error: Any) -> None:
+    def _complain(self, text: str) -> None:
         # What the browser says of a layout that it finishes one frame later; no script failed.
-        if "ResizeObserver loop" not in str(error):
-            self.complaints.append(str(error))
+        if "ResizeObserver loop" not in text:
+            self.complaints.append(text)
 
     def wait_for_case(self) -> None:
         """Until the table is filled and every view drawn."""
