@@ -17,6 +17,11 @@ NO_SERVER = "trame-slicer is not installed: make test-web"
 SAMPLE = ROOT / "Resources" / "sample"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in the browser last: Playwright holds the event loop, and no other can run after it."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample case, measured from its labels."""
