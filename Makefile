@@ -1,10 +1,13 @@
 # make demo: measure the bundled sample case.   make test: the whole test suite.
-# Both make their own environment in .venv first; PYTHON chooses the interpreter (3.10 to 3.13).
+# make review: the sample case in a browser, from an environment of its own, .venv-web.
+# make test-web: the tests of that; part of make test where Chromium is installed.
+# All make their own environment first; PYTHON chooses the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 BIN := .venv/bin
+WEB := .venv-web/bin
 TORCH := torch==2.13.0
 
-.PHONY: demo test wheel clean
+.PHONY: demo review test test-web wheel clean
 
 # torch first and by itself: a resolver that chooses it later may bring gigabytes of CUDA packages.
 .venv/ready: pyproject.toml
@@ -18,14 +21,34 @@ demo: .venv/ready
 	$(BIN)/spinemeasure measure Resources/sample/lumbar_t2.nii.gz -o out/demo
 	@echo "Look at out/demo/overview.png; open out/demo/scene.mrb in 3D Slicer."
 
+# trame-slicer asks for an older slicer-core than the rest: it gets an environment of its own.
+.venv-web/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-web
+	$(WEB)/python -m pip install --quiet --upgrade pip
+	$(WEB)/python -m pip install --quiet $(TORCH)
+	$(WEB)/python -m pip install --quiet -e '.[web]' 'pytest>=8' playwright
+	touch $@
+
+out/review/lumbar_t2.nii.gz: Resources/sample/lumbar_t2.nii.gz
+	mkdir -p out/review
+	cp $< $@
+
+review: .venv-web/ready out/review/lumbar_t2.nii.gz
+	$(WEB)/spinemeasure review out/review/lumbar_t2.nii.gz
+
+test-web: .venv-web/ready
+	$(WEB)/python -m pytest Testing/web
+
 test: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(MAKE) test-web; \
+	else echo "Skipped: the tests in a browser. Chromium is not installed: apt-get install chromium"; fi
 
 wheel: .venv/ready
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:
-	rm -rf .venv out dist build
+	rm -rf .venv .venv-web out dist build

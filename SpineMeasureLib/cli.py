@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -253,6 +254,34 @@ def export_report(
             write_report_files(folder, volume, done.segmentation, done.measurements, options, pdf)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+
+
+@app.command()
+def review(
+    case: Annotated[Path, typer.Argument(help="Output folder of 'measure', a scene (.mrb), or an image to measure.")],
+    root: Annotated[
+        Optional[Path], typer.Option(help="Folder below which other files may be opened; else that of the case.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but this computer is warned of.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any free one.")] = 0,
+    device: Device = "auto",
+    python: Annotated[str, typer.Option(help="Python that runs the model; else this one.")] = sys.executable,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Review a case in a browser. Ends with Ctrl+C; edits are kept beside the scene at once."""
+    with plain_errors():
+        from .web.server import LOOPBACK, Options, serve
+
+        if host not in LOOPBACK:
+            errors.print(
+                f"[yellow]Warning:[/yellow] {host} can be reached from other computers. The connection is not"
+                " encrypted: whoever listens to it sees the images and the access token."
+            )
+        folder = root or (case if case.is_dir() else case.absolute().parent)
+        options = Options(case.absolute(), folder.absolute(), host, port, python, device, browser=browser)
+        serve(options, lambda line: console.print(line, soft_wrap=True))
 
 
 @export_app.command("training")

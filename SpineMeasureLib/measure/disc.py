@@ -23,7 +23,7 @@ _DEPTH_BAND = 0.3
 _DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
 #: A disc is bent where a straight line at mid-height holds less than this part of its depth.
-_STRAIGHT = 0.7
+_STRAIGHT = 0.8
 _BENT_MM = 8.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
 _PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}

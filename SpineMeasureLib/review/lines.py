@@ -104,8 +104,11 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
     node.EndModify(changing)
 
 
-def show_line(node: Any, measurement: Measurement, highlighted: bool = False) -> None:
-    """Colour by status; thick and labelled where it is the one looked at."""
+def show_line(node: Any, measurement: Measurement, highlighted: bool = False, labels: bool = True) -> None:
+    """Colour by status; thick and labelled where it is the one looked at.
+
+    :param labels: whether one other line per disc and vertebra is labelled, too.
+    """
     display = node.GetDisplayNode()
     if display is None:
         return
@@ -116,7 +119,7 @@ def show_line(node: Any, measurement: Measurement, highlighted: bool = False) ->
     display.SetColor(*colour)
     display.SetSelectedColor(*colour)
     display.SetLineThickness(_THICKNESS[highlighted])
-    labelled = highlighted or (measurement.quantity, measurement.method) in _LABELLED
+    labelled = highlighted or (labels and (measurement.quantity, measurement.method) in _LABELLED)
     display.SetPropertiesLabelVisibility(labelled)
     display.EndModify(changing)
 

@@ -31,6 +31,7 @@ class SceneCase:
         self._levels: Collection[str] | None = None
         self._quantities: Collection[str] | None = None
         self._highlighted: int | None = None
+        self._labels = True
         self._places: dict[int, int] = {}
 
     def nodes(self, live: Live) -> CaseNodes:
@@ -117,8 +118,11 @@ class SceneCase:
                 name_segment(there[segment], *what)
         node.EndModify(changing)
 
-    def show(self, live: Live, levels: Iterable[str] | None, quantities: Iterable[str] | None) -> None:
-        """Show the lines of these levels and quantities only; None means all."""
+    def show(
+        self, live: Live, levels: Iterable[str] | None, quantities: Iterable[str] | None, labels: bool = True
+    ) -> None:
+        """Show the lines of these levels and quantities only; None means all. See `Session.show`."""
+        self._labels = labels
         self._levels = None if levels is None else frozenset(levels)
         self._quantities = None if quantities is None else frozenset(quantities)
         for number in self.lines:
@@ -134,7 +138,7 @@ class SceneCase:
     def look(self, live: Live, number: int) -> None:
         """Colour, thickness and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
-        show_line(line, value, number == self._highlighted)
+        show_line(line, value, number == self._highlighted, self._labels)
         shown = (self._levels is None or value.level in self._levels) and (
             self._quantities is None or value.quantity in self._quantities
         )

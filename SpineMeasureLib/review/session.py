@@ -331,10 +331,15 @@ class Session:
 
     # -- looking
 
-    def show(self, levels: Iterable[str] | None = None, quantities: Iterable[str] | None = None) -> None:
-        """Show the lines of these levels and quantities only; None means all of them."""
+    def show(
+        self, levels: Iterable[str] | None = None, quantities: Iterable[str] | None = None, labels: bool = True
+    ) -> None:
+        """Show the lines of these levels and quantities only; None means all of them.
+
+        :param labels: whether one line per disc and vertebra is labelled beside the highlighted one.
+        """
         with self._editor.own_changes():
-            self._editor.case.show(self._editor.live, levels, quantities)
+            self._editor.case.show(self._editor.live, levels, quantities, labels)
 
     def highlight(self, key: Key | None) -> None:
         """Make one line stand out, or none."""

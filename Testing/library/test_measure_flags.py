@@ -186,7 +186,7 @@ def test_references_fit_a_definition_and_never_cross_boundaries() -> None:
 def test_a_collapsed_bent_disc_is_measured_over_its_whole_depth() -> None:
     index = np.indices((5, 100, 60)).astype(float)
     forward, up = index[1] * 0.5 - 25.0, index[2] * 0.5 - 15.0
-    arch = 5.0 * (1 - (forward / 16.0) ** 2)  # a straight line at its mid-height holds a third of it
+    arch = 5.0 * (1 - (forward / 16.0) ** 2)  # a straight line at its mid-height ends three quarters of the way
     mask = (np.abs(forward) <= 16.0) & (np.abs(up - arch) <= 1.0)
     field = make_field(mask, np.diag([4.0, 0.5, 0.5, 1.0]))
     frame = make_frame(field.centroid, np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0]))

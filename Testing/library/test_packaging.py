@@ -65,6 +65,7 @@ def imports_of(path: Path) -> set[str]:
         ("measure", {"slicer", "vtk", "vtkmodules", "qt", "ctk", "torch", "monai", "typer", "rich", "pandas"}),
         ("export", {"slicer", "vtk", "vtkmodules", "qt", "ctk", "torch", "monai", "typer", "rich"}),
         ("review", {"qt", "ctk", "torch", "monai", "typer", "rich", "pandas", "matplotlib"}),
+        ("web", {"qt", "ctk", "torch", "monai", "typer", "rich", "pandas", "matplotlib"}),
         ("train", {"slicer", "vtk", "vtkmodules", "qt", "ctk", "typer", "rich"}),
     ],
 )

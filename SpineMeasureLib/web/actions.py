@@ -1,0 +1,119 @@
+"""Edits that the buttons and keys of the page ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..errors import SpineMeasureError
+from ..measure.types import Measurement
+from ..review.session import Key, Session
+from .desk import Desk
+
+#: What accept, withdraw and reset apply to.
+SCOPES = ("selected values", "level", "case")
+
+#: Keys with Alt -> action, as in the Slicer module.
+SHORTCUTS = {
+    "ArrowUp": "previous_level",
+    "ArrowDown": "next_level",
+    "KeyN": "next_flagged",
+    "KeyA": "accept",
+    "KeyR": "reset",
+    "KeyZ": "undo",
+    "KeyY": "redo",
+}
+_OF_DESK = ("previous_level", "next_level", "next_flagged")
+
+
+class Actions:
+    """Edits of the case on a desk. Without a case nothing happens; a refusal is told in the page."""
+
+    def __init__(self, desk: Desk) -> None:
+        """:param desk: where the case lies."""
+        self._desk = desk
+
+    def act(self, name: object) -> None:
+        """What a key of the keyboard does."""
+        if name in SHORTCUTS.values():
+            getattr(self._desk if name in _OF_DESK else self, str(name))()
+
+    def accept(self) -> None:
+        """Accept what the scope says."""
+        keys, reviewer = self._chosen(), str(self._desk.state.reviewer or "")[:200]
+        self._change(lambda session: session.accept(keys, reviewer))
+
+    def withdraw(self) -> None:
+        """Take the acceptance of what the scope says back."""
+        keys = self._chosen()
+        self._change(lambda session: session.withdraw(keys))
+
+    def reset(self) -> None:
+        """Bring the automatic lines of what the scope says back."""
+        keys, scope, level = self._chosen(), self._desk.state.scope, self._desk.level
+        if scope == "case":
+            self._change(lambda session: session.reset_all())
+        elif scope == "level":
+            self._change(lambda session: session.reset_level(level))
+        else:
+            self._change(lambda session: _reset(session, keys))
+
+    def undo(self) -> None:
+        """Undo one step."""
+        self._change(lambda session: session.undo())
+
+    def redo(self) -> None:
+        """Redo one step."""
+        self._change(lambda session: session.redo())
+
+    def rename(self) -> None:
+        """The disc of the current level gets the chosen name, and every other level follows."""
+        level, name = self._desk.level, str(self._desk.state.new_name)
+        self._rename(lambda session: session.rename_disc(level, name))
+
+    def shift_up(self) -> None:
+        """Every level is the one above."""
+        self._rename(lambda session: session.shift_levels(-1))
+
+    def shift_down(self) -> None:
+        """Every level is the one below."""
+        self._rename(lambda session: session.shift_levels(1))
+
+    def _rename(self, action: Callable[[Session], object]) -> None:
+        session, level = self._desk.session, self._desk.level
+        if session is None:
+            return
+        place = session.levels.index(level) if level in session.levels else 0
+        self._change(action)
+        if session.levels:
+            self._desk.go_to_level(session.levels[min(place, len(session.levels) - 1)])
+
+    def _change(self, action: Callable[[Session], object]) -> None:
+        session = self._desk.session
+        if session is None:
+            return
+        try:
+            action(session)
+        except SpineMeasureError as error:
+            self._desk.tell(error.message, error.hint)
+        with self._desk.state:
+            self._desk.show_counts()
+        self._desk.viewer.render()
+
+    def _chosen(self) -> list[Key]:
+        session, state = self._desk.session, self._desk.state
+        if session is None:
+            return []
+        if state.scope == "case":
+            return _keys(session.rows)
+        if state.scope == "level":
+            return _keys(m for m in session.rows if m.level == self._desk.level)
+        return [key for row in state.selected if (key := self._desk.known(row)) is not None]
+
+
+def _reset(session: Session, keys: Iterable[Key]) -> None:
+    for key in keys:
+        session.reset(key)
+
+
+def _keys(rows: Iterable[Measurement]) -> list[Key]:
+    return [m.key for m in rows]

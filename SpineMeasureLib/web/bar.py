@@ -1,0 +1,133 @@
+"""The bar over the page, with files and history, and the tools over the views."""
+
+from __future__ import annotations
+
+from trame.widgets import html
+from trame.widgets import vuetify3 as v3
+
+from .controls import button, icon
+from .places import UPLOAD_ENDINGS
+from .review import Review
+
+_EXPORTS = (
+    ("csv", "Table (CSV)"),
+    ("json", "Everything (JSON)"),
+    ("scene", "Scene for 3D Slicer (MRB)"),
+    ("picture", "Picture (PNG)"),
+)
+_HELP = (
+    ("Mouse, on the end of a line", ""),
+    ("Drag left", "move the end, in its measuring plane"),
+    ("Mouse, elsewhere in a slice", ""),
+    ("Wheel", "slices; with Ctrl: zoom"),
+    ("Drag left", "window (across) and level (up, down)"),
+    ("Drag right", "zoom"),
+    ("Drag middle, or Shift and left", "pan"),
+    ("Keys", ""),
+    ("Alt+Up, Alt+Down", "previous, next level"),
+    ("Alt+N", "next flagged value"),
+    ("Alt+A, Alt+R", "accept, reset to automatic"),
+    ("Alt+Z, Alt+Y", "undo, redo"),
+    ("Ctrl and click on a row", "select several"),
+)
+
+
+def bar(review: Review) -> None:
+    """The bar over the page."""
+    with v3.VAppBar(density="compact", flat=True, border="b"):
+        html.Span("SpineMeasure", classes="sm-name")
+        html.Span("{{ title }}", id="title", classes="text-body-2")
+        html.Span("{{ device_text }}", classes="text-caption sm-quiet", id="device")
+        v3.VSpacer()
+        html.Span("Not for diagnosis", classes="text-caption sm-quiet mr-4")
+        icon("mdi-undo", "Undo (Alt+Z)", review.actions.undo, "undo", "!can_undo")
+        icon("mdi-redo", "Redo (Alt+Y)", review.actions.redo, "redo", "!can_redo")
+        v3.VDivider(vertical=True, inset=True, classes="mx-1")
+        icon("mdi-folder-open-outline", "Open another file", "opening = true", "open-dialog")
+        icon("mdi-content-save-outline", "Write the edits into the scene file", review.save, "save", "!has_case")
+        _downloads()
+        v3.VDivider(vertical=True, inset=True, classes="mx-1")
+        icon("mdi-help-circle-outline", "Mouse and keys", "helping = true", "help")
+        icon("mdi-theme-light-dark", "Dark or light", "theme = theme === 'dark' ? 'light' : 'dark'", "theme")
+    _open_dialog(review)
+    _help_dialog()
+
+
+def _downloads() -> None:
+    with v3.VMenu():
+        with v3.Template(raw_attrs=['v-slot:activator="{ props }"']):
+            v3.VBtn(
+                icon="mdi-download-outline",
+                size="small",
+                variant="text",
+                title="Download",
+                id="download",
+                disabled=("!has_case",),
+                raw_attrs=['v-bind="props"'],
+            )
+        with v3.VList(density="compact"):
+            for kind, text in _EXPORTS:
+                v3.VListItem(title=text, href=f"export/{kind}", raw_attrs=["download"], id=f"export-{kind}")
+
+
+def _open_dialog(review: Review) -> None:
+    with v3.VDialog(v_model=("opening",), width=560), v3.VCard(title="Open another file"):
+        with v3.VCardText():
+            with html.Div(classes="d-flex align-center ga-2"):
+                v3.VTextField(
+                    v_model=("path",),
+                    label="File or folder below the start folder",
+                    density="compact",
+                    variant="outlined",
+                    hide_details=True,
+                    v_on_keydown_enter=review.open_typed,
+                    id="path",
+                )
+                button("Open", review.open_typed, "open", "running || !path")
+            html.Div(
+                "or upload a scene (.mrb) or an image; it stays on this computer:", classes="text-body-2 mt-6 mb-2"
+            )
+            html.Input(type="file", id="upload", accept=",".join(UPLOAD_ENDINGS), disabled=("running",))
+        with v3.VCardActions():
+            v3.VSpacer()
+            button("Close", "opening = false", "close-open", "false")
+
+
+def _help_dialog() -> None:
+    with v3.VDialog(v_model=("helping",), width=520), v3.VCard(title="Mouse and keys"):
+        with v3.VCardText(), html.Table(classes="sm-help"):
+            for what, does in _HELP:
+                with html.Tr():
+                    html.Td(what, classes="" if does else "sm-head")
+                    html.Td(does)
+        with v3.VCardActions():
+            v3.VSpacer()
+            button("Close", "helping = false", "close-help", "false")
+
+
+def tools(review: Review) -> None:
+    """What changes the look of the views."""
+    with html.Div(classes="sm-tools"):
+        html.Span("Segments", classes="text-caption")
+        with v3.VBtnToggle(
+            v_model=("segments_as",), multiple=True, density="compact", variant="outlined", divided=True, id="segments"
+        ):
+            v3.VBtn("Outline", value="outline", size="small", id="outline")
+            v3.VBtn("Fill", value="fill", size="small", id="fill")
+        v3.VSlider(
+            v_model=("opacity",),
+            min=0,
+            max=1,
+            step=0.05,
+            hide_details=True,
+            density="compact",
+            track_size=2,
+            thumb_size=12,
+            style="max-width: 130px;",
+            title="Opacity of the fill",
+            id="opacity",
+        )
+        v3.VSpacer()
+        for name, text in (("labels", "Label all levels"), ("snap", "Lines stay in their plane")):
+            v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
+        button("Reset window", review.desk.reset_window, "reset-window", tip="Window and level as at opening")

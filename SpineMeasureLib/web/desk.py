@@ -1,0 +1,268 @@
+"""What lies on the reader's desk: one case, its table, the place that the views show. The page follows its state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..review.panel import (
+    ALL_LEVELS,
+    GROUPS,
+    STATUSES,
+    in_group,
+    keys_shown,
+    level_note,
+    main_key,
+    next_flagged,
+    quantities_shown,
+    step,
+    summary,
+)
+from ..review.session import Key, Session
+from .strip import in_chart, strip_chart
+from .table import id_of, key_of, page_row
+from .viewer import Viewer
+
+#: Seconds after the last change until the table is sorted and filtered anew.
+_FOLD_AFTER = 0.6
+
+_NOTHING: dict[str, Any] = {
+    "has_case": False,
+    "title": "",
+    "device_text": "",
+    "rows": [],
+    "live": {},
+    "selected": [],
+    "current": "",
+    "level": "",
+    "levels": [],
+    "chart": "",
+    "summary": "",
+    "level_note": "",
+    "new_name": "",
+    "can_undo": False,
+    "can_redo": False,
+}
+
+
+class Desk:
+    """The case that all tabs show.
+
+    :ivar session: None before a case is open.
+    :ivar current: the row that the views show.
+    :ivar level: the level that the views show, empty for none.
+    """
+
+    def __init__(self, server: Any, viewer: Viewer, changed: Callable[[], None]) -> None:
+        """:param changed: called after every change of the case."""
+        self.session: Session | None = None
+        self.current: Key | None = None
+        self.level = ""
+        self.state = server.state
+        self.viewer = viewer
+        self._on_change = changed
+        self._keys: list[Key] = []
+        self._fold_timer: asyncio.TimerHandle | None = None
+        for names, react in (
+            (("group", "level_filter", "status_filter", "labels"), self._filter_changed),
+            (("level",), self._level_chosen),
+            (("snap",), self._snap_changed),
+            (("opacity", "segments_as"), self._look_changed),
+        ):
+            server.state.change(*names)(react)
+
+    # -- a case comes and goes
+
+    def take(self, session: Session, title: str, told: str) -> None:
+        """Show a case. :param told: which model measured it, on which device."""
+        self.session = session
+        session.snap_to_plane = bool(self.state.snap)
+        session.observe(self._changed)
+        self.viewer.show(session)
+        self._look_changed()
+        with self.state as state:
+            state.update({**_NOTHING, "has_case": True, "title": title, "device_text": told})
+            state.update({"level_filter": ALL_LEVELS, "status_filter": []})
+            self.fill()
+        if session.levels:
+            self.go_to_level(session.levels[len(session.levels) // 2])
+
+    def leave(self) -> None:
+        """Let the case go; the scene stays."""
+        self._stop_folding()
+        if self.session is not None:
+            self.session.close()
+        self.session, self.current, self.level, self._keys = None, None, "", []
+
+    def show_nothing(self) -> None:
+        """Empty the scene and the page."""
+        self.viewer.clear()
+        with self.state as state:
+            state.update(_NOTHING)
+
+    def tell(self, message: str, hint: str = "", error: bool = True) -> None:
+        """Show a sentence above the table; none where it is empty."""
+        with self.state as state:
+            state.message, state.message_hint, state.message_error = message, hint, error
+
+    # -- the page follows
+
+    def _changed(self, keys: frozenset[Key]) -> None:
+        """Bring the page up to date; called while a line is dragged, when only what changed is sent."""
+        session = self.session
+        if session is None:
+            return
+        with self.state as state:
+            if not keys or [m.key for m in session.rows] != self._keys:
+                self.fill()
+            else:
+                shown = {row["id"] for row in state.rows}
+                changed = {id_of(key): page_row(session, key) for key in keys if id_of(key) in shown}
+                state.live = {**state.live, **changed}
+                if any(in_chart(quantity, method) for _, quantity, method in keys):
+                    state.chart = strip_chart(session)
+                self.show_counts()
+                self._fold_later()
+        self._on_change()
+
+    def fill(self) -> None:
+        """The whole table, and the lines that its filter leaves."""
+        session, state = self.session, self.state
+        if session is None:
+            return
+        group = state.group if state.group in GROUPS else "Lines"
+        level = state.level_filter if state.level_filter in session.levels else ALL_LEVELS
+        wanted = set(state.status_filter or ()) & set(STATUSES)
+        keys = keys_shown(session, group, level)
+        if wanted:
+            keys = [key for key in keys if session.status(key) in wanted]
+        self._keys = [m.key for m in session.rows]
+        state.level_filter = level
+        state.rows = [page_row(session, key) for key in keys]
+        state.live = {}
+        state.levels = list(session.levels)
+        state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
+        state.level_note = level_note(session)
+        state.chart = strip_chart(session)
+        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), labels=bool(state.labels))
+        self.show_counts()
+        self.viewer.render()
+
+    def show_counts(self) -> None:
+        """How many values there are, and whether there is something to undo."""
+        session = self.session
+        if session is not None:
+            self.state.summary = summary(session)
+            self.state.can_undo, self.state.can_redo = session.can_undo, session.can_redo
+
+    def _fold_later(self) -> None:
+        self._stop_folding()
+        self._fold_timer = asyncio.get_running_loop().call_later(_FOLD_AFTER, self._fold)
+
+    def _fold(self) -> None:
+        with self.state:
+            self.fill()
+
+    def _stop_folding(self) -> None:
+        if self._fold_timer is not None:
+            self._fold_timer.cancel()
+
+    # -- the page asks
+
+    def _filter_changed(self, **_: object) -> None:
+        self.fill()
+
+    def _level_chosen(self, level: object = "", **_: object) -> None:
+        if self.session is not None and level != self.level and level in self.session.levels:
+            self.go_to_level(str(level))
+
+    def _snap_changed(self, snap: object = True, **_: object) -> None:
+        if self.session is not None:
+            self.session.snap_to_plane = bool(snap)
+
+    def _look_changed(self, **_: object) -> None:
+        opacity = self.state.opacity
+        if self.session is not None and isinstance(opacity, (int, float)):
+            drawn = self.state.segments_as or ()
+            self.viewer.draw_segments(
+                self.session, "outline" in drawn, "fill" in drawn, min(1.0, max(0.0, float(opacity)))
+            )
+
+    def reset_window(self) -> None:
+        """Set window and level as they were when the case was opened."""
+        if self.session is not None:
+            self.viewer.reset_window(self.session)
+
+    # -- going about
+
+    def go_to_level(self, level: str) -> None:
+        """Show a level in all views."""
+        if self.session is not None:
+            self._set_level(level)
+            if self.state.level_filter != ALL_LEVELS:
+                self.state.level_filter = level
+            self.go_to(main_key(self.session, level))
+
+    def go_to(self, key: Key | None, add: bool = False) -> None:
+        """Turn the views to a value's plane, highlight its line, select its row.
+
+        :param add: keep the rows that are selected, and take this one out where it is.
+        """
+        if self.session is None or key is None:
+            return
+        self.current = key
+        row = id_of(key)
+        with self.state as state:
+            self._set_level(key[0])
+            state.current = row
+            others = [i for i in state.selected if i != row] if add else []
+            state.selected = others if add and row in state.selected else [*others, row]
+            self.viewer.go_to(self.session, key)
+
+    def _set_level(self, level: str) -> None:
+        self.level = level
+        self.state.level = level
+        self.state.new_name = level if self.session is not None and level in self.session.discs else ""
+
+    def click_row(self, row_id: object, add: object = False) -> None:
+        """A row of the table was clicked."""
+        key = self.known(row_id)
+        if key is not None:
+            self.go_to(key, bool(add))
+
+    def known(self, row_id: object) -> Key | None:
+        """The row of an id; None where it is not there any more."""
+        try:
+            key = key_of(row_id)
+            if self.session is not None:
+                self.session.row(key)
+                return key
+        except KeyError:
+            pass
+        return None
+
+    def previous_level(self) -> None:
+        """One level towards the head."""
+        self._step_level(-1)
+
+    def next_level(self) -> None:
+        """One level towards the feet."""
+        self._step_level(1)
+
+    def _step_level(self, by: int) -> None:
+        if self.session is not None and self.session.levels:
+            self.go_to_level(step(self.session.levels, self.level, by))
+
+    def next_flagged(self) -> None:
+        """Go to the next doubtful value, also where a filter hides it."""
+        session = self.session
+        key = next_flagged(session, self.current) if session is not None else None
+        if key is None:
+            return
+        with self.state as state:
+            if not in_group(key, state.group if state.group in GROUPS else "Lines"):
+                state.group = "All values"
+            state.level_filter, state.status_filter = ALL_LEVELS, []
+            self.fill()
+        self.go_to(key)

@@ -1,0 +1,122 @@
+"""State of the page at its start, its style, and the little script that it needs beside trame's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..review.panel import ALL_LEVELS, GROUPS, STATUSES, disc_names
+from .actions import SCOPES, SHORTCUTS
+from .overlay import STYLE as OVERLAY_STYLE
+from .places import UPLOAD_LIMIT
+from .table import HEADERS
+
+DEFAULTS: dict[str, Any] = {
+    "title": "",
+    "device_text": "",
+    "theme": "dark",
+    "message": "",
+    "message_hint": "",
+    "message_error": False,
+    "running": False,
+    "run_name": "",
+    "progress": 0.0,
+    "stage": "",
+    "opening": False,
+    "helping": False,
+    "path": "",
+    "has_case": False,
+    "headers": HEADERS,
+    "rows": [],
+    "live": {},
+    "selected": [],
+    "current": "",
+    "level": "",
+    "levels": [],
+    "level_filter": ALL_LEVELS,
+    "group": "Lines",
+    "groups": list(GROUPS),
+    "status_filter": [],
+    "statuses": list(STATUSES),
+    "scope": SCOPES[0],
+    "scopes": list(SCOPES),
+    "reviewer": "",
+    "snap": True,
+    "labels": False,
+    "summary": "",
+    "level_note": "",
+    "disc_names": disc_names(),
+    "new_name": "",
+    "can_undo": False,
+    "can_redo": False,
+    "chart": "",
+    "segments_as": ["outline", "fill"],
+    "opacity": 0.2,
+}
+
+STYLE = (
+    """
+html { overflow: hidden; }
+.v-btn { text-transform: none; letter-spacing: 0; }
+.sm-name { font-weight: 500; margin: 0 14px 0 16px; }
+#title { margin-right: 14px; }
+#stage { white-space: nowrap; min-width: 220px; }
+.sm-quiet { opacity: .65; }
+.sm-main { display: flex; flex-direction: column; height: calc(100vh - 48px); }
+.sm-tools { display: flex; align-items: center; gap: 10px; height: 40px; padding: 0 10px; flex: none; }
+.sm-check { flex: none; } .sm-check .v-label { font-size: 12px; white-space: nowrap; }
+.sm-views { flex: 1; min-height: 0; }
+.sm-panel { display: flex; flex-direction: column; height: 100%; padding: 4px 0; }
+.sm-line { display: flex; gap: 6px; align-items: center; padding: 4px 10px; flex: none; }
+.sm-line .v-field, .sm-line .v-field__input { font-size: 13px; }
+.sm-alert { flex: none; margin: 4px 10px; font-size: 13px; }
+.sm-table { flex: 1; min-height: 120px; font-size: 12.5px; }
+.sm-table th { padding: 0 6px !important; height: 30px !important; font-size: 12px; }
+.sm-table td { padding: 0 6px !important; height: 26px !important; white-space: nowrap; }
+.sm-table td { font-variant-numeric: tabular-nums; }
+.sm-table table { table-layout: auto; }
+.sm-row { cursor: pointer; }
+.sm-row:hover td { background: rgba(128, 128, 128, .12); }
+.sm-row.sm-selected td { background: rgba(33, 150, 243, .22); }
+.sm-row.sm-current td:first-child { box-shadow: inset 3px 0 0 #2196f3; }
+.sm-flags { max-width: 110px; overflow: hidden; text-overflow: ellipsis; }
+.sm-automatic { opacity: .65; }
+.sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
+.sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
+.sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; }
+.sm-help .sm-head { font-weight: 500; padding-top: 10px; }
+"""
+    + OVERLAY_STYLE
+)
+
+#: Keys with Alt, also where the keyboard is in a field; uploads, whose size is told before they are sent.
+SCRIPT = f"""
+(() => {{
+  if (window.spineMeasure) return;
+  window.spineMeasure = true;
+  const keys = {SHORTCUTS};
+  const limit = {UPLOAD_LIMIT};
+  const tell = (text, error = true) => window.trame.trigger('tell', [text, error]);
+  window.addEventListener('keydown', (event) => {{
+    if (!event.altKey || !keys[event.code]) return;
+    event.preventDefault();
+    window.trame.trigger('act', [keys[event.code]]);
+  }});
+  document.addEventListener('change', async (event) => {{
+    if (event.target.id !== 'upload' || !event.target.files.length) return;
+    const file = event.target.files[0];
+    event.target.value = '';
+    window.trame.state.set('opening', false);
+    if (file.size > limit) {{
+      tell(`The file is larger than ${{limit / 2 ** 20}} MB. Start the server on it instead.`);
+      return;
+    }}
+    tell(`Uploading ${{file.name}} ...`, false);
+    try {{
+      const answer = await fetch('upload?name=' + encodeURIComponent(file.name), {{method: 'POST', body: file}});
+      if (!answer.ok) tell(await answer.text());
+    }} catch (error) {{
+      tell('The upload was refused or broke off. Try again.');
+    }}
+  }});
+}})();
+"""

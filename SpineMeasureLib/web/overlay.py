@@ -1,0 +1,65 @@
+"""What lies over each view: its name, the directions of the patient, the slider of the slices, a button to fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trame.widgets import html
+from trame.widgets import vuetify3 as v3
+from trame_slicer.app.logic.slice_view_logic import connect_slice_view_slider_to_state
+from trame_slicer.app.ui.slider import Slider
+
+#: Name of the view's node -> title, and the patient's direction at left, right, top and bottom.
+_VIEWS = {
+    "Yellow": ("Sagittal", "APSI"),
+    "Red": ("Axial", "RLAP"),
+    "ThreeD": ("3D", ""),
+}
+_EDGES = (
+    "left: 8px; top: 50%;",
+    "right: 8px; top: 50%;",
+    "top: 8px; left: 50%;",
+    "bottom: 30px; left: 50%;",
+)
+
+STYLE = """
+.sm-over { position: absolute; color: #cfd8dc; font-size: 12px; pointer-events: none; text-shadow: 0 0 3px #000; }
+.sm-fit { position: absolute; top: 4px; right: 4px; color: #cfd8dc; }
+.sm-slices { position: absolute; left: 16px; right: 16px; bottom: 0; opacity: .55; }
+.sm-slices:hover { opacity: 1; }
+"""
+
+
+def overlay(fit: Callable[[Any], None], slices: bool) -> Callable[[Any, str, Any], None]:
+    """What trame-slicer calls to fill a view's place.
+
+    :param fit: what the button does with the view.
+    :param slices: whether the view shows slices.
+    """
+
+    def fill(server: Any, _: str, view: Any) -> None:
+        title, letters = _VIEWS[view.name]
+        html.Span(title, classes="sm-over", style="left: 8px; top: 6px; font-weight: 500;")
+        for letter, edge in zip(letters, _EDGES, strict=False):
+            html.Span(letter, classes="sm-over", style=edge)
+        v3.VBtn(
+            icon="mdi-fit-to-page-outline",
+            size="x-small",
+            variant="text",
+            classes="sm-fit",
+            title=f"Fit the {title} view",
+            click=lambda: fit(view),
+            id=f"fit-{title.lower()}",
+        )
+        if slices:
+            with html.Div(classes="sm-slices", id=f"slices-{title.lower()}"):
+                Slider(
+                    typed_state=connect_slice_view_slider_to_state(server, view),
+                    theme="dark",
+                    density="compact",
+                    track_size=2,
+                    thumb_size=12,
+                )
+
+    return fill

@@ -1,0 +1,123 @@
+"""The page: views on the left, the panel of the review on the right. What it shows is the server's state, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trame.ui.vuetify3 import VAppLayout
+from trame.widgets import client, html
+from trame.widgets import vuetify3 as v3
+
+from .bar import bar, tools
+from .controls import button, icon, select
+from .look import SCRIPT, STYLE
+from .review import Review
+from .viewer import Viewer
+
+
+def build_page(server: Any, viewer: Viewer, review: Review) -> None:
+    """Make the page; the methods of the review are what its buttons do."""
+    with VAppLayout(server, theme=("theme",)) as page:
+        client.Style(STYLE)
+        client.Script(SCRIPT)
+        bar(review)
+        with v3.VNavigationDrawer(location="right", width=560, permanent=True), html.Div(classes="sm-panel"):
+            _messages(review)
+            _levels(review)
+            _filters(review)
+            _table(review)
+            _edits(review)
+            html.Div(v_html=("chart",), v_show=("has_case",), id="chart", classes="sm-chart")
+        with v3.VMain(), html.Div(classes="sm-main"):
+            tools(review)
+            with html.Div(classes="sm-views"):
+                viewer.place(page)
+
+
+def _messages(review: Review) -> None:
+    with v3.VAlert(
+        v_if=("message",),
+        type=("message_error ? 'error' : 'info'",),
+        variant="tonal",
+        density="compact",
+        closable=True,
+        click_close="message = ''",
+        classes="sm-alert",
+        id="message",
+    ):
+        html.Span("{{ message }} {{ message_hint }}")
+    with html.Div(classes="sm-line", v_if=("running",), id="run"):
+        html.Span("{{ run_name }}: {{ stage }}", classes="text-caption", id="stage")
+        v3.VProgressLinear(model_value=("progress",), max=1, height=6, rounded=True, id="progress")
+        button("Cancel", review.cancel, "cancel", "!running")
+
+
+def _levels(review: Review) -> None:
+    with html.Div(classes="sm-line"):
+        icon("mdi-chevron-up", "Previous level (Alt+Up)", review.desk.previous_level, "previous", "!has_case")
+        icon("mdi-chevron-down", "Next level (Alt+Down)", review.desk.next_level, "next", "!has_case")
+        select("level", ("levels",), "Level", 116)
+        select("new_name", ("disc_names",), "New name", 116)
+        button("Rename", review.actions.rename, "rename", "!has_case || !new_name", "All other levels follow")
+        v3.VSpacer()
+        button("Shift up", review.actions.shift_up, "shift-up", tip="L4-L5 becomes L3-L4, and so on")
+        button("Shift down", review.actions.shift_down, "shift-down", tip="L4-L5 becomes L5-S1, and so on")
+    html.Div("{{ level_note }}", v_if=("level_note",), classes="sm-line text-warning text-caption", id="level-note")
+
+
+def _filters(review: Review) -> None:
+    with html.Div(classes="sm-line"):
+        select("group", ("groups",), "Values", 140)
+        select("level_filter", ("['All levels', ...levels]",), "Levels", 118)
+        select("status_filter", ("statuses",), "Status", 150, multiple=True, clearable=True)
+        v3.VSpacer()
+        button("Next flagged", review.desk.next_flagged, "next-flagged", tip="Alt+N")
+
+
+def _table(review: Review) -> None:
+    with (
+        v3.VDataTable(
+            items=("rows",),
+            headers=("headers",),
+            item_value="id",
+            items_per_page=("-1",),
+            hide_default_footer=True,
+            fixed_header=True,
+            density="compact",
+            no_data_text="No values",
+            classes="sm-table",
+            id="table",
+        ),
+        v3.Template(raw_attrs=['v-slot:item="{ item }"']),
+        html.Tr(
+            classes=("['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id}]",),
+            click=(review.desk.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
+            raw_attrs=[':data-id="item.id"', ':title="(live[item.id] || item).tooltip"'],
+        ),
+    ):
+        for field in ("level", "quantity", "value", "auto", "diff"):
+            html.Td("{{ (live[item.id] || item)." + field + " }}", classes=f"sm-{field}")
+        html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).status",))
+        html.Td("{{ (live[item.id] || item).flags }}", classes="sm-flags")
+
+
+def _edits(review: Review) -> None:
+    actions: tuple[tuple[str, Callable[[], None], str], ...] = (
+        ("Accept", review.actions.accept, "Alt+A"),
+        ("Withdraw", review.actions.withdraw, "Take the acceptance back"),
+        ("Reset", review.actions.reset, "Alt+R: back to the automatic value"),
+    )
+    with html.Div(classes="sm-line"):
+        select("scope", ("scopes",), "Apply to", 176)
+        for text, action, tip in actions:
+            button(text, action, text.lower(), tip=tip)
+        v3.VTextField(
+            v_model=("reviewer",),
+            label="Reviewer",
+            density="compact",
+            variant="outlined",
+            hide_details=True,
+            id="reviewer",
+        )
+    html.Div("{{ summary }}", classes="sm-line text-caption sm-quiet", id="summary")

@@ -1,0 +1,224 @@
+"""One review: what is open, runs of the model, files in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..child import Failure, Update
+from ..errors import NothingFoundError, SpineMeasureError
+from ..review.keep import file_hash
+from ..review.output import output_path, write_everything, write_table
+from ..review.volume_node import volume_from_node
+from ..volume import read_volume
+from .actions import Actions
+from .desk import Desk
+from .keeper import Keeper
+from .places import IMAGE_ENDINGS, SCENE_ENDING, SCENE_NAME, below
+from .run import Run
+from .viewer import Viewer
+
+
+class Review:
+    """One review for all tabs of one server.
+
+    :ivar desk: the open case.
+    :ivar actions: its edits.
+    :ivar uploads: private folder, removed by `close`.
+    """
+
+    def __init__(self, server: Any, viewer: Viewer, root: Path, python: str, device: str = "auto") -> None:
+        """:param root: the folder below which files may be opened by path.
+
+        :param python: the interpreter that runs the model.
+        """
+        self.uploads = Path(tempfile.mkdtemp(prefix="spinemeasure-uploads-"))
+        self._keeper = Keeper(viewer.scene, self._not_kept)
+        self.desk = Desk(server, viewer, self._keeper.changed)
+        self.actions = Actions(self.desk)
+        self._state = server.state
+        self._viewer = viewer
+        self._root, self._python, self._device = root, python, device
+        self._run: Run | None = None
+        self._task: asyncio.Task[None] | None = None
+        server.controller.trigger("act")(self.actions.act)
+        server.controller.trigger("tell")(self.tell_page)
+
+    def close(self) -> None:
+        """Keep what was done, end a run, remove uploads."""
+        if self._run is not None:
+            self._run.end_now()
+        self._keeper.stop()
+        self.desk.leave()
+        shutil.rmtree(self.uploads, ignore_errors=True)
+
+    def tell_page(self, message: object, error: object = True) -> None:
+        """Show what a script of the page has to say."""
+        self.desk.tell(str(message)[:500], error=bool(error))
+
+    def _not_kept(self, error: SpineMeasureError) -> None:
+        self.desk.tell("Your edits cannot be kept on disk: download the scene before you close this page.", str(error))
+
+    # -- opening
+
+    async def open_path(self, path: Path) -> None:
+        """Open a scene, a folder of results, or an image, which is measured first unless it was before.
+
+        :raises SpineMeasureError: it cannot be opened; the present case stays.
+        """
+        if self._run is not None:
+            raise SpineMeasureError("An image is being measured.", "Wait for its end, or cancel it.")
+        if path.is_dir() and (path / SCENE_NAME).is_file():
+            self._open_scene(path / SCENE_NAME)
+        elif path.is_dir() and (path / "run.json").is_file():
+            raise NothingFoundError(f"The folder {path.name} holds no {SCENE_NAME}.", "Open its image instead.")
+        elif path.name.lower().endswith(SCENE_ENDING):
+            self._open_scene(path)
+        else:
+            out = results_of(path)
+            if (out / SCENE_NAME).is_file():
+                self._open_scene(out / SCENE_NAME)
+            else:
+                self._start(path, out)
+
+    def open_typed(self) -> None:
+        """Open the path that was typed in."""
+        self._state.opening = False
+        self._task = asyncio.ensure_future(self._open_typed(str(self._state.path)))
+
+    async def _open_typed(self, text: str) -> None:
+        try:
+            await self.open_path(below(self._root, text))
+        except SpineMeasureError as error:
+            self.desk.tell(error.message, error.hint)
+
+    def _open_scene(self, path: Path) -> None:
+        before = self._keeper.path
+        self._keeper.stop()
+        self.desk.leave()
+        try:
+            self._show_scene(path)
+        except SpineMeasureError:
+            if before is not None and before != path and before.is_file():
+                self._show_scene(before)
+            else:
+                self.desk.show_nothing()
+            raise
+
+    def _show_scene(self, path: Path) -> None:
+        session, scene_hash, kept = self._viewer.open_scene(path)
+        self._keeper.start(path, scene_hash)
+        self.desk.take(session, _title(path), _told_of_run(path.parent))
+        self.desk.tell("Edits of the last review were brought back." if kept else "", error=False)
+
+    # -- measuring an image
+
+    def _start(self, image: Path, out: Path) -> None:
+        self.desk.tell("")
+        with self._state as state:
+            state.update({"running": True, "progress": 0.0, "stage": "Starting", "run_name": image.name})
+        self._run = Run(self._python, image, out, self._device, self._progress)
+        self._task = asyncio.ensure_future(self._measure(self._run, image, out))
+
+    async def _measure(self, run: Run, image: Path, out: Path) -> None:
+        failure: Failure | None = None
+        try:
+            failure = await run.go()
+            if failure is None:
+                self._show_results(image, out)
+        except SpineMeasureError as error:
+            failure = Failure("input", error.message, error.hint)
+        finally:
+            self._run = None
+            with self._state as state:
+                state.update({"running": False, "stage": "", "progress": 0.0})
+        if failure is not None:
+            self.desk.tell(failure.message, failure.next_step, failure.kind != "cancelled")
+        else:
+            self.desk.tell("Please check the levels and the flagged values.", error=False)
+
+    def _show_results(self, image: Path, out: Path) -> None:
+        volume = read_volume(image)
+        self._keeper.stop()
+        self.desk.leave()
+        session = self._viewer.build(volume, out, "Spine")
+        path = out / SCENE_NAME
+        self._viewer.write(path)
+        self._keeper.start(path, file_hash(path))
+        self.desk.take(session, _title(path), _told_of_run(out))
+
+    def _progress(self, update: Update) -> None:
+        with self._state as state:
+            state.progress = round(update.overall, 3)
+            state.stage = f"{update.stage.capitalize()} {update.message}".strip()
+
+    async def cancel(self) -> None:
+        """End the run."""
+        if self._run is not None:
+            with self._state as state:
+                state.stage = "Cancelling ..."
+            await self._run.cancel()
+
+    # -- files
+
+    def export(self, kind: str, folder: Path) -> Path:
+        """Write ``csv``, ``json``, ``scene`` or ``picture`` of the case as it is now into a folder.
+
+        :raises NothingFoundError: no case is open, or it lacks what the file shows.
+        :raises OutputError: it cannot be written.
+        """
+        session = self.desk.session
+        if session is None:
+            raise NothingFoundError("No case is open.", "Open one first.")
+        if kind == "csv":
+            return write_table(session, folder)
+        if kind == "json":
+            return write_everything(session, folder)
+        if kind == "scene":
+            path = output_path(session, folder, ".mrb")
+            self._viewer.write(path)
+            return path
+        from ..export.overview import write_overview
+
+        path = output_path(session, folder, ".png")
+        volume = volume_from_node(session.nodes.volume)
+        write_overview(volume, session.segmentation(), session.rows, path)
+        return path
+
+    def save(self) -> None:
+        """Write the edits into the scene file itself."""
+        path = self._keeper.path
+        if path is None:
+            return
+        try:
+            self._viewer.write(path)
+            self._keeper.saved()
+            self.desk.tell(f"{path.name} was saved.", error=False)
+        except SpineMeasureError as error:
+            self.desk.tell(error.message, error.hint)
+
+
+def results_of(image: Path) -> Path:
+    """The folder beside an image into which it is measured."""
+    ending = next((e for e in IMAGE_ENDINGS if image.name.lower().endswith(e)), "")
+    return image.with_name(image.name[: len(image.name) - len(ending)] + "_spine")
+
+
+def _title(scene: Path) -> str:
+    return scene.parent.name if scene.name == SCENE_NAME else scene.name
+
+
+def _told_of_run(folder: Path) -> str:
+    """What a folder was measured with: a label map, or a model and its device; empty where that is not known."""
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if "labels" in run:
+            return f"label map {run['labels']}"
+        told = [str(run[name]) for name in ("model", "model_version") if name in run]
+        return " ".join(told) + (f" on {run['device']}" if "device" in run else "")
+    except (OSError, ValueError, TypeError):
+        return ""

@@ -1,0 +1,96 @@
+"""Downloads and uploads of the server, beside the page itself. Both pass the guard first."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+
+from ..errors import SpineMeasureError, TooLargeError
+from .places import SCENE_ENDING, UPLOAD_LIMIT, check_bundle, upload_name
+
+EXPORTS = {"csv": "text/csv", "json": "application/json", "scene": "application/octet-stream", "picture": "image/png"}
+
+
+class Files(Protocol):
+    """What downloads and uploads need of the review."""
+
+    uploads: Path
+
+    def export(self, kind: str, folder: Path) -> Path:
+        """Write one kind of file into a folder."""
+
+    async def open_path(self, path: Path) -> None:
+        """Open a file in place of the present case."""
+
+
+def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_LIMIT) -> None:
+    """Add ``export/KIND``, ``upload?name=NAME`` and where the page finds its server to an application not yet running.
+
+    :param limit: of one upload, bytes.
+    """
+
+    async def export(request: web.Request) -> web.StreamResponse:
+        kind = request.match_info["kind"]
+        if kind not in EXPORTS:
+            raise web.HTTPNotFound(text="There is no such export.\n")
+        try:
+            with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
+                path = files.export(kind, Path(folder))
+                name, content = path.name, path.read_bytes()
+        except SpineMeasureError as error:
+            return web.Response(status=409, text=f"{error}\n")
+        plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
+        headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
+        return web.Response(body=content, content_type=EXPORTS[kind], headers=headers)
+
+    async def upload(request: web.Request) -> web.StreamResponse:
+        try:
+            path = await receive(request, files.uploads, limit)
+            await files.open_path(path)
+        except TooLargeError as error:
+            return web.Response(status=413, text=f"{error}\n")
+        except SpineMeasureError as error:
+            return web.Response(status=400, text=f"{error}\n")
+        return web.Response(text="Opened.\n")
+
+    async def connect(request: web.Request) -> web.StreamResponse:
+        # The page asks a launcher for its server first; this is the server.
+        return web.json_response({"sessionURL": f"ws://{request.host}/ws"})
+
+    application.router.add_post("/paraview/", connect)
+    application.router.add_get("/export/{kind}", export)
+    application.router.add_post("/upload", upload)
+
+
+async def receive(request: web.Request, folder: Path, limit: int) -> Path:
+    """Store the body of a request under the name that it gives; nothing stays of what is refused.
+
+    :raises UnreadableInputError: files of its kind are not taken, or it is a scene that refers to other files.
+    :raises TooLargeError: it has more than `limit` bytes.
+    """
+    name = upload_name(request.query.get("name", ""))
+    too_large = TooLargeError(f"The file is larger than {limit // 2**20} MB.", "Start the server on it instead.")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    place = Path(tempfile.mkdtemp(dir=folder))
+    path = place / name
+    kept = False
+    try:
+        size = 0
+        with path.open("wb") as file:
+            async for block in request.content.iter_chunked(1 << 16):
+                size += len(block)
+                if size > limit:
+                    raise too_large
+                file.write(block)
+        if name.lower().endswith(SCENE_ENDING):
+            check_bundle(path)
+        kept = True
+    finally:
+        if not kept:
+            path.unlink(missing_ok=True)
+            place.rmdir()
+    return path

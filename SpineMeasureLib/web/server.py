@@ -1,0 +1,124 @@
+"""Starting the server of the review."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import sys
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DependencyError, InputNotFoundError, SpineMeasureError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to serve.
+
+    :ivar path: folder of results, scene bundle or image to open.
+    :ivar root: the folder below which other files may be opened by path.
+    :ivar host: address to listen on.
+    :ivar port: 0 for any free one.
+    :ivar python: the interpreter that runs the model.
+    :ivar token: access token; empty for a random one.
+    :ivar browser: whether to open a browser.
+    """
+
+    path: Path
+    root: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    python: str = sys.executable
+    device: str = "auto"
+    token: str = ""
+    browser: bool = False
+
+
+def serve(options: Options, say: Callable[[str], None] = print) -> None:
+    """Serve until the process is told to end.
+
+    :param say: gets the address, once it answers.
+    :raises InputNotFoundError: there is nothing at the path.
+    :raises DependencyError: trame-slicer or a system library is not installed.
+    """
+    if not options.path.exists():
+        raise InputNotFoundError(f"There is no file or folder {options.path.name}.", "Check the path.")
+    _check_graphics()
+    # Both libraries read the command line and print on their own.
+    sys.argv = sys.argv[:1]
+    os.environ["WSLINK_READY_MSG"] = ""
+    # Pictures are compressed already: doing it once more costs more than it saves.
+    os.environ.setdefault("WSLINK_WS_COMPRESS", "0")
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    try:
+        from trame.app import get_server
+
+        from .guard import Guard
+        from .look import DEFAULTS
+        from .page import build_page
+        from .review import Review
+        from .routes import add_routes
+        from .viewer import Viewer
+    except ImportError as error:
+        raise DependencyError(
+            f"The review in a browser needs the package '{error.name}', which is not installed.",
+            "Make an environment of its own for it: pip install 'spinemeasure[web]'.",
+        ) from error
+    server = get_server(client_type="vue3")
+    server.state.update(DEFAULTS)
+    server.state.trame__title = "SpineMeasure"
+    guard = Guard(options.token)
+    viewer = Viewer(server)
+    review = Review(server, viewer, options.root, options.python, options.device)
+    build_page(server, viewer, review)
+
+    def bind(bound: Any) -> None:
+        guard.protect(bound.app)
+        add_routes(bound.app, review)
+
+    async def ready(**_: object) -> None:
+        asyncio.get_running_loop().set_exception_handler(_report)
+        address = f"http://{options.host}:{server.port}/?token={guard.token}"
+        say(f"The review is at {address}")
+        try:
+            await review.open_path(options.path)
+        except SpineMeasureError as error:
+            say(f"Error: {error}")
+            review.desk.tell(error.message, error.hint)
+        if options.browser:
+            webbrowser.open(address)
+
+    server.controller.on_server_bind.add(bind)
+    server.controller.on_server_ready.add_task(ready)
+    how = {"open_browser": False, "show_connection_info": False}
+    try:
+        # A signal is how a server ends.
+        with suppress(KeyboardInterrupt, SystemExit):
+            server.start(port=options.port, host=options.host, timeout=0, **how)
+    finally:
+        review.close()
+
+
+def _check_graphics() -> None:
+    # Without it the first picture ends the interpreter.
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libEGL.so.1")
+        except OSError as error:
+            raise DependencyError(
+                "The views need the system library EGL, which is not installed.",
+                "On Debian and Ubuntu: apt-get install libegl1 libgl1-mesa-dri.",
+            ) from error
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # A tab that is closed while a picture is on its way to it is no fault.
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)

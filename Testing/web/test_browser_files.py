@@ -1,0 +1,72 @@
+"""Files in a real browser: downloads, uploads, other cases, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .tab import STATUS, VALUE, Tab, canal
+
+
+def test_downloads_hold_what_is_shown(tab: Tab) -> None:
+    row = canal("L4-L5")
+    tab.click_row(row)
+    tab.page.click("#accept")
+    tab.wait_for_cell(row, STATUS, "accepted")
+    table = list(csv.DictReader(tab.download("csv").read_text(encoding="utf-8").splitlines()))
+    accepted = [r for r in table if r["source"] == "accepted"]
+    assert ["|".join((r["level"], r["quantity"], r["method"])) for r in accepted] == [row]
+    assert f"{float(accepted[0]['value']):.1f} mm" == tab.cells(row)[VALUE]
+    everything = json.loads(tab.download("json").read_text(encoding="utf-8"))
+    assert '"accepted"' in json.dumps(everything)
+    with zipfile.ZipFile(tab.download("scene")) as bundle:
+        scene = next(bundle.read(n).decode() for n in bundle.namelist() if n.endswith(".mrml"))
+    assert "L4-L5 canal AP" in scene and "MarkupsLine" in scene
+    with Image.open(tab.download("picture")) as picture:
+        assert picture.format == "PNG" and picture.width > 400
+    tab.page.click("#undo")
+    tab.wait_for_cell(row, STATUS, "automatic")
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [("../../etc/passwd", "outside"), ("nothing.mrb", "There is no file"), ("broken.mrb", "damaged")],
+)
+def test_what_cannot_be_opened_is_told_and_the_case_stays(tab: Tab, path: str, sentence: str) -> None:
+    tab.open_typed(path)
+    tab.wait_for_text("#message", sentence)
+    tab.page.wait_for_selector(f"tr[data-id='{canal('L3-L4')}']")
+    assert tab.page.inner_text("#title") == "case"
+
+
+def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "broken.mrb").write_bytes(b"PK\x03\x04 cut off")
+    tab.upload(tmp_path / "broken.mrb")
+    tab.wait_for_text("#message", "damaged")
+    with (tmp_path / "large.nii").open("wb") as file:
+        file.truncate(513 * 2**20)
+    tab.upload(tmp_path / "large.nii")
+    tab.wait_for_text("#message", "larger than 512 MB")
+    assert tab.page.inner_text("#title") == "case"
+    # The browser itself writes the refusal of the first on the console.
+    tab.complaints = [c for c in tab.complaints if "400" not in c]
+
+
+def test_another_case_opens_by_path_and_by_upload(tab: Tab, measured: Path, tmp_path: Path) -> None:
+    tab.open_typed("other")
+    tab.wait_for_text("#title", "other")
+    tab.wait_for_case()
+    shutil.copy(measured / "scene.mrb", tmp_path / "sent.mrb")
+    tab.upload(tmp_path / "sent.mrb")
+    tab.wait_for_text("#title", "sent.mrb")
+    tab.wait_for_case()
+    assert canal("L3-L4") in tab.ids()
+    tab.open_typed("case")
+    tab.wait_for_text("#title", "case")
+    tab.wait_for_case()

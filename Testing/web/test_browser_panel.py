@@ -1,0 +1,102 @@
+"""The panel in a real browser: table, levels, acceptance, keys, a second tab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .server import Server
+from .tab import AXIAL, STATUS, VALUE, Tab, canal, height, unlike
+
+
+def test_rows_are_filtered_sorted_and_jumped_to(tab: Tab) -> None:
+    everything = tab.ids()
+    tab.choose("group", "Canal and cord")
+    tab.page.wait_for_selector("tr[data-id*='disc_height']", state="detached")
+    assert tab.ids() and all(i.split("|")[1].startswith(("canal", "cord", "torg")) for i in tab.ids())
+    tab.choose("group", "Lines")
+    tab.choose("level-filter", "L4-L5")
+    tab.page.wait_for_selector("tr[data-id^='L1-L2']", state="detached")
+    assert {i.split("|")[0] for i in tab.ids()} == {"L4-L5"}
+    tab.choose("level-filter", "All levels")
+    tab.page.wait_for_selector("tr[data-id^='L1-L2']")
+    assert tab.ids() == everything
+
+    tab.page.locator("#table th", has_text="Value").click()
+    tab.page.wait_for_function(f"document.querySelector('tr.sm-row').dataset.id !== '{everything[0]}'")
+    shown = [tab.cells(row)[VALUE] for row in tab.ids()[:12]]
+    values = [float(text.split()[0]) for text in shown if text != "-"]
+    assert len(values) > 5 and values == sorted(values)
+    for _ in range(2):
+        tab.page.locator("#table th", has_text="Value").click()
+    tab.page.wait_for_function(f"document.querySelector('tr.sm-row').dataset.id === '{everything[0]}'")
+
+    before = tab.pixels(AXIAL)
+    tab.page.click(f"tr[data-id='{height('L5-S1')}']")
+    tab.until(lambda: unlike(tab.pixels(AXIAL), before) > 1, "the slice of L5-S1")
+    assert "L5-S1" in tab.page.locator(".v-select:has(#level)").inner_text()
+
+
+def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
+    tab.click_row(height("L2-L3"))
+    tab.page.keyboard.press("Alt+ArrowDown")
+    tab.page.wait_for_selector("tr.sm-current[data-id^='L3|'], tr.sm-current[data-id^='L3-L4|']")
+    tab.page.keyboard.press("Alt+ArrowUp")
+    tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L2-L3')}']")
+    tab.page.keyboard.press("Alt+KeyA")
+    tab.wait_for_cell(height("L2-L3"), STATUS, "accepted")
+    tab.page.keyboard.press("Alt+KeyZ")
+    tab.wait_for_cell(height("L2-L3"), STATUS, "automatic")
+    tab.page.keyboard.press("Alt+KeyY")
+    tab.wait_for_cell(height("L2-L3"), STATUS, "accepted")
+    tab.choose("status-filter", "accepted")
+    tab.page.wait_for_function("document.querySelectorAll('tr.sm-row').length === 1")
+    assert tab.ids() == [height("L2-L3")]
+    tab.page.keyboard.press("Alt+KeyN")
+    tab.page.wait_for_selector("tr.sm-current .sm-flagged")
+    tab.choose("group", "Lines")
+    tab.page.wait_for_function("document.querySelectorAll('tr.sm-row').length > 30")
+    tab.click_row(height("L2-L3"))
+    tab.page.click("#withdraw")
+    tab.wait_for_cell(height("L2-L3"), STATUS, "automatic")
+
+
+def test_whole_level_is_accepted_at_once(tab: Tab) -> None:
+    tab.click_row(height("L1-L2"))
+    tab.choose("scope", "level")
+    tab.page.fill("#reviewer", "AB")
+    tab.page.click("#accept")
+    tab.wait_for_cell(canal("L1-L2"), STATUS, "accepted")
+    assert tab.cells(height("L1-L2"))[STATUS] == "accepted"
+    assert tab.cells(height("L4-L5"))[STATUS] != "accepted"
+    tab.page.click("#undo")
+    tab.wait_for_cell(canal("L1-L2"), STATUS, "automatic")
+    tab.choose("scope", "selected values")
+
+
+def test_levels_follow_the_one_that_is_named(tab: Tab) -> None:
+    tab.click_row(height("L5-S1"))
+    tab.choose("new-name", "L6-S1")
+    tab.page.click("#rename")
+    tab.page.wait_for_selector(f"tr[data-id='{height('L6-S1')}']")
+    assert height("L5-L6") in tab.ids() and height("L5-S1") not in tab.ids()
+    tab.page.click("#undo")
+    tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']")
+    tab.page.click("#shift-up")
+    tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']", state="detached")
+    tab.page.click("#undo")
+    tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']")
+
+
+def test_second_tab_shows_the_same_review(tab: Tab, browser: Any, server: Server) -> None:
+    row = height("L3-L4")
+    tab.click_row(row)
+    second = Tab(browser, server)
+    try:
+        second.page.wait_for_selector(f"tr.sm-current[data-id='{row}']")
+        second.page.click("#accept")
+        tab.wait_for_cell(row, STATUS, "accepted")
+        tab.page.click("#undo")
+        second.wait_for_cell(row, STATUS, "automatic")
+        assert not second.complaints
+    finally:
+        second.close()

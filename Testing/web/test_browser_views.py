@@ -1,0 +1,144 @@
+"""The views in a real browser: lines that are dragged, slices, window, segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .tab import AUTO, AXIAL, DIFFERENCE, SAGITTAL, STATUS, THREED, VALUE, Tab, canal, unlike
+
+MIDDLE = (0.12, 0.5)  # of the sagittal view, away from every line
+
+
+def test_opens_with_every_view_drawn(tab: Tab) -> None:
+    assert tab.page.inner_text("#title") == "case"
+    assert len(tab.ids()) > 30 and canal("L3-L4") in tab.ids()
+    for view in (SAGITTAL, AXIAL, THREED):
+        assert np.ptp(tab.pixels(view)) > 100
+    left, _, width, _ = tab.box(SAGITTAL)
+    bright = np.nonzero((tab.pixels(SAGITTAL).min(axis=2) > 40).any(axis=0))[0]
+    assert abs(bright.mean() - width / 2) < 0.2 * width, "the image is not in the middle of its view"
+    assert tab.page.locator("#chart svg").count() == 2
+
+
+def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
+    row, page = canal("L2-L3"), tab.page
+    with tab.redrawn(AXIAL):
+        page.click(f"tr[data-id='{row}']")
+    before, chart = tab.cells(row), page.inner_html("#chart")
+    x, y = tab.take_lower_end()
+    page.mouse.down()
+    shown = before[VALUE]
+    for step in range(1, 4):
+        page.mouse.move(x, y + 6 * step)
+        tab.wait_for_cell(row, VALUE, shown, equal=False)
+        shown = tab.cells(row)[VALUE]
+    assert page.inner_html("#chart") != chart, "the chart does not follow while the line is dragged"
+    page.mouse.up()
+    tab.settle()
+    after = tab.cells(row)
+    assert float(after[VALUE].split()[0]) > float(before[VALUE].split()[0])
+    assert (after[AUTO], after[STATUS]) == (before[VALUE], "edited") and after[DIFFERENCE].startswith("+")
+    assert "1 edited" in page.inner_text("#summary")
+    tab.picture("dragged")
+
+    page.click("#undo")
+    tab.wait_for_cell(row, VALUE, before[VALUE])
+    assert tab.cells(row)[STATUS] == "automatic" and page.inner_html("#chart") == chart
+    page.click("#redo")
+    tab.wait_for_cell(row, VALUE, after[VALUE])
+    page.click("#reset")
+    tab.wait_for_cell(row, VALUE, before[VALUE])
+
+
+def test_line_taken_by_its_body_stays(tab: Tab) -> None:
+    row, page = canal("L3-L4"), tab.page
+    with tab.redrawn(AXIAL):
+        page.click(f"tr[data-id='{row}']")
+    before, axial = tab.cells(row), tab.pixels(AXIAL)
+    for button in ("left", "middle"):
+        tab.drag(AXIAL, (0.5, 0.5), (0, 30), button)
+    # On the body of a line the left button sets the window, as beside it.
+    tab.until(lambda: unlike(tab.pixels(AXIAL), axial) > 1, "another window")
+    assert tab.cells(row) == before
+    page.click("#reset-window")
+    tab.until(lambda: unlike(tab.pixels(AXIAL), axial) < 1, "the window of before")
+
+
+def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
+    left, top, wide, high = tab.box(SAGITTAL)
+    tab.page.click("#fit-sagittal")
+    tab.settle()
+    fitted = tab.pixels(SAGITTAL)
+
+    def wheel() -> None:
+        tab.page.mouse.move(left + MIDDLE[0] * wide, top + MIDDLE[1] * high)
+        tab.page.mouse.wheel(0, -120)
+
+    def wheel_with_control() -> None:
+        tab.page.keyboard.down("Control")
+        wheel()
+        tab.page.keyboard.up("Control")
+
+    actions: dict[str, Callable[[], None]] = {
+        "window": lambda: tab.drag(SAGITTAL, MIDDLE, (60, 60)),
+        "another slice": wheel,
+        "zoom by the wheel": wheel_with_control,
+        "zoom": lambda: tab.drag(SAGITTAL, MIDDLE, (0, -80), "right"),
+        "pan": lambda: tab.drag(SAGITTAL, MIDDLE, (50, 0), "middle"),
+    }
+    for what, action in actions.items():
+        before = tab.pixels(SAGITTAL)
+        action()
+        tab.until(lambda before=before: unlike(tab.pixels(SAGITTAL), before) > 1, what)
+        tab.settle()
+    changed = unlike(tab.pixels(SAGITTAL), fitted)
+    tab.page.click("#reset-window")
+    tab.page.click("#fit-sagittal")
+    tab.until(lambda: unlike(tab.pixels(SAGITTAL), fitted) < 0.3 * changed, "the view as fitted before")
+
+    solid = tab.pixels(THREED)
+    tab.drag(THREED, (0.1, 0.5), (80, 0))
+    tab.until(lambda: unlike(tab.pixels(THREED), solid) > 1, "3D turned")
+    tab.settle()
+    turned = unlike(tab.pixels(THREED), solid)
+    tab.page.click("#fit-3d")
+    tab.until(lambda: unlike(tab.pixels(THREED), solid) < 0.3 * turned, "3D as before")
+
+
+def test_segments_are_drawn_as_asked(tab: Tab) -> None:
+    page = tab.page
+
+    def colour() -> float:
+        return float(np.ptp(tab.pixels(SAGITTAL), axis=2).mean())
+
+    both = colour()
+    page.click("#fill")
+    tab.until(lambda: colour() < 0.95 * both, "outlines alone")
+    outlines = colour()
+    page.click("#outline")
+    tab.until(lambda: colour() < 0.95 * outlines, "no segments")
+    nothing = colour()
+    page.click("#fill")
+    tab.until(lambda: colour() > 1.05 * nothing, "fill")
+    faint = colour()
+    page.locator(".sm-tools .v-slider-thumb").focus()
+    page.keyboard.press("End")
+    tab.until(lambda: colour() > 1.5 * faint, "opaque fill")
+    page.keyboard.press("Home")
+    page.click("#outline")
+    tab.until(lambda: abs(colour() - outlines) < 0.1 * outlines, "transparent fill with outlines")
+
+
+def test_light_theme_and_help(tab: Tab) -> None:
+    tab.page.click("#theme")
+    tab.page.wait_for_selector(".v-theme--light")
+    tab.page.click("#help")
+    tab.page.wait_for_selector("text=window (across)")
+    tab.picture("help")
+    tab.page.click("#close-help")
+    tab.page.wait_for_selector("text=window (across)", state="hidden")
+    tab.picture("light")
+    tab.page.click("#theme")
+    tab.page.wait_for_selector(".v-theme--dark")

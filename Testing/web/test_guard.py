@@ -1,0 +1,107 @@
+"""Requests without the token, from other pages, and over the limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from SpineMeasureLib.errors import NothingFoundError
+
+pytest.importorskip("aiohttp", reason="aiohttp is not installed: make test-web")
+
+
+class Case:
+    """Stands in for the review."""
+
+    def __init__(self, uploads: Path) -> None:
+        self.uploads = uploads
+        self.opened: list[Path] = []
+
+    def export(self, kind: str, folder: Path) -> Path:
+        if kind == "scene":
+            raise NothingFoundError("No case is open.")
+        path = folder / "a b.csv"
+        path.write_text("x\n", encoding="ascii")
+        return path
+
+    async def open_path(self, path: Path) -> None:
+        self.opened.append(path)
+
+
+def talk(case: Case, conversation: Callable[[Any], Awaitable[None]], limit: int = 1 << 20) -> None:
+    """Run a conversation with a guarded server whose token is ``secret``."""
+    from aiohttp import CookieJar, web
+    from aiohttp.test_utils import TestClient, TestServer
+
+    from SpineMeasureLib.web.guard import Guard
+    from SpineMeasureLib.web.routes import add_routes
+
+    async def run() -> None:
+        application = web.Application()
+        Guard("secret").protect(application)
+        add_routes(application, case, limit)
+        async with TestClient(TestServer(application), cookie_jar=CookieJar(unsafe=True)) as client:
+            await conversation(client)
+
+    asyncio.run(run())
+
+
+async def enter(client: Any) -> None:
+    """Open the address with its token."""
+    answer = await client.get("/?token=secret", allow_redirects=False)
+    assert answer.status == 302 and answer.headers["Location"] == "/index.html"
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+
+
+def test_only_the_token_opens(tmp_path: Path) -> None:
+    async def conversation(client: Any) -> None:
+        for path in ("/", "/export/csv", "/?token=wrong", "/?token="):
+            answer = await client.get(path)
+            assert answer.status == 403 and "token" in await answer.text()
+        await enter(client)
+        answer = await client.get("/export/csv")
+        assert answer.status == 200 and await answer.text() == "x\n"
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="a b.csv"'
+        assert answer.headers["X-Frame-Options"] == "DENY"
+
+    talk(Case(tmp_path), conversation)
+
+
+def test_other_pages_are_refused(tmp_path: Path) -> None:
+    async def conversation(client: Any) -> None:
+        await enter(client)
+        answer = await client.get("/export/csv", headers={"Origin": "http://example.org"})
+        assert answer.status == 403
+
+    talk(Case(tmp_path), conversation)
+
+
+def test_exports_that_fail_say_why(tmp_path: Path) -> None:
+    async def conversation(client: Any) -> None:
+        await enter(client)
+        assert (await client.get("/export/passwd")).status == 404
+        answer = await client.get("/export/scene")
+        assert answer.status == 409 and "No case is open." in await answer.text()
+
+    talk(Case(tmp_path), conversation)
+
+
+def test_uploads(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+
+    async def conversation(client: Any) -> None:
+        assert (await client.post("/upload?name=x.nii", data=b"1")).status == 403
+        await enter(client)
+        assert (await client.post("/upload?name=x.nii", data=b"1")).status == 200
+        assert (await client.post("/upload?name=x.sh", data=b"1")).status == 400
+        assert (await client.post("/upload?name=x.mrb", data=b"no zip")).status == 400
+        assert (await client.post("/upload?name=x.nii", data=b"0" * 2000)).status == 413
+
+    talk(case, conversation, limit=1000)
+    assert [path.name for path in case.opened] == ["x.nii"]
+    assert len(list(tmp_path.iterdir())) == 1
