@@ -23,7 +23,6 @@ from .overlay import overlay
 
 _LAYOUT = "Review"
 _AXIAL = "Red"
-_FPS_ELSEWHERE = 3.0
 #: Of the axial view, mm: a vertebra with what is around it.
 _AXIAL_FIELD_OF_VIEW = 120.0
 #: Degrees by which 3D is seen from beside.
@@ -44,8 +43,6 @@ class Viewer:
             server,
             slice_view_ui_f=overlay(self.fit, slices=True),
             three_d_view_ui_f=overlay(self.fit, slices=False),
-            # Views without the mouse follow a drag at leisure, so that the one under it can follow at once.
-            blur_fps=_FPS_ELSEWHERE,
         )
         self._layouts = LayoutManager(self.scene, self._app.view_manager, server)
         side = Layout(LayoutDirection.Vertical, [ViewLayoutDefinition.axial_view(), ViewLayoutDefinition.threed_view()])
