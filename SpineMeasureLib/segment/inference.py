@@ -18,7 +18,7 @@ from ..progress import Progress, silent
 from ..volume import Volume
 from .device import describe
 from .network import SpineNet
-from .preprocess import IN_PLANE_MM, from_slice_order, normalised_intensity, slice_order, slice_spacing
+from .preprocess import IN_PLANE_MM, from_slice_order, normalised_intensity, slice_order, slice_spacing, slices_seen
 
 #: Slices nearer to each other than this are averaged in groups: the network never saw thinner ones.
 _THINNEST_SLICE_MM = 0.75
@@ -67,7 +67,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     probability = np.zeros(image.shape, np.uint8)
     while True:
         try:
-            found = _spine_slices(stack, network.to(device), device, progress)
+            found = _spine_slices(stack, spacing[0] * group, network.to(device), device, progress)
             for n, scores in _shared(found, spacing[0] * group):
                 _place(scores, n, group, tissue, probability)
             break
@@ -101,19 +101,20 @@ def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float
 
 
 def _spine_slices(
-    stack: torch.Tensor, network: SpineNet, device: torch.device, progress: Progress
+    stack: torch.Tensor, spacing: float, network: SpineNet, device: torch.device, progress: Progress
 ) -> Iterator[tuple[int, torch.Tensor]]:
     """Yield (slice number, probabilities) of every slice in turn, or of those near the spine where there are many."""
     count = len(stack)
+    seen = slices_seen(spacing)
     if count <= _MANY_SLICES:
-        yield from _run(stack, range(count), network, device, progress)
+        yield from _run(stack, range(count), seen, network, device, progress)
         return
     share = 0.4
-    scan = _run(stack, range(0, count, _SCAN_STEP), network, device, _part(progress, 0.0, share))
+    scan = _run(stack, range(0, count, _SCAN_STEP), seen, network, device, _part(progress, 0.0, share))
     shown = [n for n, scores in scan if int((scores[Tissue.BACKGROUND] < 0.5).sum()) >= _FEWEST_PIXELS]
     if shown:
         near = range(max(0, shown[0] - _SCAN_STEP + 1), min(count, shown[-1] + _SCAN_STEP))
-        yield from _run(stack, near, network, device, _part(progress, share, 1.0))
+        yield from _run(stack, near, seen, network, device, _part(progress, share, 1.0))
 
 
 def _shared(found: Iterator[tuple[int, torch.Tensor]], spacing: float) -> Iterator[tuple[int, torch.Tensor]]:
@@ -143,20 +144,24 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
 
 
 def _run(
-    stack: torch.Tensor, wanted: Sequence[int], network: SpineNet, device: torch.device, progress: Progress
+    stack: torch.Tensor,
+    wanted: Sequence[int],
+    seen: Sequence[int],
+    network: SpineNet,
+    device: torch.device,
+    progress: Progress,
 ) -> Iterator[tuple[int, torch.Tensor]]:
     """Yield (slice number, probabilities [tissues, rows, columns]) of the wanted slices, block by block."""
     count, rows, columns = stack.shape
     divisor = network.divisor
     padded = F.pad(stack, (0, -columns % divisor, 0, -rows % divisor))
-    neighbours = torch.cat([padded[:1], padded, padded[-1:]])
     tile = tuple(min(n, _LARGEST_TILE // divisor * divisor) for n in padded.shape[1:])
     inferer = SlidingWindowInferer(roi_size=tile, sw_batch_size=1, overlap=0.25, mode="gaussian")
     block = _GPU_SLICES if device.type == "cuda" else 1
     with torch.inference_mode():
         for first in range(0, len(wanted), block):
             numbers = wanted[first : first + block]
-            inputs = torch.stack([neighbours[n : n + 3] for n in numbers]).to(device)
+            inputs = torch.stack([padded[[min(max(n + k, 0), count - 1) for k in seen]] for n in numbers]).to(device)
             with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                 logits = network(inputs) if tile == tuple(padded.shape[1:]) else inferer(inputs, network)
             assert isinstance(logits, torch.Tensor)

@@ -70,6 +70,8 @@ def name_structures(
     if settled is not None:
         ordered = settled
         column = find_column(ordered, spacing) or column
+        lowest = column.discs[-1]
+        column.bodies = [b for b in column.bodies if (b.centre - lowest.centre) @ lowest.normal > 0]
     slots = _chain(column, settled is not None)
     dens = _has_dens(column, ordered, spacing)
     count = sum(_levels(slot) for slot in slots)

@@ -23,12 +23,13 @@ class SpineNet(nn.Module):
 
     def __init__(
         self,
-        slices: int = 3,
+        slices: int = 5,
         classes: int = 7,
         filters: Sequence[int] = (32, 48, 96, 160, 224),
         fold: int = 2,
     ) -> None:
         super().__init__()
+        self.slices = slices
         stages = len(filters)
         self.divisor = fold * 2 ** (stages - 1)
         self.fold = nn.PixelUnshuffle(fold)

@@ -12,6 +12,9 @@ from .split import anatomical_axes, to_ras_order
 
 #: In-plane spacing of the network's input and output, mm.
 IN_PLANE_MM = 0.5
+#: Distance of the outer slices that the network sees beside the one it segments: where the wall of the canal or the
+#: rim of a disc runs along the slice, the nearest slices of a thin stack look all the same.
+_OUTER_MM = 4.0
 _CLIP_PERCENTILES = (0.5, 99.5)
 
 
@@ -33,6 +36,15 @@ def from_slice_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
     axes, signs = anatomical_axes(affine)
     ras = array.transpose(0, 2, 1)[tuple(slice(None, None, sign) for sign in signs)]
     return ras.transpose(np.argsort(axes))
+
+
+def slices_seen(spacing: float) -> tuple[int, ...]:
+    """Numbers of the slices the network sees, relative to the one it segments, left to right.
+
+    The next slice on either side, and the one about 4 mm away: in a thick stack that is the same one.
+    """
+    outer = max(1, round(_OUTER_MM / spacing))
+    return (-outer, -1, 0, 1, outer)
 
 
 def slice_spacing(affine: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -22,6 +22,8 @@ _SMALL_VOLUME = 0.5
 _SMALL_DEPTH = 0.8
 #: How much of the bone above the lowest disc must be sacrum, where none, one or both of these hold.
 _SHARE_FOR_S1_S2 = (0.9, 2 / 3, 0.2)
+#: How much of a vertebra is drawn as sacrum where it is a transitional one; less is the rim of S1 beside the disc.
+_SHARE_OF_TRANSITIONAL = 0.2
 #: AP depth below which a body is no lumbar one (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
 _SHALLOWEST_LUMBAR_MM = 21.0
 
@@ -49,7 +51,7 @@ def settle_sacrum(
         return None
     below = _depth_below(tissue.shape, disc, mm) > 0
     settled[body & below] = Tissue.SACRUM
-    if above:
+    if above and _share_below(sacrum, body, above[-1], mm) > _SHARE_OF_TRANSITIONAL:
         settled[_near_below(sacrum, above[-1], mm, np.inf) & ~below] = Tissue.BODY
     return settled
 

@@ -1,4 +1,4 @@
-"""One training sample: three neighbouring slices and target codes, varied in geometry, sampling and contrast.
+"""One training sample: a slice with its neighbours and target codes, varied in geometry, sampling and contrast.
 
 The ranges are wide on purpose: T1, STIR, 4 mm slices, low resolution and partial fields of view must not be foreign.
 """
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from ..anatomy import Tissue
-from ..segment.preprocess import IN_PLANE_MM
+from ..segment.preprocess import IN_PLANE_MM, slices_seen
 from .data import TrainingCase
 from .targets import UNKNOWN
 
@@ -42,7 +42,7 @@ def sample(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw a crop of `size` pixels at `IN_PLANE_MM`.
 
-    :return: (image float32 [3, rows, columns] in about 0..1, codes int64 [rows, columns]).
+    :return: (image float32 [slices, rows, columns] in about 0..1, codes int64 [rows, columns]).
     """
     image, codes = _slices(case, rng, augmentation)
     image, codes = _crop(image, codes, case.spacing[1:], size, rng, augmentation)
@@ -54,7 +54,7 @@ def sample(
 def _slices(
     case: TrainingCase, rng: np.random.Generator, augmentation: Augmentation
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Three neighbouring slices, made thicker by averaging now and then, and the codes of the middle one."""
+    """A slice with those the network sees beside it, made thicker by averaging now and then, and its codes."""
     count, spacing = case.image.shape[0], case.spacing[0]
     most = max(1, min(int(augmentation.thickest_slice_mm / spacing), count // 3))
     thickness = int(rng.integers(1, most + 1)) if rng.random() < augmentation.thick_slices else 1
@@ -62,8 +62,8 @@ def _slices(
     # A slice that shows the spine teaches more than a lateral one without it.
     offsets = np.arange(thickness) - thickness // 2
     stack = []
-    for shift in (-thickness, 0, thickness):
-        index = np.clip(centre + shift + offsets, 0, count - 1)
+    for shift in slices_seen(spacing * thickness):
+        index = np.clip(centre + shift * thickness + offsets, 0, count - 1)
         stack.append(case.image[index].astype(np.float32).mean(axis=0) / 255.0)
     return torch.from_numpy(np.stack(stack)), torch.from_numpy(case.codes[centre])
 

@@ -67,13 +67,19 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
                     "type": "image",
                     "format": "magnitude",
                     "modality": "MR",
-                    "num_channels": 3,
+                    "num_channels": network.slices,
                     "spatial_shape": [f"{network.divisor}*n", f"{network.divisor}*n"],
                     "spacing_mm": [IN_PLANE_MM, IN_PLANE_MM],
                     "dtype": "float32",
                     "value_range": [0, 1],
                     "is_patch_data": False,
-                    "channel_def": {"0": "left neighbour", "1": "slice", "2": "right neighbour"},
+                    "channel_def": {
+                        "0": "slice about 4 mm to the left",
+                        "1": "left neighbour",
+                        "2": "slice",
+                        "3": "right neighbour",
+                        "4": "slice about 4 mm to the right",
+                    },
                 }
             },
             "outputs": {
@@ -93,7 +99,7 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
     }
     definition = {
         "_target_": "SpineMeasureLib.segment.network.SpineNet",
-        "slices": 3,
+        "slices": network.slices,
         "classes": len(Tissue),
         "filters": list(options["filters"]),
         "fold": 2,
@@ -118,7 +124,8 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "",
         f"{metadata['task']}. {metadata['intended_use']}",
         "",
-        f"- Network: MONAI DynUNet, 2D, filters {options['filters']}, on three neighbouring sagittal slices at "
+        f"- Network: MONAI DynUNet, 2D, filters {options['filters']}, on a sagittal slice with its two "
+        f"neighbours and those about 4 mm away, at "
         f"{IN_PLANE_MM} mm in-plane, space-to-depth in front, depth-to-space behind.",
         f"- Classes: {', '.join(t.name.lower() for t in Tissue)}.",
         f"- Weights: {bundle.weights_path.stat().st_size} bytes, SHA-256 `{bundle.sha256}`.",
@@ -153,7 +160,9 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "",
         f"Discs found: {scores['discs_found'][0]} of {scores['discs_found'][1]}; not in the expert's labels: "
         f"{scores['discs_extra']}. Patients with every disc found and in order: "
-        f"{scores['patients_with_all_discs_in_order'][0]} of {scores['patients_with_all_discs_in_order'][1]}.",
+        f"{scores['patients_with_all_discs_in_order'][0]} of {scores['patients_with_all_discs_in_order'][1]}. "
+        f"Discs with the expert's name, where the lowest one that the expert drew counts as L5-S1: "
+        f"{scores['discs_named_as_expert'][0]} of {scores['discs_named_as_expert'][1]}.",
         "",
         "Model masks against expert masks, both measured by the same code:",
         "",

@@ -15,7 +15,7 @@ from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundl
 from SpineMeasureLib.segment.device import choose_device  # noqa: E402
 from SpineMeasureLib.segment.inference import most_probable, predict_tissue  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
-from SpineMeasureLib.segment.preprocess import from_slice_order, slice_order, slice_spacing  # noqa: E402
+from SpineMeasureLib.segment.preprocess import from_slice_order, slice_order, slice_spacing, slices_seen  # noqa: E402
 from SpineMeasureLib.volume import Volume  # noqa: E402
 
 FILTERS = (8, 8, 8)
@@ -99,6 +99,35 @@ def test_cord_is_named_only_where_the_network_is_sure() -> None:
     assert (tissue[:, :, 12:] == 4).all()
 
 
+@pytest.mark.parametrize(("spacing", "outer"), [(0.8, 5), (0.9, 4), (2.0, 2), (3.3, 1), (4.0, 1), (6.0, 1)])
+def test_the_outer_slices_seen_lie_about_4_mm_away(spacing: float, outer: int) -> None:
+    assert slices_seen(spacing) == (-outer, -1, 0, 1, outer)
+
+
+class FromSlices(torch.nn.Module):
+    """Calls a pixel body where the chosen one of the slices it is given is bright."""
+
+    divisor = 2
+
+    def __init__(self, chosen: int) -> None:
+        super().__init__()
+        self.chosen = chosen
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(image), 7, *image.shape[2:])
+        logits[:, 1] = torch.where(image[:, self.chosen] > 0.5, 9.0, -9.0)
+        return logits
+
+
+@pytest.mark.parametrize(("chosen", "away"), [(0, -2), (1, -1), (2, 0), (3, 1), (4, 2)])
+def test_each_slice_is_given_with_its_neighbours_and_those_4_mm_away(chosen: int, away: int) -> None:
+    array = np.zeros((11, 32, 24), np.float32)
+    array[5] = 1.0
+    array[0, 0, 0] = 0.5  # not constant within the slices
+    tissue = predict_tissue(Volume(array, np.diag([2.0, 1.0, 1.0, 1.0])), FromSlices(chosen), CPU).tissue
+    assert list(np.flatnonzero((tissue == 1).all(axis=(1, 2)))) == [5 - away]
+
+
 class BrightIsBone(torch.nn.Module):
     """Calls bright pixels body; counts the slices that it was asked for."""
 
@@ -109,7 +138,7 @@ class BrightIsBone(torch.nn.Module):
         self.calls += len(image)
         logits = torch.full((len(image), 7, *image.shape[2:]), -9.0)
         logits[:, 0] = 0.0
-        logits[:, 1] = torch.where(image[:, 1] > 0.5, 9.0, -9.0)
+        logits[:, 1] = torch.where(image[:, 2] > 0.5, 9.0, -9.0)
         return logits
 
 
@@ -153,7 +182,7 @@ def small_bundle(folder: Path) -> Path:
 
 def test_a_saved_bundle_gives_the_same_network_to_half_precision(tmp_path: Path) -> None:
     network = load_network(open_bundle(small_bundle(tmp_path / "small")))
-    image = torch.rand(1, 3, 64, 64)
+    image = torch.rand(1, 5, 64, 64)
     assert torch.allclose(network(image), small_network()(image), atol=0.05)
 
 

@@ -87,6 +87,15 @@ def test_a_disc_of_full_size_is_the_lowest_one_though_its_vertebra_is_drawn_most
     assert sizes[-1] > 0.9 * sizes[0]
 
 
+def test_the_rim_of_the_sacrum_beside_the_lowest_disc_is_no_vertebra() -> None:
+    spine = column()
+    spine.array[2:9, 60 + DEPTH : 60 + DEPTH + 9, 14:38] = Tissue.SACRUM
+    spine.array[2:9, 60 + DEPTH : 60 + DEPTH + 9, 22:27] = Tissue.BODY
+    found = named(spine)
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+
+
 def test_a_disc_below_a_vertebra_drawn_wholly_as_sacrum_is_within_the_sacrum() -> None:
     found = named(with_s1_s2(height=7, depth=DEPTH, share=1.0))
     assert names(found, Kind.DISC) == LUMBAR_DISCS

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import Tissue  # noqa: E402
+from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402
 from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
@@ -116,8 +117,8 @@ def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
     seen = 0
     for _ in range(8):
         image, codes = sample(striped_case(), (192, 192), rng, off)
-        assert image.shape == (3, 192, 192) and codes.shape == (192, 192)
-        middle = image[1].numpy()
+        assert image.shape == (5, 192, 192) and codes.shape == (192, 192)
+        middle = image[2].numpy()
         for code, brightness in ((Tissue.DISC, 60), (targets.CANAL_OR_CORD, 240)):
             if (codes == code).any():
                 seen += 1
@@ -144,9 +145,11 @@ def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path, monkeypatch) 
     longer = TrainingOptions(**{**vars(options), "minutes": 0.2})
     network = train([striped_case()], longer, checkpoint)
     assert json.loads(checkpoint.with_suffix(".json").read_text())["steps"] > first["steps"]
-    image = torch.from_numpy(striped_case().image[2:5, 24:216, :] / np.float32(255))[None]
+    case = striped_case()
+    seen = [3 + n for n in slices_seen(case.spacing[0])]
+    image = torch.from_numpy(case.image[seen, 24:216, :] / np.float32(255))[None]
     tissue = network(image).argmax(dim=1)[0].numpy()
-    codes = striped_case().codes[3, 24:216, :]
+    codes = case.codes[3, 24:216, :]
     assert dice(tissue == Tissue.BODY, codes == Tissue.BODY) > 0.7
 
 
