@@ -44,15 +44,15 @@ def depth_line(field: Field, frame: Frame) -> Ends | None:
     stretch = intervals(field, origins, frame.anterior, 40.0, outermost=True)
     stretch = stretch[np.isfinite(stretch).all(axis=1)]
     back, front = stretch.mean(axis=0) if len(stretch) >= _BAND_LINES // 2 + 1 else (0.0, 0.0)
-    bent = _bent_line(field, frame)
+    bent = _bent_line(field, frame, 2.0)
     if bent is not None and front - back < _STRAIGHT * length(bent):
-        return bent
+        return _bent_line(field, frame, 0.25)
     return (frame.origin + front * frame.anterior, frame.origin + back * frame.anterior) if front > back else None
 
 
-def _bent_line(field: Field, frame: Frame) -> Ends | None:
-    """Anterior and posterior end at mid-height of a structure so thin and bent that a straight line leaves it."""
-    places = np.arange(-40.0, 40.0, 0.5)
+def _bent_line(field: Field, frame: Frame, step: float) -> Ends | None:
+    """Anterior and posterior end at mid-height, found `step` mm apart: a thin bent disc leaves any straight line."""
+    places = np.arange(-40.0, 40.0, step)
     origins = frame.origin + places[:, None] * frame.anterior
     heights = intervals(field, origins, frame.superior, _BENT_MM)
     hit = np.flatnonzero(np.isfinite(heights).all(axis=1))

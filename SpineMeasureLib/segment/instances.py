@@ -68,10 +68,7 @@ def name_structures(
     warnings: list[str] = []
     settled = settle_sacrum(column, ordered, np.array(spacing), warnings)
     if settled is not None:
-        ordered = settled
-        column = find_column(ordered, spacing) or column
-        lowest = column.discs[-1]
-        column.bodies = [b for b in column.bodies if (b.centre - lowest.centre) @ lowest.normal > 0]
+        ordered, column = settled
     slots = _chain(column, settled is not None)
     dens = _has_dens(column, ordered, spacing)
     count = sum(_levels(slot) for slot in slots)

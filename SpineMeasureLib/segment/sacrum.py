@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..anatomy import Tissue
-from .column import Column, Disc
+from .column import Column, Disc, find_column
 
 _SMALLEST_SACRUM_MM3 = 500.0
 #: How far below a disc, and how far from its axis, bone is looked at.
@@ -30,8 +30,8 @@ _SHALLOWEST_LUMBAR_MM = 21.0
 
 def settle_sacrum(
     column: Column, tissue: NDArray[np.uint8], mm: NDArray[np.float64], warnings: list[str]
-) -> NDArray[np.uint8] | None:
-    """The tissue map with the sacrum beginning right below the lowest true disc, or None where no sacrum is in view.
+) -> tuple[NDArray[np.uint8], Column] | None:
+    """Tissue map and column with the sacrum beginning right below the lowest true disc; None where none is in view.
 
     The network may draw a part of S1 as a vertebra, with the rudimentary disc S1-S2 below it, or a part of a
     transitional vertebra as sacrum.
@@ -43,17 +43,24 @@ def settle_sacrum(
         return None  # bodies this small lie on no sacrum
     settled = tissue.copy()
     *above, disc = column.discs
+    anew = False
     if above and _share_below(sacrum, body, above[-1], mm) > _share_for_s1_s2(column, mm):
         warnings.append("A disc within the sacrum (S1-S2) was left out.")
         settled[column.disc_labels == len(column.discs)] = Tissue.SACRUM
         *above, disc = above
+        anew = True
     elif _share_below(sacrum, body, disc, mm) < _SACRUM_SHARE:
         return None
     below = _depth_below(tissue.shape, disc, mm) > 0
     settled[body & below] = Tissue.SACRUM
     if above and _share_below(sacrum, body, above[-1], mm) > _SHARE_OF_TRANSITIONAL:
         settled[_near_below(sacrum, above[-1], mm, np.inf) & ~below] = Tissue.BODY
-    return settled
+        anew = True
+    if anew:
+        column = find_column(settled, (float(mm[0]), float(mm[1]), float(mm[2]))) or column
+    disc = column.discs[-1]
+    column.bodies = [b for b in column.bodies if (b.centre - disc.centre) @ disc.normal > 0]
+    return settled, column
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
