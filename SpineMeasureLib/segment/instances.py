@@ -58,7 +58,9 @@ def name_structures(
     :raises NothingFoundError: no disc and no vertebra.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
-    ordered = slice_order(tissue, affine)
+    whole = slice_order(tissue, affine)
+    columns = _columns_in_use(whole)
+    ordered = np.ascontiguousarray(whole[:, :, columns])
     spacing = slice_spacing(affine)
     column = find_column(ordered, spacing)
     if column is None:
@@ -84,7 +86,8 @@ def name_structures(
             "Neither the sacrum nor the dens is in view: the level names are a guess. "
             "Name the lowest disc (--lowest-disc) to confirm them."
         )
-    labels = np.zeros(ordered.shape, np.uint8)
+    painted = np.zeros(whole.shape, np.uint8)
+    labels = painted[:, :, columns]
     flags = _paint_chain(labels, column, slots, naming)
     if settled is not None:
         labels[largest_piece(ordered == Tissue.SACRUM) & (labels == 0)] = SACRUM_VALUE
@@ -92,9 +95,15 @@ def name_structures(
     _paint_canal(labels, ordered, spacing)
     if np.count_nonzero(labels) == 0:
         raise NothingFoundError("No vertebra and no disc was found in the image.", "Check that it is a spine MRI.")
-    native = np.ascontiguousarray(from_slice_order(labels, affine))
+    native = np.ascontiguousarray(from_slice_order(painted, affine))
     structures = list_structures(native, affine, naming.vertebrae, confidence, flags, naming.verified)
     return SpineSegmentation(native, affine, structures, naming.verified, naming.anchor, tuple(warnings))
+
+
+def _columns_in_use(ordered: NDArray[np.uint8]) -> slice:
+    """The columns of [slice, row, column] that hold anything: the spine takes a part of them only."""
+    used = np.flatnonzero(ordered.any(axis=(0, 1)))
+    return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(None)
 
 
 def _chain(column: Column, sacrum: bool) -> list[_Slot]:
