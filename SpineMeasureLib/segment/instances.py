@@ -92,7 +92,7 @@ def name_structures(
     if settled is not None:
         labels[largest_piece(ordered == Tissue.SACRUM) & (labels == 0)] = SACRUM_VALUE
     _paint_posterior(labels, ordered, column, slots, naming, spacing)
-    _paint_canal(labels, ordered, spacing)
+    _paint_canal(labels, ordered, spacing, naming.verified)
     if np.count_nonzero(labels) == 0:
         raise NothingFoundError("No vertebra and no disc was found in the image.", "Check that it is a spine MRI.")
     native = np.ascontiguousarray(from_slice_order(painted, affine))
@@ -219,8 +219,14 @@ def _paint_posterior(
         labels[tuple(voxels.T)] = values[owner[nearest_sample]]
 
 
-def _paint_canal(labels: NDArray[np.uint8], tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> None:
-    """Write canal and cord; specks dropped, and a stretch of cord too short to be one counted as canal."""
+def _paint_canal(
+    labels: NDArray[np.uint8], tissue: NDArray[np.uint8], spacing: tuple[float, float, float], verified: bool
+) -> None:
+    """Write canal and cord; specks dropped.
+
+    A stretch of cord too short to be one counts as canal, and so does what lies below the top of L3 where the levels
+    are known: the cord ends between T12 and the upper third of L3 (Saifuddin et al., Spine 1998).
+    """
     voxel = float(np.prod(spacing))
     lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
     pieces, kept = pieces_of(lumen, voxel, 50.0)
@@ -230,6 +236,9 @@ def _paint_canal(labels: NDArray[np.uint8], tissue: NDArray[np.uint8], spacing: 
     kept = kept[sizes[kept] > _SMALLEST_CANAL * sizes[1:].max()]
     lumen = np.isin(pieces, kept) & (labels == 0)
     cord = lumen & (tissue == Tissue.CORD)
+    third_lumbar = np.flatnonzero((labels == vertebra_value("L3")).any(axis=(0, 2)))
+    if verified and len(third_lumbar):
+        cord[:, : third_lumbar[-1] + 1] = False
     rows = np.flatnonzero(cord.any(axis=(0, 2)))
     labels[lumen] = CANAL_VALUE
     if len(rows) * spacing[1] >= _SHORTEST_CORD_MM:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.anatomy import Kind, Tissue
+from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, Kind, Tissue
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError, UnreadableInputError
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segment.instances import name_structures, rename
@@ -99,6 +99,18 @@ def test_the_rim_of_the_sacrum_beside_the_lowest_disc_is_no_vertebra() -> None:
 def test_a_disc_below_a_vertebra_drawn_wholly_as_sacrum_is_within_the_sacrum() -> None:
     found = named(with_s1_s2(height=7, depth=DEPTH, share=1.0))
     assert names(found, Kind.DISC) == LUMBAR_DISCS
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_cord_ends_above_the_third_lumbar_vertebra_where_the_levels_are_known(known: bool) -> None:
+    spine = column(sacrum=known)
+    spine.array[4:7, 46:52][spine.array[4:7, 46:52] == Tissue.CANAL] = Tissue.CORD
+    found = name_structures(spine.array, spine.affine)
+    cord = np.flatnonzero((found.labels == CORD_VALUE).any(axis=(0, 1)))
+    third = next(s for s in found.of_kind(Kind.BODY) if s.level == "L3")
+    top = np.flatnonzero(found.mask(third).any(axis=(0, 1)))[-1]
+    assert cord[0] == (top + 1 if known else 4)
+    assert (found.labels == CANAL_VALUE).any()
 
 
 def test_without_an_anchor_the_names_are_a_guess_and_say_so() -> None:
