@@ -1,15 +1,26 @@
-"""Writing files so that nothing half-written is ever seen."""
+"""Writing files so that nothing half-written is ever seen, and reading those that may be damaged."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import OutputError
+
+
+def json_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where the file is damaged or holds something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import GeometryMismatchError
+from .segmentation import SpineSegmentation
 from .volume import Volume
 
 #: How far (mm) the grid of a label map may lie from the image's.
@@ -33,6 +36,15 @@ def on_grid_of(volume: Volume, labels: Volume) -> Volume:
     raise GeometryMismatchError(
         "The label map does not lie on the voxels of the image.", "Resample it to the image's geometry first."
     )
+
+
+def segmentation_on(volume: Volume, segmentation: SpineSegmentation) -> SpineSegmentation:
+    """The segmentation in the image's storage order, checked to lie on its voxels.
+
+    :raises GeometryMismatchError: it lies elsewhere.
+    """
+    labels = on_grid_of(volume, segmentation.as_volume())
+    return replace(segmentation, labels=labels.array, affine=labels.affine)
 
 
 def _reordering(order: NDArray[np.intp], flipped: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float64]:

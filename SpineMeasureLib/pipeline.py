@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .errors import DependencyError, DicomSeriesError
 from .files import atomic_folder
-from .grid import on_grid_of
+from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
 from .progress import Progress, silent
 from .segmentation import SpineSegmentation
@@ -176,8 +176,7 @@ def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[
 
     case = read_results(folder)
     volume = read_volume(image, series)
-    labels = on_grid_of(volume, case.segmentation.as_volume())
-    return volume, replace(case, segmentation=replace(case.segmentation, labels=labels.array, affine=labels.affine))
+    return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
 
 
 def _write_scene(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .anatomy import Kind
 from .errors import InputNotFoundError, UnreadableInputError
+from .files import json_object
 from .measure.types import Measurement, Plane, Point, Reference
 from .segmentation import SpineSegmentation, Structure
 from .volume import read_volume
@@ -61,11 +61,8 @@ def _json(path: Path) -> dict[str, Any]:
         raise InputNotFoundError(
             f"There is no {path.name} in {path.parent.name}.", "Name an output folder of 'spinemeasure measure'."
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
+    content = json_object(path)
+    if content is None:
         raise UnreadableInputError(f"{path.name} is damaged.", "Measure the case again.")
     return content
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..anatomy import Kind, Tissue, all_structures
 from ..errors import OutputError
-from ..files import atomic_folder
+from ..files import atomic_folder, json_object
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
@@ -189,11 +189,8 @@ def _plain(array: NDArray) -> NDArray:
 def _json(path: Path) -> dict | None:
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
+    content = json_object(path)
+    if content is None:
         raise OutputError(f"{path.name} in the folder is damaged.", "Choose another folder.")
     return content
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from ..errors import NothingFoundError
 from ..export.runinfo import versions
 from ..export.tables import write_csv, write_json
 from ..files import atomic_folder
-from ..grid import on_grid_of
+from ..grid import segmentation_on
 from ..volume import Volume
 
 if TYPE_CHECKING:
@@ -79,9 +78,7 @@ def write_training_case(session: Session, folder: Path | str, editor: str = "") 
 
     dataset = Path(folder) / "Dataset001_SpineMeasure"
     image = _image(session)
-    segmentation = session.segmentation()
-    labels = on_grid_of(image, segmentation.as_volume())
-    segmentation = replace(segmentation, labels=labels.array, affine=labels.affine)
+    segmentation = segmentation_on(image, session.segmentation())
     add_to_nnunet(TrainingCase(image, segmentation, session.rows, editor=editor), dataset)
     return dataset
 
@@ -101,9 +98,7 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
         for n, file in enumerate(images):
             shutil.copy(file, Path(gathered) / f"{n:06d}.dcm")
         volume = read_dicom(Path(gathered))
-        segmentation = session.segmentation()
-        labels = on_grid_of(volume, segmentation.as_volume())
-        segmentation = replace(segmentation, labels=labels.array, affine=labels.affine)
+        segmentation = segmentation_on(volume, session.segmentation())
         with atomic_folder(Path(folder)) as temporary:
             write_dicom(temporary, volume, segmentation, session.rows)
             names = sorted(file.name for file in temporary.iterdir())

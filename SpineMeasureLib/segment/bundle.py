@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import ModelError
 from ..resources import data_path
 from .network import SpineNet
+from .preprocess import SLICES_SEEN
 
 DEFAULT_BUNDLE = "spine_mri"
 
@@ -84,7 +85,7 @@ def open_bundle(folder: Path | None = None) -> Bundle:
 def load_network(bundle: Bundle) -> SpineNet:
     """Build the network that the bundle describes and load its weights (CPU, float32, evaluation mode).
 
-    :raises ModelError: the weights do not fit the network.
+    :raises ModelError: the weights do not fit the network, or it sees another number of slices than this version shows.
     """
     from monai.bundle import ConfigParser
     from safetensors.torch import load_model
@@ -93,6 +94,10 @@ def load_network(bundle: Bundle) -> SpineNet:
     parser.read_config(bundle.folder / "configs" / "inference.json")
     network = parser.get_parsed_content("network_def")
     assert isinstance(network, SpineNet)
+    if network.slices != SLICES_SEEN:
+        raise ModelError(
+            f"The model '{bundle.name}' was made for another version of this program.", "Use the bundled model."
+        )
     try:
         load_model(network, str(bundle.weights_path))
     except Exception as error:

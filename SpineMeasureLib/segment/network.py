@@ -12,6 +12,8 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import nn
 
+from .preprocess import SLICES_SEEN
+
 
 class SpineNet(nn.Module):
     """2.5D tissue segmentation of sagittal slices.
@@ -23,7 +25,7 @@ class SpineNet(nn.Module):
 
     def __init__(
         self,
-        slices: int = 5,
+        slices: int = SLICES_SEEN,
         classes: int = 7,
         filters: Sequence[int] = (32, 48, 96, 160, 224),
         fold: int = 2,

@@ -15,6 +15,8 @@ IN_PLANE_MM = 0.5
 #: Distance of the outer slices that the network sees beside the one it segments: where the wall of the canal or the
 #: rim of a disc runs along the slice, the nearest slices of a thin stack look all the same.
 _OUTER_MM = 4.0
+#: How many slices `slices_seen` names.
+SLICES_SEEN = 5
 _CLIP_PERCENTILES = (0.5, 99.5)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Tissue
 from ..errors import InputNotFoundError, UnreadableInputError
+from ..files import json_object
 from ..grid import on_grid_of
 from ..volume import Volume, read_volume
 from . import targets
@@ -78,10 +78,7 @@ def _read_case(folder: Path, name: str) -> CorrectedCase:
 def _json(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise InputNotFoundError(f"There is no {path.name} in the data folder.", "Name an nnU-Net data set.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
+    content = json_object(path)
+    if content is None:
         raise UnreadableInputError(f"{path.name} in the data folder is damaged.", "Export the cases again.")
     return content

@@ -16,11 +16,19 @@ from .evaluate import COMPARED, STRUCTURES, CaseScore
 def write_scores(
     scores: Sequence[CaseScore], folder: Path, name: str, about: dict[str, object] | None = None
 ) -> dict[str, object]:
-    """Write ``<name>_patients.csv``, ``<name>_values.csv``, ``<name>_summary.json`` and Bland-Altman plots.
+    """Write what `write_tables` does, and ``<name>_summary.json``.
 
     :param about: what else belongs in the summary.
-    :return: the summary: mean Dice with 95 % bootstrap intervals, detection, agreement per quantity.
+    :return: the summary, see `summarise`.
     """
+    write_tables(scores, folder, name)
+    summary = {**summarise(scores), **(about or {})}
+    (folder / f"{name}_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def write_tables(scores: Sequence[CaseScore], folder: Path, name: str) -> None:
+    """Write ``<name>_patients.csv``, ``<name>_values.csv`` and Bland-Altman plots."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}_patients.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -35,13 +43,10 @@ def write_scores(
         writer.writerow(["patient", "level", "quantity", "model", "expert"])
         for score in scores:
             writer.writerows([score.patient, lv, q, f"{a:.3f}", f"{b:.3f}"] for lv, q, a, b in score.pairs)
-    summary = {**summarise(scores), **(about or {})}
-    (folder / f"{name}_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     for quantity, _ in COMPARED:
         x, y = _paired(scores, quantity)
         if len(x) >= 3:
             bland_altman(x, y, agreement(x, y), quantity, folder / f"{name}_bland_altman_{quantity}.png")
-    return summary
 
 
 def summarise(scores: Sequence[CaseScore]) -> dict[str, object]:

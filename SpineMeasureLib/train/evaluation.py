@@ -22,7 +22,7 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
 from . import targets
 from .agreement import bootstrap_interval
-from .crossval import write_scores
+from .crossval import summarise, write_tables
 from .data import ADAPTERS, TrainingCase
 from .evaluate import STRUCTURES, CaseScore, compare, of_kinds
 from .evaluation_page import write_page
@@ -84,8 +84,8 @@ def evaluate(
         summary: dict[str, object] = {**about, "dataset": dataset.name, "cases": len(done), **_overlap_summary(done)}
         scores = [case.score for case in done if case.score]
         if scores:
-            summary |= write_scores(scores, folder, "evaluation")
-            (folder / "evaluation_summary.json").unlink()  # all of it is in ours
+            write_tables(scores, folder, "evaluation")
+            summary |= summarise(scores)
         _write_overlaps(done, folder / "overlaps.csv")
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         write_page(done, summary, folder)

@@ -11,17 +11,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from ..errors import InputNotFoundError, ModelError, OutputError
+from ..errors import InputNotFoundError, OutputError
 from ..progress import Progress, silent
 from ..segment.bundle import Bundle, load_network, open_bundle
 from ..segment.network import SpineNet
-from .augment import Augmentation, sample
 from .corrected import DATASET, CorrectedCase, read_corrected
 from .crossval import summarise
-from .data import TrainingCase, folds
+from .data import folds
 from .evaluate import CaseScore, score_tissues
 from .finetune_card import Row, Tuning, comparison, write_tuned
 from .segmentation import TrainingOptions, train
@@ -79,7 +77,6 @@ def fine_tune(plan: FineTuning, progress: Progress = silent) -> Tuned:
     cases = read_corrected(plan.data)
     held_out, kept = split_by_patient(cases, plan.parts)
     training = [case.as_training_case() for case in kept]
-    _check_channels(bundle, training[0])
     device = torch.device(plan.options.device)
     options = replace(plan.options, datasets={DATASET: 1.0}, learning_rate=LEARNING_RATE)
     before = _scores(held_out, load_network(bundle).to(device), device, "score before", progress)
@@ -127,20 +124,6 @@ def _free_target(plan: FineTuning) -> Path:
     if not os.access(existing, os.W_OK):
         raise OutputError(f"{existing.name} cannot be written to.", "Choose another folder with --bundle.")
     return target
-
-
-def _check_channels(bundle: Bundle, case: TrainingCase) -> None:
-    """The network must see as many slices as this version of the program shows it."""
-    with torch.no_grad():
-        network = load_network(bundle)
-        size = (network.divisor * 2, network.divisor * 2)
-        image, _ = sample(case, size, np.random.default_rng(0), Augmentation())
-        try:
-            network(image[None])
-        except RuntimeError as error:
-            raise ModelError(
-                f"The model '{bundle.name}' was made for another version of this program.", "Use the bundled model."
-            ) from error
 
 
 def _identity(bundle: Bundle, cases: Sequence[CorrectedCase]) -> str:

@@ -10,6 +10,8 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 from numpy.typing import NDArray
 
+from .agreement import dice
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -58,7 +60,7 @@ def overlap(
     rest = voxels - theirs
     surface, hausdorff = _surface_distances(predicted, reference, spacing) if mine and theirs else (np.nan, np.nan)
     return Overlap(
-        dice=2 * both / (mine + theirs) if mine + theirs else 1.0,
+        dice=dice(predicted, reference),
         iou=both / (mine + theirs - both) if mine + theirs else 1.0,
         sensitivity=both / theirs if theirs else np.nan,
         specificity=1 - (mine - both) / rest if rest else np.nan,

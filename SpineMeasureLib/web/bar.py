@@ -5,7 +5,7 @@ from __future__ import annotations
 from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
-from .controls import button, icon
+from .controls import button, icon, text_field
 from .places import UPLOAD_ENDINGS
 from .review import Review
 
@@ -74,15 +74,7 @@ def _open_dialog(review: Review) -> None:
     with v3.VDialog(v_model=("opening",), width=560), v3.VCard(title="Open another file"):
         with v3.VCardText():
             with html.Div(classes="d-flex align-center ga-2"):
-                v3.VTextField(
-                    v_model=("path",),
-                    label="File or folder below the start folder",
-                    density="compact",
-                    variant="outlined",
-                    hide_details=True,
-                    v_on_keydown_enter=review.open_typed,
-                    id="path",
-                )
+                text_field("path", "File or folder below the start folder", v_on_keydown_enter=review.open_typed)
                 button("Open", review.open_typed, "open", "running || !path")
             html.Div(
                 "or upload a scene (.mrb) or an image; it stays on this computer:", classes="text-body-2 mt-6 mb-2"

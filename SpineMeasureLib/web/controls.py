@@ -17,6 +17,13 @@ def button(text: str, action: Any, name: str, disabled: str = "!has_case", tip: 
     v3.VBtn(text, size="small", variant="tonal", click=action, id=name, disabled=(disabled,), title=tip)
 
 
+def text_field(name: str, label: str, **more: Any) -> None:
+    """A line of text, the state of this name."""
+    v3.VTextField(
+        v_model=(name,), label=label, density="compact", variant="outlined", hide_details=True, id=name, **more
+    )
+
+
 def select(name: str, items: Any, label: str, width: int, **more: Any) -> None:
     """A choice of one state by name, or of several."""
     v3.VSelect(

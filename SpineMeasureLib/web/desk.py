@@ -27,7 +27,8 @@ from .viewer import Viewer
 #: Seconds after the last change until the table is sorted and filtered anew.
 _FOLD_AFTER = 0.6
 
-_NOTHING: dict[str, Any] = {
+#: State of the page while no case is open.
+NOTHING: dict[str, Any] = {
     "has_case": False,
     "title": "",
     "device_text": "",
@@ -82,7 +83,7 @@ class Desk:
         self.viewer.show(session)
         self._look_changed()
         with self.state as state:
-            state.update({**_NOTHING, "has_case": True, "title": title, "device_text": told})
+            state.update({**NOTHING, "has_case": True, "title": title, "device_text": told})
             state.update({"level_filter": ALL_LEVELS, "status_filter": []})
             self.fill()
         if session.levels:
@@ -99,7 +100,7 @@ class Desk:
         """Empty the scene and the page."""
         self.viewer.clear()
         with self.state as state:
-            state.update(_NOTHING)
+            state.update(NOTHING)
 
     def tell(self, message: str, hint: str = "", error: bool = True) -> None:
         """Show a sentence above the table; none where it is empty."""

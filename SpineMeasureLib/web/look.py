@@ -6,13 +6,13 @@ from typing import Any
 
 from ..review.panel import ALL_LEVELS, GROUPS, STATUSES, disc_names
 from .actions import SCOPES, SHORTCUTS
+from .desk import NOTHING
 from .overlay import STYLE as OVERLAY_STYLE
 from .places import UPLOAD_LIMIT
 from .table import HEADERS
 
 DEFAULTS: dict[str, Any] = {
-    "title": "",
-    "device_text": "",
+    **NOTHING,
     "theme": "dark",
     "message": "",
     "message_hint": "",
@@ -24,14 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "opening": False,
     "helping": False,
     "path": "",
-    "has_case": False,
     "headers": HEADERS,
-    "rows": [],
-    "live": {},
-    "selected": [],
-    "current": "",
-    "level": "",
-    "levels": [],
     "level_filter": ALL_LEVELS,
     "group": "Lines",
     "groups": list(GROUPS),
@@ -42,13 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "reviewer": "",
     "snap": True,
     "labels": False,
-    "summary": "",
-    "level_note": "",
     "disc_names": disc_names(),
-    "new_name": "",
-    "can_undo": False,
-    "can_redo": False,
-    "chart": "",
     "segments_as": ["outline", "fill"],
     "opacity": 0.2,
 }

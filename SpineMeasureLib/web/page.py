@@ -10,7 +10,7 @@ from trame.widgets import client, html
 from trame.widgets import vuetify3 as v3
 
 from .bar import bar, tools
-from .controls import button, icon, select
+from .controls import button, icon, select, text_field
 from .look import SCRIPT, STYLE
 from .review import Review
 from .viewer import Viewer
@@ -112,12 +112,5 @@ def _edits(review: Review) -> None:
         select("scope", ("scopes",), "Apply to", 176)
         for text, action, tip in actions:
             button(text, action, text.lower(), tip=tip)
-        v3.VTextField(
-            v_model=("reviewer",),
-            label="Reviewer",
-            density="compact",
-            variant="outlined",
-            hide_details=True,
-            id="reviewer",
-        )
+        text_field("reviewer", "Reviewer")
     html.Div("{{ summary }}", classes="sm-line text-caption sm-quiet", id="summary")
