@@ -13,15 +13,18 @@ from ..progress import Progress, silent
 from ..segment.network import SpineNet
 from .bundle_card import write_bundle
 from .crossval import write_scores
-from .data import folds
+from .data import folds, synthetic
 from .evaluate import CaseScore, score_folder
 from .segmentation import TrainingOptions, load_cases, train
+from .synthetic import write_cases
 
 CROSS_VALIDATED = "lumbar_t2_space"
 
 #: Sets and sampling weights: folds train without the sets that only the final model sees.
 FOLD_SETS = {"lumbar_t2_space": 0.92, "cervical_t2": 0.08}
-FINAL_SETS = {"lumbar_t2_space": 0.72, "vertebrae_t2": 0.11, "vertebrae_water": 0.10, "cervical_t2": 0.07}
+FINAL_SETS = {"lumbar_t2_space": 0.48, "vertebrae_t2": 0.08, "vertebrae_water": 0.07, "cervical_t2": 0.07}
+#: Synthetic cases made for the final model, and how often it sees one of them.
+SYNTHETIC_CASES, SYNTHETIC_SHARE = 110, 0.30
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,13 @@ def _checkpoint(plan: Plan, part: str) -> Path:
 
 def _train_part(plan: Plan, part: str, held_out: tuple[str, ...], progress: Progress) -> None:
     sets = FINAL_SETS if part == "final" else FOLD_SETS
-    options = replace(plan.options, datasets=sets, exclude=held_out)
     progress(f"load {part}", 0.0, "")
     cases = load_cases(plan.data, list(sets), held_out)
+    if part == "final":
+        write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
+        cases += synthetic(plan.work / "synthetic")
+        sets = {**sets, "synthetic": SYNTHETIC_SHARE}
+    options = replace(plan.options, datasets=sets, exclude=held_out)
     train(cases, options, _checkpoint(plan, part), lambda _, fraction, text: progress(f"train {part}", fraction, text))
 
 

@@ -13,12 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
+from ..anatomy import (
+    CANAL_VALUE,
+    CORD_VALUE,
+    DISC_OFFSET,
+    POSTERIOR_OFFSET,
+    SACRUM_VALUE,
+    SEMANTIC_CANAL,
+    SEMANTIC_DISC,
+    SEMANTIC_VERTEBRA,
+    VERTEBRA_ORDER,
+    Tissue,
+    vertebra_value,
+)
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
 from ..segment.split import split_vertebrae
 from ..volume import Volume, read_volume
 from . import targets
 
+#: Smaller pieces of a label are traces of its resampling: a third of the slabs have such rims around their discs.
+_SPECK_MM3 = 40.0
 #: Depth below the lowest disc that is surely S1, and beyond which a voxel may be sacrum or background.
 _S1_DEPTH_MM = 16.0
 _S1_WIDTH = 0.75
@@ -64,9 +78,21 @@ def lumbar_t2_space(root: Path) -> Iterator[TrainingCase]:
         codes[posterior] = Tissue.POSTERIOR
         codes[labels == SEMANTIC_DISC] = Tissue.DISC
         codes[labels == SEMANTIC_CANAL] = targets.CANAL_OR_CORD
+        codes[_specks(labels, _SPECK_MM3 / float(np.prod(image.spacing)))] = targets.UNKNOWN
         case = training_case(path.name.split("_")[0], "lumbar_t2_space", image, codes)
         sacrum_codes(case.codes, case.spacing)
         yield case
+
+
+def _specks(labels: NDArray[np.generic], voxels: float) -> NDArray[np.bool_]:
+    """Pieces of each label with fewer than `voxels` voxels."""
+    small = np.zeros(labels.shape, bool)
+    for value in (SEMANTIC_VERTEBRA, SEMANTIC_DISC, SEMANTIC_CANAL):
+        pieces, _ = ndimage.label(labels == value)
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = labels.size
+        small |= (sizes < voxels)[pieces]
+    return small
 
 
 def sacrum_codes(codes: NDArray[np.uint8], spacing: tuple[float, float, float]) -> None:
@@ -128,6 +154,19 @@ def cervical_t2(root: Path) -> Iterator[TrainingCase]:
         cord = read_volume(path).array > 0.5
         codes = np.where(cord, np.uint8(Tissue.CORD), np.uint8(targets.NOT_CORD))
         yield training_case(path.name.split("_")[0], "cervical_t2", image, codes)
+
+
+def synthetic(folder: Path) -> Iterator[TrainingCase]:
+    """Synthetic cases (`synthetic.write_cases`): everything is labelled."""
+    table = np.zeros(256, np.uint8)
+    for name in VERTEBRA_ORDER:
+        value = vertebra_value(name)
+        table[value], table[DISC_OFFSET + value] = Tissue.BODY, Tissue.DISC
+        table[POSTERIOR_OFFSET + value] = Tissue.POSTERIOR
+    table[SACRUM_VALUE], table[CANAL_VALUE], table[CORD_VALUE] = Tissue.SACRUM, Tissue.CANAL, Tissue.CORD
+    for path in sorted(folder.glob("*_image.nii.gz")):
+        labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
+        yield training_case(path.name.split("_")[0], "synthetic", read_volume(path), table[labels.astype(np.uint8)])
 
 
 ADAPTERS: dict[str, Callable[[Path], Iterator[TrainingCase]]] = {

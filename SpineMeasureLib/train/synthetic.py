@@ -1,0 +1,259 @@
+"""Synthetic MRI of any part of the spine, with true labels: template, pose, tissues, sequence, scanner.
+
+After the idea of Billot et al., SynthSeg, Med Image Anal 2023 (labels known by construction, contrast at random), with
+anatomy that is bent rather than copied.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..anatomy import (
+    CANAL_VALUE,
+    CORD_VALUE,
+    DISC_OFFSET,
+    POSTERIOR_OFFSET,
+    SACRUM_VALUE,
+    USUAL_ORDER,
+    Tissue,
+    vertebra_value,
+)
+from ..progress import Progress, silent
+from ..volume import Volume, write_volume
+from .pose import PoseMap, Subject, pose_map, random_subject
+from .template import STEP_MM, Template, build_template
+from .tissues import CONTRASTS, Material, Textures, bone_and_sac, surroundings
+
+Array = NDArray[np.float64]
+
+#: Where a field of view is centred, by region.
+REGIONS: dict[str, tuple[str, ...]] = {
+    "cervical": ("C4", "C5", "C6", "C7"),
+    "thoracic": ("T4", "T6", "T8", "T10"),
+    "thoracolumbar": ("T12", "L1", "L2"),
+    "lumbar": ("L3", "L4"),
+}
+
+
+@dataclass(frozen=True)
+class SyntheticSpine:
+    """A case with its true labels (values of `anatomy`) and what was made."""
+
+    image: Volume
+    labels: Volume
+    about: dict[str, object]
+
+
+class Maker:
+    """Makes cases of one template."""
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self._material = bone_and_sac(template)
+
+    def case(self, seed: int, region: str | None = None, contrast: str | None = None) -> SyntheticSpine:
+        """A case, the same for the same seed.
+
+        :param region: a name in `REGIONS`; drawn when None.
+        :param contrast: a name in `tissues.CONTRASTS`; drawn when None.
+        """
+        rng = np.random.default_rng(seed)
+        region = region or str(rng.choice(list(REGIONS), p=(0.42, 0.22, 0.14, 0.22)))
+        contrast = contrast or str(rng.choice(list(CONTRASTS), p=(0.34, 0.18, 0.16, 0.06, 0.12, 0.07, 0.07)))
+        subject = random_subject(self.template, rng, str(rng.choice(REGIONS[region])))
+        affine, shape = _stack(rng, region)
+        corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
+        corners = corners @ affine[:3, :3].T + affine[:3, 3]
+        pose = pose_map(subject, corners.min(axis=0) - 8, corners.max(axis=0) + 8, rng)
+        signal, labels = self._slices(pose, affine, shape, contrast, rng)
+        image = _scanned(signal, affine, rng)
+        about: dict[str, object] = {
+            "seed": seed,
+            "region": region,
+            "contrast": contrast,
+            "slice_mm": round(float(np.linalg.norm(affine[:3, 0])), 2),
+            "findings": _seen(subject, labels),
+        }
+        return SyntheticSpine(Volume(image, affine), Volume(labels, affine), about)
+
+    def _slices(
+        self, pose: PoseMap, affine: Array, shape: tuple[int, int, int], contrast: str, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        textures, person = Textures(rng), int(rng.integers(2**31))
+        table = _signal_table(contrast, rng)
+        fused = rng.random(len(USUAL_ORDER)) < 0.01
+        signal = np.zeros(shape, np.float32)
+        labels = np.zeros(shape, np.uint8)
+        for k in range(shape[0]):
+            points = _slice_points(affine, k, shape)
+            place = _places(pose, affine, k, shape)
+            around = surroundings(self.template, place, textures, person)
+            for offset in (-0.3, 0.3, 0.0):
+                place = _places(pose, affine, k + offset, shape)
+                tissue, level, material = self._look_up(place)
+                material = np.where(material == Material.AIR, around, material)
+                _roots(material, tissue, place, self.template)
+                block = (tissue == Tissue.DISC) & fused[level]
+                material = np.where(block, Material.MARROW, material).astype(np.uint8)
+                signal[k] += table[level, material] / 3
+            labels[k] = _label_values(np.where(block, Tissue.BODY, tissue), level)
+            signal[k] *= textures.unevenness(points, material)
+        return signal, labels
+
+    def _look_up(self, place: Array) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        template = self.template
+        index = np.rint((place - template.origin) / STEP_MM).astype(np.int64)
+        size = np.array(template.tissue.shape)
+        valid = ((index >= 0) & (index < size)).all(axis=-1)
+        i, j, k = np.moveaxis(np.clip(index, 0, size - 1), -1, 0)
+        found = [np.where(valid, field[i, j, k], 0) for field in (template.tissue, template.level, self._material)]
+        return found[0], found[1], found[2]
+
+
+def write_cases(anatomy: Path, folder: Path, count: int, seed: int = 0, progress: Progress = silent) -> None:
+    """Write `count` cases as ``synthetic<seed>_image.nii.gz``, ``_labels.nii.gz`` and ``_about.json``.
+
+    Those that are there already are kept, so that a run that was stopped goes on.
+
+    :param anatomy: folder that `template.build_template` reads.
+    :raises FileNotFoundError: a file of the anatomy is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [n for n in range(seed, seed + count) if not (folder / f"synthetic{n:05d}_about.json").exists()]
+    maker = Maker(build_template(anatomy)) if missing else None
+    for done, n in enumerate(missing):
+        assert maker is not None
+        progress("synthesize", done / len(missing), f"{done} of {len(missing)}")
+        case = maker.case(n)
+        write_volume(case.image, folder / f"synthetic{n:05d}_image.nii.gz")
+        write_volume(case.labels, folder / f"synthetic{n:05d}_labels.nii.gz")
+        (folder / f"synthetic{n:05d}_about.json").write_text(json.dumps(case.about, indent=1) + "\n", encoding="utf-8")
+
+
+def _stack(rng: np.random.Generator, region: str) -> tuple[Array, tuple[int, int, int]]:
+    """Affine and shape of a sagittal stack around the origin, turned as a patient lies."""
+    from scipy.spatial.transform import Rotation
+
+    thin = rng.random() < 0.3
+    between = float(rng.uniform(0.9, 1.6) if thin else rng.uniform(2.2, 4.6))
+    pixel = float(rng.uniform(0.6, 1.0))
+    width = rng.uniform(34, 60)
+    count = int(np.clip(width / between, 9, 30))
+    height = rng.uniform(160, 260) if region == "cervical" else rng.uniform(220, 380)
+    depth = rng.uniform(130, 240)
+    shape = (count, int(height / pixel), int(depth / pixel))
+    turn = Rotation.from_euler("xyz", rng.normal(0, 3.0, 3), degrees=True).as_matrix()
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([between, 1.0, 1.0]) @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
+    affine[:3, 1:3] *= pixel
+    middle = np.array([rng.normal(0, 4), rng.normal(-5, 12), rng.normal(0, 15)])
+    affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return affine, shape
+
+
+def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
+    """Template places of a slice's pixels, worked out at every other pixel and interpolated."""
+    half = (shape[1] // 2 + 2, shape[2] // 2 + 2)
+    rows, columns = np.meshgrid(np.arange(half[0]) * 2.0, np.arange(half[1]) * 2.0, indexing="ij")
+    index = np.stack([np.full(half, k), rows, columns], axis=-1)
+    nodes = pose(index @ affine[:3, :3].T + affine[:3, 3])
+    for axis in (0, 1):
+        middle = (nodes + np.roll(nodes, -1, axis=axis)) / 2
+        nodes = np.stack([nodes, middle], axis=axis + 1).reshape(
+            (*nodes.shape[:axis], 2 * nodes.shape[axis], *nodes.shape[axis + 1 :])
+        )
+    places: Array = nodes[: shape[1], : shape[2]]
+    return places
+
+
+def _slice_points(affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
+    rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
+    index = np.stack([np.full(rows.shape, k), rows, columns], axis=-1).astype(float)
+    points: Array = index @ affine[:3, :3].T + affine[:3, 3]
+    return points
+
+
+def _signal_table(contrast: str, rng: np.random.Generator) -> Array:
+    """Signal [level, material] of this person in this sequence: bodies and discs differ from level to level."""
+    signal = np.array(CONTRASTS[contrast]) * np.exp(rng.normal(0, 0.2, len(Material)))
+    if rng.random() < 0.12:  # a sequence of no name
+        signal[1:] = rng.uniform(0.05, 1.0, len(Material) - 1)
+        signal[Material.CORTEX] = signal.min()
+    table = np.repeat(signal[None], len(USUAL_ORDER), axis=0)
+    table[:, Material.MARROW] *= np.exp(rng.normal(0, 0.07, len(USUAL_ORDER)))
+    worn = np.clip(rng.normal(rng.uniform(0.1, 0.9), 0.3, len(USUAL_ORDER)), 0, 1)
+    nucleus, annulus = signal[Material.NUCLEUS], signal[Material.ANNULUS]
+    table[:, Material.NUCLEUS] = nucleus + (annulus * 1.2 - nucleus) * worn
+    return np.clip(table, 0, 1.3)
+
+
+def _roots(material: NDArray[np.uint8], tissue: NDArray[np.uint8], place: Array, template: Template) -> None:
+    """Strands of the cauda equina in the sac below L1, in place."""
+    side, ahead, s = np.moveaxis(place, -1, 0)
+    top = template.centres[USUAL_ORDER.index("L1")] + 6
+    strands = np.sin(side * 2.6 + 0.06 * s) + 0.6 * np.sin(ahead * 3.1 + 0.11 * s)
+    material[(tissue == Tissue.CANAL) & (s < top) & (strands > 0.35) & (np.abs(side) < 7)] = Material.ROOTS
+
+
+def _label_values(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    value = np.array([vertebra_value(name) for name in USUAL_ORDER])[level]
+    labels = np.zeros(tissue.shape, np.uint8)
+    for kind, number in (
+        (Tissue.BODY, value),
+        (Tissue.POSTERIOR, value + POSTERIOR_OFFSET),
+        (Tissue.DISC, value + DISC_OFFSET),
+        (Tissue.CANAL, CANAL_VALUE),
+        (Tissue.CORD, CORD_VALUE),
+        (Tissue.SACRUM, SACRUM_VALUE),
+    ):
+        labels = np.where(tissue == kind, number, labels).astype(np.uint8)
+    return labels
+
+
+def _seen(subject: Subject, labels: NDArray[np.uint8]) -> list[str]:
+    """The findings of levels that are in the image."""
+    present = set(np.unique(labels).tolist())
+    shown = {name for name in USUAL_ORDER if vertebra_value(name) in present}
+    return [
+        text for text in subject.findings if not (set(text.split()) & set(USUAL_ORDER)) or set(text.split()) & shown
+    ]
+
+
+def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Coil shading, blur, ringing, signal voids and Rician noise."""
+    image: NDArray[np.floating] = signal
+    shape = image.shape
+    back = np.linspace(0, 1, shape[2])[None, None]  # columns run backward
+    image = image * (1 - float(rng.uniform(0, 0.75)) * (1 - back) ** float(rng.uniform(0.7, 2)))
+    coarse = rng.normal(0, float(rng.uniform(0.05, 0.3)), (2, 4, 4))
+    smooth = ndimage.zoom(coarse, np.array(shape) / coarse.shape, order=1)
+    image = image * np.exp(smooth[: shape[0], : shape[1], : shape[2]])
+    if rng.random() < 0.06:
+        image = _metal(image, affine, rng)
+    sigma = rng.uniform(0.3, 0.9, 2)
+    image = ndimage.gaussian_filter(image, (0, *sigma))
+    if rng.random() < 0.3:  # truncated k-space along the rows
+        keep = int(shape[1] * rng.uniform(0.5, 0.8) / 2)
+        spectrum = np.fft.rfft(image, axis=1)
+        spectrum[:, keep:] = 0
+        image = np.fft.irfft(spectrum, n=shape[1], axis=1)
+    noise = float(rng.uniform(0.004, 0.05))
+    image = np.hypot(image + rng.normal(0, noise, shape), rng.normal(0, noise, shape))
+    return np.clip(image * 900, 0, 32767).astype(np.int16)
+
+
+def _metal(image: NDArray[np.floating], affine: Array, rng: np.random.Generator) -> NDArray[np.floating]:
+    """A signal void with a bright rim, as screws leave."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    centre = np.array(image.shape) * rng.uniform(0.3, 0.7, 3)
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in image.shape), indexing="ij"), axis=-1)
+    distance = np.linalg.norm((grid - centre) * spacing / (1.0, 1.0, 2.0), axis=-1)
+    radius = rng.uniform(4, 12)
+    image = np.where(distance < radius, 0.02, image)
+    return np.where((distance >= radius) & (distance < radius + 2), image + 0.6, image)
