@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from .anatomy import Kind
 from .volume import Volume
+
+#: Flag of a structure whose voxels were changed by hand since the model drew them.
+EDITED = "edited"
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Structure:
     :ivar name: ``"L4"``, ``"L4-L5"``, ``"L4 posterior elements"``, ``"Spinal canal"``, ``"Spinal cord"``, ``"Sacrum"``.
     :ivar level: ``"L4"`` or ``"L4-L5"``; empty for canal and cord.
     :ivar confidence: mean model probability inside the structure, None when a label map was given.
-    :ivar flags: e.g. ``level_unverified``, ``cut_by_field_of_view``, ``sacralised_or_lumbarised``.
+    :ivar flags: e.g. ``level_unverified``, ``cut_by_field_of_view``, ``sacralised_or_lumbarised``, `EDITED`.
     """
 
     value: int
@@ -56,6 +61,17 @@ class SpineSegmentation:
     def mask(self, structure: Structure) -> NDArray[np.bool_]:
         """Boolean array[i,j,k] of one structure."""
         return self.labels == structure.value
+
+    def fingerprints(self) -> dict[int, str]:
+        """Checksum of the voxels of every structure, by label value: another one once they are edited."""
+        boxes = ndimage.find_objects(self.labels)
+        found = {}
+        for structure in self.structures:
+            box = boxes[structure.value - 1] if structure.value <= len(boxes) else None
+            if box is not None:
+                mask = self.labels[box] == structure.value
+                found[structure.value] = f"{zlib.crc32(np.packbits(mask).tobytes(), mask.size):08x}"
+        return found
 
     def as_volume(self) -> Volume:
         """The label array as a `Volume`, to be written beside the image."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..anatomy import code_of, colour_of
-from ..segmentation import SpineSegmentation, Structure
+from ..segmentation import EDITED, SpineSegmentation, Structure
 from .dicom_codes import ANATOMICAL_STRUCTURE
 from .dicom_source import CHARACTERS, DicomSource, algorithm_of, concept, equipment, missing_package, person_name
 
@@ -22,7 +22,8 @@ def make_seg(segmentation: SpineSegmentation, source: DicomSource, reviewer: str
     """A binary DICOM Segmentation (PS3.3 A.51) on the voxels of the source images.
 
     :param source: the images, in the order of the label array's k.
-    :param reviewer: who looked the segments over (``Family^Given``); the segments then count as semi-automatic.
+    :param reviewer: who looked the segments over (``Family^Given``); all segments then count as semi-automatic,
+        without one those that were edited.
     :return: highdicom's object, a pydicom dataset; segment numbers follow the order of the structures.
     :raises DependencyError: highdicom is not installed.
     """
@@ -70,7 +71,7 @@ def _describe(number: int, structure: Structure, provenance: dict[str, object], 
         segment_label=structure.name,
         segmented_property_category=concept(ANATOMICAL_STRUCTURE),
         segmented_property_type=concept(code_of(structure.kind, structure.level)),
-        algorithm_type="AUTOMATIC" if automatic else "SEMIAUTOMATIC",
+        algorithm_type="AUTOMATIC" if automatic and EDITED not in structure.flags else "SEMIAUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(name, family, version, parameters=parameters or None),
         tracking_uid=UID(),
         tracking_id=structure.name,

@@ -12,7 +12,7 @@ from ..anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, code_of, colour_of, s
 from ..errors import NothingFoundError
 from ..segment.instances import list_structures
 from ..segment.split import split_vertebrae
-from ..segmentation import SpineSegmentation, Structure
+from ..segmentation import EDITED, SpineSegmentation, Structure
 from ..volume import Volume
 from .images import image_data, labels_of, matrix_of
 from .links import ATTRIBUTE
@@ -49,6 +49,7 @@ def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: A
     else:
         geometry = slicer.vtkSegmentationConverter.SerializeImageGeometry(labelmap)
         node.GetSegmentation().SetConversionParameter(_GEOMETRY, geometry)
+    drawn = segmentation.fingerprints() if "model" in segmentation.provenance else {}
     for structure in segmentation.structures:
         segment = slicer.vtkSegment()
         segment.SetLabelValue(structure.value)
@@ -58,6 +59,8 @@ def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: A
             segment.SetTag(f"{ATTRIBUTE}confidence", f"{structure.confidence:.3f}")
         if structure.flags:
             segment.SetTag(f"{ATTRIBUTE}flags", ",".join(structure.flags))
+        if structure.value in drawn:
+            segment.SetTag(f"{ATTRIBUTE}drawn", drawn[structure.value])
         node.GetSegmentation().AddSegment(segment, segment_id(structure.name))
     for key in _PROVENANCE:
         if key in segmentation.provenance:
@@ -176,9 +179,11 @@ def segmentation_of(node: Any, segments: Segments, verified: bool, anchor: str) 
     chain = tuple(chain_of_levels(level for _, level in segments.values()))
     structures = list_structures(labels.array, labels.affine, chain, verified=verified)
     noted = {values[segment]: there[segment] for segment in segments}
-    structures = tuple(_with_tags(s, noted[s.value]) if s.value in noted else s for s in structures)
     made_by = {key: text for key in _PROVENANCE if (text := node.GetAttribute(f"{ATTRIBUTE}{key}"))}
-    return SpineSegmentation(labels.array, labels.affine, structures, verified, anchor, provenance=made_by)
+    found = SpineSegmentation(labels.array, labels.affine, structures, verified, anchor, provenance=made_by)
+    shapes = found.fingerprints() if made_by else {}
+    tagged = (_with_tags(s, noted[s.value], shapes.get(s.value)) if s.value in noted else s for s in structures)
+    return replace(found, structures=tuple(tagged))
 
 
 def value_of(kind: Kind, level: str) -> int:
@@ -216,7 +221,13 @@ def _split(labels: Volume, vertebrae: list[int]) -> None:
     array[behind] += POSTERIOR_OFFSET
 
 
-def _with_tags(structure: Structure, segment: Any) -> Structure:
+def _with_tags(structure: Structure, segment: Any, shape: str | None) -> Structure:
+    """The structure with what its segment keeps.
+
+    :param shape: checksum of its voxels; None where no model drew any.
+    """
     confidence, flags = tag(segment, "confidence"), tag(segment, "flags")
     kept = tuple(f for f in (flags or "").split(",") if f and f not in _FOUND_ANEW)
+    if shape and tag(segment, "drawn") not in (None, shape) and EDITED not in kept:
+        kept = (*kept, EDITED)
     return replace(structure, confidence=float(confidence) if confidence else None, flags=(*kept, *structure.flags))

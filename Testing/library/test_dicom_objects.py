@@ -26,7 +26,7 @@ from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
 from SpineMeasureLib.measure.types import Measurement  # noqa: E402
 from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
-from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
+from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
 
 from .dicom_study import write_enhanced, write_study  # noqa: E402
@@ -113,6 +113,10 @@ def test_every_segment_has_its_name_code_and_algorithm(sample: Sample, written: 
     segment = make_seg(model, sample.source).SegmentSequence[0]
     assert segment.SegmentAlgorithmType == "AUTOMATIC"
     assert segment.SegmentationAlgorithmIdentificationSequence[0].AlgorithmVersion == "2"
+    first, *others = model.structures
+    painted = replace(model, structures=(replace(first, flags=(EDITED,)), *others))
+    types = [s.SegmentAlgorithmType for s in make_seg(painted, sample.source).SegmentSequence]
+    assert types == ["SEMIAUTOMATIC"] + ["AUTOMATIC"] * len(others)
 
 
 def test_the_report_reads_back_to_the_same_numbers_and_lines(sample: Sample, written: Path) -> None:

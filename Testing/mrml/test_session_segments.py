@@ -15,6 +15,7 @@ from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError
 from SpineMeasureLib.review.recognise import recognised, structure_of_name
 from SpineMeasureLib.review.segments import add_segmentation, segments_of, tag
+from SpineMeasureLib.segmentation import EDITED
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 ANTERIOR = ("L4-L5", "disc_height_anterior", "chord10")
@@ -50,6 +51,25 @@ def test_the_model_that_made_the_segments_is_kept_in_the_scene(scene: Any, small
     assert scene.ReadFromMRB(str(tmp_path / "case.mrb"), True)
     (again,) = Session.find(scene)
     assert again.segmentation().provenance == model
+    again.close()
+
+
+def test_a_segment_that_was_painted_on_is_known_as_edited_and_no_other(
+    scene: Any, small: Any, tmp_path: Path
+) -> None:
+    from SpineMeasureLib.review.session import Session
+
+    made = replace(small[0], provenance={"model": "spine_mri"})
+    session = Session.build(scene, None, made, small[1])
+    assert not any(EDITED in s.flags for s in session.segmentation().structures)
+    paint(session.nodes.segmentation, "L4-L5", thinner)
+    session.shift_levels(-1)
+    assert scene.WriteToMRB(str(tmp_path / "case.mrb"))
+    session.close()
+    scene.Clear(0)
+    assert scene.ReadFromMRB(str(tmp_path / "case.mrb"), True)
+    (again,) = Session.find(scene)
+    assert [s.name for s in again.segmentation().structures if EDITED in s.flags] == ["L3-L4"]
     again.close()
 
 
