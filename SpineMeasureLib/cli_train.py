@@ -64,6 +64,23 @@ def train_segmentation(
         console.print(f"New model in {tuned.bundle.folder}, SHA-256 {tuned.bundle.sha256}", soft_wrap=True)
 
 
+@train_app.command("synthesize")
+def synthesize(
+    data: Annotated[Path, typer.Option(help="Folder with the training sets: its 'anatomy' is bent.")],
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Number of cases.")] = 60,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Number of the first case; each is the same for the same number.")
+    ] = 0,
+) -> None:
+    """Write synthetic images of all regions and contrasts with their true labels, to train on or to test with."""
+    with plain_errors(), terminal_progress() as progress:
+        from .train.synth.cases import write_cases
+
+        write_cases(data / "anatomy", out, count, seed, progress)
+    console.print(f"{count} cases in {out}", soft_wrap=True)
+
+
 def evaluate(
     prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
     dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
@@ -75,7 +92,8 @@ def evaluate(
         from .train.evaluation import evaluate as judge
 
         summary = judge(prediction, dataset, out, device, progress)
-        for key, value in summary.items():
+        groups = summary.pop("by_group", None)
+        for key, value in [*summary.items(), *(groups.items() if isinstance(groups, dict) else ())]:
             if isinstance(value, dict):
                 value = ", ".join(f"{k} {v}" for k, v in value.items())
             console.print(f"{key}: {value}", soft_wrap=True)

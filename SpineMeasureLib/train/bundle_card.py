@@ -31,7 +31,7 @@ SOURCES = {
     ),
     "cervical_t2": "Cervico-thoracic 3D T2 of healthy adults, cord; NeuroPoly 2014; MIT",
     "synthetic": (
-        "Synthetic images of all regions and contrasts, labels known by construction (`train/synthetic.py`), bent from "
+        "Synthetic images of all regions and contrasts, labels known by construction (`train/synth`), bent from "
         "open anatomy: cervical meshes (ArtiSynth, BSD-like), sacrum (R. Remus, BSD-3), CT label map of T1-L5 (MIT)"
     ),
 }

@@ -16,7 +16,7 @@ from .crossval import write_scores
 from .data import folds, synthetic
 from .evaluate import CaseScore, score_folder
 from .segmentation import TrainingOptions, load_cases, train
-from .synthetic import write_cases
+from .synth.cases import write_cases
 
 CROSS_VALIDATED = "lumbar_t2_space"
 

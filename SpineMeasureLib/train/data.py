@@ -157,7 +157,7 @@ def cervical_t2(root: Path) -> Iterator[TrainingCase]:
 
 
 def synthetic(folder: Path) -> Iterator[TrainingCase]:
-    """Synthetic cases (`synthetic.write_cases`): everything is labelled."""
+    """Synthetic cases (`synth.cases.write_cases`): everything is labelled."""
     table = np.zeros(256, np.uint8)
     for name in VERTEBRA_ORDER:
         value = vertebra_value(name)

@@ -84,15 +84,23 @@ def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineS
 
 
 def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
-    """Compare a segmentation with expert `labels` (1 vertebra, 2 disc, 3 canal) on the same voxels."""
+    """Compare a segmentation with `labels` on the same voxels: 1 vertebra, 2 disc, 3 canal, or values of `anatomy`."""
     i, j, k = np.linalg.norm(labels.affine[:3, :3], axis=0)
-    overlaps = {
-        name: overlap(of_kinds(predicted, *kinds), labels.array == value, (float(i), float(j), float(k)))
-        for name, (value, kinds) in STRUCTURES.items()
-    }
     reference = segmentation_from_labels(labels)
+    overlaps = {
+        name: overlap(of_kinds(predicted, *kinds), reference_mask(labels, name), (float(i), float(j), float(k)))
+        for name, (_, kinds) in STRUCTURES.items()
+    }
     match = match_discs(reference, predicted)
     return CaseScore(patient, overlaps, match, _pairs(predicted, reference, match))
+
+
+def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
+    """Every voxel of one of `STRUCTURES` in a map of 1 vertebra, 2 disc, 3 canal, or of values of `anatomy`."""
+    value, kinds = STRUCTURES[structure]
+    if labels.array.max() <= SEMANTIC_CANAL:
+        return labels.array == value
+    return of_kinds(segmentation_from_labels(labels, convention="own"), *kinds)
 
 
 def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy import Kind, Tissue
+from ..anatomy import SACRUM_VALUE, Kind, Tissue, vertebra_value
 from ..errors import InputNotFoundError, SpineMeasureError
-from ..files import atomic_folder
+from ..files import atomic_folder, json_object
 from ..progress import Progress, silent
 from ..segment import segment_volume
 from ..segment.existing import segmentation_from_labels
@@ -24,7 +24,7 @@ from . import targets
 from .agreement import bootstrap_interval
 from .crossval import summarise, write_tables
 from .data import ADAPTERS, TrainingCase
-from .evaluate import STRUCTURES, CaseScore, compare, of_kinds
+from .evaluate import STRUCTURES, CaseScore, compare, of_kinds, reference_mask
 from .evaluation_page import write_page
 from .overlap import MEASURES, Overlap, overlap
 
@@ -42,6 +42,7 @@ class Evaluated:
     """One case of a dataset.
 
     :ivar score: None for a set that labels too little to compare discs and values.
+    :ivar about: what ``<case>_about.json`` says of it; empty where there is none.
     """
 
     name: str
@@ -50,14 +51,14 @@ class Evaluated:
     labels: Volume
     overlaps: dict[str, Overlap]
     score: CaseScore | None
+    about: dict[str, object]
 
     def masks(self, structure: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Bool arrays[i,j,k] of a structure: as predicted, as labelled."""
         if structure not in STRUCTURES:
             kind = next(entry[1] for entry in _PARTLY_LABELLED.values() if entry[0] == structure)
             return of_kinds(self.predicted, kind), self.labels.array > 0
-        value, kinds = STRUCTURES[structure]
-        return of_kinds(self.predicted, *kinds), self.labels.array == value
+        return of_kinds(self.predicted, *STRUCTURES[structure][1]), reference_mask(self.labels, structure)
 
 
 def evaluate(
@@ -66,8 +67,9 @@ def evaluate(
     """Judge `prediction` on every case of `dataset`; tables, plots and a page with pictures go to `out`.
 
     :param prediction: a model bundle, or a folder with ``<case>.nii.gz`` or ``<case>/labels.nii.gz`` for every case.
-    :param dataset: folder with ``<case>_image.nii.gz`` and ``<case>_labels.nii.gz`` (1 vertebra, 2 disc, 3 canal), or
-        one of the training sets that label less.
+    :param dataset: folder with ``<case>_image.nii.gz`` and ``<case>_labels.nii.gz`` (1 vertebra, 2 disc, 3 canal, or
+        values of `anatomy`), or one of the training sets that label less. Cases with a ``<case>_about.json`` (see
+        `synth.cases.write_cases`) are also told apart by region and contrast.
     :return: the summary that is also written as ``summary.json``.
     :raises InputNotFoundError: a case, or the segmentation of a case, is missing.
     :raises OutputError: `out` cannot be written.
@@ -79,13 +81,16 @@ def evaluate(
     for name, image_path, labels_path in cases:
         progress("evaluate", len(done) / len(cases), name)
         image, labels = read_volume(image_path), read_volume(labels_path)
-        done.append(_judge(name, image, labels, predict(name, image), partial.get(name)))
+        about_case = dataset / f"{name}_about.json"
+        told = (json_object(about_case) if about_case.exists() else None) or {}
+        done.append(_judge(name, image, labels, predict(name, image), partial.get(name), told))
     with atomic_folder(out) as folder:
         summary: dict[str, object] = {**about, "dataset": dataset.name, "cases": len(done), **_overlap_summary(done)}
         scores = [case.score for case in done if case.score]
         if scores:
             write_tables(scores, folder, "evaluation")
             summary |= summarise(scores)
+            summary |= _by_group(done)
         _write_overlaps(done, folder / "overlaps.csv")
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         write_page(done, summary, folder)
@@ -126,18 +131,52 @@ def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object
 
 
 def _judge(
-    name: str, image: Volume, labels: Volume, predicted: SpineSegmentation, partial: TrainingCase | None
+    name: str,
+    image: Volume,
+    labels: Volume,
+    predicted: SpineSegmentation,
+    partial: TrainingCase | None,
+    about: dict[str, object],
 ) -> Evaluated:
     if predicted.labels.shape != labels.array.shape:
         raise SpineMeasureError(f"The labels of {name} do not lie on its voxels.", "Resample them to the image.")
     if partial is None:
         score = compare(name, predicted, labels)
-        return Evaluated(name, image, predicted, labels, score.overlaps, score)
+        return Evaluated(name, image, predicted, labels, score.overlaps, score, about)
     structure, kind, tissue, other = _PARTLY_LABELLED[partial.dataset]
     mine = slice_order(of_kinds(predicted, kind), image.affine)
     known = np.isin(partial.codes, (tissue, other))
     found = overlap(mine, partial.codes == tissue, slice_spacing(image.affine), known)
-    return Evaluated(name, image, predicted, labels, {structure: found}, None)
+    return Evaluated(name, image, predicted, labels, {structure: found}, None, about)
+
+
+def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
+    """Dice, discs and names by region and by contrast, where the cases tell theirs.
+
+    Names count where the sacrum or C2 is in view: elsewhere they cannot be known.
+    """
+    groups: dict[str, object] = {}
+    for what in ("region", "contrast"):
+        for value in sorted({str(case.about[what]) for case in done if what in case.about}):
+            cases = [c for c in done if c.about.get(what) == value and c.score]
+            scores = [c.score for c in cases if c.score]
+            anchored = [c.score for c in cases if c.score and _anchor_in_view(c.labels)]
+            pairs = [pair for score in anchored for pair in score.discs.pairs]
+            groups[f"{what} {value}"] = {
+                "cases": len(scores),
+                **{f"dice_{s}": round(float(np.mean([x.dice[s] for x in scores])), 3) for s in STRUCTURES},
+                "discs_found": [
+                    sum(len(x.discs.pairs) for x in scores),
+                    sum(len(x.discs.pairs) + len(x.discs.missed) for x in scores),
+                ],
+                "discs_extra": sum(len(x.discs.extra) for x in scores),
+                "named_right_where_anchored": [sum(a.level == b.level for a, b in pairs), len(pairs)],
+            }
+    return {"by_group": groups} if groups else {}
+
+
+def _anchor_in_view(labels: Volume) -> bool:
+    return bool(np.isin((SACRUM_VALUE, vertebra_value("C2")), labels.array).any())
 
 
 def _overlap_summary(done: Sequence[Evaluated]) -> dict[str, object]:

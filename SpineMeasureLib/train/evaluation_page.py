@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
+from .evaluate import STRUCTURES
 from .overlap import MEASURES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #57606a;
 def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Path) -> None:
     """Write ``index.html``; the plots that lie in `folder` are built into it."""
     parts = [f"<h1>Evaluation on {escape(str(summary['dataset']))}</h1>", _about(summary), _overlap_table(summary)]
-    parts += [_discs(summary), _values_table(summary)]
+    parts += [_discs(summary), _values_table(summary), _groups_table(summary)]
     for plot in sorted(folder.glob("*bland_altman*.png")):
         parts.append(_figure(plot.read_bytes(), plot.stem.partition("altman_")[2].replace("_", " ")))
     for structure in done[0].overlaps:
@@ -84,6 +85,21 @@ def _values_table(summary: dict[str, object]) -> str:
         return ""
     heads = ["quantity", "MAE mm", "bias mm", "lower limit", "upper limit", "ICC(A,1)", "n"]
     return "<h2>Values measured on both masks by the same code</h2>" + _table(heads, rows)
+
+
+def _groups_table(summary: dict[str, object]) -> str:
+    groups = summary.get("by_group")
+    if not isinstance(groups, dict):
+        return ""
+    rows = []
+    for name, group in groups.items():
+        dice = [f"{group[f'dice_{structure}']:.3f}" for structure in STRUCTURES]
+        found, total = group["discs_found"]
+        right, named = group["named_right_where_anchored"]
+        rows.append([name, str(group["cases"]), *dice, f"{found} of {total}", f"{right} of {named}"])
+    heads = ["", "cases", *(f"Dice {structure}" for structure in STRUCTURES), "discs found"]
+    heads.append("named right (sacrum or C2 in view)")
+    return "<h2>By region and contrast</h2>" + _table(heads, rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

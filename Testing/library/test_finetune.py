@@ -35,7 +35,7 @@ from SpineMeasureLib.train.evaluate import CaseScore  # noqa: E402
 from SpineMeasureLib.train.finetune import FineTuning, blended, fine_tune, split_by_patient  # noqa: E402
 from SpineMeasureLib.train.finetune_card import comparison  # noqa: E402
 from SpineMeasureLib.train.overlap import Overlap  # noqa: E402
-from SpineMeasureLib.train.synth import synthesize  # noqa: E402
+from SpineMeasureLib.train.sample import synthesize  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume, write_volume  # noqa: E402
 
 #: Another network than the bundled one: the code must build what the bundle says.

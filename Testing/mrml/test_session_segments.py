@@ -54,9 +54,7 @@ def test_the_model_that_made_the_segments_is_kept_in_the_scene(scene: Any, small
     again.close()
 
 
-def test_a_segment_that_was_painted_on_is_known_as_edited_and_no_other(
-    scene: Any, small: Any, tmp_path: Path
-) -> None:
+def test_a_segment_that_was_painted_on_is_known_as_edited_and_no_other(scene: Any, small: Any, tmp_path: Path) -> None:
     from SpineMeasureLib.review.session import Session
 
     made = replace(small[0], provenance={"model": "spine_mri"})

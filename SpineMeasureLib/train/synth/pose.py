@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..anatomy import USUAL_ORDER
+from ...anatomy import USUAL_ORDER
 from .template import Template
 
 Array = NDArray[np.float64]

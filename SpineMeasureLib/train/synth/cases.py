@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import (
+from ...anatomy import (
     CANAL_VALUE,
     CORD_VALUE,
     DISC_OFFSET,
@@ -24,8 +24,8 @@ from ..anatomy import (
     Tissue,
     vertebra_value,
 )
-from ..progress import Progress, silent
-from ..volume import Volume, write_volume
+from ...progress import Progress, silent
+from ...volume import Volume, write_volume
 from .pose import PoseMap, Subject, pose_map, random_subject
 from .template import STEP_MM, Template, build_template
 from .tissues import CONTRASTS, Material, Textures, bone_and_sac, surroundings
@@ -122,7 +122,7 @@ def write_cases(anatomy: Path, folder: Path, count: int, seed: int = 0, progress
     Those that are there already are kept, so that a run that was stopped goes on.
 
     :param anatomy: folder that `template.build_template` reads.
-    :raises FileNotFoundError: a file of the anatomy is missing.
+    :raises InputNotFoundError: there is no such folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(seed, seed + count) if not (folder / f"synthetic{n:05d}_about.json").exists()]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from ..anatomy import USUAL_ORDER, Tissue
-from ..volume import read_volume
+from ...anatomy import USUAL_ORDER, Tissue
+from ...errors import InputNotFoundError
+from ...volume import read_volume
 
 Array = NDArray[np.float64]
 
@@ -80,8 +81,10 @@ class _Part:
 def build_template(anatomy: Path) -> Template:
     """Template from the folder that holds `cervical_meshes`, `ct_labelmaps` and `lumbosacral_meshes`.
 
-    :raises FileNotFoundError: a file of the anatomy is missing.
+    :raises InputNotFoundError: the folder is not there.
     """
+    if not (anatomy / "cervical_meshes").is_dir():
+        raise InputNotFoundError(f"There is no anatomy in {anatomy}.", "Name the folder that holds the training sets.")
     parts = [_sacrum(anatomy), _trunk(anatomy), _neck(anatomy)]
     tissue = np.concatenate([p.tissue for p in parts], axis=2)
     level = np.concatenate([p.level for p in parts], axis=2)
@@ -176,7 +179,7 @@ def _neck(anatomy: Path) -> _Part:
     level = np.zeros(places.shape[:3], np.uint8)
     ahead = np.arange(-BACK_MM, FRONT_MM, STEP_MM)
     for n, faces in enumerate(meshes):
-        inside = _inside(faces, places)
+        inside = inside_mesh(faces, places)
         tissue[inside], level[inside] = Tissue.POSTERIOR, n
         if n:
             # The body lies ahead of the canal: half its depth behind the line, less than its width aside.
@@ -192,7 +195,7 @@ def _sacrum(anatomy: Path) -> _Part:
     faces = _mesh(anatomy / "lumbosacral_meshes" / "S1.obj", np.array([1000.0, 1000.0, 1000.0]))[..., [1, 0, 2]]
     line = _Line.through(np.array([(0.0, *point) for point in _SACRAL_LINE]))
     places, angle = line.straightened()
-    inside = _inside(faces, places)
+    inside = inside_mesh(faces, places)
     tissue = np.where(inside, Tissue.SACRUM, 0).astype(np.uint8)
     level = np.where(inside, USUAL_ORDER.index("S1"), 0).astype(np.uint8)
     return _part(line, tissue, level, angle)
@@ -210,7 +213,7 @@ def _mesh(path: Path, scale: Array) -> Array:
     return triangles
 
 
-def _inside(faces: Array, points: Array) -> NDArray[np.bool_]:
+def inside_mesh(faces: Array, points: Array) -> NDArray[np.bool_]:
     """Which points of a grid [l, a, s, 3] lie within a closed mesh; l must run along the first coordinate.
 
     Even-odd rule along lines in that direction.
@@ -243,7 +246,7 @@ def _body_middle(faces: Array) -> Array:
     """Middle of a cervical body: that of the front run of bone in the midline, over its height."""
     ahead = np.arange(faces[..., 1].min(), faces[..., 1].max(), 0.5)
     up = np.arange(faces[..., 2].min(), faces[..., 2].max(), 0.5)
-    inside = _inside(faces, np.stack(np.meshgrid([-1.0, 0.0, 1.0], ahead, up, indexing="ij"), axis=-1))[1]
+    inside = inside_mesh(faces, np.stack(np.meshgrid([-1.0, 0.0, 1.0], ahead, up, indexing="ij"), axis=-1))[1]
     pieces, _ = ndimage.label(inside)
     front = np.argwhere(inside)[:, 0].max()
     body = pieces == pieces[front][pieces[front] > 0][0]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import USUAL_ORDER, Tissue
+from ...anatomy import USUAL_ORDER, Tissue
 from .template import STEP_MM, Template
 
 Array = NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Synthetic lumbar MRI: a parametric spine in a torso, with tissue contrast, coil shading, partial volume and noise.
 
-``python -m SpineMeasureLib.train.synth FOLDER`` writes the sample case that ships with the project.
+``python -m SpineMeasureLib.train.sample FOLDER`` writes the sample case that ships with the project.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..anatomy import (
     vertebra_value,
 )
 from ..volume import Volume, write_volume
-from .synth_shape import Array, Body, SpineShape, canal_coordinates, inside_body, inside_disc, lumbar_shape, truth
+from .sample_shape import Array, Body, SpineShape, canal_coordinates, inside_body, inside_disc, lumbar_shape, truth
 
 
 class Material(IntEnum):

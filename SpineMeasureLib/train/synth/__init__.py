@@ -1,0 +1,1 @@
+"""Synthetic MRI of any part of the spine, with labels known by construction."""
