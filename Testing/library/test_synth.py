@@ -1,4 +1,4 @@
-"""Synthetic spines: the inside of a mesh, where points of a bent spine come from, labels that follow from the shapes."""
+"""Synthetic spines: inside of meshes, where points of a bent spine come from, labels that follow from the shapes."""
 
 from __future__ import annotations
 
@@ -125,11 +125,11 @@ def test_the_same_number_gives_the_same_case_and_another_one_another(maker: Make
 def test_contrasts_differ_as_their_names_say(maker: Maker) -> None:
     def brightness(contrast: str, value: int) -> float:
         ratios = []
-        for seed in range(3):
+        for seed in range(2):
             case = maker.case(seed, "lumbar", contrast)
             bodies = np.isin(case.labels.array, [vertebra_value(n) for n in USUAL_ORDER[:-1]])
             ratios.append(case.image.array[case.labels.array == value].mean() / case.image.array[bodies].mean())
-        return float(np.median(ratios))
+        return float(np.mean(ratios))
 
     assert brightness("t2", CANAL_VALUE) > 1.3
     assert brightness("t1", CANAL_VALUE) < 1.0
