@@ -22,16 +22,21 @@ from ..anatomy import (
 )
 from ..errors import LevelNameError, NothingFoundError
 from ..segmentation import SpineSegmentation, Structure
-from .column import Body, Column, Disc, arc_positions, find_column, pieces_of
+from .column import Body, Column, Disc, arc_positions, find_column, pieces_of, tangent_at
 from .levels import Naming, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
+from .sizes import Size
 
 _SMALLEST_CANAL = 0.05
 _SHORTEST_CORD_MM = 20.0
 _SMALLEST_POSTERIOR_MM3 = 60.0
 #: Posterior elements lie lower than their body by about this part of the step between levels.
 _POSTERIOR_DROP = 0.35
+#: AP depth (mm) below which the bodies under C2 are cervical; depth of the dens over that of the body of C2 (about 11
+#: over 16 mm; Panjabi et al., Spine 1991).
+_DEEPEST_BELOW_DENS_MM = 21.0
+_TAPER_OF_DENS = 0.85
 
 
 @dataclass(frozen=True)
@@ -73,19 +78,12 @@ def name_structures(
         ordered, column = settled
     slots = _chain(column, settled is not None)
     dens = _has_dens(column, ordered, spacing)
-    count = sum(_levels(slot) for slot in slots)
-    naming = name_chain(
-        count,
-        lowest_disc=lowest_disc,
-        sacrum=settled is not None,
-        dens=dens,
-        body_depths=[b.depth for b in column.bodies],
-    )
+    if dens:
+        column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
+    chain = _sizes(slots, ordered.shape[1] * spacing[1])
+    naming = name_chain(chain, lowest_disc=lowest_disc, sacrum=settled is not None, dens=dens)
     if not naming.verified:
-        warnings.append(
-            "Neither the sacrum nor the dens is in view: the level names are a guess. "
-            "Name the lowest disc (--lowest-disc) to confirm them."
-        )
+        warnings.append(_guess_in_words(naming))
     painted = np.zeros(whole.shape, np.uint8)
     labels = painted[:, :, columns]
     flags = _paint_chain(labels, column, slots, naming)
@@ -131,18 +129,58 @@ def _levels(slot: _Slot) -> int:
     return slot.body.levels if slot.body else 1
 
 
+def _sizes(slots: list[_Slot], height: float) -> list[Size]:
+    """Sizes of the vertebrae that are wholly in view, one per level.
+
+    :param height: of the image, mm.
+    """
+    sizes: list[Size] = []
+    for index, slot in enumerate(slots):
+        body, above = slot.body, slots[index - 1].disc if index else None
+        if body is None or body.levels > 1:
+            sizes += [Size()] * _levels(slot)
+            continue
+        half = body.length / 2 + 1
+        whole = half < body.centre[1] < height - half
+        step = above.position - slot.disc.position if above and slot.disc else None
+        sizes.append(Size(body.depth if whole else None, step))
+    return sizes
+
+
+def _guess_in_words(naming: Naming) -> str:
+    sentence = "Neither the sacrum nor the dens is in view: the level names are a guess"
+    if naming.likely is not None:
+        lower = naming.likely.runner_up - naming.likely.top
+        other = f"; next most likely {abs(lower)} {'lower' if lower > 0 else 'higher'}" if lower else ""
+        sentence += f" from the sizes of the vertebrae ({naming.likely.probability:.0%}{other})"
+    return f"{sentence}. Name the lowest disc (--lowest-disc) to confirm them."
+
+
 def _has_dens(column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> bool:
-    """A conservative rule for C2: a small, tall top body with canal above it and nothing cut by the field of view."""
+    """A conservative rule for C2: a small, tall top body that tapers upward, not cut, with canal behind all of it."""
     if len(column.bodies) < 4:
         return False
     top, others = column.bodies[0], column.bodies[1:4]
     rows = np.flatnonzero(np.isin(tissue, (Tissue.CANAL, Tissue.CORD)).any(axis=(0, 2)))
-    height = tissue.shape[1] * spacing[1]
-    canal_above = len(rows) > 0 and rows[-1] * spacing[1] > top.centre[1] + top.length / 2 + 10
-    in_view = top.centre[1] + top.length / 2 + 12 < height
+    tip = top.centre[1] + top.length / 2
+    canal_behind = len(rows) > 0 and rows[-1] * spacing[1] > tip - 2
+    in_view = tip + 2 < tissue.shape[1] * spacing[1]
     tall = top.length > 1.35 * float(np.median([b.length for b in others]))
-    small = float(np.median([b.depth for b in others])) < 21.0
-    return canal_above and in_view and tall and small
+    small = float(np.median([b.depth for b in others])) < _DEEPEST_BELOW_DENS_MM
+    return canal_behind and in_view and tall and small and _taper(column, top, np.array(spacing)) < _TAPER_OF_DENS
+
+
+def _taper(column: Column, body: Body, mm: NDArray[np.float64]) -> float:
+    """AP depth of the upper third of a body over that of its lower third: two fused bodies are alike in both."""
+    points = np.argwhere(column.body_labels == body.label) * mm
+    up = tangent_at(column.curve, body.position)
+    height = (points - body.centre) @ up
+    low, high = np.percentile(height, [2, 98])
+    third = (high - low) / 3
+    ahead = (points - body.centre) @ np.array([0.0, -up[2], up[1]])
+    upper, lower = ahead[height > high - third], ahead[height < low + third]
+    depths = [float(np.subtract(*np.percentile(part, [95, 5]))) for part in (upper, lower) if len(part)]
+    return depths[0] / depths[1] if len(depths) == 2 and depths[1] else 1.0
 
 
 def _paint_chain(

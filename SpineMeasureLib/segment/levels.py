@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, disc_name
 from ..errors import LevelNameError
-
-#: AP depth in mm of the second deepest body below which unanchored bodies are taken for cervical, thoracic.
-#: Mean depths are about 16 mm at C5, 25 mm at T6 and 34 mm at L3 (Panjabi et al., Spine 1991 and 1992); depth differs
-#: much between people, and a wrong guess of "lumbar" is the less harmful one.
-_CERVICAL_BELOW_MM = 20.0
-_THORACIC_BELOW_MM = 25.0
+from .sizes import Likely, Size, most_likely
 
 
 @dataclass(frozen=True)
@@ -21,10 +16,12 @@ class Naming:
 
     :ivar vertebrae: names from head to sacrum, one per slot; the last slot is the vertebra below the lowest disc.
     :ivar anchor: ``"user"``, ``"sacrum"``, ``"dens"`` or ``""`` where the names are a guess.
+    :ivar likely: how sure the guess is; None where something anchors the names.
     """
 
     vertebrae: tuple[str, ...]
     anchor: str
+    likely: Likely | None = None
 
     @property
     def verified(self) -> bool:
@@ -85,18 +82,16 @@ def name_from_above(slots: int, top: str, anchor: str) -> Naming:
     return Naming(USUAL_ORDER[first : first + slots], anchor)
 
 
-def name_chain(
-    slots: int, *, lowest_disc: str | None, sacrum: bool, dens: bool, body_depths: Sequence[float]
-) -> Naming:
-    """Names of a chain of vertebrae by the best anchor there is.
+def name_chain(chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: bool) -> Naming:
+    """Names of a chain of vertebrae by the best anchor there is, else by their sizes.
 
-    :param slots: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
+    :param chain: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
     :param lowest_disc: the user's name of the lowest disc; wins over every other anchor.
-    :param sacrum: the lowest slot is the sacrum.
-    :param dens: the top slot has the dens.
-    :param body_depths: AP depth of the bodies in mm, to guess the region where nothing anchors.
+    :param sacrum: the last of the chain is the sacrum.
+    :param dens: the first of the chain has the dens.
     :raises LevelNameError: the user's name is unknown or does not fit.
     """
+    slots = len(chain)
     if lowest_disc is not None:
         return name_from_below(slots, *parse_disc(lowest_disc), "user")
     most = len(USUAL_ORDER)
@@ -104,9 +99,7 @@ def name_chain(
         return name_from_below(slots, "L5", "S1", "sacrum")
     if dens and slots <= most - 1:
         return name_from_above(slots, "C2", "dens")
-    depth = sorted(body_depths)[-2:][0] if body_depths else _THORACIC_BELOW_MM
-    if depth < _CERVICAL_BELOW_MM and slots <= most - 1:
-        return name_from_above(slots, "C2", "")
-    if depth < _THORACIC_BELOW_MM and slots <= USUAL_ORDER.index("L1"):
-        return name_from_below(slots, "T11", "T12", "")
-    return name_from_below(min(slots, most), "L5", "S1", "")
+    likely = most_likely(chain)
+    if likely is None:
+        return name_from_below(min(slots, most), "L5", "S1", "")
+    return replace(name_from_above(slots, USUAL_ORDER[likely.top], ""), likely=likely)
