@@ -33,8 +33,8 @@ _FEWEST_PIXELS = 200
 #: Probabilities of neighbouring slices are averaged with Gaussian weights of this width: thin slices share what they
 #: show, thick ones do not.
 _ACROSS_MM = 0.8
-_CORD_WINDOW = 7
-_SURE_CORD = 0.75
+#: Lumen is cord where more than this part of it is, over a window of so many pixels.
+_MOSTLY_CORD, _CORD_WINDOW = 0.5, 7
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Tissue of each pixel from probabilities [batch, tissues, rows, columns], and how probable it is.
 
     Bone (body or posterior) and lumen (canal or cord) compete as wholes, so that a doubt within one of them does not
-    hand the pixel to a third tissue. Cord is told from canal where the network is sure of it over a neighbourhood.
+    hand the pixel to a third tissue. Cord is told from canal by what most of the lumen in a neighbourhood is.
     """
     bone = scores[:, Tissue.BODY] + scores[:, Tissue.POSTERIOR]
     lumen = scores[:, Tissue.CANAL] + scores[:, Tissue.CORD]
@@ -203,5 +203,5 @@ def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     index[posterior] = Tissue.POSTERIOR
     share = F.avg_pool2d(scores[:, Tissue.CORD], _CORD_WINDOW, 1, _CORD_WINDOW // 2)
     share = share / F.avg_pool2d(lumen, _CORD_WINDOW, 1, _CORD_WINDOW // 2).clamp(min=1e-3)
-    index[(index == Tissue.CANAL) & (share > _SURE_CORD)] = Tissue.CORD
+    index[(index == Tissue.CANAL) & (share > _MOSTLY_CORD)] = Tissue.CORD
     return best, index
