@@ -127,7 +127,8 @@ def _from_tissues(labels: Volume, convention: Convention, lowest_disc: str | Non
         lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
         posterior = split_vertebrae(tissue == Tissue.BODY, lumen, labels.affine)[1]
         tissue[posterior] = Tissue.POSTERIOR
-    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc)
+    drawn = Tissue.SACRUM in convention.tissues.values()
+    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc, sacrum_drawn=drawn)
 
 
 def _from_semantic(labels: Volume, lowest_disc: str | None) -> SpineSegmentation:
@@ -139,4 +140,4 @@ def _from_semantic(labels: Volume, lowest_disc: str | None) -> SpineSegmentation
     tissue[posterior] = Tissue.POSTERIOR
     tissue[body] = Tissue.BODY
     tissue[array == SEMANTIC_DISC] = Tissue.DISC
-    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc)
+    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc, sacrum_drawn=False)

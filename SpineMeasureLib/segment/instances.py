@@ -53,6 +53,7 @@ def name_structures(
     *,
     confidence: NDArray[np.uint8] | None = None,
     lowest_disc: str | None = None,
+    sacrum_drawn: bool = True,
 ) -> SpineSegmentation:
     """Separate and name the structures of a tissue map.
 
@@ -60,6 +61,7 @@ def name_structures(
     :param affine: 4x4, voxel index to RAS mm.
     :param confidence: uint8 array[i,j,k], probability of the tissue times 255.
     :param lowest_disc: name of the lowest disc in view, given by the user.
+    :param sacrum_drawn: False where the map comes from masks without a sacrum.
     :raises NothingFoundError: no disc and no vertebra.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
@@ -81,7 +83,9 @@ def name_structures(
     if dens:
         column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
     chain = _sizes(slots, ordered.shape[1] * spacing[1])
-    naming = name_chain(chain, lowest_disc=lowest_disc, sacrum=settled is not None, dens=dens)
+    naming = name_chain(
+        chain, lowest_disc=lowest_disc, sacrum=settled is not None, dens=dens, sacrum_drawn=sacrum_drawn
+    )
     if not naming.verified:
         warnings.append(_guess_in_words(naming))
     painted = np.zeros(whole.shape, np.uint8)

@@ -82,13 +82,16 @@ def name_from_above(slots: int, top: str, anchor: str) -> Naming:
     return Naming(USUAL_ORDER[first : first + slots], anchor)
 
 
-def name_chain(chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: bool) -> Naming:
+def name_chain(
+    chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: bool, sacrum_drawn: bool = True
+) -> Naming:
     """Names of a chain of vertebrae by the best anchor there is, else by their sizes.
 
     :param chain: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
     :param lowest_disc: the user's name of the lowest disc; wins over every other anchor.
     :param sacrum: the last of the chain is the sacrum.
     :param dens: the first of the chain has the dens.
+    :param sacrum_drawn: False where the masks have no sacrum.
     :raises LevelNameError: the user's name is unknown or does not fit.
     """
     slots = len(chain)
@@ -99,7 +102,7 @@ def name_chain(chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, 
         return name_from_below(slots, "L5", "S1", "sacrum")
     if dens and slots <= most - 1:
         return name_from_above(slots, "C2", "dens")
-    likely = most_likely(chain)
+    likely = most_likely(chain, sacrum_drawn)
     if likely is None:
         return name_from_below(min(slots, most), "L5", "S1", "")
     return replace(name_from_above(slots, USUAL_ORDER[likely.top], ""), likely=likely)

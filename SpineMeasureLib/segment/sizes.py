@@ -25,6 +25,8 @@ _STEP_MM = (
 #: Standard deviations of logarithms: of a person's size, of their height besides, of one depth, of one step (wear
 #: narrows discs). The last two as seen within those patients, widened.
 _PERSON, _TALL, _DEPTH, _STEP = 0.10, 0.08, 0.06, 0.08
+#: How much likelier than elsewhere a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
+_UNDRAWN_SACRUM = 100.0
 _FIRST = 1  # `_DEPTH_MM` begins at C2; index in `anatomy.USUAL_ORDER`
 
 
@@ -50,18 +52,21 @@ class Likely:
     runner_up: int
 
 
-def most_likely(chain: Sequence[Size]) -> Likely | None:
+def most_likely(chain: Sequence[Size], sacrum_drawn: bool = True) -> Likely | None:
     """Where a chain of vertebrae, from head to sacrum, most likely lies between C2 and the sacrum.
 
     Every size is taken as the mean of its level times the size of the person times chance, all log-normal; the person's
     size is integrated out.
 
+    :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
     :return: None where the chain is longer than the spine.
     """
     places = range(len(_DEPTH_MM) - len(chain) + 1)
     if not places:
         return None
     scores = np.array([_log_likelihood(chain, start) for start in places])
+    if not sacrum_drawn:
+        scores[-1] += np.log(_UNDRAWN_SACRUM)
     weights = np.exp(scores - scores.max())
     weights /= weights.sum()
     order = np.argsort(-weights, kind="stable")

@@ -33,7 +33,7 @@ def turned(axis: tuple[float, float, float], degrees: float) -> Callable[[Volume
         grid = to_sitk(image)
         middle = grid.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in grid.GetSize()])
         lps = np.array(axis) * [-1, -1, 1]
-        turn = SimpleITK.VersorTransform(tuple(lps), np.radians(degrees), middle)
+        turn = SimpleITK.VersorTransform([float(x) for x in lps], float(np.radians(degrees)), middle)
         return _sampled(image, grid, False, turn), _sampled(labels, grid, True, turn)
 
     return change

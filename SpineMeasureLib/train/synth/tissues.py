@@ -112,12 +112,12 @@ class Textures:
         return factor
 
 
-def surroundings(template: Template, place: Array, textures: Textures, rng_state: int) -> Codes:
+def surroundings(template: Template, place: Array, textures: Textures, seed: int) -> Codes:
     """Material of everything that is not spine, by template place (l, a, s) [..., 3]: a coarse neck, chest or belly.
 
-    :param rng_state: seed of what differs between people (thickness of fat, place of vessels).
+    :param seed: seed of what differs between people (thickness of fat, place of vessels).
     """
-    rng = np.random.default_rng(rng_state)
+    rng = np.random.default_rng(seed)
     side, ahead, s = np.moveaxis(place, -1, 0)
     wave = textures.at(place, 9.0)
     fine = textures.at(place * [1.0, 1.0, 0.35], 2.5)
