@@ -40,7 +40,8 @@ SOURCES = {
 def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: dict[str, Any]) -> Bundle:
     """Write configs, weights and docs/README.md (the model card).
 
-    :param log: training log of the final model, as written beside its checkpoint.
+    :param log: training log of the final model, as written beside its checkpoint; what is said there as ``note`` goes
+        into the card.
     :param summary: cross-validated scores from `crossval.summarise`.
     """
     options = log["options"]
@@ -99,7 +100,12 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
                 }
             },
         },
-        "training": {"options": options, "steps": log["steps"], "curve": log["curve"][::20]},
+        "training": {
+            "options": options,
+            "steps": log["steps"],
+            "curve": log["curve"][::20],
+            "note": log.get("note", ""),
+        },
     }
     definition = {
         "_target_": "SpineMeasureLib.segment.network.SpineNet",
@@ -135,7 +141,7 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         f"- Classes: {', '.join(t.name.lower() for t in Tissue)}.",
         f"- Weights: {bundle.weights_path.stat().st_size} bytes, SHA-256 `{bundle.sha256}`.",
         f"- Trained {options['minutes']:g} minutes on {options['device']} ({options['threads'] or 'all'} threads), "
-        f"{metadata['training']['steps']} steps, seed {options['seed']}.",
+        f"{metadata['training']['steps']} steps, seed {options['seed']}.{metadata['training']['note']}",
         "",
         "## Trained on",
         "",
@@ -145,12 +151,12 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "",
         "The sacrum class was learned from a region under the lowest labelled disc, derived from the disc's position "
         "and drawn by no expert: it anchors level names and is not to be measured. Bodies and posterior elements of "
-        "SPIDER are told apart by the front wall of the canal. Cord labels come from three cervical cases only.",
+        "SPIDER are told apart by the front wall of the canal. Real cord labels come from three cervical cases only.",
         "",
         f"## Cross-validated by patient on lumbar_t2_space ({scores['patients']} patients, real)",
         "",
         "Each patient was scored by a model that never saw it, at the image's full resolution. These models saw "
-        "lumbar_t2_space and cervical_t2 alone; minutes "
+        "lumbar_t2_space and cervical_t2 alone, nothing synthetic; minutes "
         f"{', '.join(f'{m:g}' for m in scores['minutes_of_folds'])}, steps "
         f"{', '.join(map(str, scores['steps_of_folds']))}.",
         "",
