@@ -14,6 +14,7 @@ from . import __version__
 from .__main__ import cancel_on_signals, run_with_json_lines
 from .cli_dicom import dicom_app
 from .cli_train import evaluate, train_app
+from .measure.flags import in_words
 from .measure.types import Measurement
 from .pipeline import Job, Result, run
 from .terminal import Device, Out, console, errors, plain_errors, terminal_progress
@@ -125,22 +126,26 @@ def _report(result: Result, out: Path) -> None:
 
 
 def result_table(measurements: list[Measurement]) -> Table:
-    """The disc levels with their main values, mm unless the heading says otherwise."""
+    """The disc levels with their main values, mm unless the heading says otherwise; flags in words below."""
     by_key = {m.key: m for m in measurements}
     levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
     table = Table(
         title="Disc heights, AP depth, index, wedge (deg); canal AP at the disc and least; mm",
         title_justify="left",
+        caption_justify="left",
     )
     table.add_column("level", no_wrap=True)
     for heading, _, _ in _TABLE:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("flags", overflow="fold")
+    flagged = []
     for level in levels:
         found = [by_key.get((level, quantity, method)) for _, quantity, method in _TABLE]
         cells = [f"{m.value:.{2 if m.unit == 'ratio' else 1}f}" if m and m.value is not None else "-" for m in found]
         flags = dict.fromkeys(flag for m in found if m for flag in m.flags if flag not in _QUIET_FLAGS)
-        table.add_row(level, *cells, ", ".join(flags))
+        table.add_row(level, *cells)
+        if flags:
+            flagged.append(f"{level}: {', '.join(map(in_words, flags))}")
+    table.caption = "\n".join(flagged)
     return table
 
 
