@@ -90,10 +90,11 @@ def test_doubt_between_canal_and_cord_does_not_give_the_pixel_to_background() ->
     assert best.mean() == pytest.approx(0.6)
 
 
-def test_cord_is_named_only_where_the_network_is_sure() -> None:
+def test_cord_is_what_most_of_the_lumen_around_it_is() -> None:
     scores = torch.zeros(1, 7, 16, 16)
-    scores[:, 5], scores[:, 4] = 0.9, 0.1
-    scores[:, 5, :, 8:], scores[:, 4, :, 8:] = 0.55, 0.45
+    scores[:, 5], scores[:, 4] = 0.6, 0.4
+    scores[:, 5, :, 8:], scores[:, 4, :, 8:] = 0.45, 0.55
+    scores[:, 5, 3, 12], scores[:, 4, 3, 12] = 0.9, 0.1
     _, tissue = most_probable(scores)
     assert (tissue[:, :, :4] == 5).all()
     assert (tissue[:, :, 12:] == 4).all()
