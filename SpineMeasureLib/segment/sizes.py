@@ -27,6 +27,8 @@ _STEP_MM = (
 _PERSON, _TALL, _DEPTH, _STEP = 0.10, 0.08, 0.06, 0.08
 #: How much likelier than elsewhere a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
 _UNDRAWN_SACRUM = 100.0
+#: A size this many times the median of its chain, or less than one over it, is none; T1 to L5 differ by less.
+_OUTLIER = 1.7
 _FIRST = 1  # `_DEPTH_MM` begins at C2; index in `anatomy.USUAL_ORDER`
 
 
@@ -61,6 +63,7 @@ def most_likely(chain: Sequence[Size], sacrum_drawn: bool = True) -> Likely | No
     :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
     :return: None where the chain is longer than the spine.
     """
+    chain = _without_outliers(chain)
     places = range(len(_DEPTH_MM) - len(chain) + 1)
     if not places:
         return None
@@ -72,6 +75,18 @@ def most_likely(chain: Sequence[Size], sacrum_drawn: bool = True) -> Likely | No
     order = np.argsort(-weights, kind="stable")
     second = order[1] if len(order) > 1 else order[0]
     return Likely(_FIRST + int(order[0]), float(weights[order[0]]), _FIRST + int(second))
+
+
+def _without_outliers(chain: Sequence[Size]) -> list[Size]:
+    """The chain without sizes that say more of a missed disc or a half-seen body than of a level."""
+    depths = [size.depth for size in chain if size.depth]
+    steps = [size.step for size in chain if size.step]
+    usual = float(np.median(depths)) if depths else 1.0, float(np.median(steps)) if steps else 1.0
+
+    def kept(value: float | None, of: float) -> float | None:
+        return value if value and 1 / _OUTLIER < value / of < _OUTLIER else None
+
+    return [Size(kept(size.depth, usual[0]), kept(size.step, usual[1])) for size in chain]
 
 
 def _log_likelihood(chain: Sequence[Size], start: int) -> float:

@@ -78,3 +78,10 @@ def test_a_chain_of_unknown_sizes_is_put_lowest_and_one_too_long_nowhere() -> No
     likely = most_likely([Size()] * 7)
     assert likely is not None and USUAL_ORDER[likely.top + 6] == "S1"
     assert most_likely([Size()] * 25) is None
+
+
+def test_one_step_across_a_missed_disc_does_not_move_the_names() -> None:
+    sizes = chain("C3", "T2")
+    sizes[3] = Size(sizes[3].depth, 34.0)
+    likely = most_likely(sizes)
+    assert likely is not None and USUAL_ORDER[likely.top] == "C3"
