@@ -24,7 +24,7 @@ _STEP_MM = (
 )  # fmt: skip
 #: Standard deviations of logarithms: of a person's size, of their height besides, of one depth, of one step (wear
 #: narrows discs). The last two as seen within those patients, widened.
-_PERSON, _TALL, _DEPTH, _STEP = 0.10, 0.08, 0.06, 0.08
+_PERSON, _TALL, _DEPTH, _STEP = 0.10, 0.08, 0.08, 0.085
 #: How much likelier than elsewhere a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
 _UNDRAWN_SACRUM = 100.0
 #: A size this many times the median of its chain, or less than one over it, is none; T1 to L5 differ by less.
