@@ -26,7 +26,8 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
 from .runinfo import versions
 
-_TISSUE_OF = {
+#: Tissue of each kind of structure, as models learn it.
+TISSUE_OF = {
     Kind.BODY: Tissue.BODY,
     Kind.POSTERIOR: Tissue.POSTERIOR,
     Kind.DISC: Tissue.DISC,
@@ -72,7 +73,7 @@ class TrainingCase:
         """Array[i,j,k] of `anatomy.Tissue` values: what the segmentation model learns."""
         table = np.zeros(256, np.uint8)
         for s in self.segmentation.structures:
-            table[s.value] = _TISSUE_OF[s.kind]
+            table[s.value] = TISSUE_OF[s.kind]
         found: NDArray[np.uint8] = table[self.segmentation.labels]
         return found
 

@@ -121,8 +121,13 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
 
 
 def _set_of(patient: str) -> str:
-    prefixes = {"spider": "lumbar_t2_space", "vb2": "vertebrae_t2", "vb3": "vertebrae_water", "cervical": "cervical_t2"}
-    prefixes["synthetic"] = "synthetic"
+    prefixes = {
+        "spider": "lumbar_t2_space",
+        "vb2": "vertebrae_t2",
+        "vb3": "vertebrae_water",
+        "cervical": "cervical_t2",
+        "synthetic": "synthetic",
+    }
     return next(name for prefix, name in prefixes.items() if patient.startswith(prefix))
 
 

@@ -13,19 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import (
-    CANAL_VALUE,
-    CORD_VALUE,
-    DISC_OFFSET,
-    POSTERIOR_OFFSET,
-    SACRUM_VALUE,
-    SEMANTIC_CANAL,
-    SEMANTIC_DISC,
-    SEMANTIC_VERTEBRA,
-    VERTEBRA_ORDER,
-    Tissue,
-    vertebra_value,
-)
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue, all_structures
+from ..export.training import TISSUE_OF
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
 from ..segment.split import split_vertebrae
 from ..volume import Volume, read_volume
@@ -159,11 +148,8 @@ def cervical_t2(root: Path) -> Iterator[TrainingCase]:
 def synthetic(folder: Path) -> Iterator[TrainingCase]:
     """Synthetic cases (`synth.cases.write_cases`): everything is labelled."""
     table = np.zeros(256, np.uint8)
-    for name in VERTEBRA_ORDER:
-        value = vertebra_value(name)
-        table[value], table[DISC_OFFSET + value] = Tissue.BODY, Tissue.DISC
-        table[POSTERIOR_OFFSET + value] = Tissue.POSTERIOR
-    table[SACRUM_VALUE], table[CANAL_VALUE], table[CORD_VALUE] = Tissue.SACRUM, Tissue.CANAL, Tissue.CORD
+    for structure in all_structures():
+        table[structure.value] = TISSUE_OF[structure.kind]
     for path in sorted(folder.glob("*_image.nii.gz")):
         labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
         yield training_case(path.name.split("_")[0], "synthetic", read_volume(path), table[labels.astype(np.uint8)])

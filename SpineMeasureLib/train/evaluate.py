@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue, all_structures
 from ..errors import NothingFoundError
 from ..measure import measure
 from ..measure.types import Measurement
@@ -100,7 +100,7 @@ def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
     value, kinds = STRUCTURES[structure]
     if labels.array.max() <= SEMANTIC_CANAL:
         return labels.array == value
-    return of_kinds(segmentation_from_labels(labels, convention="own"), *kinds)
+    return np.isin(labels.array, [s.value for s in all_structures() if s.kind in kinds])
 
 
 def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:

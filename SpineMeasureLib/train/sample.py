@@ -85,12 +85,12 @@ def synthesize(
     for k in range(shape[0]):
         layers = []
         for offset in (-0.33, 0.0, 0.33):
-            points = _slice_points(affine, k + offset, shape)
+            points = slice_points(affine, k + offset, shape)
             material, label = _materials(spine, points, textures)
             layers.append(signal[material] * textures.at(points, material))
             if offset == 0.0:
                 labels[k] = label
-        image[k] = np.mean(layers, axis=0) * _coil(_slice_points(affine, k, shape), spine)
+        image[k] = np.mean(layers, axis=0) * _coil(slice_points(affine, k, shape), spine)
     image = ndimage.gaussian_filter(image, (0, 0.55, 0.55))
     noise = 0.016
     image = np.hypot(image + rng.normal(0, noise, shape), rng.normal(0, noise, shape))
@@ -113,7 +113,8 @@ def _sagittal_affine(
     return affine
 
 
-def _slice_points(affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
+def slice_points(affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
+    """RAS points [rows, columns, 3] of the pixels of slice `k`, which may lie between two."""
     rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
     index = np.stack([np.full(rows.shape, k), rows, columns], axis=-1).astype(float)
     points: Array = index @ affine[:3, :3].T + affine[:3, 3]

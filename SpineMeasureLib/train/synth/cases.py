@@ -26,6 +26,7 @@ from ...anatomy import (
 )
 from ...progress import Progress, silent
 from ...volume import Volume, write_volume
+from ..sample import slice_points
 from .pose import PoseMap, Subject, pose_map, random_subject
 from .template import STEP_MM, Template, build_template
 from .tissues import CONTRASTS, Material, Textures, bone_and_sac, surroundings
@@ -91,7 +92,7 @@ class Maker:
         signal = np.zeros(shape, np.float32)
         labels = np.zeros(shape, np.uint8)
         for k in range(shape[0]):
-            points = _slice_points(affine, k, shape)
+            points = slice_points(affine, k, shape)
             place = _places(pose, affine, k, shape)
             around = surroundings(self.template, place, textures, person)
             for offset in (-0.3, 0.3, 0.0):
@@ -170,13 +171,6 @@ def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int])
         )
     places: Array = nodes[: shape[1], : shape[2]]
     return places
-
-
-def _slice_points(affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
-    rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
-    index = np.stack([np.full(rows.shape, k), rows, columns], axis=-1).astype(float)
-    points: Array = index @ affine[:3, :3].T + affine[:3, 3]
-    return points
 
 
 def _signal_table(contrast: str, rng: np.random.Generator) -> Array:

@@ -173,7 +173,7 @@ def _front(
         material[vessel & (neck < 0.4)] = Material.VESSEL
     throat = neck > 0.6
     thick = rng.uniform(2.5, 5.0) + rng.uniform(6, 12) * np.clip((620 - s) / 60, 0, 1)
-    inner = throat & front & (ahead > wall)
+    inner = throat & front
     material[inner] = np.where(wave[inner] > 0.9, Material.FAT, Material.MUSCLE)
     airway = inner & (np.abs(side) < 9) & (ahead > wall + thick) & (ahead < wall + thick + rng.uniform(9, 17))
     material[airway] = Material.AIR
