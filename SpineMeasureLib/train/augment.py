@@ -17,16 +17,27 @@ from ..segment.preprocess import IN_PLANE_MM, slices_seen
 from .data import TrainingCase
 from .targets import UNKNOWN
 
+#: Distance of the nodes that a warp moves: about a vertebra.
+_WARP_NODES_MM = 32.0
+
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges and probabilities; probabilities per sample."""
+    """Ranges and probabilities; probabilities per sample.
+
+    :ivar oblique: how often the plane is tilted out of the stack, about both its axes.
+    :ivar warp: how often the plane is warped smoothly, by up to `warp_mm` (one standard deviation).
+    """
 
     thickest_slice_mm: float = 5.0
     thick_slices: float = 0.3
     scale: float = 1.25
     rotation_deg: float = 10.0
     shear: float = 0.08
+    oblique: float = 0.35
+    tilt_deg: float = 8.0
+    warp: float = 0.4
+    warp_mm: float = 3.0
     low_resolution: float = 0.25
     gamma: float = 0.6
     inversion: float = 0.1
@@ -44,45 +55,39 @@ def sample(
 
     :return: (image float32 [slices, rows, columns] in about 0..1, codes int64 [rows, columns]).
     """
-    image, codes = _slices(case, rng, augmentation)
-    image, codes = _crop(image, codes, case.spacing[1:], size, rng, augmentation)
+    count, spacing = case.image.shape[0], case.spacing[0]
+    most = max(1, min(int(augmentation.thickest_slice_mm / spacing), count // 3))
+    thickness = int(rng.integers(1, most + 1)) if rng.random() < augmentation.thick_slices else 1
+    middle = int(rng.integers(count))
+    row, column, centre = _plane(case, middle, size, rng, augmentation)
+    depth = np.full(size, float(middle))
+    if rng.random() < augmentation.oblique:
+        slopes = np.tan(np.radians(rng.normal(0, augmentation.tilt_deg, 2))) * case.spacing[1:] / spacing
+        depth += slopes[0] * (row - centre[0]) + slopes[1] * (column - centre[1])
+    codes = _codes(case, depth, row, column)
+    offsets = np.arange(thickness) - thickness // 2
+    shifts = np.array(slices_seen(spacing * thickness))[:, None] * thickness + offsets
+    depths = np.clip(depth + shifts.reshape(-1, 1, 1), 0, count - 1)
+    image = _intensities(case, depths, row, column).unflatten(0, shifts.shape).mean(dim=1)
     if rng.random() < 0.5:
         image = image.flip(0)
     return _contrast(image, codes, rng, augmentation), codes
 
 
-def _slices(
-    case: TrainingCase, rng: np.random.Generator, augmentation: Augmentation
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A slice with those the network sees beside it, made thicker by averaging now and then, and its codes."""
-    count, spacing = case.image.shape[0], case.spacing[0]
-    most = max(1, min(int(augmentation.thickest_slice_mm / spacing), count // 3))
-    thickness = int(rng.integers(1, most + 1)) if rng.random() < augmentation.thick_slices else 1
-    centre = int(rng.integers(count))
-    # A slice that shows the spine teaches more than a lateral one without it.
-    offsets = np.arange(thickness) - thickness // 2
-    stack = []
-    for shift in slices_seen(spacing * thickness):
-        index = np.clip(centre + shift * thickness + offsets, 0, count - 1)
-        stack.append(case.image[index].astype(np.float32).mean(axis=0) / 255.0)
-    return torch.from_numpy(np.stack(stack)), torch.from_numpy(case.codes[centre])
+def _plane(
+    case: TrainingCase, middle: int, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row and column in the case of every pixel of a rotated, scaled, sheared, warped crop, and of its centre.
 
-
-def _crop(
-    image: torch.Tensor,
-    codes: torch.Tensor,
-    spacing: tuple[float, ...],
-    size: tuple[int, int],
-    rng: np.random.Generator,
-    augmentation: Augmentation,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rotated, scaled, sheared crop around a point of the spine (four times of five) or anywhere."""
-    rows, columns = codes.shape
-    labelled = torch.nonzero((codes > 0) & (codes < Tissue.SACRUM + 2))
+    The crop lies around a point of the spine (four times of five) or anywhere.
+    """
+    spacing = np.array(case.spacing[1:])
+    codes = case.codes[middle]
+    labelled = np.argwhere((codes > 0) & (codes < Tissue.SACRUM + 2))
     if len(labelled) and rng.random() < 0.8:
-        centre = labelled[int(rng.integers(len(labelled)))].numpy() + rng.normal(0, 12 / np.array(spacing))
+        centre = labelled[int(rng.integers(len(labelled)))] + rng.normal(0, 12 / spacing)
     else:
-        centre = rng.uniform((0, 0), (rows, columns))
+        centre = rng.uniform((0, 0), codes.shape)
     log_scale = math.log(augmentation.scale)
     scale = np.exp(rng.uniform(-log_scale, log_scale))
     stretch = np.exp(rng.normal(0, 0.05))
@@ -90,25 +95,50 @@ def _crop(
     shear = rng.normal(0, augmentation.shear / 2)
     matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     matrix = matrix @ np.array([[1.0, shear], [0.0, 1.0]]) @ np.diag([scale * stretch, scale / stretch])
-    matrix = np.diag(1 / np.array(spacing)) @ matrix * IN_PLANE_MM  # output pixels to input pixels
+    matrix = np.diag(1 / spacing) @ matrix * IN_PLANE_MM  # output pixels to input pixels
     # Keep the crop mostly inside the image.
-    half = np.abs(matrix) @ (np.array(size) / 2)
-    limit = np.array([rows, columns])
-    slack = np.minimum(half * 0.8, limit / 2)
+    limit = np.array(codes.shape)
+    slack = np.minimum(np.abs(matrix) @ (np.array(size) / 2) * 0.8, limit / 2)
     centre = np.clip(centre, slack, limit - slack)
 
-    r = torch.arange(size[0], dtype=torch.float32) - (size[0] - 1) / 2
-    c = torch.arange(size[1], dtype=torch.float32) - (size[1] - 1) / 2
-    row = centre[0] + matrix[0, 0] * r[:, None] + matrix[0, 1] * c[None, :]
-    column = centre[1] + matrix[1, 0] * r[:, None] + matrix[1, 1] * c[None, :]
-    grid = torch.stack([(2 * column + 1) / columns - 1, (2 * row + 1) / rows - 1], dim=-1)[None].float()
-    sampled = F.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    # Codes shifted by one so that outside the image is told from background.
-    shifted = (codes.float() + 1)[None, None]
-    nearest = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0]
-    target = nearest.long() - 1
-    target[target < 0] = UNKNOWN
-    return sampled, target
+    r = np.arange(size[0])[:, None] - (size[0] - 1) / 2
+    c = np.arange(size[1])[None, :] - (size[1] - 1) / 2
+    row = centre[0] + matrix[0, 0] * r + matrix[0, 1] * c
+    column = centre[1] + matrix[1, 0] * r + matrix[1, 1] * c
+    if rng.random() < augmentation.warp:
+        shift = _smooth(size, _WARP_NODES_MM, rng) * rng.uniform(0, augmentation.warp_mm)
+        row, column = row + shift[0] / spacing[0], column + shift[1] / spacing[1]
+    return row, column, centre
+
+
+def _smooth(size: tuple[int, int], nodes_mm: float, rng: np.random.Generator) -> np.ndarray:
+    """Two smooth random fields [2, rows, columns] of unit variance at nodes `nodes_mm` apart."""
+    nodes = [max(4, round(n * IN_PLANE_MM / nodes_mm) + 1) for n in size]
+    coarse = torch.from_numpy(rng.standard_normal((1, 2, *nodes)))
+    return F.interpolate(coarse, size=size, mode="bicubic", align_corners=True)[0].numpy()
+
+
+def _codes(case: TrainingCase, depth: np.ndarray, row: np.ndarray, column: np.ndarray) -> torch.Tensor:
+    """Code of the voxel nearest to each point; outside the case nothing is known."""
+    index = np.stack([np.rint(depth), np.rint(row), np.rint(column)]).astype(np.int64)
+    limit = np.array(case.codes.shape)[:, None, None]
+    outside = ((index < 0) | (index >= limit)).any(axis=0)
+    codes = case.codes[tuple(np.clip(index, 0, limit - 1))].astype(np.int64)
+    codes[outside] = UNKNOWN
+    return torch.from_numpy(codes)
+
+
+def _intensities(case: TrainingCase, depths: np.ndarray, row: np.ndarray, column: np.ndarray) -> torch.Tensor:
+    """Image at points depths[n, rows, columns] of the same row and column, 0..1; 0 outside the image."""
+    box, grid = [], []
+    for points, count in zip((depths, row, column), case.image.shape, strict=True):
+        low = int(np.clip(np.floor(points.min()), 0, count - 1))
+        high = int(np.clip(np.ceil(points.max()) + 1, low + 1, count))
+        box.append(slice(low, high))
+        grid.append(torch.from_numpy(((2 * (points - low) + 1) / (high - low) - 1).astype(np.float32)))
+    part = torch.from_numpy(case.image[tuple(box)].astype(np.float32) / 255.0)
+    wanted = torch.stack(torch.broadcast_tensors(grid[2], grid[1], grid[0]), dim=-1)
+    return F.grid_sample(part[None, None], wanted[None], padding_mode="zeros", align_corners=False)[0, 0]
 
 
 def _contrast(

@@ -21,9 +21,9 @@ from .synth.cases import write_cases
 CROSS_VALIDATED = "lumbar_t2_space"
 
 #: Sets and sampling weights: folds train without the sets that only the final model sees.
-FOLD_SETS = {"lumbar_t2_space": 0.92, "cervical_t2": 0.08}
+FOLD_SETS = {"lumbar_t2_space": 0.64, "cervical_t2": 0.06}
 FINAL_SETS = {"lumbar_t2_space": 0.48, "vertebrae_t2": 0.08, "vertebrae_water": 0.07, "cervical_t2": 0.07}
-#: Synthetic cases made for the final model, and how often it sees one of them.
+#: Synthetic cases made for every model, and how often it sees one of them.
 SYNTHETIC_CASES, SYNTHETIC_SHARE = 110, 0.30
 
 
@@ -81,12 +81,9 @@ def _checkpoint(plan: Plan, part: str) -> Path:
 def _train_part(plan: Plan, part: str, held_out: tuple[str, ...], progress: Progress) -> None:
     sets = FINAL_SETS if part == "final" else FOLD_SETS
     progress(f"load {part}", 0.0, "")
-    cases = load_cases(plan.data, list(sets), held_out)
-    if part == "final":
-        write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
-        cases += synthetic(plan.work / "synthetic")
-        sets = {**sets, "synthetic": SYNTHETIC_SHARE}
-    options = replace(plan.options, datasets=sets, exclude=held_out)
+    write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
+    cases = load_cases(plan.data, list(sets), held_out) + list(synthetic(plan.work / "synthetic"))
+    options = replace(plan.options, datasets={**sets, "synthetic": SYNTHETIC_SHARE}, exclude=held_out)
     train(cases, options, _checkpoint(plan, part), lambda _, fraction, text: progress(f"train {part}", fraction, text))
 
 
