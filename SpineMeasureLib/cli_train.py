@@ -93,6 +93,7 @@ def evaluate(
 
         summary = judge(prediction, dataset, out, device, progress)
         groups = summary.pop("by_group", None)
+        summary.pop("calibration", None)
         for key, value in [*summary.items(), *(groups.items() if isinstance(groups, dict) else ())]:
             if isinstance(value, dict):
                 value = ", ".join(f"{k} {v}" for k, v in value.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from scipy import ndimage
 
 from .anatomy import Kind
 from .volume import Volume
+
+if TYPE_CHECKING:
+    from .measure.confidence import Certainty
 
 #: Flag of a structure whose voxels were changed by hand since the model drew them.
 EDITED = "edited"
@@ -44,6 +48,7 @@ class SpineSegmentation:
     :ivar structures: ordered from head to sacrum, then canal and cord.
     :ivar level_verified: True where an anchor (sacrum, dens or the user) fixed the level names.
     :ivar anchor: what fixed them: ``"sacrum"``, ``"dens"``, ``"user"``, ``"labels"`` or ``""``.
+    :ivar certainty: how sure the model was of every voxel; None for label maps.
     """
 
     labels: NDArray[np.uint8]
@@ -53,6 +58,7 @@ class SpineSegmentation:
     anchor: str
     warnings: tuple[str, ...] = ()
     provenance: dict[str, object] = field(default_factory=dict)
+    certainty: Certainty | None = None
 
     def of_kind(self, kind: Kind) -> tuple[Structure, ...]:
         """The structures of one kind, from head to sacrum."""

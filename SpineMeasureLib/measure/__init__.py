@@ -22,10 +22,14 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
     :raises NothingFoundError: the segmentation holds no disc and no vertebra.
     """
+    from .confidence import with_confidence
     from .spine import Spine
 
     progress("measure", 0.0, "frames")
-    return measure_spine(Spine(segmentation), progress)
+    rows = measure_spine(Spine(segmentation), progress)
+    if segmentation.certainty is None:
+        return rows
+    return with_confidence(rows, segmentation.affine, segmentation.certainty)
 
 
 def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement]:

@@ -40,7 +40,8 @@ class Measurement:
     :ivar boundary: ``"dural_sac"`` or ``"osseous"`` for canal rows, else empty.
     :ivar source: ``"automatic"``, ``"edited"`` or ``"accepted"``.
     :ivar flags: why the value is doubtful; names as in `measurements.md`.
-    :ivar confidence: 0..1 from the segmentation, None when a label map was given.
+    :ivar confidence: 0..1; of lines that were compared with experts' in cross-validation the probability to lie within
+        the tolerance (`confidence.Calibrated`), else the mean probability inside the structure; None for label maps.
     :ivar repeatability: spread (standard deviation) over the neighbouring planes in `unit`.
     :ivar automatic: the automatic ancestor of an edited value.
     """

@@ -45,6 +45,7 @@ def segment_volume(
         ) from error
     from dataclasses import replace
 
+    from ..measure.confidence import Certainty
     from .instances import name_structures
 
     progress("load model", 0.0, "")
@@ -58,6 +59,7 @@ def segment_volume(
     return replace(
         named,
         warnings=(*result.warnings, *named.warnings),
+        certainty=Certainty(result.probability, opened.calibration),
         provenance={
             "model": opened.name,
             "model_version": opened.version,

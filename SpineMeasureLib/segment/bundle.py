@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from ..measure.confidence import Calibrated
 from ..resources import data_path
 from .network import SpineNet
 from .preprocess import SLICES_SEEN
@@ -46,6 +47,13 @@ class Bundle:
         return str(weights["sha256"])
 
     @property
+    def calibration(self) -> dict[str, Calibrated]:
+        """What the model's doubt means for measured values, by quantity and method; empty where it was not fitted."""
+        stated = self.metadata.get("calibration", {})
+        assert isinstance(stated, dict)
+        return {key: Calibrated(**value) for key, value in stated.items()}
+
+    @property
     def weights_path(self) -> Path:
         """The safetensors file."""
         weights = self.metadata["weights"]
@@ -65,12 +73,13 @@ def open_bundle(folder: Path | None = None) -> Bundle:
         bundle = Bundle(folder, metadata)
         digest = hashlib.sha256(bundle.weights_path.read_bytes()).hexdigest()
         stated = bundle.sha256
+        _ = bundle.calibration
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise ModelError(
             f"The model bundle '{folder.name}' has no {missing}.", "Install SpineMeasure again."
         ) from error
-    except (KeyError, AssertionError, ValueError, OSError) as error:
+    except (KeyError, TypeError, AssertionError, ValueError, OSError) as error:
         raise ModelError(
             f"The metadata of the model bundle '{folder.name}' cannot be read.", "Install it again."
         ) from error

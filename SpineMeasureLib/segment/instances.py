@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def name_structures(
         chain, lowest_disc=lowest_disc, sacrum=settled is not None, dens=dens, sacrum_drawn=sacrum_drawn
     )
     if not naming.verified:
-        warnings.append(_guess_in_words(naming))
+        warnings.append(_guess_in_words(naming, settled is not None or dens))
     painted = np.zeros(whole.shape, np.uint8)
     labels = painted[:, :, columns]
     flags = _paint_chain(labels, column, slots, naming)
@@ -151,12 +151,14 @@ def _sizes(slots: list[_Slot], height: float) -> list[Size]:
     return sizes
 
 
-def _guess_in_words(naming: Naming) -> str:
-    sentence = "Neither the sacrum nor the dens is in view: the level names are a guess"
-    if naming.likely is not None:
-        lower = naming.likely.runner_up - naming.likely.top
-        other = f"; next most likely {abs(lower)} {'lower' if lower > 0 else 'higher'}" if lower else ""
-        sentence += f" from the sizes of the vertebrae ({naming.likely.probability:.0%}{other})"
+def _guess_in_words(naming: Naming, anchored: bool) -> str:
+    reason = "Neither the sacrum nor the dens is in view"
+    if anchored:
+        reason = "What looks like the sacrum or the dens does not fit the sizes of the vertebrae"
+    sentence = f"{reason}: the level names are a guess"
+    if naming.probability:
+        other = f"; next most likely: lowest disc {disc_name(*naming.runner_up[-2:])}" if naming.runner_up[1:] else ""
+        sentence += f" from the sizes of the vertebrae ({naming.probability:.0%}{other})"
     return f"{sentence}. Name the lowest disc (--lowest-disc) to confirm them."
 
 
@@ -364,9 +366,7 @@ def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentati
     table[~kept] = 0
     labels = table[segmentation.labels]
     structures = list_structures(labels, segmentation.affine, naming.vertebrae)
-    return SpineSegmentation(
-        labels, segmentation.affine, structures, True, "user", segmentation.warnings, segmentation.provenance
-    )
+    return replace(segmentation, labels=labels, structures=structures, level_verified=True, anchor="user")
 
 
 def _chain_of(segmentation: SpineSegmentation) -> list[str]:

@@ -1,13 +1,28 @@
-"""Naming the chain of vertebrae and discs, from what anchors it: the sacrum, the dens or the user."""
+"""Naming the chain of vertebrae and discs: by the user, else by the likeliest of all names that fit.
+
+What is seen of sacrum and dens and how large the vertebrae are is weighed together (Bayes), over every place in the
+spine and over spines with one vertebra more or less.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, disc_name
 from ..errors import LevelNameError
-from .sizes import Likely, Size, most_likely
+from .sizes import Size, log_likelihood
+
+#: How much likelier it is to see a sacrum, or a dens, where there is one than where there is none.
+_SEEN = 1000.0
+#: How much likelier a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
+_UNDRAWN_SACRUM = 100.0
+#: Names less probable than this are not verified even where an anchor is seen: the sizes contradict it.
+_VERIFIED = 0.8
+#: Share of persons whose spine has one vertebra more or less (our estimate), by the vertebra that is there or missing.
+_VARIANTS = {"L6": 0.04, "T13": 0.01, "-L5": 0.03, "-T12": 0.01}
 
 
 @dataclass(frozen=True)
@@ -16,12 +31,14 @@ class Naming:
 
     :ivar vertebrae: names from head to sacrum, one per slot; the last slot is the vertebra below the lowest disc.
     :ivar anchor: ``"user"``, ``"sacrum"``, ``"dens"`` or ``""`` where the names are a guess.
-    :ivar likely: how sure the guess is; None where something anchors the names.
+    :ivar probability: of these names among all that fit; 1 where the user gave them.
+    :ivar runner_up: the second most likely names; empty where there are no others.
     """
 
     vertebrae: tuple[str, ...]
     anchor: str
-    likely: Likely | None = None
+    probability: float = 1.0
+    runner_up: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
@@ -62,7 +79,7 @@ def order_for(upper: str, lower: str) -> list[str]:
     return [*above, lower]
 
 
-def name_from_below(slots: int, upper: str, lower: str, anchor: str) -> Naming:
+def name_from_below(slots: int, upper: str, lower: str, anchor: str, probability: float = 1.0) -> Naming:
     """Names of `slots` vertebrae whose lowest two are `upper` and `lower`.
 
     :raises LevelNameError: there are more slots than vertebrae above that disc.
@@ -73,36 +90,46 @@ def name_from_below(slots: int, upper: str, lower: str, anchor: str) -> Naming:
             f"{slots} vertebrae cannot end in {disc_name(upper, lower)}: there are only {len(order)} above it.",
             "Name a lower disc.",
         )
-    return Naming(tuple(order[len(order) - slots :]), anchor)
-
-
-def name_from_above(slots: int, top: str, anchor: str) -> Naming:
-    """Names of `slots` vertebrae that begin with `top`."""
-    first = USUAL_ORDER.index(top)
-    return Naming(USUAL_ORDER[first : first + slots], anchor)
+    return Naming(tuple(order[len(order) - slots :]), anchor, probability)
 
 
 def name_chain(
     chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: bool, sacrum_drawn: bool = True
 ) -> Naming:
-    """Names of a chain of vertebrae by the best anchor there is, else by their sizes.
+    """Names of a chain of vertebrae.
 
     :param chain: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
-    :param lowest_disc: the user's name of the lowest disc; wins over every other anchor.
+    :param lowest_disc: the user's name of the lowest disc; wins over everything else.
     :param sacrum: the last of the chain is the sacrum.
     :param dens: the first of the chain has the dens.
-    :param sacrum_drawn: False where the masks have no sacrum.
+    :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
     :raises LevelNameError: the user's name is unknown or does not fit.
     """
-    slots = len(chain)
     if lowest_disc is not None:
-        return name_from_below(slots, *parse_disc(lowest_disc), "user")
-    most = len(USUAL_ORDER)
-    if sacrum and slots <= most:
-        return name_from_below(slots, "L5", "S1", "sacrum")
-    if dens and slots <= most - 1:
-        return name_from_above(slots, "C2", "dens")
-    likely = most_likely(chain, sacrum_drawn)
-    if likely is None:
-        return name_from_below(min(slots, most), "L5", "S1", "")
-    return replace(name_from_above(slots, USUAL_ORDER[likely.top], ""), likely=likely)
+        return name_from_below(len(chain), *parse_disc(lowest_disc), "user")
+    scores: dict[tuple[str, ...], float] = {}
+    for order, prior in _orders():
+        for start in range(1, len(order) - len(chain) + 1):
+            names = order[start : start + len(chain)]
+            score = np.log(prior) + log_likelihood(chain, names)
+            score += np.log(_SEEN) * (sacrum * (names[-1] == "S1") + dens * (names[0] == "C2"))
+            if not sacrum_drawn and names[-1] == "S1":
+                score += np.log(_UNDRAWN_SACRUM)
+            scores[names] = float(np.logaddexp(scores.get(names, -np.inf), score))
+    known = sacrum or dens or any(size.depth or size.step for size in chain)
+    if not known or not scores:
+        return name_from_below(min(len(chain), len(USUAL_ORDER)), "L5", "S1", "", probability=0.0)
+    ranked = sorted(scores, key=lambda names: -scores[names])
+    best = ranked[0]
+    probability = float(np.exp(scores[best] - np.logaddexp.reduce(list(scores.values()))))
+    anchor = "sacrum" if sacrum and best[-1] == "S1" else "dens" if dens and best[0] == "C2" else ""
+    return Naming(best, anchor if probability >= _VERIFIED else "", probability, ranked[1] if ranked[1:] else ())
+
+
+def _orders() -> list[tuple[tuple[str, ...], float]]:
+    """Every order of vertebrae from C1 to S1, with the share of persons who have it."""
+    orders = [(USUAL_ORDER, 1 - sum(_VARIANTS.values()))]
+    for variant, share in _VARIANTS.items():
+        names = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER and n != variant.removeprefix("-") or n == variant]
+        orders.append((tuple(names), share))
+    return orders

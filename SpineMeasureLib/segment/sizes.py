@@ -1,4 +1,4 @@
-"""Which vertebrae a chain most likely shows, from how large they are: the last resort where nothing anchors names."""
+"""How well the sizes of a chain of vertebrae fit names, whatever the size of the person."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import multivariate_normal
+
+from ..anatomy import USUAL_ORDER
 
 #: AP depth of a body, C2 to S1, mm. To T9 of the upper endplate (C2: lower) of cadavers, Panjabi et al., Spine 1991;
 #: from T10 the means of 30 patients measured with this code (SPIDER, van der Graaf et al., Sci Data 2024; S1 as L5).
@@ -25,11 +27,10 @@ _STEP_MM = (
 #: Standard deviations of logarithms: of a person's size, of their height besides, of one depth, of one step (wear
 #: narrows discs). The last two as seen within those patients, widened.
 _PERSON, _TALL, _DEPTH, _STEP = 0.10, 0.08, 0.08, 0.085
-#: How much likelier than elsewhere a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
-_UNDRAWN_SACRUM = 100.0
 #: A size this many times the median of its chain, or less than one over it, is none; T1 to L5 differ by less.
 _OUTLIER = 1.7
-_FIRST = 1  # `_DEPTH_MM` begins at C2; index in `anatomy.USUAL_ORDER`
+#: A vertebra too many is as large as its neighbour.
+_SIZED_AS = {"T13": "T12", "L6": "L5"}
 
 
 @dataclass(frozen=True)
@@ -40,41 +41,28 @@ class Size:
     step: float | None = None
 
 
-@dataclass(frozen=True)
-class Likely:
-    """The most likely place of a chain in the spine.
-
-    :ivar top: index in `anatomy.USUAL_ORDER` of the topmost vertebra.
-    :ivar probability: of that place among all where the chain fits.
-    :ivar runner_up: the second most likely one; `top` itself where there is no other.
-    """
-
-    top: int
-    probability: float
-    runner_up: int
-
-
-def most_likely(chain: Sequence[Size], sacrum_drawn: bool = True) -> Likely | None:
-    """Where a chain of vertebrae, from head to sacrum, most likely lies between C2 and the sacrum.
+def log_likelihood(chain: Sequence[Size], names: Sequence[str]) -> float:
+    """Of the sizes of a chain, from head to sacrum, if its vertebrae are `names`, C2 to S1.
 
     Every size is taken as the mean of its level times the size of the person times chance, all log-normal; the person's
     size is integrated out.
-
-    :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
-    :return: None where the chain is longer than the spine.
     """
-    chain = _without_outliers(chain)
-    places = range(len(_DEPTH_MM) - len(chain) + 1)
-    if not places:
-        return None
-    scores = np.array([_log_likelihood(chain, start) for start in places])
-    if not sacrum_drawn:
-        scores[-1] += np.log(_UNDRAWN_SACRUM)
-    weights = np.exp(scores - scores.max())
-    weights /= weights.sum()
-    order = np.argsort(-weights, kind="stable")
-    second = order[1] if len(order) > 1 else order[0]
-    return Likely(_FIRST + int(order[0]), float(weights[order[0]]), _FIRST + int(second))
+    residuals, spreads = [], []
+    for size, name in zip(_without_outliers(chain), names, strict=True):
+        level = USUAL_ORDER.index(_SIZED_AS.get(name, name))
+        if size.depth:
+            residuals.append(np.log(size.depth / _DEPTH_MM[level - 1]))
+            spreads.append(_DEPTH)
+        if size.step:
+            if name in ("C2", "S1"):
+                return -np.inf  # C2 has no disc above it, the sacrum none below
+            residuals.append(np.log(size.step / _STEP_MM[level - 2]))
+            spreads.append(_STEP)
+    if not residuals:
+        return 0.0
+    steps = np.array(spreads) == _STEP
+    covariance = np.diag(np.square(spreads)) + _PERSON**2 + _TALL**2 * np.outer(steps, steps)
+    return float(multivariate_normal.logpdf(residuals, cov=covariance))
 
 
 def _without_outliers(chain: Sequence[Size]) -> list[Size]:
@@ -87,22 +75,3 @@ def _without_outliers(chain: Sequence[Size]) -> list[Size]:
         return value if value and 1 / _OUTLIER < value / of < _OUTLIER else None
 
     return [Size(kept(size.depth, usual[0]), kept(size.step, usual[1])) for size in chain]
-
-
-def _log_likelihood(chain: Sequence[Size], start: int) -> float:
-    """Of a chain whose first vertebra is the `start`-th from C2."""
-    residuals, spreads = [], []
-    for n, size in enumerate(chain, start=start):
-        if size.depth:
-            residuals.append(np.log(size.depth / _DEPTH_MM[n]))
-            spreads.append(_DEPTH)
-        if size.step:
-            if not 1 <= n <= len(_STEP_MM):
-                return -np.inf  # C2 has no disc above it, the sacrum none below
-            residuals.append(np.log(size.step / _STEP_MM[n - 1]))
-            spreads.append(_STEP)
-    if not residuals:
-        return float(start)  # nothing is known: as low as the chain fits
-    steps = np.array(spreads) == _STEP
-    covariance = np.diag(np.square(spreads)) + _PERSON**2 + _TALL**2 * np.outer(steps, steps)
-    return float(multivariate_normal.logpdf(residuals, cov=covariance))

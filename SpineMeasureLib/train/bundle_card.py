@@ -65,7 +65,8 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
         "data_type": "MRI",
         "intended_use": "Research; not for diagnosis.",
         "label_classes": channel,
-        "eval_metrics": summary,
+        "eval_metrics": {key: value for key, value in summary.items() if key != "calibration"},
+        "calibration": summary.get("calibration", {}),
         "network_data_format": {
             "inputs": {
                 "image": {

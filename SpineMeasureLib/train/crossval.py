@@ -11,18 +11,20 @@ import numpy as np
 
 from .agreement import Agreement, agreement, bootstrap_interval
 from .evaluate import COMPARED, STRUCTURES, CaseScore
+from .reliability import reliability
 
 
 def write_scores(
     scores: Sequence[CaseScore], folder: Path, name: str, about: dict[str, object] | None = None
 ) -> dict[str, object]:
-    """Write what `write_tables` does, and ``<name>_summary.json``.
+    """Write what `write_tables` does, ``<name>_reliability.png`` and ``<name>_summary.json``.
 
     :param about: what else belongs in the summary.
     :return: the summary, see `summarise`.
     """
     write_tables(scores, folder, name)
-    summary = {**summarise(scores), **(about or {})}
+    doubts = [doubt for score in scores for doubt in score.doubts]
+    summary = {**summarise(scores), **(about or {}), **reliability(doubts, folder / f"{name}_reliability.png")}
     (folder / f"{name}_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     return summary
 

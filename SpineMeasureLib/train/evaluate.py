@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue, all_structures
 from ..errors import NothingFoundError
 from ..measure import measure
+from ..measure.confidence import Certainty, blurs
 from ..measure.types import Measurement
 from ..segment.existing import segmentation_from_labels
 from ..segment.inference import predict_tissue
@@ -21,6 +22,7 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
 from .agreement import DiscMatch, match_discs
 from .overlap import Overlap, overlap
+from .reliability import Doubt
 
 #: What is compared between the two sets of masks: quantity, method.
 COMPARED = (
@@ -31,6 +33,8 @@ COMPARED = (
     ("canal_ap", "disc_level"),
 )
 
+
+Rows = dict[tuple[str, str, str], Measurement]
 
 #: Structures that are compared, with their value in a map of 1 vertebra, 2 disc, 3 canal, and their kinds here.
 STRUCTURES = {
@@ -45,13 +49,15 @@ class CaseScore:
     """Scores of one patient.
 
     :ivar overlaps: structure -> agreement of the masks over the whole image.
-    :ivar pairs: (level, quantity, predicted value, expert value) of every value that both masks gave.
+    :ivar pairs: (level, quantity, predicted value, expert value) of every value of `COMPARED` that both masks gave.
+    :ivar doubts: every length that both masks gave, with the model's doubt about it; empty for masks of no model.
     """
 
     patient: str
     overlaps: dict[str, Overlap]
     discs: DiscMatch
     pairs: tuple[tuple[str, str, float, float], ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def dice(self) -> dict[str, float]:
@@ -78,9 +84,10 @@ def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineS
     """What the model finds; empty where that is nothing."""
     result = predict_tissue(image, network, device)
     try:
-        return name_structures(result.tissue, image.affine, confidence=result.probability)
+        named = name_structures(result.tissue, image.affine, confidence=result.probability)
     except NothingFoundError:
         return SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
+    return replace(named, certainty=Certainty(result.probability))
 
 
 def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
@@ -92,7 +99,11 @@ def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseS
         for name, (_, kinds) in STRUCTURES.items()
     }
     match = match_discs(reference, predicted)
-    return CaseScore(patient, overlaps, match, _pairs(predicted, reference, match))
+    if not match.pairs:
+        return CaseScore(patient, overlaps, match, ())
+    ours, theirs = _rows(predicted), _rows(reference)
+    doubts = _doubts(patient, ours, theirs, match, predicted)
+    return CaseScore(patient, overlaps, match, _pairs(ours, theirs, match), doubts)
 
 
 def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
@@ -108,24 +119,36 @@ def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]
     return np.isin(segmentation.labels, [s.value for kind in kinds for s in segmentation.of_kind(kind)])
 
 
-def _pairs(
-    predicted: SpineSegmentation, reference: SpineSegmentation, match: DiscMatch
-) -> tuple[tuple[str, str, float, float], ...]:
-    if not match.pairs:
-        return ()
-    ours, theirs = _values(measure(predicted)), _values(measure(reference))
+def _rows(segmentation: SpineSegmentation) -> Rows:
+    return {row.key: row for row in measure(segmentation) if row.value is not None}
+
+
+def _pairs(ours: Rows, theirs: Rows, match: DiscMatch) -> tuple[tuple[str, str, float, float], ...]:
     pairs = []
     for expert_disc, disc in match.pairs:
         for quantity, method in COMPARED:
-            a = ours.get((disc.level, quantity, method))
-            b = theirs.get((expert_disc.level, quantity, method))
-            if a is not None and b is not None:
-                pairs.append((expert_disc.level, quantity, a, b))
+            a, b = ours.get((disc.level, quantity, method)), theirs.get((expert_disc.level, quantity, method))
+            if a and b and a.value is not None and b.value is not None:
+                pairs.append((expert_disc.level, quantity, a.value, b.value))
     return tuple(pairs)
 
 
-def _values(rows: list[Measurement]) -> dict[tuple[str, str, str], float]:
-    return {row.key: row.value for row in rows if row.value is not None}
+def _doubts(
+    patient: str, ours: Rows, theirs: Rows, match: DiscMatch, predicted: SpineSegmentation
+) -> tuple[Doubt, ...]:
+    if predicted.certainty is None:
+        return ()
+    level_of: dict[str, str] = {}
+    for expert, disc in match.pairs:
+        level_of |= {expert.level: disc.level, **dict(zip(expert.level.split("-"), disc.level.split("-"), strict=True))}
+    found, lines = [], []
+    for (level, quantity, method), row in theirs.items():
+        mine = ours.get((level_of.get(level, ""), quantity, method))
+        if mine and mine.p1 and mine.p2 and mine.value is not None and row.value is not None and mine.unit == "mm":
+            found.append((f"{quantity}.{method}", abs(mine.value - row.value)))
+            lines.append((mine.p1, mine.p2))
+    blur = blurs(predicted.certainty.probability, predicted.affine, lines)
+    return tuple(Doubt(patient, key, float(b), error) for (key, error), b in zip(found, blur, strict=True))
 
 
 def score_folder(folder: Path, patients: list[str], network: SpineNet, device: torch.device) -> list[CaseScore]:

@@ -27,6 +27,7 @@ from .data import ADAPTERS, TrainingCase
 from .evaluate import STRUCTURES, CaseScore, compare, of_kinds, reference_mask
 from .evaluation_page import write_page
 from .overlap import MEASURES, Overlap, overlap
+from .reliability import reliability
 
 #: Sets that label one structure, and not everywhere: its name, kind and tissue, the code for "not that".
 _PARTLY_LABELLED = {
@@ -90,6 +91,8 @@ def evaluate(
         if scores:
             write_tables(scores, folder, "evaluation")
             summary |= summarise(scores)
+            doubts = [doubt for score in scores for doubt in score.doubts]
+            summary |= reliability(doubts, folder / "evaluation_reliability.png")
             summary |= _by_group(done)
         _write_overlaps(done, folder / "overlaps.csv")
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -34,6 +34,8 @@ def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Pa
     parts += [_discs(summary), _values_table(summary), _groups_table(summary)]
     for plot in sorted(folder.glob("*bland_altman*.png")):
         parts.append(_figure(plot.read_bytes(), plot.stem.partition("altman_")[2].replace("_", " ")))
+    if (plot := folder / "evaluation_reliability.png").exists():
+        parts.append(_figure(plot.read_bytes(), "How far the confidence of a value can be relied on"))
     for structure in done[0].overlaps:
         worst = sorted(done, key=lambda case: case.overlaps[structure].dice)[:_WORST]
         parts.append(f"<h2>Worst cases: {escape(structure)}</h2>")

@@ -7,7 +7,8 @@ import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, Tissue
 from SpineMeasureLib.segment.instances import name_structures
-from SpineMeasureLib.segment.sizes import _DEPTH_MM, _STEP_MM, Size, most_likely
+from SpineMeasureLib.segment.levels import Naming, name_chain
+from SpineMeasureLib.segment.sizes import _DEPTH_MM, _STEP_MM, Size
 
 AFFINE = np.array([[3.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
 BODY, DISC = 13, 5
@@ -61,27 +62,49 @@ def chain(first: str, last: str, person: float = 1.0) -> list[Size]:
     return sizes
 
 
+def named(sizes: list[Size], **seen: bool) -> Naming:
+    return name_chain(sizes, lowest_disc=None, **{"sacrum": False, "dens": False, **seen})
+
+
 @pytest.mark.parametrize(("first", "last"), [("C3", "T2"), ("T2", "T11"), ("T10", "L5"), ("T9", "L4")])
 @pytest.mark.parametrize("person", [0.9, 1.1])
 def test_vertebrae_of_mean_size_are_recognised_whatever_the_person_s_size(first: str, last: str, person: float) -> None:
-    likely = most_likely(chain(first, last, person))
-    assert likely is not None and USUAL_ORDER[likely.top] == first
-    assert 0.1 < likely.probability <= 1.0 and abs(likely.runner_up - likely.top) == 1
+    names = named(chain(first, last, person))
+    assert names.vertebrae[0] == first and not names.verified
+    assert 0.1 < names.probability < 1.0
+    assert abs(USUAL_ORDER.index(names.runner_up[0]) - USUAL_ORDER.index(first)) == 1
 
 
 def test_more_vertebrae_leave_less_doubt() -> None:
-    few, many = most_likely(chain("T12", "L3")), most_likely(chain("T6", "L5"))
-    assert few is not None and many is not None and many.probability > few.probability
+    assert named(chain("T6", "L5")).probability > named(chain("T12", "L3")).probability
 
 
-def test_a_chain_of_unknown_sizes_is_put_lowest_and_one_too_long_nowhere() -> None:
-    likely = most_likely([Size()] * 7)
-    assert likely is not None and USUAL_ORDER[likely.top + 6] == "S1"
-    assert most_likely([Size()] * 25) is None
+def test_a_chain_of_unknown_sizes_is_put_lowest() -> None:
+    assert named([Size()] * 7).vertebrae[-1] == "S1"
 
 
 def test_one_step_across_a_missed_disc_does_not_move_the_names() -> None:
     sizes = chain("C3", "T2")
     sizes[3] = Size(sizes[3].depth, 34.0)
-    likely = most_likely(sizes)
-    assert likely is not None and USUAL_ORDER[likely.top] == "C3"
+    assert named(sizes).vertebrae[0] == "C3"
+
+
+def test_the_sacrum_outweighs_sizes_one_level_off_but_not_those_of_a_neck() -> None:
+    lumbar = [*chain("T12", "L4"), Size()]
+    assert named(lumbar).vertebrae[-2] == "L4"
+    anchored = named(lumbar, sacrum=True)
+    assert (anchored.vertebrae[-1], anchored.anchor) == ("S1", "sacrum")
+    neck_on_a_sacrum = named([*chain("C3", "T3"), Size()], sacrum=True)
+    assert neck_on_a_sacrum.vertebrae[0] == "C3" and not neck_on_a_sacrum.verified
+
+
+@pytest.mark.parametrize(("missing", "added", "names"), [("", "L5", "L6"), ("L5", "", "L4")])
+def test_a_spine_from_dens_to_sacrum_is_counted(missing: str, added: str, names: str) -> None:
+    sizes = dict(zip(USUAL_ORDER[1:], chain("C2", "S1"), strict=True))
+    order = [n for n in USUAL_ORDER[1:] if n != missing for n in ([n, n] if n == added else [n])]
+    found = named([sizes[n] for n in order], sacrum=True, dens=True)
+    assert (found.vertebrae[0], found.vertebrae[-2:]) == ("C2", (names, "S1")) and found.verified
+
+
+def test_more_vertebrae_than_a_spine_has_are_counted_from_below() -> None:
+    assert named([Size()] * 27).vertebrae[-2:] == ("L5", "S1")
