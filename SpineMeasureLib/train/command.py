@@ -108,5 +108,6 @@ def cross_validate(plan: Plan, test: list[list[str]], progress: Progress = silen
     budgets: dict[str, object] = {
         "minutes_of_folds": [log["options"]["minutes"] for log in logs],
         "steps_of_folds": [log["steps"] for log in logs],
+        "sets_of_folds": list(logs[0]["options"]["datasets"]),
     }
     return write_scores(scores, plan.work, "cross_validation", budgets)
