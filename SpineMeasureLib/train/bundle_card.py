@@ -215,6 +215,6 @@ def _reliability(numbers: dict[str, Any]) -> list[str]:
         f"patients. Of {numbers['values']} values, each with a calibration that never saw its patient, "
         f"{numbers['within_tolerance']:.0%} lie within; Brier score {numbers['brier']:.3f} "
         f"({numbers['brier_of_mean']:.3f} without looking at the image). "
-        f"{numbers['flagged']} have a confidence below 0.5 and are flagged: they are {numbers['mae_flagged_mm']} mm off "
-        f"on average, the others {numbers['mae_others_mm']} mm.",
+        f"{numbers['flagged']} have a confidence below 0.5 and are flagged: they are {numbers['mae_flagged_mm']} mm "
+        f"off on average, the others {numbers['mae_others_mm']} mm.",
     ]
