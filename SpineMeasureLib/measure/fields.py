@@ -77,9 +77,7 @@ class Field:
         if self.slice_axis is None:
             return self
         steps = axes @ self.ras_to_index[:3, :3].T
-        normal = np.linalg.inv(self.ras_to_index[:3, :3])[:, [i for i in range(3) if i != self.slice_axis]]
-        square = np.abs(axes @ np.cross(normal[:, 0], normal[:, 1]))
-        step = steps[int(np.argmax(square))]
+        step = steps[int(np.argmax(np.abs(steps[:, self.slice_axis])))]
         return replace(self, lean=step / step[self.slice_axis])
 
 
