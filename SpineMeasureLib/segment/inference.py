@@ -201,12 +201,7 @@ def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     index = torch.tensor([tissue for tissue, _ in wholes], device=scores.device)[place]
     posterior = (index == Tissue.BODY) & (scores[:, Tissue.POSTERIOR] > scores[:, Tissue.BODY])
     index[posterior] = Tissue.POSTERIOR
-    share = _window_mean(scores[:, Tissue.CORD]) / _window_mean(lumen).clamp(min=1e-3)
+    share = F.avg_pool2d(scores[:, Tissue.CORD], _CORD_WINDOW, 1, _CORD_WINDOW // 2)
+    share = share / F.avg_pool2d(lumen, _CORD_WINDOW, 1, _CORD_WINDOW // 2).clamp(min=1e-3)
     index[(index == Tissue.CANAL) & (share > _MOSTLY_CORD)] = Tissue.CORD
     return best, index
-
-
-def _window_mean(scores: torch.Tensor) -> torch.Tensor:
-    """Mean over a square window around each pixel, zeros beyond the border: along rows, then along columns."""
-    rows = F.avg_pool2d(scores, (_CORD_WINDOW, 1), 1, (_CORD_WINDOW // 2, 0))
-    return F.avg_pool2d(rows, (1, _CORD_WINDOW), 1, (0, _CORD_WINDOW // 2))
