@@ -97,6 +97,19 @@ def test_where_it_cannot_be_started_the_run_writes_the_scene_itself(
     assert set(FILES) <= set(run_sample(sample_folder, tmp_path / "out"))
 
 
+def test_without_slicer_core_the_run_says_so_and_writes_the_rest(sample_folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules['slicer'] = None\nfrom pathlib import Path\n"
+        "from SpineMeasureLib.pipeline import Job, run\n"
+        "image, labels, out = map(Path, sys.argv[1:])\nprint(run(Job(image, out, labels, measure=False)).warnings)"
+    )
+    inputs = (sample_folder / "lumbar_t2.nii.gz", sample_folder / "lumbar_t2_labels.nii.gz")
+    command = [sys.executable, "-c", code, *map(str, inputs), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "No Slicer scene was written" in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.json", "labels.nii.gz", "run.json"]
+
+
 def test_an_error_or_cancellation_meanwhile_ends_it_and_leaves_nothing(task: Any, tmp_path: Path) -> None:
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error), scene_process(True) as scene, scene.writing(tmp_path, *task):
@@ -108,12 +121,13 @@ def test_an_error_or_cancellation_meanwhile_ends_it_and_leaves_nothing(task: Any
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
-def test_it_does_not_outlive_a_parent_that_is_killed() -> None:
+def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import time\nfrom SpineMeasureLib.review.process import scene_process\n"
         "with scene_process(True) as scene:\n print(scene.process.pid, flush=True)\n time.sleep(600)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout
     pid = int(parent.stdout.readline())
     assert running([pid])
