@@ -15,6 +15,7 @@ from .files import atomic_folder
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
 from .progress import Progress, silent
+from .review.process import SCENE, SEGMENTATION, SceneProcess, scene_process
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
 
@@ -86,6 +87,11 @@ def run(job: Job, progress: Progress = silent) -> Result:
         progress("read", 0.0, job.image.name)
         volume = read_volume(job.image, job.series)
         check_mri(volume)
+    with scene_process(job.scene) as scene:
+        return _run_on(volume, job, scene, clock, progress)
+
+
+def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progress: Progress) -> Result:
     warnings = [str(w) for w in _listed(volume.meta.get("warnings"))]
     with clock.stage("segment"):
         segmentation = _segmentation(job, volume, progress)
@@ -98,7 +104,7 @@ def run(job: Job, progress: Progress = silent) -> Result:
             measurements = measure(segmentation, progress)
     with atomic_folder(job.out) as folder:
         with clock.stage("write"):
-            _write(job, folder, volume, segmentation, measurements, warnings, progress)
+            _write(job, folder, volume, segmentation, measurements, scene, warnings, progress)
         _write_run(folder, job, volume, segmentation, warnings, clock.seconds)
         files = sorted(file.name for file in folder.iterdir())
     progress("done", 1.0, "")
@@ -133,28 +139,16 @@ def _write(
     volume: Volume,
     segmentation: SpineSegmentation,
     measurements: list[Measurement],
+    scene: SceneProcess,
     warnings: list[str],
     progress: Progress,
 ) -> None:
-    from .export.tables import write_csv, write_json, write_labels
-
-    progress("write", 0.0, "labels")
-    write_volume(segmentation.as_volume(), folder / "labels.nii.gz")
-    write_labels(segmentation, folder / "labels.json")
-    if job.measure:
-        write_csv(measurements, folder / "measurements.csv")
-        write_json(measurements, provenance(segmentation), folder / "measurements.json")
-    if job.scene:
-        progress("write", 0.3, "scene")
-        _write_scene(folder, volume, segmentation, measurements, warnings)
-    if job.measure and job.picture:
-        progress("write", 0.7, "picture")
-        try:
-            from .export.overview import write_overview
-        except ImportError as error:
-            warnings.append(f"No overview picture was drawn: the package '{error.name}' is not installed.")
-        else:
-            write_overview(volume, segmentation, measurements, folder / "overview.png")
+    name = str(volume.meta.get("series") or "Spine")
+    with scene.writing(folder, volume, segmentation, measurements, name):
+        _write_tables(job, folder, volume, segmentation, measurements, warnings, progress)
+    if job.scene and not scene.done:
+        progress("write", 0.7, "scene")
+        _write_scene(folder, volume, segmentation, measurements, name, warnings)
     if job.dicom and volume.frames:
         from .export.case_files import write_dicom
 
@@ -163,6 +157,35 @@ def _write(
             write_dicom(folder, volume, segmentation, measurements)
         except (DependencyError, DicomSeriesError) as error:
             warnings.append(f"No DICOM objects were written. {error}")
+
+
+def _write_tables(
+    job: Job,
+    folder: Path,
+    volume: Volume,
+    segmentation: SpineSegmentation,
+    measurements: list[Measurement],
+    warnings: list[str],
+    progress: Progress,
+) -> None:
+    """Everything but the scene and DICOM objects: labels, tables, picture."""
+    from .export.tables import write_csv, write_json, write_labels
+
+    progress("write", 0.0, "labels")
+    write_volume(segmentation.as_volume(), folder / "labels.nii.gz")
+    write_labels(segmentation, folder / "labels.json")
+    if not job.measure:
+        return
+    write_csv(measurements, folder / "measurements.csv")
+    write_json(measurements, provenance(segmentation), folder / "measurements.json")
+    if job.picture:
+        progress("write", 0.3, "picture")
+        try:
+            from .export.overview import write_overview
+        except ImportError as error:
+            warnings.append(f"No overview picture was drawn: the package '{error.name}' is not installed.")
+        else:
+            write_overview(volume, segmentation, measurements, folder / "overview.png")
 
 
 def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[Volume, Results]:
@@ -184,13 +207,13 @@ def _write_scene(
     volume: Volume,
     segmentation: SpineSegmentation,
     measurements: list[Measurement],
+    name: str,
     warnings: list[str],
 ) -> None:
     try:
         from .review.save import write_scene
 
-        name = str(volume.meta.get("series") or "Spine")
-        write_scene(volume, segmentation, measurements, folder / "scene.mrb", folder / "segmentation.seg.nrrd", name)
+        write_scene(volume, segmentation, measurements, folder / SCENE, folder / SEGMENTATION, name)
     except DependencyError as error:
         warnings.append(f"No Slicer scene was written. {error}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +82,16 @@ class SpineSegmentation:
     def as_volume(self) -> Volume:
         """The label array as a `Volume`, to be written beside the image."""
         return Volume(self.labels, self.affine)
+
+
+def label_centres(labels: NDArray[Any], count: int) -> NDArray[np.float64]:
+    """Mean index [count, 3] of the voxels of each label from 1 to `count`, the largest; NaN where there are none.
+
+    As `ndimage.center_of_mass`, which passes over the whole array for each axis and takes ten times as long.
+    """
+    voxels = np.nonzero(labels)
+    values = labels[voxels]
+    sums = [np.bincount(values, place, minlength=count + 1)[1:] for place in voxels]
+    with np.errstate(invalid="ignore"):
+        centres: NDArray[np.float64] = np.stack(sums, axis=1) / np.bincount(values, minlength=count + 1)[1:, None]
+    return centres

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..anatomy import Kind
-from ..segmentation import SpineSegmentation
+from ..segmentation import SpineSegmentation, label_centres
 from ..volume import Volume
 
 Array = NDArray[np.float64]
@@ -60,6 +60,6 @@ def reformat(volume: Volume, segmentation: SpineSegmentation) -> Reformat:
 
 def _centres(segmentation: SpineSegmentation) -> Array:
     values = [s.value for s in segmentation.structures if s.kind in (Kind.BODY, Kind.DISC)]
-    centres = np.array(ndimage.center_of_mass(segmentation.labels > 0, segmentation.labels, values))
+    centres = label_centres(segmentation.labels, 255)[np.array(values) - 1]
     centroids: Array = centres @ segmentation.affine[:3, :3].T + segmentation.affine[:3, 3]
     return centroids

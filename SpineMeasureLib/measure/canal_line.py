@@ -99,11 +99,14 @@ def _recentred(curve: Array, points: Array) -> Array:
     curve = _smooth(curve)
     tangents = np.gradient(curve, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+    points = points[np.argsort(points[:, 2])]
+    low, high = (np.searchsorted(points[:, 2], curve[:, 2] + side) for side in (-_RADIUS_MM, _RADIUS_MM))
     moved = []
-    for place, tangent in zip(curve[::3], tangents[::3], strict=True):
-        offset = points - place
+    for n in range(0, len(curve), 3):
+        place, tangent, points_near = curve[n], tangents[n], points[low[n] : high[n]]
+        offset = points_near - place
         along = offset @ tangent
-        near = points[(np.abs(along) < _SLAB_MM) & (np.einsum("ij,ij->i", offset, offset) < _RADIUS_MM**2)]
+        near = points_near[(np.abs(along) < _SLAB_MM) & (np.einsum("ij,ij->i", offset, offset) < _RADIUS_MM**2)]
         if len(near) >= 5:
             centroid = near.mean(axis=0)
             moved.append(centroid - ((centroid - place) @ tangent) * tangent)

@@ -88,17 +88,16 @@ def section_area(field: Field, frame: Frame, depth: Ends) -> float:
     return float(np.nansum(stretch[:, 1] - stretch[:, 0]) * step)
 
 
-def _spread(field: Field, frame: Frame, place: float | None) -> float | None:
-    """Standard deviation of a height (or the depth) over the plane and its neighbours 3 mm to either side."""
-    values = []
-    for shift in (0.0, *_NEIGHBOURS_MM):
-        moved = frame.moved(shift)
-        depth = depth_line(field, moved)
-        if depth is None:
-            continue
-        ends = depth if place is None else chord(field, moved, depth, place)
-        if ends is not None:
-            values.append(length(ends))
+def _planes(field: Field, frame: Frame) -> list[tuple[Frame, Ends]]:
+    """The sagittal plane and its neighbours 3 mm to either side, each with its depth line; those without left out."""
+    moved = [frame.moved(shift) for shift in (0.0, *_NEIGHBOURS_MM)]
+    return [(plane, depth) for plane in moved if (depth := depth_line(field, plane))]
+
+
+def _spread(field: Field, planes: list[tuple[Frame, Ends]], place: float | None) -> float | None:
+    """Standard deviation of a height (or the depth) over a plane and its neighbours."""
+    found = [depth if place is None else chord(field, plane, depth, place) for plane, depth in planes]
+    values = [length(ends) for ends in found if ends is not None]
     return float(np.std(values, ddof=1)) if len(values) >= 3 else None
 
 
@@ -113,6 +112,7 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
         return [row(level, d.quantity, d.method, None, common, note=note) for d in wanted]
     chords = {name: chord(field, frame, depth, place) for name, place in _PLACES.items()}
     heights = {name: length(ends) if ends else None for name, ends in chords.items()}
+    planes = _planes(field, frame)
     rows = [
         row(
             level,
@@ -120,7 +120,7 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
             f"chord{round(100 * place)}",
             heights[name],
             ends=chords[name],
-            spread=_spread(field, frame, place),
+            spread=_spread(field, planes, place),
             shared=common,
         )
         for name, place in _PLACES.items()
@@ -133,7 +133,7 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     rows.append(row(level, "disc_height_mean", "area_depth", mean, shared=common))
     rows.append(row(level, "disc_height_mean", "mean3", mean3, shared=common))
     rows += _endplate_rows(level, disc, common)
-    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, frame, None), shared=common))
+    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, planes, None), shared=common))
     rows.append(_width(level, disc, common))
     rows.append(row(level, "disc_area", "area", area, shared=common))
     whole = common.flagged("cut_by_field_of_view") if field.cut_across else common

@@ -61,13 +61,32 @@ class Field:
     def _between_slices(self, index: Array, axis: int) -> Array:
         first = np.floor(index[axis])
         t = index[axis] - first
-        near = [
-            ndimage.map_coordinates(
-                self.values, index + (n - t) * self.lean[:, None], order=1, mode="nearest", output=np.float64
-            )
-            for n in (-1, 0, 1, 2)
-        ]
+        near = [self._in_slices(first + n, index + (n - t) * self.lean[:, None], axis) for n in (-1, 0, 1, 2)]
         return _curved(near, t)
+
+    def _in_slices(self, number: Array, index: Array, axis: int) -> Array:
+        """Bilinear value in whole slices; beyond the border that at the border.
+
+        `map_coordinates` would weigh two slices for each point, and take twice the time.
+        """
+        flat = self.values.reshape(-1)
+        shape = self.values.shape
+        steps = (shape[1] * shape[2], shape[2], 1)
+        place = np.clip(number, 0, shape[axis] - 1).astype(np.intp) * steps[axis]
+        rows, columns = (i for i in range(3) if i != axis)
+        parts = []
+        for other in (rows, columns):
+            at = np.clip(index[other], 0, shape[other] - 1)
+            whole = np.minimum(at.astype(np.intp), shape[other] - 2)
+            place += whole * steps[other]
+            parts.append(at - whole)
+        down, right = parts
+        upper, lower = (
+            flat.take(corner) * (1 - right) + flat.take(corner + steps[columns]) * right
+            for corner in (place, place + steps[rows])
+        )
+        value: Array = upper * (1 - down) + lower * down
+        return value
 
     def along(self, axes: Array) -> Field:
         """The same field with its slices joined along the one of three RAS axes (rows) that crosses them most squarely.
@@ -77,9 +96,7 @@ class Field:
         if self.slice_axis is None:
             return self
         steps = axes @ self.ras_to_index[:3, :3].T
-        normal = np.linalg.inv(self.ras_to_index[:3, :3])[:, [i for i in range(3) if i != self.slice_axis]]
-        square = np.abs(axes @ np.cross(normal[:, 0], normal[:, 1]))
-        step = steps[int(np.argmax(square))]
+        step = steps[int(np.argmax(np.abs(steps[:, self.slice_axis])))]
         return replace(self, lean=step / step[self.slice_axis])
 
 

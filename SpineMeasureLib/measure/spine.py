@@ -173,8 +173,7 @@ class Spine:
         for _ in range(2):
             field = field.along(frame.axes)
             depth, width = _extent(field, frame)
-            surfaces = [_body_surface(frame, field, side, depth, width) for side in (True, False)]
-            planes = [fit_plane(points, frame.superior) for points in surfaces]
+            planes = [fit_plane(points, frame.superior) for points in _body_surfaces(frame, field, depth, width)]
             if any(plane is None or plane[1] @ frame.superior < 0.6 for plane in planes):
                 return Piece(structure, field, frame, None, None)
             normals = [plane[1] for plane in planes if plane is not None]
@@ -203,12 +202,13 @@ def _extent(field: Field, frame: Frame) -> tuple[float, float]:
     return max(half_depth, 4.0), min(max(half_width, 0.0), _LATERAL_MM)
 
 
-def _body_surface(frame: Frame, field: Field, up: bool, half_depth: float, half_width: float) -> Array:
+def _body_surfaces(frame: Frame, field: Field, half_depth: float, half_width: float) -> tuple[Array, Array]:
+    """Points [n, 3] of a body's upper and lower surface."""
     u = np.arange(-0.75 * half_depth, 0.75 * half_depth + 0.01, 1.0)
     v = np.arange(-half_width, half_width + 0.01, 1.0)
     grid = np.stack(np.meshgrid(u, v, indexing="ij"), axis=-1).reshape(-1, 2)
     origins = frame.origin + grid[:, :1] * frame.anterior + grid[:, 1:] * frame.right
-    end = intervals(field, origins, frame.superior, 30.0)[:, 1 if up else 0]
-    keep = np.isfinite(end)
-    points: Array = origins[keep] + end[keep, None] * frame.superior
-    return points
+    stretch = intervals(field, origins, frame.superior, 30.0)
+    keep = np.isfinite(stretch).all(axis=1)
+    lower, upper = (origins[keep] + ends[keep, None] * frame.superior for ends in stretch.T)
+    return upper, lower

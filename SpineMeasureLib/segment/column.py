@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..anatomy import Tissue
+from ..segmentation import label_centres
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -72,7 +73,7 @@ def pieces_of(mask: NDArray[np.bool_], voxel_mm3: float, smallest_mm3: float) ->
     :return: (labels, numbers of the pieces kept).
     """
     labels, count = ndimage.label(mask, ndimage.generate_binary_structure(3, 2))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:] * voxel_mm3
+    sizes = np.bincount(labels[mask], minlength=count + 1)[1:] * voxel_mm3
     return labels, np.flatnonzero(sizes >= smallest_mm3) + 1
 
 
@@ -139,8 +140,7 @@ def _near_curve(mask: NDArray[np.bool_], curve: Array, mm: Array) -> NDArray[np.
     labels, count = ndimage.label(mask, ndimage.generate_binary_structure(3, 2))
     if not count:
         return mask
-    centres = np.array(ndimage.center_of_mass(mask, labels, np.arange(1, count + 1))) * mm
-    _, distance = arc_positions(curve, centres)
+    _, distance = arc_positions(curve, label_centres(labels, count) * mm)
     keep = np.concatenate([[False], distance < _OFF_COLUMN_MM])
     near: NDArray[np.bool_] = keep[labels]
     return near
@@ -223,8 +223,7 @@ def _stacked_pieces(
     kept = [n for n in range(count) if sizes[n] >= max(smallest, 0.05 * sizes.max())]
     if not kept:
         return []
-    centres = (np.array(ndimage.center_of_mass(local, labels, [n + 1 for n in kept])) + low) * mm
-    positions, _ = arc_positions(curve, centres)
+    positions, _ = arc_positions(curve, (label_centres(labels, count)[kept] + low) * mm)
     groups: list[list[int]] = []
     for n in np.argsort(-positions):
         if groups and positions[groups[-1][0]] - positions[n] < 0.6 * step:

@@ -276,7 +276,7 @@ def _paint_canal(
     pieces, kept = pieces_of(lumen, voxel, 50.0)
     if not len(kept):
         return
-    sizes = np.bincount(pieces.ravel())
+    sizes = np.bincount(pieces[lumen])
     kept = kept[sizes[kept] > _SMALLEST_CANAL * sizes[1:].max()]
     lumen = np.isin(pieces, kept) & (labels == 0)
     cord = lumen & (tissue == Tissue.CORD)
@@ -302,8 +302,9 @@ def list_structures(
     :param labels: uint8 array[i,j,k] of label values.
     :param chain: vertebra names from head to sacrum; gives each disc the name of its lower vertebra.
     """
-    counts = np.bincount(labels.ravel(), minlength=256)
-    sums = np.bincount(labels.ravel(), confidence.ravel(), minlength=256) if confidence is not None else None
+    inside = labels > 0
+    counts = np.bincount(labels[inside], minlength=256)
+    sums = np.bincount(labels[inside], confidence[inside], minlength=256) if confidence is not None else None
     cut = _touches_border(labels, affine)
     found = []
 

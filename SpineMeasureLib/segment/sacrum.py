@@ -72,7 +72,7 @@ def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _share_for_s1_s2(column: Column, mm: NDArray[np.float64]) -> float:
     """How much of what lies above the lowest disc must be sacrum for that disc to be S1-S2: little for a small one."""
-    volumes = np.bincount(column.disc_labels.ravel())[1:]
+    volumes = np.bincount(column.disc_labels[column.disc_labels > 0])[1:]
     depths = [_ap_depth(column, len(column.discs) - n, mm) for n in (2, 1)]
     small = (volumes[-1] < _SMALL_VOLUME * np.median(volumes), depths[1] < _SMALL_DEPTH * depths[0])
     return _SHARE_FOR_S1_S2[sum(map(bool, small))]

@@ -163,13 +163,14 @@ def test_a_failing_run_keeps_the_earlier_results(measured: tuple[Path, str], sam
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
-def test_a_terminated_run_leaves_nothing(sample_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", ["measure", "write"])
+def test_a_terminated_run_leaves_nothing(stage: str, sample_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "SpineMeasureLib", "measure", str(sample_folder / "lumbar_t2.nii.gz")]
     command += ["-o", str(tmp_path / "out"), "--labels", str(sample_folder / "lumbar_t2_labels.nii.gz")]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout
     for line in child.stdout:
-        if json.loads(line)["stage"] == "measure":
+        if json.loads(line)["stage"] == stage:
             child.send_signal(signal.SIGTERM)
             break
     rest = child.stdout.read().splitlines()
