@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
@@ -108,15 +110,17 @@ def test_folds_are_disjoint_complete_and_repeatable() -> None:
     assert max(map(len, split)) - min(map(len, split)) <= 1
 
 
+OFF = Augmentation(
+    thick_slices=0, scale=1.0, rotation_deg=0, shear=0, oblique=0, warp=0, low_resolution=0, gamma=0, inversion=0,
+    curve=0, tissue_contrast=0, bias_field=0, noise=0, field_cut=0,
+)  # fmt: skip
+
+
 def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
-    off = Augmentation(
-        thick_slices=0, scale=1.0, rotation_deg=0, shear=0, low_resolution=0, gamma=0, inversion=0, curve=0,
-        tissue_contrast=0, bias_field=0, noise=0, field_cut=0,
-    )  # fmt: skip
     rng = np.random.default_rng(1)
     seen = 0
     for _ in range(8):
-        image, codes = sample(striped_case(), (192, 192), rng, off)
+        image, codes = sample(striped_case(), (192, 192), rng, OFF)
         assert image.shape == (5, 192, 192) and codes.shape == (192, 192)
         middle = image[2].numpy()
         for code, brightness in ((Tissue.DISC, 60), (targets.CANAL_OR_CORD, 240)):
@@ -124,6 +128,23 @@ def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
                 seen += 1
                 assert middle[codes == code].mean() == pytest.approx(brightness / 255, abs=0.1)
     assert seen > 8
+
+
+def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
+    rng = np.random.default_rng(4)
+    volume = ndimage.gaussian_filter(rng.normal(size=(15, 120, 120)), (1.5, 6, 6)) > 0
+    image = np.where(volume, 200, 40).astype(np.uint8)
+    case = TrainingCase("made up", "made up", image, volume.astype(np.uint8), (2.0, 0.5, 0.5))
+    tilted = replace(OFF, oblique=1.0, warp=1.0, tilt_deg=12.0)
+    outside = 0
+    for _ in range(6):
+        seen, codes = sample(case, (96, 96), rng, tilted)
+        inside = codes != targets.UNKNOWN
+        outside += int((~inside).sum())
+        middle = seen[2]
+        wrong = (middle > 120 / 255) != (codes == 1)
+        assert (wrong & inside).sum() / inside.sum() < 0.03  # the voxels that the plane cuts between two others
+    assert outside > 0
 
 
 def test_augmented_samples_are_finite_and_differ() -> None:
