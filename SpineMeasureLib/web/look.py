@@ -75,18 +75,37 @@ html { overflow: hidden; }
     + OVERLAY_STYLE
 )
 
-#: Keys with Alt, also where the keyboard is in a field; uploads, whose size is told before they are sent.
+#: Keys with Alt, also where the keyboard is in a field; downloads and uploads, which tell what went wrong in the page.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
   window.spineMeasure = true;
   const keys = {SHORTCUTS};
   const limit = {UPLOAD_LIMIT};
-  const tell = (text, error = true) => window.trame.trigger('tell', [text, error]);
+  const tell = (text, error = true) =>
+    window.trame.state.update({{message: text, message_hint: '', message_error: error}});
   window.addEventListener('keydown', (event) => {{
     if (!event.altKey || !keys[event.code]) return;
     event.preventDefault();
     window.trame.trigger('act', [keys[event.code]]);
+  }});
+  document.addEventListener('click', async (event) => {{
+    const item = event.target.closest('a.sm-export');
+    if (!item) return;
+    event.preventDefault();
+    tell('Making the file ...', false);
+    try {{
+      const answer = await fetch(item.href);
+      if (!answer.ok) throw new Error(await answer.text());
+      const link = document.createElement('a');
+      link.download = /filename="(.*)"/.exec(answer.headers.get('Content-Disposition'))[1];
+      link.href = URL.createObjectURL(await answer.blob());
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+      tell('', false);
+    }} catch (error) {{
+      tell(error instanceof TypeError ? 'The server does not answer.' : error.message);
+    }}
   }});
   document.addEventListener('change', async (event) => {{
     if (event.target.id !== 'upload' || !event.target.files.length) return;

@@ -20,6 +20,7 @@ from ..review.session import Key, Session
 from ..review.slices import Aim, aim_at, look
 from ..volume import Volume
 from .overlay import overlay
+from .pace import Pace
 
 _LAYOUT = "Review"
 _AXIAL = "Red"
@@ -57,6 +58,7 @@ class Viewer:
             view.render_window().SetMultiSamples(0)
             view.renderer().SetUseDepthPeeling(False)
             view.interactor().AddObserver(vtkCommand.WindowResizeEvent, lambda *_, view=view: self._resized(view))
+        self._pace = Pace(self._views())
 
     @property
     def scene(self) -> Any:
