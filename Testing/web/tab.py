@@ -171,11 +171,15 @@ class Tab:
         png = self.page.locator("main img").nth(view).screenshot()
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
+    def pictures(self, view: int) -> int:
+        """How many pictures of a view have arrived."""
+        return int(self.page.evaluate("(view) => window.pictures.filter((p) => p[0] === view).length", view))
+
     @contextmanager
     def redrawn(self, view: int) -> Iterator[None]:
         """Until what the block does has led to a new picture of a view, and the last one is there."""
         seen = "(view) => window.pictures.filter((p) => p[0] === view).length"
-        before = self.page.evaluate(seen, view)
+        before = self.pictures(view)
         yield
         self.page.wait_for_function(f"([view, before]) => ({seen})(view) > before", arg=[view, before])
         self.settle()
