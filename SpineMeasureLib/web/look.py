@@ -61,7 +61,7 @@ html { overflow: hidden; }
 .sm-table td { padding: 0 6px !important; height: 26px !important; white-space: nowrap; }
 .sm-table td { font-variant-numeric: tabular-nums; }
 .sm-table table { table-layout: auto; }
-.sm-row { cursor: pointer; }
+.sm-row { cursor: pointer; scroll-margin: 34px 0 4px; }
 .sm-row:hover td { background: rgba(128, 128, 128, .12); }
 .sm-row.sm-selected td { background: rgba(33, 150, 243, .22); }
 .sm-row.sm-current td:first-child { box-shadow: inset 3px 0 0 #2196f3; }
@@ -75,7 +75,8 @@ html { overflow: hidden; }
     + OVERLAY_STYLE
 )
 
-#: Keys with Alt, also where the keyboard is in a field; downloads and uploads, which tell what went wrong in the page.
+#: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; downloads and uploads, which
+#: tell in the page what went wrong.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
@@ -88,6 +89,9 @@ SCRIPT = f"""
     if (!event.altKey || !keys[event.code]) return;
     event.preventDefault();
     window.trame.trigger('act', [keys[event.code]]);
+  }});
+  window.trame.state.watch(['current'], () => {{
+    requestAnimationFrame(() => document.querySelector('tr.sm-current')?.scrollIntoView({{block: 'nearest'}}));
   }});
   document.addEventListener('click', async (event) => {{
     const item = event.target.closest('a.sm-export');
