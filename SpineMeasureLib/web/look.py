@@ -75,8 +75,8 @@ html { overflow: hidden; }
     + OVERLAY_STYLE
 )
 
-#: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; downloads and uploads, which
-#: tell in the page what went wrong.
+#: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; a mouse that leaves a view;
+#: downloads and uploads, which tell in the page what went wrong.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
@@ -92,6 +92,10 @@ SCRIPT = f"""
   }});
   window.trame.state.watch(['current'], () => {{
     requestAnimationFrame(() => document.querySelector('tr.sm-current')?.scrollIntoView({{block: 'nearest'}}));
+  }});
+  document.addEventListener('pointerout', (event) => {{
+    const view = event.target.closest('.remote-controlled-area');
+    if (view && !view.contains(event.relatedTarget)) window.trame.trigger('left');
   }});
   document.addEventListener('click', async (event) => {{
     const item = event.target.closest('a.sm-export');

@@ -59,6 +59,7 @@ class Viewer:
             view.renderer().SetUseDepthPeeling(False)
             view.interactor().AddObserver(vtkCommand.WindowResizeEvent, lambda *_, view=view: self._resized(view))
         self._pace = Pace(self._views())
+        server.controller.trigger("left")(self._left)
 
     @property
     def scene(self) -> Any:
@@ -164,6 +165,11 @@ class Viewer:
         if self._sizes.get(view.name) != size:
             self._sizes[view.name] = size
             self.fit(view)
+
+    def _left(self) -> None:
+        """The mouse left a view, which the views are not told: what it was over does not stand out any more."""
+        for view in self._views():
+            view.interactor().InvokeEvent(vtkCommand.LeaveEvent)
 
     def draw_segments(self, session: Session, outline: bool, fill: bool, opacity: float) -> None:
         """How the segments are drawn on the slices.
