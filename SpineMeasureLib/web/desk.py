@@ -123,7 +123,7 @@ class Desk:
                 state.live = {**state.live, **changed}
                 if any(in_chart(quantity, method) for _, quantity, method in keys):
                     state.chart = strip_chart(session)
-                self._show_steps()
+                self.show_counts()
                 self._fold_later()
         self._on_change()
 
@@ -152,13 +152,10 @@ class Desk:
 
     def show_counts(self) -> None:
         """How many values there are, and whether there is something to undo."""
-        if self.session is not None:
-            self.state.summary = summary(self.session)
-            self._show_steps()
-
-    def _show_steps(self) -> None:
-        if self.session is not None:
-            self.state.can_undo, self.state.can_redo = self.session.can_undo, self.session.can_redo
+        session = self.session
+        if session is not None:
+            self.state.summary = summary(session)
+            self.state.can_undo, self.state.can_redo = session.can_undo, session.can_redo
 
     def _fold_later(self) -> None:
         self._stop_folding()

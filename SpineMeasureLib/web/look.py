@@ -95,7 +95,8 @@ SCRIPT = f"""
   }});
   document.addEventListener('pointerout', (event) => {{
     const view = event.target.closest('.remote-controlled-area');
-    if (view && !view.contains(event.relatedTarget)) window.trame.trigger('left');
+    // Later, so that it does not overtake movements that are still on their way.
+    if (view && !view.contains(event.relatedTarget)) setTimeout(() => window.trame.trigger('left'), 300);
   }});
   document.addEventListener('click', async (event) => {{
     const item = event.target.closest('a.sm-export');
