@@ -66,7 +66,7 @@ html { overflow: hidden; }
 .sm-row.sm-selected td { background: rgba(33, 150, 243, .22); }
 .sm-row.sm-current td:first-child { box-shadow: inset 3px 0 0 #2196f3; }
 .sm-flags { max-width: 110px; overflow: hidden; text-overflow: ellipsis; }
-.sm-automatic { opacity: .65; }
+.sm-automatic { color: rgba(var(--v-theme-on-surface), .65); }
 .sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
 .sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
 .sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; }
