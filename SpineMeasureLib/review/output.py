@@ -47,9 +47,10 @@ def write_everything(session: Session, folder: Path | str) -> Path:
     return path
 
 
-def write_report(session: Session, folder: Path | str) -> Path:
+def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path:
     """Write the report as HTML, as text and, where a browser can print it, as PDF; returns the path of the HTML.
 
+    :param pdf: False for none.
     :raises NothingFoundError: the image or the segmentation was deleted.
     :raises OutputError: the folder cannot be written to.
     """
@@ -61,7 +62,7 @@ def write_report(session: Session, folder: Path | str) -> Path:
     with atomic_folder(path.parent) as temporary, tempfile.TemporaryDirectory() as made:
         options = ReportOptions()
         volume, segmentation = _image(session), session.segmentation()
-        write_report_files(Path(made), volume, segmentation, session.rows, options, pdf=find_browser() is not None)
+        write_report_files(Path(made), volume, segmentation, session.rows, options, pdf and find_browser() is not None)
         for file in Path(made).iterdir():
             shutil.copy(file, temporary / f"{path.stem}{file.suffix}")
     return path
@@ -92,16 +93,21 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
     :raises DependencyError: pydicom or highdicom is not installed.
     """
     from ..dicom_volume import read_dicom
-    from ..export.case_files import write_dicom
 
     with tempfile.TemporaryDirectory() as gathered:
         for n, file in enumerate(images):
             shutil.copy(file, Path(gathered) / f"{n:06d}.dcm")
-        volume = read_dicom(Path(gathered))
-        segmentation = segmentation_on(volume, session.segmentation())
-        with atomic_folder(Path(folder)) as temporary:
-            write_dicom(temporary, volume, segmentation, session.rows)
-            names = sorted(file.name for file in temporary.iterdir())
+        return write_dicom_on(session, read_dicom(Path(gathered)), folder)
+
+
+def write_dicom_on(session: Session, volume: Volume, folder: Path | str) -> list[Path]:
+    """`write_dicom_objects`, of a volume that was read from those files."""
+    from ..export.case_files import write_dicom
+
+    segmentation = segmentation_on(volume, session.segmentation())
+    with atomic_folder(Path(folder)) as temporary:
+        write_dicom(temporary, volume, segmentation, session.rows)
+        names = sorted(file.name for file in temporary.iterdir())
     return [Path(folder) / name for name in names]
 
 

@@ -15,6 +15,7 @@ from ..measure.definitions import Definition, definition, methods
 from ..measure.types import Measurement
 from ..resources import data_path
 from .links import case_nodes
+from .state import status_of
 
 if TYPE_CHECKING:
     from .session import Key, Session
@@ -149,9 +150,10 @@ def unopened_cases(scene: Any, opened: Collection[Session]) -> list[Session]:
 def summary(session: Session) -> str:
     """``"118 values, 60 lines; 2 edited, 3 flagged, 10 accepted"``."""
     counts = dict.fromkeys(STATUSES, 0)
-    for m in session.rows:
-        counts[session.status(m.key)] += 1
-    lines = sum(session.line(m.key) is not None for m in session.rows)
+    rows = session.rows
+    for m in rows:
+        counts[status_of(m)] += 1
+    lines = sum(session.line(m.key) is not None for m in rows)
     told = ", ".join(f"{counts[s]} {s}" for s in STATUSES[1:] if counts[s])
     return f"{len(session.rows)} values, {lines} lines" + (f"; {told}" if told else "")
 

@@ -6,15 +6,10 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
 from .controls import button, icon, text_field
+from .downloads import KINDS
 from .places import UPLOAD_ENDINGS
 from .review import Review
 
-_EXPORTS = (
-    ("csv", "Table (CSV)"),
-    ("json", "Everything (JSON)"),
-    ("scene", "Scene for 3D Slicer (MRB)"),
-    ("picture", "Picture (PNG)"),
-)
 _HELP = (
     ("Mouse, on the end of a line", ""),
     ("Drag left", "move the end, in its measuring plane"),
@@ -66,8 +61,8 @@ def _downloads() -> None:
                 raw_attrs=['v-bind="props"'],
             )
         with v3.VList(density="compact"):
-            for kind, text in _EXPORTS:
-                v3.VListItem(title=text, href=f"export/{kind}", raw_attrs=["download"], id=f"export-{kind}")
+            for name, kind in KINDS.items():
+                v3.VListItem(title=kind.title, href=f"export/{name}", classes="sm-export", id=f"export-{name}")
 
 
 def _open_dialog(review: Review) -> None:

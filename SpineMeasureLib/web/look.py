@@ -61,12 +61,12 @@ html { overflow: hidden; }
 .sm-table td { padding: 0 6px !important; height: 26px !important; white-space: nowrap; }
 .sm-table td { font-variant-numeric: tabular-nums; }
 .sm-table table { table-layout: auto; }
-.sm-row { cursor: pointer; }
+.sm-row { cursor: pointer; scroll-margin: 34px 0 4px; }
 .sm-row:hover td { background: rgba(128, 128, 128, .12); }
 .sm-row.sm-selected td { background: rgba(33, 150, 243, .22); }
 .sm-row.sm-current td:first-child { box-shadow: inset 3px 0 0 #2196f3; }
 .sm-flags { max-width: 110px; overflow: hidden; text-overflow: ellipsis; }
-.sm-automatic { opacity: .65; }
+.sm-automatic { color: rgba(var(--v-theme-on-surface), .65); }
 .sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
 .sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
 .sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; }
@@ -75,18 +75,46 @@ html { overflow: hidden; }
     + OVERLAY_STYLE
 )
 
-#: Keys with Alt, also where the keyboard is in a field; uploads, whose size is told before they are sent.
+#: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; a mouse that leaves a view;
+#: downloads and uploads, which tell in the page what went wrong.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
   window.spineMeasure = true;
   const keys = {SHORTCUTS};
   const limit = {UPLOAD_LIMIT};
-  const tell = (text, error = true) => window.trame.trigger('tell', [text, error]);
+  const tell = (text, error = true) =>
+    window.trame.state.update({{message: text, message_hint: '', message_error: error}});
   window.addEventListener('keydown', (event) => {{
     if (!event.altKey || !keys[event.code]) return;
     event.preventDefault();
     window.trame.trigger('act', [keys[event.code]]);
+  }});
+  window.trame.state.watch(['current'], () => {{
+    requestAnimationFrame(() => document.querySelector('tr.sm-current')?.scrollIntoView({{block: 'nearest'}}));
+  }});
+  document.addEventListener('pointerout', (event) => {{
+    const view = event.target.closest('.remote-controlled-area');
+    // Later, so that it does not overtake movements that are still on their way.
+    if (view && !view.contains(event.relatedTarget)) setTimeout(() => window.trame.trigger('left'), 300);
+  }});
+  document.addEventListener('click', async (event) => {{
+    const item = event.target.closest('a.sm-export');
+    if (!item) return;
+    event.preventDefault();
+    tell('Making the file ...', false);
+    try {{
+      const answer = await fetch(item.href);
+      if (!answer.ok) throw new Error(await answer.text());
+      const link = document.createElement('a');
+      link.download = /filename="(.*)"/.exec(answer.headers.get('Content-Disposition'))[1];
+      link.href = URL.createObjectURL(await answer.blob());
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+      tell('', false);
+    }} catch (error) {{
+      tell(error instanceof TypeError ? 'The server does not answer.' : error.message);
+    }}
   }});
   document.addEventListener('change', async (event) => {{
     if (event.target.id !== 'upload' || !event.target.files.length) return;

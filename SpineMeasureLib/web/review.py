@@ -12,15 +12,17 @@ from typing import Any
 from ..child import Failure, Update
 from ..errors import NothingFoundError, SpineMeasureError
 from ..review.keep import file_hash
-from ..review.output import output_path, write_everything, write_table
-from ..review.volume_node import volume_from_node
 from ..volume import read_volume
 from .actions import Actions
 from .desk import Desk
+from .downloads import write_download
 from .keeper import Keeper
 from .places import IMAGE_ENDINGS, SCENE_ENDING, SCENE_NAME, below
 from .run import Run
 from .viewer import Viewer
+
+#: A folder of results has the name of its image with this.
+_RESULTS = "_spine"
 
 
 class Review:
@@ -43,10 +45,10 @@ class Review:
         self._state = server.state
         self._viewer = viewer
         self._root, self._python, self._device = root, python, device
+        self._source: Path | None = None
         self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
         server.controller.trigger("act")(self.actions.act)
-        server.controller.trigger("tell")(self.tell_page)
 
     def close(self) -> None:
         """Keep what was done, end a run, remove uploads."""
@@ -55,10 +57,6 @@ class Review:
         self._keeper.stop()
         self.desk.leave()
         shutil.rmtree(self.uploads, ignore_errors=True)
-
-    def tell_page(self, message: object, error: object = True) -> None:
-        """Show what a script of the page has to say."""
-        self.desk.tell(str(message)[:500], error=bool(error))
 
     def _not_kept(self, error: SpineMeasureError) -> None:
         self.desk.tell("Your edits cannot be kept on disk: download the scene before you close this page.", str(error))
@@ -112,6 +110,7 @@ class Review:
     def _show_scene(self, path: Path) -> None:
         session, scene_hash, kept = self._viewer.open_scene(path)
         self._keeper.start(path, scene_hash)
+        self._source = image_of(path.parent)
         self.desk.take(session, _title(path), _told_of_run(path.parent))
         self.desk.tell("Edits of the last review were brought back." if kept else "", error=False)
 
@@ -149,6 +148,7 @@ class Review:
         path = out / SCENE_NAME
         self._viewer.write(path)
         self._keeper.start(path, file_hash(path))
+        self._source = image
         self.desk.take(session, _title(path), _told_of_run(out))
 
     def _progress(self, update: Update) -> None:
@@ -165,29 +165,16 @@ class Review:
 
     # -- files
 
-    def export(self, kind: str, folder: Path) -> Path:
-        """Write ``csv``, ``json``, ``scene`` or ``picture`` of the case as it is now into a folder.
+    async def export(self, kind: str, folder: Path) -> Path:
+        """Write one of `downloads.KINDS` of the case as it is now into a folder.
 
-        :raises NothingFoundError: no case is open, or it lacks what the file shows.
-        :raises OutputError: it cannot be written.
+        :raises NothingFoundError: no case is open.
+        :raises SpineMeasureError: see `write_download`.
         """
         session = self.desk.session
         if session is None:
             raise NothingFoundError("No case is open.", "Open one first.")
-        if kind == "csv":
-            return write_table(session, folder)
-        if kind == "json":
-            return write_everything(session, folder)
-        if kind == "scene":
-            path = output_path(session, folder, ".mrb")
-            self._viewer.write(path)
-            return path
-        from ..export.overview import write_overview
-
-        path = output_path(session, folder, ".png")
-        volume = volume_from_node(session.nodes.volume)
-        write_overview(volume, session.segmentation(), session.rows, path)
-        return path
+        return await write_download(kind, session, self._viewer, self._source, folder)
 
     def save(self) -> None:
         """Write the edits into the scene file itself."""
@@ -205,7 +192,16 @@ class Review:
 def results_of(image: Path) -> Path:
     """The folder beside an image into which it is measured."""
     ending = next((e for e in IMAGE_ENDINGS if image.name.lower().endswith(e)), "")
-    return image.with_name(image.name[: len(image.name) - len(ending)] + "_spine")
+    return image.with_name(image.name[: len(image.name) - len(ending)] + _RESULTS)
+
+
+def image_of(results: Path) -> Path | None:
+    """The image beside a folder of results, or None; the reverse of `results_of`."""
+    stem = results.name.removesuffix(_RESULTS)
+    if stem in ("", results.name):
+        return None
+    beside = (results.with_name(stem + ending) for ending in ("", *IMAGE_ENDINGS))
+    return next((path for path in beside if path.exists()), None)
 
 
 def _title(scene: Path) -> str:

@@ -9,9 +9,8 @@ from typing import Protocol
 from aiohttp import web
 
 from ..errors import SpineMeasureError, TooLargeError
+from .downloads import KINDS
 from .places import SCENE_ENDING, UPLOAD_LIMIT, check_bundle, upload_name
-
-EXPORTS = {"csv": "text/csv", "json": "application/json", "scene": "application/octet-stream", "picture": "image/png"}
 
 
 class Files(Protocol):
@@ -19,7 +18,7 @@ class Files(Protocol):
 
     uploads: Path
 
-    def export(self, kind: str, folder: Path) -> Path:
+    async def export(self, kind: str, folder: Path) -> Path:
         """Write one kind of file into a folder."""
 
     async def open_path(self, path: Path) -> None:
@@ -34,17 +33,17 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
 
     async def export(request: web.Request) -> web.StreamResponse:
         kind = request.match_info["kind"]
-        if kind not in EXPORTS:
+        if kind not in KINDS:
             raise web.HTTPNotFound(text="There is no such export.\n")
         try:
             with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
-                path = files.export(kind, Path(folder))
+                path = await files.export(kind, Path(folder))
                 name, content = path.name, path.read_bytes()
         except SpineMeasureError as error:
             return web.Response(status=409, text=f"{error}\n")
         plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
         headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
-        return web.Response(body=content, content_type=EXPORTS[kind], headers=headers)
+        return web.Response(body=content, content_type=KINDS[kind].content_type, headers=headers)
 
     async def upload(request: web.Request) -> web.StreamResponse:
         try:

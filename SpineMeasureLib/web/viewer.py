@@ -20,6 +20,7 @@ from ..review.session import Key, Session
 from ..review.slices import Aim, aim_at, look
 from ..volume import Volume
 from .overlay import overlay
+from .pace import Pace
 
 _LAYOUT = "Review"
 _AXIAL = "Red"
@@ -57,6 +58,8 @@ class Viewer:
             view.render_window().SetMultiSamples(0)
             view.renderer().SetUseDepthPeeling(False)
             view.interactor().AddObserver(vtkCommand.WindowResizeEvent, lambda *_, view=view: self._resized(view))
+        self._pace = Pace(self._views())
+        server.controller.trigger("left")(self._left)
 
     @property
     def scene(self) -> Any:
@@ -162,6 +165,11 @@ class Viewer:
         if self._sizes.get(view.name) != size:
             self._sizes[view.name] = size
             self.fit(view)
+
+    def _left(self) -> None:
+        """The mouse left a view, which the views are not told: what it was over does not stand out any more."""
+        for view in self._views():
+            view.interactor().InvokeEvent(vtkCommand.LeaveEvent)
 
     def draw_segments(self, session: Session, outline: bool, fill: bool, opacity: float) -> None:
         """How the segments are drawn on the slices.

@@ -16,10 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 class Server:
     """A running review.
 
+    :ivar case: what it was started on.
     :ivar address: with its access token.
     """
 
     def __init__(self, case: Path, *options: str) -> None:
+        self.case = case
         command = [sys.executable, "-m", "SpineMeasureLib.cli", "review", str(case), "--no-browser", *options]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(

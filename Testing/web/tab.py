@@ -171,23 +171,28 @@ class Tab:
         png = self.page.locator("main img").nth(view).screenshot()
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
+    def pictures(self, view: int) -> int:
+        """How many pictures of a view have arrived."""
+        return int(self.page.evaluate("(view) => window.pictures.filter((p) => p[0] === view).length", view))
+
     @contextmanager
     def redrawn(self, view: int) -> Iterator[None]:
         """Until what the block does has led to a new picture of a view, and the last one is there."""
         seen = "(view) => window.pictures.filter((p) => p[0] === view).length"
-        before = self.page.evaluate(seen, view)
+        before = self.pictures(view)
         yield
         self.page.wait_for_function(f"([view, before]) => ({seen})(view) > before", arg=[view, before])
         self.settle()
 
     def drag(self, view: int, start: tuple[float, float], by: tuple[float, float], button: str = "left") -> None:
-        """Drag from a place of a view, given as fractions of its size, by pixels."""
+        """Drag from a place of a view, given as fractions of its size, by pixels, until the server knows of its end."""
         left, top, width, height = self.box(view)
         x, y = left + start[0] * width, top + start[1] * height
         self.page.mouse.move(x, y)
         self.page.mouse.down(button=button)
         self.page.mouse.move(x + by[0], y + by[1], steps=6)
-        self.page.mouse.up(button=button)
+        with self.redrawn(SAGITTAL if view == THREED else THREED):
+            self.page.mouse.up(button=button)
 
     def take_lower_end(self) -> tuple[float, float]:
         """Put the mouse on the posterior end of the canal line in the middle of the axial view. :return: where."""

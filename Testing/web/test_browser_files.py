@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from .server import Server
 from .tab import STATUS, VALUE, Tab, canal
 
 
@@ -30,8 +31,38 @@ def test_downloads_hold_what_is_shown(tab: Tab) -> None:
     assert "L4-L5 canal AP" in scene and "MarkupsLine" in scene
     with Image.open(tab.download("picture")) as picture:
         assert picture.format == "PNG" and picture.width > 400
+    report = tab.download("report").read_text(encoding="utf-8")
+    assert "L4-L5" in report and tab.cells(row)[VALUE].split()[0] in report
+    assert tab.download("pdf").read_bytes().startswith(b"%PDF-")
+    assert not tab.page.locator("#message").is_visible()
     tab.page.click("#undo")
     tab.wait_for_cell(row, STATUS, "automatic")
+
+
+def test_dicom_of_an_image_that_is_none_is_refused_in_the_page(tab: Tab) -> None:
+    tab.page.click("#download")
+    tab.page.click("#export-dicom")
+    tab.wait_for_text("#message", "Open the DICOM folder")
+    assert [c for c in tab.complaints if "409" not in c] == []
+    tab.complaints = []
+
+
+def test_saved_scene_opens_again_with_the_edits(tab: Tab, server: Server) -> None:
+    row, kept = canal("L3-L4"), server.case / "scene.mrb.review.json"
+    tab.click_row(row)
+    for button, status in (("#accept", "accepted"), ("#withdraw", "automatic")):
+        tab.page.click(button)
+        tab.wait_for_cell(row, STATUS, status)
+        tab.until(kept.is_file, "the edit beside the scene")
+        tab.page.click("#save")
+        tab.wait_for_text("#message", "was saved")
+        assert not kept.exists()
+        for case in ("other", "case"):
+            tab.open_typed(case)
+            tab.wait_for_text("#title", case)
+            tab.wait_for_case()
+        tab.click_row(row)
+        assert tab.cells(row)[STATUS] == status
 
 
 @pytest.mark.parametrize(

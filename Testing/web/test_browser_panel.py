@@ -7,6 +7,13 @@ from typing import Any
 from .server import Server
 from .tab import AXIAL, STATUS, VALUE, Tab, canal, height, unlike
 
+CURRENT_IN_SIGHT = """() => {
+  const row = document.querySelector('tr.sm-current').getBoundingClientRect();
+  const head = document.querySelector('#table th').getBoundingClientRect();
+  const table = document.querySelector('#table').getBoundingClientRect();
+  return row.top >= head.bottom - 1 && row.bottom <= table.bottom + 1;
+}"""
+
 
 def test_rows_are_filtered_sorted_and_jumped_to(tab: Tab) -> None:
     everything = tab.ids()
@@ -40,8 +47,10 @@ def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
     tab.click_row(height("L2-L3"))
     tab.page.keyboard.press("Alt+ArrowDown")
     tab.page.wait_for_selector("tr.sm-current[data-id^='L3|'], tr.sm-current[data-id^='L3-L4|']")
+    tab.page.wait_for_function(CURRENT_IN_SIGHT)
     tab.page.keyboard.press("Alt+ArrowUp")
     tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L2-L3')}']")
+    tab.page.wait_for_function(CURRENT_IN_SIGHT)
     tab.page.keyboard.press("Alt+KeyA")
     tab.wait_for_cell(height("L2-L3"), STATUS, "accepted")
     tab.page.keyboard.press("Alt+KeyZ")

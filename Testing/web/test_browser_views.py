@@ -52,6 +52,27 @@ def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
     tab.wait_for_cell(row, VALUE, before[VALUE])
 
 
+def test_view_under_a_pressed_mouse_is_drawn_before_the_others(tab: Tab) -> None:
+    row, page = canal("L2-L3"), tab.page
+    with tab.redrawn(AXIAL):
+        page.click(f"tr[data-id='{row}']")
+    x, y = tab.take_lower_end()
+    tab.settle()
+    page.mouse.down()
+    page.evaluate("window.pictures = []")
+    for step in range(20):
+        shown = tab.cells(row)[VALUE]
+        page.mouse.move(x, y + (4 if step % 2 else 10))
+        tab.wait_for_cell(row, VALUE, shown, equal=False)
+    page.wait_for_function(f"window.pictures.filter((p) => p[0] === {AXIAL}).length >= 10")
+    drawn = [tab.pictures(view) for view in (SAGITTAL, AXIAL, THREED)]
+    assert drawn[SAGITTAL] < drawn[AXIAL] and drawn[THREED] < 0.3 * drawn[AXIAL], drawn
+    with tab.redrawn(SAGITTAL), tab.redrawn(THREED):
+        page.mouse.up()
+    page.click("#undo")
+    tab.wait_for_cell(row, STATUS, "automatic")
+
+
 def test_line_taken_by_its_body_stays(tab: Tab) -> None:
     row, page = canal("L3-L4"), tab.page
     with tab.redrawn(AXIAL):

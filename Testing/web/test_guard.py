@@ -21,7 +21,7 @@ class Case:
         self.uploads = uploads
         self.opened: list[Path] = []
 
-    def export(self, kind: str, folder: Path) -> Path:
+    async def export(self, kind: str, folder: Path) -> Path:
         if kind == "scene":
             raise NothingFoundError("No case is open.")
         path = folder / "a b.csv"
