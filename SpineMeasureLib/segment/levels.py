@@ -16,7 +16,7 @@ from ..errors import LevelNameError
 from .sizes import Size, log_likelihood
 
 #: How much likelier it is to see a sacrum, or a dens, where there is one than where there is none.
-_SEEN = 1000.0
+_SEEN = 1e5
 #: How much likelier a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
 _UNDRAWN_SACRUM = 100.0
 #: Names less probable than this are not verified even where an anchor is seen: the sizes contradict it.
