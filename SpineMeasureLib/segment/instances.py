@@ -283,10 +283,11 @@ def _paint_canal(
     third_lumbar = np.flatnonzero((labels == vertebra_value("L3")).any(axis=(0, 2)))
     if verified and len(third_lumbar):
         cord[:, : third_lumbar[-1] + 1] = False
-    rows = np.flatnonzero(cord.any(axis=(0, 2)))
     labels[lumen] = CANAL_VALUE
-    if len(rows) * spacing[1] >= _SHORTEST_CORD_MM:
-        labels[cord] = CORD_VALUE
+    stretches, _ = ndimage.label(cord, ndimage.generate_binary_structure(3, 2))
+    for number, box in enumerate(ndimage.find_objects(stretches), start=1):
+        if (box[1].stop - box[1].start) * spacing[1] >= _SHORTEST_CORD_MM:
+            labels[stretches == number] = CORD_VALUE
 
 
 def list_structures(

@@ -113,6 +113,17 @@ def test_cord_ends_above_the_third_lumbar_vertebra_where_the_levels_are_known(kn
     assert (found.labels == CANAL_VALUE).any()
 
 
+def test_a_speck_of_cord_apart_from_the_cord_counts_as_canal() -> None:
+    spine = column()
+    high = spine.array.shape[2]
+    inner = spine.array[4:7, 46:52]
+    for low, top in ((high - 40, high), (high - 60, high - 52)):
+        inner[:, :, low:top][inner[:, :, low:top] == Tissue.CANAL] = Tissue.CORD
+    found = name_structures(spine.array, spine.affine)
+    cord = np.flatnonzero((found.labels == CORD_VALUE).any(axis=(0, 1)))
+    assert len(cord) and cord[0] >= high - 40
+
+
 def test_without_an_anchor_the_names_are_a_guess_and_say_so() -> None:
     spine = column(sacrum=False)
     found = name_structures(spine.array, spine.affine)
