@@ -14,7 +14,7 @@ from .types import Measurement, Point
 #: The model's probability is looked at this far to either side of an end point, mm, at so many places.
 _REACH_MM, _PLACES = 3.0, 25
 #: A value less probable than this to lie within its tolerance is flagged.
-_DOUBTFUL = 0.5
+DOUBTFUL = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,20 @@ def with_confidence(
     rows: Sequence[Measurement], affine: NDArray[np.float64], certainty: Certainty
 ) -> list[Measurement]:
     """The rows, those of a calibrated quantity with their own confidence, and flagged where that is low."""
-    mine = [n for n, row in enumerate(rows) if _key(row) in certainty.calibration and row.p1 and row.p2]
-    lines = [(p1, p2) for n in mine if (p1 := rows[n].p1) and (p2 := rows[n].p2)]
+    lines = {
+        n: (row.p1, row.p2)
+        for n, row in enumerate(rows)
+        if calibration_key(row) in certainty.calibration and row.p1 and row.p2
+    }
     done = list(rows)
-    for n, blur in zip(mine, blurs(certainty.probability, affine, lines), strict=True):
-        sure = certainty.calibration[_key(rows[n])](float(blur))
+    for n, blur in zip(lines, blurs(certainty.probability, affine, list(lines.values())), strict=True):
+        sure = certainty.calibration[calibration_key(rows[n])](float(blur))
         done[n] = replace(rows[n], confidence=sure)
-        if sure < _DOUBTFUL:
+        if sure < DOUBTFUL:
             done[n] = done[n].flagged("low_confidence")
     return done
 
 
-def _key(row: Measurement) -> str:
+def calibration_key(row: Measurement) -> str:
+    """Under which name the calibration of a row is kept: its quantity and method."""
     return f"{row.quantity}.{row.method}"

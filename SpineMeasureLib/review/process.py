@@ -51,7 +51,13 @@ class SceneProcess:
         with tempfile.TemporaryDirectory(prefix=".spinemeasure-", dir=folder) as own:
             try:
                 with suppress(OSError), self.process.stdin as pipe:  # where it is gone, its exit code will tell
-                    task = (replace(volume, frames=()), segmentation, measurements, Path(own).resolve(), name)
+                    task = (
+                        replace(volume, frames=()),
+                        replace(segmentation, certainty=None),
+                        measurements,
+                        Path(own).resolve(),
+                        name,
+                    )
                     pickle.dump(task, pipe, pickle.HIGHEST_PROTOCOL)
                 yield
                 written = self.process.wait() == 0

@@ -287,7 +287,7 @@ def _paint_canal(
     stretches, _ = ndimage.label(cord, ndimage.generate_binary_structure(3, 2))
     for number, box in enumerate(ndimage.find_objects(stretches), start=1):
         if (box[1].stop - box[1].start) * spacing[1] >= _SHORTEST_CORD_MM:
-            labels[stretches == number] = CORD_VALUE
+            labels[box][stretches[box] == number] = CORD_VALUE
 
 
 def list_structures(

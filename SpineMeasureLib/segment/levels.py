@@ -13,7 +13,7 @@ import numpy as np
 
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, disc_name
 from ..errors import LevelNameError
-from .sizes import Size, log_likelihood
+from .sizes import Size, log_likelihood, without_outliers
 
 #: How much likelier it is to see a sacrum, or a dens, where there is one than where there is none.
 _SEEN = 1e5
@@ -107,18 +107,22 @@ def name_chain(
     """
     if lowest_disc is not None:
         return name_from_below(len(chain), *parse_disc(lowest_disc), "user")
-    scores: dict[tuple[str, ...], float] = {}
-    for order, prior in _orders():
+    priors: dict[tuple[str, ...], float] = {}
+    for order, share in _orders():
         for start in range(1, len(order) - len(chain) + 1):
             names = order[start : start + len(chain)]
-            score = np.log(prior) + log_likelihood(chain, names)
-            score += np.log(_SEEN) * (sacrum * (names[-1] == "S1") + dens * (names[0] == "C2"))
-            if not sacrum_drawn and names[-1] == "S1":
-                score += np.log(_UNDRAWN_SACRUM)
-            scores[names] = float(np.logaddexp(scores.get(names, -np.inf), score))
+            priors[names] = priors.get(names, 0.0) + share
     known = sacrum or dens or any(size.depth or size.step for size in chain)
-    if not known or not scores:
+    if not known or not priors:
         return name_from_below(min(len(chain), len(USUAL_ORDER)), "L5", "S1", "", probability=0.0)
+    sizes = without_outliers(chain)
+    scores: dict[tuple[str, ...], float] = {}
+    for names, prior in priors.items():
+        score = np.log(prior) + log_likelihood(sizes, names)
+        score += np.log(_SEEN) * (sacrum * (names[-1] == "S1") + dens * (names[0] == "C2"))
+        if not sacrum_drawn and names[-1] == "S1":
+            score += np.log(_UNDRAWN_SACRUM)
+        scores[names] = float(score)
     ranked = sorted(scores, key=lambda names: -scores[names])
     best = ranked[0]
     probability = float(np.exp(scores[best] - np.logaddexp.reduce(list(scores.values()))))

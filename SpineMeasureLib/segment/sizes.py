@@ -47,7 +47,7 @@ def log_likelihood(chain: Sequence[Size], names: Sequence[str]) -> float:
     size is integrated out.
     """
     residuals, spreads = [], []
-    for size, name in zip(_without_outliers(chain), names, strict=True):
+    for size, name in zip(chain, names, strict=True):
         level = USUAL_ORDER.index(_SIZED_AS.get(name, name))
         if size.depth:
             residuals.append(np.log(size.depth / _DEPTH_MM[level - 1]))
@@ -66,7 +66,7 @@ def log_likelihood(chain: Sequence[Size], names: Sequence[str]) -> float:
     return float(-(distance + np.linalg.slogdet(covariance)[1]) / 2)
 
 
-def _without_outliers(chain: Sequence[Size]) -> list[Size]:
+def without_outliers(chain: Sequence[Size]) -> list[Size]:
     """The chain without sizes that say more of a missed disc or a half-seen body than of a level."""
     depths = [size.depth for size in chain if size.depth]
     steps = [size.step for size in chain if size.step]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue, all_structures
 from ..errors import NothingFoundError
 from ..measure import measure
-from ..measure.confidence import Certainty, blurs
+from ..measure.confidence import Certainty, blurs, calibration_key
 from ..measure.types import Measurement
 from ..segment.existing import segmentation_from_labels
 from ..segment.inference import predict_tissue
@@ -145,7 +145,7 @@ def _doubts(
     for (level, quantity, method), row in theirs.items():
         mine = ours.get((level_of.get(level, ""), quantity, method))
         if mine and mine.p1 and mine.p2 and mine.value is not None and row.value is not None and mine.unit == "mm":
-            found.append((f"{quantity}.{method}", abs(mine.value - row.value)))
+            found.append((calibration_key(mine), abs(mine.value - row.value)))
             lines.append((mine.p1, mine.p2))
     blur = blurs(predicted.certainty.probability, predicted.affine, lines)
     return tuple(Doubt(patient, key, float(b), error) for (key, error), b in zip(found, blur, strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ..measure.confidence import Calibrated
+from ..measure.confidence import DOUBTFUL, Calibrated
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def reliability(doubts: Sequence[Doubt], plot: Path) -> dict[str, object]:
     if not len(confidence):
         return {}
     good = error <= tolerance
-    low = confidence < 0.5
+    low = confidence < DOUBTFUL
     numbers: dict[str, object] = {
         "values": len(good),
         "within_tolerance": round(float(good.mean()), 3),
