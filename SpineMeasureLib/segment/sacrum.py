@@ -17,11 +17,10 @@ _SMALLEST_SACRUM_MM3 = 500.0
 _NEAR_MM = 25.0
 #: This much of the bone below the lowest disc is sacrum where there is one.
 _SACRUM_SHARE = 2 / 3
-#: Disc S1-S2 is rudimentary: less than this part of the median volume, of the AP depth of the disc above it.
+#: Disc S1-S2 is rudimentary: less than this part of the median volume of the discs.
 _SMALL_VOLUME = 0.5
-_SMALL_DEPTH = 0.8
-#: How much of the bone above the lowest disc must be sacrum, where none, one or both of these hold.
-_SHARE_FOR_S1_S2 = (0.9, 2 / 3, 0.2)
+#: How much of the bone above the lowest disc must be sacrum for that disc to be S1-S2: where it is small, and otherwise.
+_SHARE_ABOVE_SMALL, _SHARE_ABOVE_LARGE = 0.2, 0.9
 #: How much of a vertebra is drawn as sacrum where it is a transitional one; less is the rim of S1 beside the disc.
 _SHARE_OF_TRANSITIONAL = 0.2
 #: AP depth below which a body is no lumbar one (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
@@ -44,7 +43,7 @@ def settle_sacrum(
     settled = tissue.copy()
     *above, disc = column.discs
     anew = False
-    if above and _share_below(sacrum, body, above[-1], mm) > _share_for_s1_s2(column, mm):
+    if above and _share_below(sacrum, body, above[-1], mm) > _share_for_s1_s2(column):
         warnings.append("A disc within the sacrum (S1-S2) was left out.")
         settled[column.disc_labels == len(column.discs)] = Tissue.SACRUM
         *above, disc = above
@@ -70,20 +69,10 @@ def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return largest
 
 
-def _share_for_s1_s2(column: Column, mm: NDArray[np.float64]) -> float:
+def _share_for_s1_s2(column: Column) -> float:
     """How much of what lies above the lowest disc must be sacrum for that disc to be S1-S2: little for a small one."""
     volumes = np.bincount(column.disc_labels[column.disc_labels > 0])[1:]
-    depths = [_ap_depth(column, len(column.discs) - n, mm) for n in (2, 1)]
-    small = (volumes[-1] < _SMALL_VOLUME * np.median(volumes), depths[1] < _SMALL_DEPTH * depths[0])
-    return _SHARE_FOR_S1_S2[sum(map(bool, small))]
-
-
-def _ap_depth(column: Column, number: int, mm: NDArray[np.float64]) -> float:
-    """AP depth of a disc, mm."""
-    disc = column.discs[number]
-    points = np.argwhere(column.disc_labels == number + 1) * mm - disc.centre
-    low, high = np.percentile(points @ (0.0, -disc.normal[2], disc.normal[1]), [3, 97])
-    return float(high - low)
+    return _SHARE_ABOVE_SMALL if volumes[-1] < _SMALL_VOLUME * np.median(volumes) else _SHARE_ABOVE_LARGE
 
 
 def _depth_below(shape: tuple[int, ...], disc: Disc, mm: NDArray[np.float64]) -> NDArray[np.float64]:
