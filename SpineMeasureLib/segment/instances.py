@@ -23,7 +23,7 @@ from ..anatomy import (
 from ..errors import LevelNameError, NothingFoundError
 from ..segmentation import SpineSegmentation, Structure
 from .column import Body, Column, Disc, arc_positions, find_column, pieces_of, tangent_at
-from .levels import Naming, name_chain, name_from_below, parse_disc
+from .levels import DENS_LIKELY, DENS_SEEN, Naming, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
 from .sizes import Size
@@ -37,6 +37,10 @@ _POSTERIOR_DROP = 0.35
 #: over 16 mm; Panjabi et al., Spine 1991).
 _DEEPEST_BELOW_DENS_MM = 21.0
 _TAPER_OF_DENS = 0.85
+#: Length of the body of C2 with its dens over that of the bodies below: at least; where its taper is not seen.
+_TALL, _TALLER = 1.35, 1.7
+#: Between two cervical bodies there are 5 mm of disc; so much above a body without one is the end of the column.
+_FREE_ABOVE_C2_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,15 @@ def name_structures(
     if settled is not None:
         ordered, column = settled
     slots = _chain(column, settled is not None)
-    dens = _has_dens(column, ordered, spacing)
-    if dens:
+    dens = _dens_seen(column, ordered, spacing)
+    if dens > 1:
         column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
     chain = _sizes(slots, ordered.shape[1] * spacing[1])
     naming = name_chain(
         chain, lowest_disc=lowest_disc, sacrum=settled is not None, dens=dens, sacrum_drawn=sacrum_drawn
     )
     if not naming.verified:
-        warnings.append(_guess_in_words(naming, settled is not None or dens))
+        warnings.append(_guess_in_words(naming, settled is not None or dens > 1))
     painted = np.zeros(whole.shape, np.uint8)
     labels = painted[:, :, columns]
     flags = _paint_chain(labels, column, slots, naming)
@@ -162,18 +166,26 @@ def _guess_in_words(naming: Naming, anchored: bool) -> str:
     return f"{sentence}. Name the lowest disc (--lowest-disc) to confirm them."
 
 
-def _has_dens(column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> bool:
-    """A conservative rule for C2: a small, tall top body that tapers upward, not cut, with canal behind all of it."""
+def _dens_seen(column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> float:
+    """How much likelier what is seen on top of the column is if that is C2; 1 where it says nothing.
+
+    C2 is a small, tall top body, not cut, with canal behind all of it. It tapers towards its dens; where the arch of C1
+    was drawn with it, it does not, but there is no bone between it and the border of the image.
+    """
     if len(column.bodies) < 4:
-        return False
+        return 1.0
     top, others = column.bodies[0], column.bodies[1:4]
     rows = np.flatnonzero(np.isin(tissue, (Tissue.CANAL, Tissue.CORD)).any(axis=(0, 2)))
     tip = top.centre[1] + top.length / 2
+    beyond = tissue.shape[1] * spacing[1] - tip
     canal_behind = len(rows) > 0 and rows[-1] * spacing[1] > tip - 2
-    in_view = tip + 2 < tissue.shape[1] * spacing[1]
-    tall = top.length > 1.35 * float(np.median([b.length for b in others]))
+    tall = top.length / float(np.median([b.length for b in others]))
     small = float(np.median([b.depth for b in others])) < _DEEPEST_BELOW_DENS_MM
-    return canal_behind and in_view and tall and small and _taper(column, top, np.array(spacing)) < _TAPER_OF_DENS
+    if not (canal_behind and tall > _TALL and small and beyond > 2):
+        return 1.0
+    if _taper(column, top, np.array(spacing)) < _TAPER_OF_DENS:
+        return DENS_SEEN
+    return DENS_LIKELY if tall > _TALLER and beyond > _FREE_ABOVE_C2_MM else 1.0
 
 
 def _taper(column: Column, body: Body, mm: NDArray[np.float64]) -> float:

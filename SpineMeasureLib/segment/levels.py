@@ -15,8 +15,10 @@ from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, disc_name
 from ..errors import LevelNameError
 from .sizes import Size, log_likelihood, without_outliers
 
-#: How much likelier it is to see a sacrum, or a dens, where there is one than where there is none.
-_SEEN = 1e5
+#: How much likelier it is to see a sacrum where there is one than where there is none.
+_SACRUM_SEEN = 1e5
+#: The same of a dens, and of a top body that may be one or two that the network joined.
+DENS_SEEN, DENS_LIKELY = 1e5, 30.0
 #: How much likelier a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
 _UNDRAWN_SACRUM = 100.0
 #: Names less probable than this are not verified even where an anchor is seen: the sizes contradict it.
@@ -94,14 +96,14 @@ def name_from_below(slots: int, upper: str, lower: str, anchor: str, probability
 
 
 def name_chain(
-    chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: bool, sacrum_drawn: bool = True
+    chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: float = 1.0, sacrum_drawn: bool = True
 ) -> Naming:
     """Names of a chain of vertebrae.
 
     :param chain: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
     :param lowest_disc: the user's name of the lowest disc; wins over everything else.
     :param sacrum: the last of the chain is the sacrum.
-    :param dens: the first of the chain has the dens.
+    :param dens: how much likelier what is seen of the first of the chain is if that is C2.
     :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
     :raises LevelNameError: the user's name is unknown or does not fit.
     """
@@ -112,21 +114,21 @@ def name_chain(
         for start in range(1, len(order) - len(chain) + 1):
             names = order[start : start + len(chain)]
             priors[names] = priors.get(names, 0.0) + share
-    known = sacrum or dens or any(size.depth or size.step for size in chain)
+    known = sacrum or dens > 1 or any(size.depth or size.step for size in chain)
     if not known or not priors:
         return name_from_below(min(len(chain), len(USUAL_ORDER)), "L5", "S1", "", probability=0.0)
     sizes = without_outliers(chain)
     scores: dict[tuple[str, ...], float] = {}
     for names, prior in priors.items():
         score = np.log(prior) + log_likelihood(sizes, names)
-        score += np.log(_SEEN) * (sacrum * (names[-1] == "S1") + dens * (names[0] == "C2"))
+        score += np.log(_SACRUM_SEEN) * (sacrum and names[-1] == "S1") + np.log(dens) * (names[0] == "C2")
         if not sacrum_drawn and names[-1] == "S1":
             score += np.log(_UNDRAWN_SACRUM)
         scores[names] = float(score)
     ranked = sorted(scores, key=lambda names: -scores[names])
     best = ranked[0]
     probability = float(np.exp(scores[best] - np.logaddexp.reduce(list(scores.values()))))
-    anchor = "sacrum" if sacrum and best[-1] == "S1" else "dens" if dens and best[0] == "C2" else ""
+    anchor = "sacrum" if sacrum and best[-1] == "S1" else "dens" if dens > 1 and best[0] == "C2" else ""
     return Naming(best, anchor if probability >= _VERIFIED else "", probability, ranked[1] if ranked[1:] else ())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, Tissue
 from SpineMeasureLib.segment.instances import name_structures
-from SpineMeasureLib.segment.levels import Naming, name_chain
+from SpineMeasureLib.segment.levels import DENS_SEEN, Naming, name_chain
 from SpineMeasureLib.segment.sizes import _DEPTH_MM, _STEP_MM, Size
 
 AFFINE = np.array([[3.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
@@ -39,9 +39,18 @@ def test_the_dens_names_the_neck_from_above() -> None:
     assert all("fused_or_absent_disc" not in s.flags for s in found.structures)
 
 
-@pytest.mark.parametrize("top", ["fused", "body"])
-def test_what_is_no_dens_anchors_nothing(top: str) -> None:
-    found = name_structures(neck(top), AFFINE)
+def test_two_joined_bodies_with_nothing_above_them_are_taken_for_c2_only_as_the_sizes_agree() -> None:
+    found = name_structures(neck("fused"), AFFINE)
+    assert (found.anchor, found.level_verified) == ("dens", True)
+    lumbar = np.diag([3.0, 1.8, 1.8, 1.0])  # the same, too large for a neck
+    assert not name_structures(neck("fused"), lumbar).level_verified
+
+
+@pytest.mark.parametrize(("top", "above_mm"), [("fused", 3), ("body", 30)])
+def test_what_is_no_dens_anchors_nothing(top: str, above_mm: int) -> None:
+    whole = neck(top)
+    tip = int(np.nonzero(whole == Tissue.BODY)[2].max())
+    found = name_structures(np.ascontiguousarray(whole[:, :, : tip + above_mm]), AFFINE)
     assert not found.level_verified and found.anchor == ""
     assert "guess" in found.warnings[-1] and "--lowest-disc" in found.warnings[-1]
 
@@ -63,7 +72,7 @@ def chain(first: str, last: str, person: float = 1.0) -> list[Size]:
 
 
 def named(sizes: list[Size], **seen: bool) -> Naming:
-    return name_chain(sizes, lowest_disc=None, **{"sacrum": False, "dens": False, **seen})
+    return name_chain(sizes, lowest_disc=None, **{"sacrum": False, **seen})
 
 
 @pytest.mark.parametrize(("first", "last"), [("C3", "T2"), ("T2", "T11"), ("T10", "L5"), ("T9", "L4")])
@@ -102,7 +111,7 @@ def test_the_sacrum_outweighs_sizes_one_level_off_but_not_those_of_a_neck() -> N
 def test_a_spine_from_dens_to_sacrum_is_counted(missing: str, added: str, names: str) -> None:
     sizes = dict(zip(USUAL_ORDER[1:], chain("C2", "S1"), strict=True))
     order = [n for n in USUAL_ORDER[1:] if n != missing for n in ([n, n] if n == added else [n])]
-    found = named([sizes[n] for n in order], sacrum=True, dens=True)
+    found = named([sizes[n] for n in order], sacrum=True, dens=DENS_SEEN)
     assert (found.vertebrae[0], found.vertebrae[-2:]) == ("C2", (names, "S1")) and found.verified
 
 
