@@ -19,7 +19,7 @@ _NEAR_MM = 25.0
 _SACRUM_SHARE = 2 / 3
 #: Disc S1-S2 is rudimentary: less than this part of the median volume of the discs.
 _SMALL_VOLUME = 0.5
-#: How much of the bone above the lowest disc must be sacrum for that disc to be S1-S2: where it is small, and otherwise.
+#: How much of the bone above the lowest disc must be sacrum for it to be S1-S2: where it is small, and otherwise.
 _SHARE_ABOVE_SMALL, _SHARE_ABOVE_LARGE = 0.2, 0.9
 #: How much of a vertebra is drawn as sacrum where it is a transitional one; less is the rim of S1 beside the disc.
 _SHARE_OF_TRANSITIONAL = 0.2

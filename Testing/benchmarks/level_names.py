@@ -67,15 +67,18 @@ def main() -> None:
             writer = csv.DictWriter(stream, asdict(patients[0]).keys())
             writer.writeheader()
             writer.writerows(asdict(p) for p in patients)
-    total = sum(p.points for p in patients)
+    report(patients)
+
+
+def report(patients: list[Patient]) -> None:
+    """Print the sums."""
+    points, found = sum(p.points for p in patients), sum(p.found for p in patients)
     sure = [p for p in patients if p.verified]
-    print(f"\npatients {len(patients)}; points {total}")
+    print(f"\npatients {len(patients)}; points {points}")
+    print(f"found {found / points:.1%}; all of a patient {sum(p.found == p.points for p in patients)}")
+    print(f"of those found, named as labelled {sum(p.named for p in patients) / found:.1%}")
     print(
-        f"found {sum(p.found for p in patients) / total:.1%}; all of a patient {sum(p.found == p.points for p in patients)}"
-    )
-    print(f"of those found, named as labelled {sum(p.named for p in patients) / sum(p.found for p in patients):.1%}")
-    print(
-        f"patients with verified names {len(sure)}; every found point named as labelled in {sum(p.named == p.found for p in sure)} of them"
+        f"patients with verified names {len(sure)}; all found named as labelled {sum(p.named == p.found for p in sure)}"
     )
 
 
