@@ -1,8 +1,8 @@
 """The table of measurements in the panel."""
 
 import qt
-from slicer.i18n import tr as _
 
+from SpineMeasureGui.Texts import shown
 from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
 
 CENTRED = (2, 3, 4)
@@ -22,7 +22,7 @@ class MeasurementTable:
         self.keys = []
         self._icons = {status: qt.QIcon(iconPath.format(status)) for status in STATUSES}
         table.setColumnCount(len(COLUMNS))
-        table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
+        table.setHorizontalHeaderLabels([shown(title) for title in COLUMNS])
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         table.horizontalHeader().setStretchLastSection(True)
@@ -45,8 +45,8 @@ class MeasurementTable:
             if key in keys:
                 self._fillRow(row, row_of(session, key))
 
-    def _fillRow(self, row, shown) -> None:
-        for column, text in enumerate(shown.cells):
+    def _fillRow(self, row, values) -> None:
+        for column, text in enumerate(_translated(values.cells)):
             item = self.table.item(row, column)
             if item is None:
                 item = qt.QTableWidgetItem()
@@ -56,15 +56,20 @@ class MeasurementTable:
             if item.text() != text:
                 item.setText(text)
             if column == ICON_COLUMN:
-                item.setIcon(self._icons[shown.status])
-            item.setToolTip(shown.tooltip)
+                item.setIcon(self._icons[values.status])
+            item.setToolTip(values.tooltip)
 
     def selectedKeys(self) -> list:
         """The keys of the selected rows, from above."""
-        rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
-        return [self.keys[row] for row in rows if row < len(self.keys)]
+        return [key for row, key in enumerate(self.keys) if self.table.item(row, ICON_COLUMN).isSelected()]
 
     def select(self, key) -> None:
         """Select the row of a key where it is shown."""
         if key in self.keys and key not in self.selectedKeys():
             self.table.selectRow(self.keys.index(key))
+
+
+def _translated(cells) -> tuple:
+    level, quantity, value, automatic, difference, status, flags = cells
+    flags = ", ".join(shown(flag) for flag in flags.split(", "))
+    return level, shown(quantity), value, automatic, difference, shown(status), flags

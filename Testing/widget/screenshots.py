@@ -56,7 +56,6 @@ def main() -> None:
     image = read_volume(folder / "lumbar_t2.nii.gz")
     volume = add_volume(mrml_application().scene, image, "Lumbar T2 sagittal")
     panel = module_classes().SpineMeasureWidget()
-    panel.setup()
     panel.parent.show()
     panel.ui.deviceLabel.text = "cpu (2 threads): the installed PyTorch 2.13.0+cpu was built for the CPU only."
     panel._askedDevice = "auto"

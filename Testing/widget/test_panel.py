@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,44 @@ def test_own_layout_is_shown_and_the_one_before_comes_back(panel: Any) -> None:
     manager.setLayout(3)
 
 
+def test_choices_survive_another_module_and_each_change_is_told_once(panel: Any, session: Any) -> None:
+    panel.ui.deviceSelector.setCurrentText("cpu")
+    panel.ui.quantityFilter.setCurrentText("Disc")
+    panel.ui.reviewerEdit.text = "AB"
+    for _ in range(3):
+        panel.exit()
+        gc.collect()
+        panel.enter()
+    parameters = panel._parameterNode
+    assert (parameters.device, parameters.group, parameters.reviewer) == ("cpu", "Disc", "AB")
+    assert panel.ui.deviceSelector.currentText == "cpu" and panel.ui.quantityFilter.currentText == "Disc"
+    assert {key[1].partition("_")[0] for key in panel.table.keys} <= {"disc", "farfan"}
+    fills: list[Any] = []
+    panel.table.fill, fill = lambda *a: fills.append(a), panel.table.fill
+    panel.ui.quantityFilter.setCurrentText("Vertebra")
+    assert len(fills) == 1
+    panel.table.fill = fill
+
+
+def test_closing_the_scene_brings_the_choices_back_to_their_defaults(panel: Any, application: Any) -> None:
+    panel.ui.deviceSelector.setCurrentText("cpu")
+    panel.ui.reviewerEdit.text = "AB"
+    application.scene.Clear(0)
+    assert panel.ui.deviceSelector.currentText == "auto" and panel.ui.reviewerEdit.text == ""
+
+
+def test_of_several_volumes_the_first_image_is_chosen(window: Any, application: Any, sample: Any) -> None:
+    from Testing.widget.application import module_classes
+    from Testing.widget.conftest import add_volume
+
+    application.scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    image = add_volume(application.scene, sample.image, "T2 sag")
+    panel = module_classes().SpineMeasureWidget()
+    panel.enter()
+    assert panel.ui.volumeSelector.currentNode() is image and panel.ui.runButton.enabled
+    panel.cleanup()
+
+
 def test_panel_works_without_main_window_and_layout_manager(
     window: Any, monkeypatch: pytest.MonkeyPatch, application: Any, sample: Any
 ) -> None:
@@ -242,7 +281,6 @@ def test_panel_works_without_main_window_and_layout_manager(
     monkeypatch.setattr(slicer.util, "mainWindow", lambda: None)
     monkeypatch.setattr(type(slicer.app), "layoutManager", lambda self: None)
     panel = module_classes().SpineMeasureWidget()
-    panel.setup()
     panel.enter()
     made = Session.build(application.scene, None, sample.segmentation, sample.measurements, "T2")
     panel.addSession(made)
@@ -340,7 +378,7 @@ def test_segment_editor_takes_keys_and_views_only_while_its_section_is_open(pane
     assert ("setMaximumNumberOfUndoStates", 10) in calls
     assert ("setSegmentationNode", session.nodes.segmentation) in calls
     assert ("setSourceVolumeNode", session.nodes.volume) in calls
-    assert calls[-1] == ("installKeyboardShortcuts",)
+    assert calls[-2:] == [("installKeyboardShortcuts",), ("rotateSliceViewsToSegmentation",)]
     panel.ui.segmentsCollapsibleButton.collapsed = True
     left = [("setActiveEffect", None), ("uninstallKeyboardShortcuts",), ("removeViewObservations",)]
     assert calls[-3:] == left
@@ -468,3 +506,25 @@ def test_cleanup_leaves_no_observer_in_the_scene(panel: Any, session: Any, appli
     assert panel.Observations == [] and panel._sessions == []
     session.nodes.volume.SetName("other")
     application.scene.Clear(0)
+
+
+def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
+    panel: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from SpineMeasureGui import Texts
+
+    monkeypatch.setattr(Texts, "_", str.upper)
+    panel.ui.quantityFilter.setCurrentText("All values")
+    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE" and row_of(panel, KEY)[5] == session.status(KEY).upper()
+    flagged = session.flagged[0]
+    flags = [flag.replace("_", " ").upper() for flag in session.row(flagged).flags]
+    assert row_of(panel, flagged)[6] == ", ".join(flags)
+    panel.showMessage("This case is closed.", "Open it again.")
+    assert "THIS CASE IS CLOSED." in panel.ui.messageLabel.text and "OPEN IT AGAIN." in panel.ui.messageLabel.text
+    parameters = panel.logic.getParameterNode()
+    panel.setParameterNode(None)
+    panel.setParameterNode(parameters)
+    choices = [panel.ui.quantityFilter.itemText(n) for n in range(panel.ui.quantityFilter.count)]
+    assert choices[1] == "ALL VALUES" and panel._parameterNode.group == "All values"
+    panel.ui.quantityFilter.setCurrentIndex(2)
+    assert panel._parameterNode.group == "Disc"

@@ -26,6 +26,7 @@ def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pyte
     import slicer
     import vtk
 
+    from SpineMeasureLib.review.layout import LAYOUT_ID
     from Testing.widget.application import module_classes
 
     registered: list[dict[str, Any]] = []
@@ -44,5 +45,6 @@ def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pyte
     slicer.modules.terminologies.logic().GetLoadedTerminologyNames(names)
     loaded = [names.GetValue(n) for n in range(names.GetNumberOfValues())]
     assert loaded.count("SpineMeasure") == 1
+    assert slicer.app.layoutManager().layoutLogic().GetLayoutNode().IsLayoutDescription(LAYOUT_ID)
     module_classes().SpineMeasureLogic.loadTerminology()
     assert names.GetNumberOfValues() == len(loaded)
