@@ -406,15 +406,16 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._forget(session)
 
     def onSessionChanged(self, keys) -> None:
-        """Bring rows, levels and buttons up to date; called while a line is dragged."""
+        """Bring rows, levels and buttons up to date; while a line is dragged only its rows, so that it keeps up."""
         # An empty set means that everything changed.
         if not keys or [m.key for m in self.session.rows] != self._allKeys:
             self._fillLevels()
             self._fillTable()
             return
         self.table.update(self.session, keys)
-        self._showSummary()
-        self.updateButtons()
+        if not self.session.dragging:
+            self._showSummary()
+            self.updateButtons()
 
     # Case
 

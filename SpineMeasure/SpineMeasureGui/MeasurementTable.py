@@ -7,6 +7,7 @@ from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
 
 CENTRED = (2, 3, 4)
 ICON_COLUMN = 0
+STATUS_COLUMN = 5
 ROW_HEIGHT = 22
 
 
@@ -26,6 +27,8 @@ class MeasurementTable:
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         table.horizontalHeader().setStretchLastSection(True)
+        # Its icon says it in less room.
+        table.setColumnHidden(STATUS_COLUMN, True)
 
     def fill(self, session, keys, selected=None) -> None:
         """Show these rows; `selected` stays selected where it is among them."""
@@ -55,9 +58,10 @@ class MeasurementTable:
                 self.table.setItem(row, column, item)
             if item.text() != text:
                 item.setText(text)
+            item.setToolTip(values.tooltip)
             if column == ICON_COLUMN:
                 item.setIcon(self._icons[values.status])
-            item.setToolTip(values.tooltip)
+                item.setToolTip(shown(values.status))
 
     def selectedKeys(self) -> list:
         """The keys of the selected rows, from above."""

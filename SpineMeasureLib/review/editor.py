@@ -107,6 +107,11 @@ class Editor:
             self._enter(old)
 
     @property
+    def dragging(self) -> bool:
+        """True while the mouse has moved a line and its button is down: the step is still to come."""
+        return self._drag is not None and bool(self._drag.rows)
+
+    @property
     def can_undo(self) -> bool:
         """True where there is a step to undo."""
         return self._history.can_undo

@@ -263,6 +263,11 @@ class Session:
         self._editor.step(lambda state, live: withdrawn(state, numbers))
 
     @property
+    def dragging(self) -> bool:
+        """True while the mouse has moved a line and its button is down: the step is still to come."""
+        return self._editor.dragging
+
+    @property
     def can_undo(self) -> bool:
         """True where there is a step to undo."""
         return self._editor.can_undo
