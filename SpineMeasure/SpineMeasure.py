@@ -392,6 +392,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         finally:
             self._filling = False
         session.snap_to_plane = parameters.snapToPlane
+        session.free_while(self.shortcuts.controlHeld)
         self.logic.showCase(session)
         self.logic.setShown(session, True)
 

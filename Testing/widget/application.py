@@ -36,22 +36,24 @@ class Choice:
 def parameter_node_wrapper(kind: type) -> type:
     """The part of Slicer's decorator that the module uses: nodes, texts, choices, switches; connected by a mapping."""
     hints = get_type_hints(kind, include_extras=True)
-    defaults = {name: getattr(kind, name, None) for name in hints}
     choices = {name: get_args(hint)[1].choices for name, hint in hints.items() if get_origin(hint) is Annotated}
+    kinds = {name: get_args(hint)[0] if name in choices else hint for name, hint in hints.items()}
 
-    def make(name: str, hint: Any) -> property:
-        base = get_args(hint)[0] if name in choices else hint
+    class Wrapper:
+        def __init__(self, node: Any) -> None:
+            own = {"parameterNode": node, "AddObserver": node.AddObserver, "RemoveObserver": node.RemoveObserver}
+            self.__dict__.update(own, _guis=[])
 
-        def read(self: Any) -> Any:
-            if base not in (str, bool):
+        def __getattr__(self, name: str) -> Any:
+            if kinds[name] not in (str, bool):
                 return self.parameterNode.GetNodeReference(name)
-            kept = self.parameterNode.GetParameter(name) or str(defaults[name])
-            return kept == "True" if base is bool else kept
+            kept = self.parameterNode.GetParameter(name) or str(getattr(kind, name))
+            return kept == "True" if kinds[name] is bool else kept
 
-        def write(self: Any, value: Any) -> None:
-            is_node = base not in (str, bool)
-            if not isinstance(value, base) and not (is_node and value is None):
-                raise TypeError(f"{name} takes {base.__name__}")
+        def __setattr__(self, name: str, value: Any) -> None:
+            is_node = kinds[name] not in (str, bool)
+            if not isinstance(value, kinds[name]) and not (is_node and value is None):
+                raise TypeError(f"{name} takes {kinds[name].__name__}")
             if value not in choices.get(name, [value]):
                 raise ValueError(f"{value} is no choice of {name}")
             if is_node:
@@ -59,61 +61,52 @@ def parameter_node_wrapper(kind: type) -> type:
             else:
                 self.parameterNode.SetParameter(name, str(value))
 
-        return property(read, write)
-
-    class Wrapper:
-        _connectors = {
-            "QComboBox": ("currentIndexChanged(int)", "currentIndex"), "QLineEdit": ("textChanged(QString)", "text"),
-            "QCheckBox": ("toggled(bool)", "checked"), "qMRMLNodeComboBox": ("currentNodeChanged(vtkMRMLNode*)", ""),
-        }  # fmt: skip
-
-        def __init__(self, node: Any) -> None:
-            self.parameterNode, self._guis = node, {}
-
-        def _show(self, name: str, widget: Any, shown: str) -> None:
-            value = getattr(self, name)
-            if shown:
-                setattr(widget, shown, choices[name].index(value) if name in choices else value)
-            else:
-                widget.setCurrentNode(value)
-
         def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
-            """Connect widgets by the names of their parameters. What has choices is filled anew with them."""
-            made: list[tuple[Any, ...]] = []
-            for name, widget in mapping.items():
-                signal, shown = self._connectors[type(widget).__name__]
-                if name in choices:
-                    widget.clear()
-                    widget.addItems(choices[name])
-                self._show(name, widget, shown)
-
-                def follow(*_: Any, name: str = name, widget: Any = widget, shown: str = shown) -> None:
-                    value = getattr(widget, shown) if shown else widget.currentNode()
-                    setattr(self, name, choices[name][value] if name in choices else value)
-
-                widget.connect(signal, follow)
-                made.append((name, widget, shown, signal, follow))
-            tag = len(self._guis)
-            self._guis[tag] = made
+            """Connect widgets by the names of their parameters."""
+            made = [_Connector(self, name, widget, choices.get(name)) for name, widget in mapping.items()]
+            self._guis.append(made)
             # Never taken away, as in Slicer: a wrapper that Python collects crashes at the next change of its node.
-            update = lambda *_: [self._show(*each[:3]) for each in self._guis.get(tag, ())]  # noqa: E731
-            self.parameterNode.AddObserver("ModifiedEvent", update)
-            return tag
+            self.parameterNode.AddObserver("ModifiedEvent", lambda *_: [each.show() for each in made if each.widget])
+            return len(self._guis) - 1
 
         def disconnectGui(self, tag: int) -> None:
             """Undo `connectParametersToGui`."""
-            for _, widget, _, signal, follow in self._guis.pop(tag):
-                widget.disconnect(signal, follow)
+            for each in self._guis[tag]:
+                each.widget.disconnect(each.signal, each.follow)
+                each.widget = None
 
-        def AddObserver(self, *arguments: Any) -> int:
-            """Of the node."""
-            return self.parameterNode.AddObserver(*arguments)
+    return Wrapper
 
-        def RemoveObserver(self, tag: int) -> None:
-            """Of the node."""
-            self.parameterNode.RemoveObserver(tag)
 
-    return type(kind.__name__, (Wrapper,), {name: make(name, hint) for name, hint in hints.items()})
+class _Connector:
+    """Keeps a widget and a parameter the same. A box with choices is filled anew with them, as in Slicer."""
+
+    _kinds = {
+        "QComboBox": ("currentIndexChanged(int)", "currentIndex"), "QLineEdit": ("textChanged(QString)", "text"),
+        "QCheckBox": ("toggled(bool)", "checked"), "qMRMLNodeComboBox": ("currentNodeChanged(vtkMRMLNode*)", ""),
+    }  # fmt: skip
+
+    def __init__(self, parameters: Any, name: str, widget: Any, choices: list[Any] | None) -> None:
+        self.parameters, self.name, self.widget, self.choices = parameters, name, widget, choices
+        self.signal, self.shown = self._kinds[type(widget).__name__]
+        if choices:
+            widget.clear()
+            widget.addItems(choices)
+        self.show()
+        widget.connect(self.signal, self.follow)
+
+    def show(self) -> None:
+        """Parameter to widget."""
+        value = getattr(self.parameters, self.name)
+        if self.shown:
+            setattr(self.widget, self.shown, self.choices.index(value) if self.choices else value)
+        else:
+            self.widget.setCurrentNode(value)
+
+    def follow(self) -> None:
+        """Widget to parameter."""
+        value = getattr(self.widget, self.shown) if self.shown else self.widget.currentNode()
+        setattr(self.parameters, self.name, self.choices[value] if self.choices else value)
 
 
 class ScriptedLoadableModule:
@@ -204,6 +197,9 @@ class _Application(QtCore.QObject):
 
     def processEvents(self) -> None:
         QtWidgets.QApplication.processEvents()
+
+    def keyboardModifiers(self) -> Any:
+        return QtWidgets.QApplication.keyboardModifiers()
 
     def setOverrideCursor(self, cursor: Any) -> None: ...
 

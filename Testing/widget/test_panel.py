@@ -131,6 +131,22 @@ def test_a_drag_changes_its_row_and_can_be_undone_and_done_again(panel: Any, ses
     assert row_of(panel, KEY)[2:5] == before[2:5]
 
 
+def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
+    panel: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+    from PySide6.QtCore import Qt
+
+    line, plane, away = session.line(KEY), session.plane(KEY), []
+    normal = np.cross(plane.x_axis, plane.y_axis)
+    modifiers = Qt.KeyboardModifier
+    for held in (modifiers.NoModifier, modifiers.ShiftModifier, modifiers.ControlModifier):
+        monkeypatch.setattr(type(slicer.app), "keyboardModifiers", lambda self, held=held: held)
+        move_end(line, tuple(3 * normal))
+        away.append(abs((np.array(line.GetNthControlPointPositionWorld(0)) - plane.origin) @ normal))
+    assert away == pytest.approx([0, 0, 3], abs=1e-6)
+
+
 @pytest.mark.parametrize("scope", ["selected values", "level", "case"])
 def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any, scope: str) -> None:
     panel.goToKey(KEY)

@@ -22,7 +22,8 @@ SOURCES = sorted(MODULE.rglob("*.py"))
 RECEIVERS = {
     "SpineMeasure.py": {
         "ui": "ui", "button": "QPushButton", "widget": "QWidget", "box": "QComboBox", "label": "QLabel",
-        "slicer.app": "app", "uiWidget": "qMRMLWidget",
+        "slicer.app": "app", "uiWidget": "qMRMLWidget", "layoutManager": "qMRMLLayoutManager",
+        "slicer.app.layoutManager()": "qMRMLLayoutManager",
     },
     "ChildRun.py": {
         "self.process": "QProcess", "environment": "QProcessEnvironment", "self._timer": "QTimer",
