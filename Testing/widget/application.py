@@ -6,11 +6,11 @@ The scene and its logics are real (slicer-core); `install` puts the stand-ins in
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import sys
 import types
 import unittest
+from collections import namedtuple
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,11 +26,7 @@ from Testing.widget.facade import FACTS, STANDINS, Module, child_widgets, load_u
 MODULE = Path(__file__).resolve().parents[2] / "SpineMeasure"
 
 
-class Choice:
-    """Allowed values of a parameter."""
-
-    def __init__(self, choices: list[Any]) -> None:
-        self.choices = choices
+Choice = namedtuple("Choice", "choices")
 
 
 def parameter_node_wrapper(kind: type) -> type:
@@ -206,19 +202,6 @@ class _Application(QtCore.QObject):
     def restoreOverrideCursor(self) -> None: ...
 
 
-def _checked(module: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A stand-in for a function that Slicer has, called as Slicer's signature allows."""
-    made: dict[str, Any] = {}
-    exec(f"def allowed{FACTS['python'][module][name]}: pass", made)  # the signature as Slicer printed it
-    signature = inspect.signature(made["allowed"])
-
-    def call(*positional: Any, **named: Any) -> Any:
-        signature.bind(*positional, **named)
-        return function(*positional, **named)
-
-    return call
-
-
 def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     """Put everything in place over slicer-core.
 
@@ -252,7 +235,7 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
         "slicer.i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
         "slicer.ScriptedLoadableModule": {k: v for k, v in globals().items() if k.startswith("ScriptedLoadable")},
         "slicer.parameterNodeWrapper": {"parameterNodeWrapper": parameter_node_wrapper, "Choice": Choice},
-        "slicer.packaging": {"pip_ensure": _checked("slicer.packaging", "pip_ensure", noting("pip_ensure"))},
+        "slicer.packaging": {"pip_ensure": noting("pip_ensure")},
     }
     for name, members in python.items():
         python[name] = types.ModuleType(name)  # type: ignore[assignment]
@@ -262,9 +245,7 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     terminologies = slicer.vtkSlicerTerminologiesModuleLogic()
     undo = ExitStack()
     undo.enter_context(patch.object(sys, "path", [str(MODULE), *sys.path]))
-    undo.enter_context(
-        patch.dict(vars(slicer.util), {n: _checked("slicer.util", n, each) for n, each in utilities.items()})
-    )
+    undo.enter_context(patch.dict(vars(slicer.util), utilities))
     undo.enter_context(patch.dict(vars(slicer), {n.partition(".")[2]: each for n, each in python.items()}))
     slicer.__dict__.update({name: each for name, each in STANDINS.items() if name in FACTS["slicer"]})
     slicer.mrmlScene, slicer.app = mrml.scene, strict(_Application, "app")(mrml)
