@@ -42,7 +42,7 @@ class SegmentEditor:
 
     def alignViews(self) -> None:
         """Turn the slice views along the voxels: painting across them, as measuring planes lie, leaves stripes."""
-        if self.widget is not None:
+        if self.widget is not None and slicer.app.layoutManager() is not None:
             self.widget.rotateSliceViewsToSegmentation()
 
     def cleanup(self) -> None:

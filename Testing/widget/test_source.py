@@ -33,7 +33,7 @@ RECEIVERS = {
                             "table.verticalHeader()": "QHeaderView", "table.horizontalHeader()": "QHeaderView",
                             "index": "QModelIndex", "self.table.selectionModel()": "QItemSelectionModel"},
     "SegmentEditor.py": {"editor": "qMRMLSegmentEditorWidget", "self.widget": "qMRMLSegmentEditorWidget",
-                         "self.layout": "QVBoxLayout"},
+                         "self.layout": "QVBoxLayout", "slicer.app": "app"},
     "Surroundings.py": {"layoutManager": "qMRMLLayoutManager", "shortcut": "QShortcut", "slicer.app": "app"},
     "Installation.py": {"slicer.app": "app"},
 }  # fmt: skip
