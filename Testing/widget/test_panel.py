@@ -544,3 +544,26 @@ def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
     assert choices[1] == "ALL VALUES" and panel._parameterNode.group == "All values"
     panel.ui.quantityFilter.setCurrentIndex(2)
     assert panel._parameterNode.group == "Disc"
+
+
+def test_the_stand_in_refuses_what_slicer_does_not_have(panel: Any) -> None:
+    import qt
+    import slicer
+
+    ui, parameters = panel.ui, panel._parameterNode
+    for use in (
+        lambda: ui.runButton.text(),
+        lambda: setattr(ui.runButton, "txt", "x"),
+        lambda: ui.runButton.connect("clickd(bool)", print),
+        lambda: ui.volumeSelector.currentNodes,
+        lambda: ui.measurementTable.rowCount(),
+        lambda: ui.exportPath.text,
+        lambda: ui.segmentsCollapsibleButton.title,
+        lambda: slicer.app.nothing,
+        lambda: qt.QNothing,
+        lambda: setattr(parameters, "device", "tpu"),
+        lambda: setattr(parameters, "snapToPlane", "yes"),
+        lambda: setattr(parameters, "volume", "x"),
+    ):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
+            use()
