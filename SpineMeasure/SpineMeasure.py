@@ -62,12 +62,19 @@ class SpineMeasure(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
     def onStartupCompleted(self) -> None:
-        """Offer the sample and the terms; a fault there must not keep Slicer from starting."""
-        try:
-            registerSampleData(self.resourcePath("Icons/SpineMeasure.png"))
-            SpineMeasureLogic.loadTerminology()
-        except Exception:
-            logging.exception("SpineMeasure: the sample data or the terminology could not be registered")
+        """Offer the sample, the terms and the layout; a fault there must not keep Slicer from starting."""
+        thumbnail = self.resourcePath("Icons/SpineMeasure.png")
+        for offer in (
+            lambda: registerSampleData(thumbnail),
+            SpineMeasureLogic.loadTerminology,
+            SpineMeasureLogic.registerLayout,
+        ):
+            try:
+                offer()
+            except Exception:
+                logging.exception(
+                    "SpineMeasure: the sample data, the terminology or the layout could not be registered"
+                )
 
 
 def registerSampleData(thumbnail: str) -> None:
@@ -119,7 +126,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel: calls the logic and the session, and shows what they say."""
 
     def __init__(self, parent=None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
         self.ui = None
@@ -136,7 +142,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._deviceRun = None
         self._askedDevice = ""
         self._started = 0.0
-        self._entered = False
+        self._preparing = False
+        self.entered = False
+        # The last: without a parent it calls `setup`.
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     # Life
 
@@ -162,7 +171,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureGui.MeasurementTable import MeasurementTable
         from SpineMeasureGui.SegmentEditor import SegmentEditor
         from SpineMeasureGui.Surroundings import ReviewLayout, Shortcuts
+        from SpineMeasureGui.Texts import shown
 
+        self._shown = shown
         self.table = MeasurementTable(self.ui.measurementTable, self.resourcePath("Icons/{}.png"))
         self.segmentEditor = SegmentEditor(self.ui.segmentEditorHolder.layout())
         self.reviewLayout = ReviewLayout()
@@ -225,9 +236,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """Own layout and shortcuts; pick up a case that is in the scene."""
-        if self._entered:
+        if self.entered:
             return
-        self._entered = True
+        self.entered = True
         self.initializeParameterNode()
         self.shortcuts.install()
         self.reviewLayout.show()
@@ -238,32 +249,45 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """Give layout, shortcuts and Segment Editor back."""
-        if not self._entered:
+        if not self.entered:
             return
-        self._entered = False
+        self.entered = False
         self.shortcuts.remove()
         self.reviewLayout.restore()
         self.segmentEditor.close()
-        self.setParameterNode(None)
 
     def initializeParameterNode(self) -> None:
         """Make sure that the parameters exist and that something is chosen."""
         self.setParameterNode(self.logic.getParameterNode())
         if self._parameterNode.volume is None:
-            node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if node is not None and node.IsA("vtkMRMLLabelMapVolumeNode") == 0:
-                self._parameterNode.volume = node
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            # Not label maps, which are volumes of a class below.
+            images = [node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+            if images:
+                self._parameterNode.volume = images[0]
 
     def setParameterNode(self, parameterNode) -> None:
-        """Connect the panel to parameters, or to none."""
+        """Connect the panel to parameters, or to none at its end."""
+        if parameterNode is self._parameterNode:
+            return
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._guiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
         if self._parameterNode is not None:
-            self._guiTag = self._parameterNode.connectGui(self.ui)
+            # Not `connectGui`: it returns no tag, so that nothing would ever be disconnected.
+            self._guiTag = self._parameterNode.connectParametersToGui(self._parameterWidgets())
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            # The connection filled them with the values themselves.
+            for box in (self.ui.quantityFilter, self.ui.scopeSelector):
+                for n in range(box.count):
+                    box.setItemText(n, self._shown(box.itemText(n)))
             self.onParametersModified()
+
+    def _parameterWidgets(self) -> dict:
+        """The widgets that show a parameter, by its name, as the .ui file says."""
+        named = {widget.property("SlicerParameterName"): widget for widget in vars(self.ui).values()}
+        return {name: widget for name, widget in named.items() if name}
 
     # Scene
 
@@ -273,17 +297,16 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.run.cancel()
         self._closeSessions()
         self.segmentEditor.forget()
-        self.setParameterNode(None)
 
     def onSceneEndClose(self, caller=None, event=None) -> None:
         """Start again, empty."""
         self.showMessage("")
-        if self._entered:
+        if self.entered:
             self.initializeParameterNode()
 
     def onSceneEndImport(self, caller=None, event=None) -> None:
         """A loaded scene may hold cases."""
-        if self._entered:
+        if self.entered:
             self.initializeParameterNode()
             self._findSessions()
 
@@ -302,7 +325,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParametersModified(self, caller=None, event=None) -> None:
         """Follow the parameters: another volume shows its case, filters the table, the rest the buttons."""
         parameters = self._parameterNode
-        if parameters is None or self._filling:
+        if self._filling:
             return
         session = self._sessionOf(parameters.volume)
         if session is not None and session is not self.session:
@@ -311,7 +334,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.session.snap_to_plane = parameters.snapToPlane
         if self._shownGroup != parameters.group:
             self._fillTable()
-        if self._entered and self._askedDevice not in ("", parameters.device):
+        if self.entered and self._askedDevice not in ("", parameters.device):
             self.askDevice()
         self.updateButtons()
 
@@ -328,7 +351,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not found:
             return
         self._sessions += found
-        chosen = self._sessionOf(self._parameterNode.volume if self._parameterNode is not None else None)
+        chosen = self._sessionOf(self._parameterNode.volume)
         self.setSession(chosen or self._sessions[-1])
 
     def _sessionOf(self, volume):
@@ -357,20 +380,19 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._fillLevels()
         self._fillTable()
         self._tell(self.ui.remeasureLabel, "")
-        if session is not None and self._entered and session.levels:
+        if session is not None and self.entered and session.levels:
             self.goToLevel(session.levels[len(session.levels) // 2])
 
     def _adoptSession(self, session) -> None:
         parameters = self._parameterNode
-        # There are none while another module is shown, where a run may come to its end.
-        if parameters is not None:
-            self._filling = True
-            try:
-                parameters.volume = session.nodes.volume
-                parameters.segmentation = session.nodes.segmentation
-            finally:
-                self._filling = False
-            session.snap_to_plane = parameters.snapToPlane
+        self._filling = True
+        try:
+            parameters.volume = session.nodes.volume
+            parameters.segmentation = session.nodes.segmentation
+        finally:
+            self._filling = False
+        session.snap_to_plane = parameters.snapToPlane
+        session.free_while(self.shortcuts.controlHeld)
         self.logic.showCase(session)
         self.logic.setShown(session, True)
 
@@ -385,22 +407,23 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._forget(session)
 
     def onSessionChanged(self, keys) -> None:
-        """Bring rows, levels and buttons up to date; called while a line is dragged."""
+        """Bring rows, levels and buttons up to date; while a line is dragged only its rows, so that it keeps up."""
         # An empty set means that everything changed.
         if not keys or [m.key for m in self.session.rows] != self._allKeys:
             self._fillLevels()
             self._fillTable()
             return
         self.table.update(self.session, keys)
-        self._showSummary()
-        self.updateButtons()
+        if not self.session.dragging:
+            self._showSummary()
+            self.updateButtons()
 
     # Case
 
     def askDevice(self) -> None:
         """Ask a child process which device would be used and why; Slicer itself never loads PyTorch."""
         parameters = self._parameterNode
-        if self._deviceRun is not None or parameters is None or slicer.app.testingEnabled():
+        if self._deviceRun is not None or slicer.app.testingEnabled():
             return
         from SpineMeasureLib import needs
 
@@ -416,32 +439,41 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the device line."""
         self._deviceRun = None
         self.ui.deviceLabel.text = text
-        if self._parameterNode is not None and self._askedDevice != self._parameterNode.device:
+        if self._askedDevice != self._parameterNode.device:
             self.askDevice()
 
     def onRun(self, checked=False) -> None:
         """Segment and measure the chosen volume in a child process."""
-        parameters = self._parameterNode
         self.showMessage("")
-        with slicer.util.tryWithErrorDisplay(_("The measuring could not be started."), waitCursor=False):
-            try:
-                if not self.logic.installNeeds(self.onInstallLine):
-                    self.showMessage(_("Packages are missing."), _("Agree to the installation to go on."))
-                    return
-                if not self._askedDevice:
-                    self.askDevice()
-                self._started = time.monotonic()
-                self.run = self.logic.process(
-                    parameters.volume,
-                    device=parameters.device,
-                    lowestDisc=parameters.lowestDisc,
-                    onUpdate=self.onUpdate,
-                    onFinished=self.onRunFinished,
-                )
-            except self.logic.plainError() as error:
-                self.showMessage(error.message, error.hint)
-        self._logLine(_("Segment & Measure: {name}").format(name=parameters.volume.GetName()))
+        # Slicer answers clicks while packages are installed.
+        self._preparing = True
         self.updateButtons()
+        try:
+            with slicer.util.tryWithErrorDisplay(_("The measuring could not be started."), waitCursor=False):
+                self._start(self._parameterNode)
+        finally:
+            self._preparing = False
+            self.updateButtons()
+
+    def _start(self, parameters) -> None:
+        volume = parameters.volume
+        self._logLine(_("Segment & Measure: {name}").format(name=volume.GetName()))
+        try:
+            if not self.logic.installNeeds(self.onInstallLine):
+                self.showMessage(_("Packages are missing."), _("Agree to the installation to go on."))
+                return
+            if not self._askedDevice:
+                self.askDevice()
+            self._started = time.monotonic()
+            self.run = self.logic.process(
+                volume,
+                device=parameters.device,
+                lowestDisc=parameters.lowestDisc,
+                onUpdate=self.onUpdate,
+                onFinished=self.onRunFinished,
+            )
+        except self.logic.plainError() as error:
+            self.showMessage(error.message, error.hint)
 
     def onInstallLine(self, line) -> None:
         """Show that the installation goes on; Slicer stays responsive between its lines."""
@@ -514,6 +546,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showMessage(self, message, nextStep="", isError=True) -> None:
         """Say in the panel what is wrong and what to do; nothing pops up."""
+        message, nextStep = self._shown(message), self._shown(nextStep)
         text = f"<b>{html.escape(message)}</b> {html.escape(nextStep)}" if message else ""
         self._tell(self.ui.messageLabel, text)
         colour, background = ("#842029", "#f8d7da") if isError else ("#084298", "#cfe2ff")
@@ -535,7 +568,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self._filling = True
         try:
-            for box, items in ((self.ui.levelSelector, levels), (self.ui.levelFilter, [_(ALL_LEVELS), *levels])):
+            for box, items in (
+                (self.ui.levelSelector, levels),
+                (self.ui.levelFilter, [self._shown(ALL_LEVELS), *levels]),
+            ):
                 current = box.currentText
                 box.clear()
                 box.addItems(items)
@@ -543,7 +579,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                     box.setCurrentText(current)
         finally:
             self._filling = False
-        self._tell(self.ui.levelNoteLabel, _(level_note(session)) if session is not None else "")
+        self._tell(self.ui.levelNoteLabel, self._shown(level_note(session)) if session is not None else "")
 
     def onLevelChosen(self, level) -> None:
         """Go to the level that was chosen in the list."""
@@ -645,7 +681,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureLib.review.panel import ALL_LEVELS, keys_shown, quantities_shown
 
         session = self.session
-        group = self._parameterNode.group if self._parameterNode is not None else "Lines"
+        group = self._parameterNode.group
         level = self._levelFilter()
         self._shownGroup = group
         self._allKeys = [m.key for m in session.rows] if session is not None else []
@@ -657,9 +693,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.updateButtons()
 
     def _showSummary(self) -> None:
-        from SpineMeasureLib.review.panel import summary
+        from SpineMeasureLib.review.panel import counts
 
-        self.ui.summaryLabel.text = summary(self.session) if self.session is not None else ""
+        text = _("{values} values, {lines} lines; {edited} edited, {flagged} flagged, {accepted} accepted")
+        self.ui.summaryLabel.text = text.format(**counts(self.session)) if self.session is not None else ""
 
     def onFilterChanged(self, text="") -> None:
         """Another level is to be listed."""
@@ -722,11 +759,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.segmentEditor.close()
         else:
             self._openSegmentEditor()
+            self.segmentEditor.alignViews()
 
     def _openSegmentEditor(self) -> None:
         nodes = self.session.nodes if self.session is not None else None
         collapsed = self.ui.segmentsCollapsibleButton.collapsed
-        if self._entered and nodes is not None and nodes.segmentation is not None and not collapsed:
+        if self.entered and nodes is not None and nodes.segmentation is not None and not collapsed:
             self.segmentEditor.open(nodes)
 
     def onRemeasure(self, checked=False) -> None:
@@ -799,8 +837,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """What can be pressed now, and why not."""
         ui, session, parameters = self.ui, self.session, self._parameterNode
         running = self.run is not None
-        volume = parameters.volume if parameters is not None else None
-        ui.runButton.enabled = volume is not None and not running
+        busy = running or self._preparing
+        volume = parameters.volume
+        ui.runButton.enabled = volume is not None and not busy
         ui.runButton.toolTip = (
             _("Find vertebrae, discs and canal, measure them, and show lines that can be dragged.")
             if volume is not None
@@ -808,11 +847,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         ui.cancelButton.enabled = running and not self.run.cancelled
         ui.progressBar.visible = running
-        ui.stageLabel.visible = running
+        ui.stageLabel.visible = busy
         for widget in (ui.volumeSelector, ui.deviceSelector, ui.lowestDiscEdit, ui.segmentationSelector):
-            widget.enabled = not running
-        segmentation = parameters.segmentation if parameters is not None else None
-        ui.measureSegmentationButton.enabled = segmentation is not None and not running
+            widget.enabled = not busy
+        ui.measureSegmentationButton.enabled = parameters.segmentation is not None and not busy
         has = session is not None
         levels = list(session.levels) if has else []
         level = ui.levelSelector.currentText
@@ -827,8 +865,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if isDisc
             else _("Choose the level of a disc first.")
         )
-        scope = parameters.scope if parameters is not None else "case"
-        selected = has and (scope != "selected values" or bool(self.table.selectedKeys()))
+        selected = has and (parameters.scope != "selected values" or bool(self.table.selectedKeys()))
         for button in (ui.acceptButton, ui.withdrawButton, ui.resetButton):
             button.enabled = selected
         ui.undoButton.enabled = has and session.can_undo
@@ -877,10 +914,18 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         importLibrary()
+        self._parameters = None
 
     def getParameterNode(self):
-        """The module's parameters in the scene."""
-        return SpineMeasureParameterNode(super().getParameterNode())
+        """The module's parameters in the scene; the same object as long as the scene keeps its node.
+
+        The wrapper observes its node for ever. One that Python has collected would crash Slicer at the node's next
+        change, so it is kept.
+        """
+        node = super().getParameterNode()
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = SpineMeasureParameterNode(node)
+        return self._parameters
 
     @staticmethod
     def plainError():
@@ -902,12 +947,27 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         if TERMINOLOGY not in [names.GetValue(n) for n in range(names.GetNumberOfValues())]:
             terminologies.LoadTerminologyFromFile(str(data_path("Resources/SpineMeasure.term.json")))
 
+    @staticmethod
+    def registerLayout() -> None:
+        """Make the layout of the review known to Slicer, so that a scene saved in it opens in it."""
+        importLibrary()
+        from SpineMeasureLib.review.layout import add_layout
+
+        layoutManager = slicer.app.layoutManager()
+        if layoutManager is not None:
+            add_layout(layoutManager.layoutLogic().GetLayoutNode())
+
     # Running
 
     @staticmethod
     def pythonExecutable() -> str:
-        """The interpreter of the child: PythonSlicer."""
-        return shutil.which("PythonSlicer") or sys.executable
+        """The interpreter of the child: PythonSlicer, which sets up what Python needs in Slicer.
+
+        Never `sys.executable`, which may be Slicer itself.
+        """
+        program = "PythonSlicer"
+        inSlicer = os.path.join(slicer.app.slicerHome, "bin")
+        return shutil.which(program) or shutil.which(program, path=inSlicer) or program
 
     @staticmethod
     def installNeeds(onLine=None) -> bool:
@@ -1143,7 +1203,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
     @staticmethod
     def _move(line, by) -> None:
         """Move the first end point of a line, as a drag does."""
-        position = vtk.vtkVector3d(line.GetNthControlPointPositionWorld(0))
+        position = line.GetNthControlPointPositionWorld(0)
         line.InvokeEvent(slicer.vtkMRMLMarkupsNode.PointStartInteractionEvent)
         line.SetNthControlPointPositionWorld(0, [position[n] + by[n] for n in range(3)])
         line.InvokeEvent(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent)
@@ -1223,6 +1283,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
         """The panel shows a case, filters it, undoes, and empties itself when the scene is closed."""
         session = self._session()
         panel = slicer.modules.spinemeasure.widgetRepresentation().self()
+        wasEntered = panel.entered
         panel.enter()
         try:
             panel.addSession(session)
@@ -1240,4 +1301,5 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
             self.assertEqual(table.rowCount, 0)
             self.assertFalse(panel.ui.runButton.enabled)
         finally:
-            panel.exit()
+            if not wasEntered:
+                panel.exit()

@@ -295,7 +295,12 @@ def _from_log(log: list[str], exit_code: int, crashed: bool) -> Failure:
 
 
 def process_tree(pid: int) -> list[int]:
-    """`pid` and every process below it, the deepest last. PythonSlicer is a launcher: the work is done by its child."""
+    """`pid` and every process below it, the deepest last. PythonSlicer is a launcher: the work is done by its child.
+
+    :param pid: 0 for a process that does not run, as Qt says; below the system's own 0 would be everything.
+    """
+    if pid <= 0:
+        return []
     children: dict[int, list[int]] = {}
     for child, parent in _parents():
         children.setdefault(parent, []).append(child)

@@ -31,6 +31,7 @@ class ChildRun:
         self._tree = []
         self._waited = 0
         self._forced = False
+        self._released = False
         self.process = qt.QProcess()
         self.process.connect("started()", self._onStarted)
         self.process.connect("readyReadStandardOutput()", self._onOutput)
@@ -78,8 +79,8 @@ class ChildRun:
     def wait(self) -> None:
         """Wait for the end, with Slicer responsive."""
         while not self.finished:
-            slicer.app.processEvents()
             self.process.waitForFinished(20)
+            slicer.app.processEvents()
 
     def _onOutput(self) -> None:
         for update in self.conversation.feed(_bytes(self.process.readAllStandardOutput())):
@@ -93,8 +94,9 @@ class ChildRun:
         self._started = True
 
     def _onProcessError(self) -> None:
+        # Later, since on Windows this may come before `start` has returned.
         if not self._started and self.process.state() == qt.QProcess.NotRunning:
-            self._finish(child.not_started(self.command[0]))
+            qt.QTimer.singleShot(0, lambda: self._finish(child.not_started(self.command[0])))
 
     def _onProcessFinished(self) -> None:
         self._onOutput()
@@ -123,7 +125,15 @@ class ChildRun:
         busy = self.cancelled and not self._forced and child.running(self._tree)
         overdue = self._waited > 10 * self.GRACE_MS
         if self.finished and not busy and (self.workspace.remove() or overdue):
+            self._release()
+
+    def _release(self) -> None:
+        """Let Qt take process and timer away: connected to this object, which holds them, they would stay for ever."""
+        if not self._released:
+            self._released = True
             self._timer.stop()
+            self._timer.deleteLater()
+            self.process.deleteLater()
 
     def _force(self) -> None:
         self._forced = True

@@ -1,12 +1,13 @@
 """The table of measurements in the panel."""
 
 import qt
-from slicer.i18n import tr as _
 
+from SpineMeasureGui.Texts import shown
 from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
 
 CENTRED = (2, 3, 4)
 ICON_COLUMN = 0
+STATUS_COLUMN = 5
 ROW_HEIGHT = 22
 
 
@@ -22,10 +23,12 @@ class MeasurementTable:
         self.keys = []
         self._icons = {status: qt.QIcon(iconPath.format(status)) for status in STATUSES}
         table.setColumnCount(len(COLUMNS))
-        table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
+        table.setHorizontalHeaderLabels([shown(title) for title in COLUMNS])
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         table.horizontalHeader().setStretchLastSection(True)
+        # Its icon says it in less room.
+        table.setColumnHidden(STATUS_COLUMN, True)
 
     def fill(self, session, keys, selected=None) -> None:
         """Show these rows; `selected` stays selected where it is among them."""
@@ -45,8 +48,8 @@ class MeasurementTable:
             if key in keys:
                 self._fillRow(row, row_of(session, key))
 
-    def _fillRow(self, row, shown) -> None:
-        for column, text in enumerate(shown.cells):
+    def _fillRow(self, row, values) -> None:
+        for column, text in enumerate(_translated(values.cells)):
             item = self.table.item(row, column)
             if item is None:
                 item = qt.QTableWidgetItem()
@@ -55,16 +58,22 @@ class MeasurementTable:
                 self.table.setItem(row, column, item)
             if item.text() != text:
                 item.setText(text)
+            item.setToolTip(values.tooltip)
             if column == ICON_COLUMN:
-                item.setIcon(self._icons[shown.status])
-            item.setToolTip(shown.tooltip)
+                item.setIcon(self._icons[values.status])
+                item.setToolTip(shown(values.status))
 
     def selectedKeys(self) -> list:
         """The keys of the selected rows, from above."""
-        rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
-        return [self.keys[row] for row in rows if row < len(self.keys)]
+        return [key for row, key in enumerate(self.keys) if self.table.item(row, ICON_COLUMN).isSelected()]
 
     def select(self, key) -> None:
         """Select the row of a key where it is shown."""
         if key in self.keys and key not in self.selectedKeys():
             self.table.selectRow(self.keys.index(key))
+
+
+def _translated(cells) -> tuple:
+    level, quantity, value, automatic, difference, status, flags = cells
+    flags = ", ".join(shown(flag) for flag in flags.split(", "))
+    return level, shown(quantity), value, automatic, difference, shown(status), flags

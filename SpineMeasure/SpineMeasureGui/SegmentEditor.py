@@ -40,11 +40,16 @@ class SegmentEditor:
         if self.widget is not None:
             self.widget.setSegmentationNode(None)
 
+    def alignViews(self) -> None:
+        """Turn the slice views along the voxels: painting across them, as measuring planes lie, leaves stripes."""
+        if self.widget is not None and slicer.app.layoutManager() is not None:
+            self.widget.rotateSliceViewsToSegmentation()
+
     def cleanup(self) -> None:
-        """Let go of the scene."""
+        """Take the widget away; when the module is reloaded another one is made."""
         self.forget()
         if self.widget is not None:
-            self.widget.setMRMLScene(None)
+            self.widget.deleteLater()
             self.widget = None
 
     def _make(self):

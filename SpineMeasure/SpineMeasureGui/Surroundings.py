@@ -44,6 +44,11 @@ class Shortcuts:
         rows = "".join(f"<tr><td><b>{keys}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for keys, text, _ in self.table)
         return f"<table>{rows}</table>"
 
+    @staticmethod
+    def controlHeld() -> bool:
+        """True while the control key (command on a Mac), and no other modifier, is down."""
+        return slicer.app.keyboardModifiers() == qt.Qt.ControlModifier
+
     def install(self) -> None:
         """Put the keys in force."""
         window = slicer.util.mainWindow()

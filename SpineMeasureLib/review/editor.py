@@ -34,6 +34,7 @@ class Editor:
     :ivar live: all values as shown, by row number.
     :ivar numbers: row numbers by key.
     :ivar snap_to_plane: False while a dragged end may leave its measuring plane.
+    :ivar freed: asked at every movement; it may leave it also where this is true.
     """
 
     def __init__(self, scene: Any, case: Any) -> None:
@@ -42,6 +43,7 @@ class Editor:
         :raises UnreadableInputError: its record cannot be read.
         """
         self.snap_to_plane = True
+        self.freed: Callable[[], bool] = lambda: False
         self.closed = False
         self.case = SceneCase(scene, case)
         try:
@@ -105,6 +107,11 @@ class Editor:
         if state is not old:
             self._history.push(state)
             self._enter(old)
+
+    @property
+    def dragging(self) -> bool:
+        """True while the mouse has moved a line and its button is down: the step is still to come."""
+        return self._drag is not None and bool(self._drag.rows)
 
     @property
     def can_undo(self) -> bool:
@@ -220,7 +227,8 @@ class Editor:
         ends, known = line_ends(line), ends_of(self.live.values[number])
         if same(ends, known) or known is None:
             return
-        plane = self.state.rows[number].automatic.plane if self.snap_to_plane else None
+        held = self.snap_to_plane and not self.freed()
+        plane = self.state.rows[number].automatic.plane if held else None
         if ends is None:
             wanted = known
         elif self._drag is not None and self._drag.number == number:

@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Alignment": ("listhesis", "segmental", "lordosis", "kyphosis"),
 }
 ALL_LEVELS = "All levels"
+LEVELS_GUESSED = "The levels are a guess: neither sacrum nor dens is in view. Name one disc, the others follow."
 
 _DECIMALS = {"ratio": 2, "mm2": 0, "mm3": 0}
 
@@ -147,21 +148,26 @@ def unopened_cases(scene: Any, opened: Collection[Session]) -> list[Session]:
     return [Session(scene, node) for node in case_nodes(scene) if node not in known]
 
 
-def summary(session: Session) -> str:
-    """``"118 values, 60 lines; 2 edited, 3 flagged, 10 accepted"``."""
-    counts = dict.fromkeys(STATUSES, 0)
+def counts(session: Session) -> dict[str, int]:
+    """How many values, lines, and values of every status there are."""
+    found = dict.fromkeys(STATUSES, 0)
     rows = session.rows
     for m in rows:
-        counts[status_of(m)] += 1
-    lines = sum(session.line(m.key) is not None for m in rows)
-    told = ", ".join(f"{counts[s]} {s}" for s in STATUSES[1:] if counts[s])
-    return f"{len(session.rows)} values, {lines} lines" + (f"; {told}" if told else "")
+        found[status_of(m)] += 1
+    return {"values": len(rows), "lines": sum(session.line(m.key) is not None for m in rows), **found}
+
+
+def summary(session: Session) -> str:
+    """``"118 values, 60 lines; 2 edited, 3 flagged, 10 accepted"``."""
+    found = counts(session)
+    told = ", ".join(f"{found[s]} {s}" for s in STATUSES[1:] if found[s])
+    return f"{found['values']} values, {found['lines']} lines" + (f"; {told}" if told else "")
 
 
 def level_note(session: Session) -> str:
     """What the level names rest on, where they rest on nothing."""
     if any("level_unverified" in m.flags for m in session.rows):
-        return "The levels are a guess: neither sacrum nor dens is in view. Name one disc, the others follow."
+        return LEVELS_GUESSED
     return ""
 
 

@@ -5,7 +5,7 @@ Points are RAS mm, values in the unit of their definition. The scene is passed i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import isfinite
@@ -51,12 +51,16 @@ class Session:
 
     @property
     def snap_to_plane(self) -> bool:
-        """False while the user holds a modifier: a dragged end may then leave its measuring plane."""
+        """False where a dragged end may leave its measuring plane."""
         return self._editor.snap_to_plane
 
     @snap_to_plane.setter
     def snap_to_plane(self, snap: bool) -> None:
         self._editor.snap_to_plane = snap
+
+    def free_while(self, held: Callable[[], bool]) -> None:
+        """Let a dragged end leave its measuring plane also while `held()` is true: while the user holds a key."""
+        self._editor.freed = held
 
     # -- making and ending
 
@@ -261,6 +265,11 @@ class Session:
         """Take acceptance back; one step."""
         numbers = [self._numbers[k] for k in keys]
         self._editor.step(lambda state, live: withdrawn(state, numbers))
+
+    @property
+    def dragging(self) -> bool:
+        """True while the mouse has moved a line and its button is down: the step is still to come."""
+        return self._editor.dragging
 
     @property
     def can_undo(self) -> bool:

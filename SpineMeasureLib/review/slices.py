@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.types import Plane
+from .links import nodes_of_class
 
 if TYPE_CHECKING:
     from .session import Key, Session
@@ -95,9 +96,7 @@ def _canal_direction(session: Session, level: str) -> Vector | None:
 
 def look(scene: Any, aim: Aim) -> None:
     """Turn every slice view of the scene to an aim. A sagittal view keeps its pan while the centre is in sight."""
-    nodes = scene.GetNodesByClass("vtkMRMLSliceNode")
-    for n in range(nodes.GetNumberOfItems()):
-        node = nodes.GetItemAsObject(n)
+    for node in nodes_of_class(scene, "vtkMRMLSliceNode"):
         orientation = _orientation(node)
         _turn(node, pose(orientation, aim), keep_pan=orientation == "Sagittal")
 

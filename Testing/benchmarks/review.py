@@ -2,6 +2,7 @@
 
     python Testing/benchmarks/review.py [--moves 300]
 
+The panel needs PySide6 (extra `test`).
 Times are wall time, and processor time of this process beside it where the computer is busy with other things. The
 spine is of closed-form shape and has 20 vertebrae above the sacrum.
 """
@@ -84,6 +85,27 @@ def unwatched(session: Session, moves: int) -> list[float]:
     return [timed(lambda aim=aim: line.SetNthControlPointPositionWorld(1, *aim))[0] for aim in aims]
 
 
+def with_panel(session: Session, moves: int) -> tuple[tuple[float, float], list[float], list[float]]:
+    """Milliseconds to show a case in the module's panel (wall, processor), and of every move with the panel there.
+
+    The panel is drawn by the stand-ins of the widget tests, not by Slicer.
+    """
+    import slicer
+
+    from Testing.widget.application import install, module_classes
+
+    _, remove = install(mrml_application())
+    slicer.app._testing = True
+    panel = module_classes().SpineMeasureWidget()
+    panel.enter()
+    panel._parameterNode.group = "All values"
+    wall, cpu, _ = timed(lambda: panel.addSession(session))
+    walls, cpus, _ = drag(session, moves)
+    panel.cleanup()
+    remove()
+    return (wall, cpu), walls, cpus
+
+
 def spread(values: list[float]) -> str:
     """Median, 95th percentile and most."""
     return f"{statistics.median(values):8.2f} {np.percentile(values, 95):8.2f} {max(values):8.2f}"
@@ -110,10 +132,16 @@ def main() -> None:
         print(f"{lines:4d} lines, processor time           {spread(cpus)} {end[1]:10.1f}")
         print(f"{lines:4d} lines, the same without session {spread(unwatched(session, moves))}")
     scene.Clear(0)
+    session = Session.build(scene, add_volume(scene, image, "T2"), segmentation, few_lines(measurements, 120))
+    shown, walls, cpus = with_panel(session, moves)
+    print(f" 120 lines and the panel, wall time   {spread(walls)}")
+    print(f" 120 lines and the panel, processor   {spread(cpus)}")
+    scene.Clear(0)
     volume = add_volume(scene, image, "T2")
     wall, cpu, session = timed(lambda: Session.build(scene, volume, segmentation, measurements))
     print("\nseconds                                  wall  processor")
     print(f"building the session, {len(session.nodes.lines)} lines        {wall / 1e3:7.2f} {cpu / 1e3:10.2f}")
+    print(f"showing it in the panel, surfaces too {shown[0] / 1e3:7.2f} {shown[1] / 1e3:10.2f}")
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/case.mrb"
         wall, cpu, done = timed(lambda: scene.WriteToMRB(path))

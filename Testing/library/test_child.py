@@ -196,3 +196,7 @@ def test_cancel_ends_the_launcher_and_its_child_and_leaves_no_file(way: str, sam
     if way != "force":
         assert not workspace.results.exists()
     assert workspace.remove()
+
+
+def test_a_process_that_does_not_run_has_no_tree() -> None:
+    assert child.process_tree(0) == [] and child.process_tree(-1) == []

@@ -90,7 +90,7 @@ def test_colour_says_edited_before_the_button_is_up(view: SliceView, session: An
 
 
 @pytest.mark.parametrize("snap", [True, False])
-def test_the_end_stays_in_its_plane_unless_a_modifier_is_held(view: SliceView, session: Any, snap: bool) -> None:
+def test_the_end_stays_in_its_plane_unless_that_is_switched_off(view: SliceView, session: Any, snap: bool) -> None:
     look_at(view, session, turn=25.0)
     session.snap_to_plane = snap
     largest = [0.0]
@@ -102,6 +102,30 @@ def test_the_end_stays_in_its_plane_unless_a_modifier_is_held(view: SliceView, s
     else:
         assert max(largest) > 2
     check_case(session)
+
+
+def test_the_end_leaves_its_plane_while_a_key_is_held_and_comes_back_after(view: SliceView, session: Any) -> None:
+    look_at(view, session, turn=25.0)
+    held = {"key": ""}
+    session.free_while(lambda: held["key"] == "ctrl")
+    x, y = view.pixel(session.row(MIDDLE).p2)
+    away = []
+    view.mouse("MouseMoveEvent", x, y)
+    view.mouse("LeftButtonPressEvent", x, y)
+    for n, held["key"] in enumerate(["", "ctrl", "ctrl", ""], start=1):
+        view.mouse("MouseMoveEvent", x + 15 * n, y - 10 * n, key=held["key"])
+        away.append(off_plane(session).max())
+    view.mouse("LeftButtonReleaseEvent", x + 60, y - 40)
+    assert away[0] < 1e-9 and away[1] > 0.5 and away[2] > away[1] and away[3] < 1e-9
+    assert session.status(MIDDLE) == "edited" and not session.dragging
+    check_case(session)
+
+
+def test_a_drag_is_one_until_the_button_is_up(view: SliceView, session: Any) -> None:
+    states = []
+    session.observe(lambda keys: states.append(session.dragging))
+    view.drag(view.pixel(session.row(MIDDLE).p2), (0, -50))
+    assert len(states) > 3 and all(states[:-1]) and not states[-1] and not session.dragging
 
 
 @pytest.mark.parametrize("place", ["body", "end"])

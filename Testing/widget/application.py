@@ -6,109 +6,103 @@ The scene and its logics are real (slicer-core); `install` puts the stand-ins in
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import sys
 import types
 import unittest
+from collections import namedtuple
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from unittest.mock import patch
 
+import slicer
+import slicer.util
 from PySide6 import QtCore, QtWidgets
 
-from Testing.widget.facade import _READ, _STANDINS, FACTS, _Module, child_widgets, load_ui, strict
+from Testing.widget.facade import FACTS, STANDINS, Module, child_widgets, load_ui, strict
 
 MODULE = Path(__file__).resolve().parents[2] / "SpineMeasure"
 
 
-class Choice:
-    """Allowed values of a parameter."""
-
-    def __init__(self, choices: list[Any]) -> None:
-        self.choices = choices
+Choice = namedtuple("Choice", "choices")
 
 
 def parameter_node_wrapper(kind: type) -> type:
-    """The part of Slicer's decorator that the module uses: nodes, texts, choices, switches; connected by name."""
+    """The part of Slicer's decorator that the module uses: nodes, texts, choices, switches; connected by a mapping."""
     hints = get_type_hints(kind, include_extras=True)
-    defaults = {name: getattr(kind, name, None) for name in hints}
+    choices = {name: get_args(hint)[1].choices for name, hint in hints.items() if get_origin(hint) is Annotated}
+    kinds = {name: get_args(hint)[0] if name in choices else hint for name, hint in hints.items()}
 
-    def make(name: str, hint: Any) -> property:
-        base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        choice = next((a for a in get_args(hint)[1:] if isinstance(a, Choice)), None)
+    class Wrapper:
+        def __init__(self, node: Any) -> None:
+            own = {"parameterNode": node, "AddObserver": node.AddObserver, "RemoveObserver": node.RemoveObserver}
+            self.__dict__.update(own, _guis=[])
 
-        def read(self: Any) -> Any:
-            if base in (str, bool):
-                kept = self.parameterNode.GetParameter(name) or str(defaults[name])
-                return kept == "True" if base is bool else kept
-            return self.parameterNode.GetNodeReference(name)
+        def __getattr__(self, name: str) -> Any:
+            if kinds[name] not in (str, bool):
+                return self.parameterNode.GetNodeReference(name)
+            kept = self.parameterNode.GetParameter(name) or str(getattr(kind, name))
+            return kept == "True" if kinds[name] is bool else kept
 
-        def write(self: Any, value: Any) -> None:
-            if choice and value not in choice.choices:
+        def __setattr__(self, name: str, value: Any) -> None:
+            is_node = kinds[name] not in (str, bool)
+            if not isinstance(value, kinds[name]) and not (is_node and value is None):
+                raise TypeError(f"{name} takes {kinds[name].__name__}")
+            if value not in choices.get(name, [value]):
                 raise ValueError(f"{value} is no choice of {name}")
-            if base not in (str, bool):
-                if value is not None and not isinstance(value, base):
-                    raise TypeError(f"{name} takes {base.__name__}")
-                self.parameterNode.SetNodeReferenceID(name, value.GetID() if value else None)
-            elif not isinstance(value, base):
-                raise TypeError(f"{name} takes {base.__name__}")
+            if is_node:
+                self.parameterNode.SetNodeReferenceID(name, value and value.GetID())
             else:
                 self.parameterNode.SetParameter(name, str(value))
 
-        return property(read, write)
-
-    class Wrapper:
-        _connectors = {
-            "QComboBox": ("currentTextChanged(QString)", lambda w: w.currentText, lambda w, v: w.setCurrentText(v)),
-            "QLineEdit": ("textChanged(QString)", lambda w: w.text, lambda w, v: setattr(w, "text", v)),
-            "QCheckBox": ("toggled(bool)", lambda w: w.checked, lambda w, v: setattr(w, "checked", v)),
-            "qMRMLNodeComboBox": (
-                "currentNodeChanged(vtkMRMLNode*)", lambda w: w.currentNode(), lambda w, v: w.setCurrentNode(v)
-            ),
-        }  # fmt: skip
-
-        def __init__(self, node: Any) -> None:
-            self.parameterNode, self._guis = node, {}
-
-        def connectGui(self, ui: Any) -> int:
-            """Connect every widget with the property SlicerParameterName."""
-            made: list[tuple[Any, ...]] = []
-            for widget in vars(ui).values():
-                name = _READ(widget, "SlicerParameterName")
-                if not name:
-                    continue
-                if name not in hints:
-                    raise ValueError(f"there is no parameter {name}")
-                signal, read, write = self._connectors[type(widget).__name__]
-                choice = next((a for a in get_args(hints[name])[1:] if isinstance(a, Choice)), None)
-                if choice:
-                    widget.clear()
-                    widget.addItems(choice.choices)
-                write(widget, getattr(self, name))
-                slot = lambda *_, n=name, w=widget, r=read: setattr(self, n, r(w))  # noqa: E731
-                widget.connect(signal, slot)
-                made.append((widget, signal, slot, write, name))
-            self.update = lambda *_: [write(w, getattr(self, n)) for w, _, _, write, n in made]
-            self._guis[1] = (made, self.parameterNode.AddObserver("ModifiedEvent", self.update))
-            return 1
+        def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
+            """Connect widgets by the names of their parameters."""
+            made = [_Connector(self, name, widget, choices.get(name)) for name, widget in mapping.items()]
+            self._guis.append(made)
+            # Never taken away, as in Slicer: a wrapper that Python collects crashes at the next change of its node.
+            self.parameterNode.AddObserver("ModifiedEvent", lambda *_: [each.show() for each in made if each.widget])
+            return len(self._guis) - 1
 
         def disconnectGui(self, tag: int) -> None:
-            """Undo `connectGui`."""
-            made, observer = self._guis.pop(tag)
-            self.parameterNode.RemoveObserver(observer)
-            for widget, signal, slot, _, _ in made:
-                widget.disconnect(signal, slot)
+            """Undo `connectParametersToGui`."""
+            for each in self._guis[tag]:
+                each.widget.disconnect(each.signal, each.follow)
+                each.widget = None
 
-        def AddObserver(self, *arguments: Any) -> int:
-            """Of the node."""
-            return self.parameterNode.AddObserver(*arguments)
+    return Wrapper
 
-        def RemoveObserver(self, tag: int) -> None:
-            """Of the node."""
-            self.parameterNode.RemoveObserver(tag)
 
-    return type(kind.__name__, (Wrapper,), {name: make(name, hint) for name, hint in hints.items()})
+class _Connector:
+    """Keeps a widget and a parameter the same. A box with choices is filled anew with them, as in Slicer."""
+
+    _kinds = {
+        "QComboBox": ("currentIndexChanged(int)", "currentIndex"), "QLineEdit": ("textChanged(QString)", "text"),
+        "QCheckBox": ("toggled(bool)", "checked"), "qMRMLNodeComboBox": ("currentNodeChanged(vtkMRMLNode*)", ""),
+    }  # fmt: skip
+
+    def __init__(self, parameters: Any, name: str, widget: Any, choices: list[Any] | None) -> None:
+        self.parameters, self.name, self.widget, self.choices = parameters, name, widget, choices
+        self.signal, self.shown = self._kinds[type(widget).__name__]
+        if choices:
+            widget.clear()
+            widget.addItems(choices)
+        self.show()
+        widget.connect(self.signal, self.follow)
+
+    def show(self) -> None:
+        """Parameter to widget."""
+        value = getattr(self.parameters, self.name)
+        if self.shown:
+            setattr(self.widget, self.shown, self.choices.index(value) if self.choices else value)
+        else:
+            self.widget.setCurrentNode(value)
+
+    def follow(self) -> None:
+        """Widget to parameter."""
+        value = getattr(self.widget, self.shown) if self.shown else self.widget.currentNode()
+        setattr(self.parameters, self.name, self.choices[value] if self.choices else value)
 
 
 class ScriptedLoadableModule:
@@ -119,17 +113,20 @@ class ScriptedLoadableModule:
 
     def resourcePath(self, name: str) -> str:
         """A file of the module."""
-        return os.path.join(os.path.dirname(inspect.getfile(type(self))), "Resources", name)
+        return str(MODULE / "Resources" / name)
 
 
 class ScriptedLoadableModuleWidget:
-    """Has a panel with a layout."""
+    """Has a panel with a layout; without a parent it makes one and is set up at once."""
 
     resourcePath = ScriptedLoadableModule.resourcePath
 
     def __init__(self, parent: Any = None) -> None:
-        self.parent = parent or sys.modules["slicer"].qMRMLWidget()
+        super().__init__()
+        self.parent = parent or slicer.qMRMLWidget()
         self.layout = QtWidgets.QVBoxLayout(self.parent)
+        if parent is None:
+            self.setup()
 
     def setup(self) -> None:
         """Nothing more."""
@@ -143,13 +140,10 @@ class ScriptedLoadableModuleLogic:
 
     def getParameterNode(self) -> Any:
         """The parameter node, made where there is none."""
-        import slicer
-
         node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
         if node is None:
             node = slicer.vtkMRMLScriptedModuleNode()
             node.SetSingletonTag(self.moduleName)
-            node.SetName(self.moduleName)
             node = slicer.mrmlScene.AddNode(node)
         return node
 
@@ -163,32 +157,30 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 
 class _LayoutManager(QtCore.QObject):
     def __init__(self, scene: Any) -> None:
-        import slicer
-
         super().__init__()
-        self._layout = 3
         self._logic = slicer.vtkMRMLLayoutLogic()
         self._logic.SetMRMLScene(scene)
+        self.setLayout(3)
 
     def setLayout(self, layout: int) -> None:
-        self._layout = layout
+        self._logic.GetLayoutNode().SetViewArrangement(layout)
 
     def layoutLogic(self) -> Any:
         return self._logic
 
-    def resetThreeDViews(self) -> None:
-        pass
+    def resetThreeDViews(self) -> None: ...
 
-    layout = QtCore.Property(int, lambda self: self._layout, setLayout)
+    layout = QtCore.Property(int, lambda self: self._logic.GetLayoutNode().GetViewArrangement(), setLayout)
 
 
 class _Application(QtCore.QObject):
     startupCompleted = QtCore.Signal()
+    slicerHome = QtCore.Property(str, lambda self: os.environ.get("SLICER_HOME", ""))
+    _testing = False
 
     def __init__(self, mrml: Any) -> None:
         super().__init__()
-        self._mrml, self._testing = mrml, False
-        self._layout_manager = strict(_LayoutManager, "qMRMLLayoutManager")(mrml.scene)
+        self._mrml, self._layout_manager = mrml, strict(_LayoutManager, "qMRMLLayoutManager")(mrml.scene)
 
     def layoutManager(self) -> Any:
         return self._layout_manager
@@ -202,24 +194,12 @@ class _Application(QtCore.QObject):
     def processEvents(self) -> None:
         QtWidgets.QApplication.processEvents()
 
-    def setOverrideCursor(self, cursor: Any) -> None:
-        pass
+    def keyboardModifiers(self) -> Any:
+        return QtWidgets.QApplication.keyboardModifiers()
 
-    def restoreOverrideCursor(self) -> None:
-        pass
+    def setOverrideCursor(self, cursor: Any) -> None: ...
 
-
-def _checked(module: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A stand-in for a function that Slicer has, called as Slicer's signature allows."""
-    made: dict[str, Any] = {}
-    exec(f"def allowed{FACTS['python'][module][name]}: pass", made)  # the signature as Slicer printed it
-    signature = inspect.signature(made["allowed"])
-
-    def call(*positional: Any, **named: Any) -> Any:
-        signature.bind(*positional, **named)
-        return function(*positional, **named)
-
-    return call
+    def restoreOverrideCursor(self) -> None: ...
 
 
 def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
@@ -229,13 +209,8 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     :return: a record (``calls``: what would have popped up or been installed; ``window``: the main window), and how
         to undo it.
     """
-    import slicer
-    import slicer.util
-
-    qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["widget"])
-    record = types.SimpleNamespace(calls=[], window=None, application=qt_application)
-    modules_before, path_before = dict(sys.modules), list(sys.path)
-    before = {owner: dict(vars(owner)) for owner in (slicer, slicer.util)}
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["widget"])
+    record = types.SimpleNamespace(calls=[], window=None, application=application)
 
     def noting(name: str, answer: Any = None) -> Callable[..., Any]:
         return lambda *a, **k: (record.calls.append((name, *a)), answer)[1]
@@ -243,28 +218,6 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     def load(path: str, options: int) -> Any:
         return mrml.logics["Volumes"].AddArchetypeVolume(path, Path(path).name.partition(".")[0], options)
 
-    for name in ("qt", "ctk"):
-        sys.modules[name] = _Module(name)
-    sys.modules["qt"].QWidget = strict(QtWidgets.QWidget)
-    for name in FACTS["slicer"]:
-        if name in _STANDINS:
-            setattr(slicer, name, _STANDINS[name])
-    python = {
-        "slicer.i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
-        "slicer.ScriptedLoadableModule": {k: v for k, v in globals().items() if k.startswith("ScriptedLoadable")},
-        "slicer.parameterNodeWrapper": {"parameterNodeWrapper": parameter_node_wrapper, "Choice": Choice},
-        "slicer.packaging": {"pip_ensure": _checked("slicer.packaging", "pip_ensure", noting("pip_ensure"))},
-    }
-    for name, members in python.items():
-        module = types.ModuleType(name)
-        vars(module).update(members)
-        sys.modules[name] = module
-        setattr(slicer, name.partition(".")[2], module)
-    slicer.mrmlScene = mrml.scene
-    slicer.app = strict(_Application, "app")(mrml)
-    terminologies = slicer.vtkSlicerTerminologiesModuleLogic()
-    module = types.SimpleNamespace(logic=lambda: terminologies)
-    slicer.modules = types.SimpleNamespace(terminologies=module)
     utilities = {
         "loadUI": load_ui,
         "childWidgetVariables": child_widgets,
@@ -278,20 +231,32 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
         "loadLabelVolume": lambda filename: load(filename, 1),
         "loadScene": lambda filename: bool(mrml.scene.ReadFromMRB(filename)),
     }
-    for name, function in utilities.items():
-        setattr(slicer.util, name, _checked("slicer.util", name, function))
-    sys.path.insert(0, str(MODULE))
+    python = {
+        "slicer.i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
+        "slicer.ScriptedLoadableModule": {k: v for k, v in globals().items() if k.startswith("ScriptedLoadable")},
+        "slicer.parameterNodeWrapper": {"parameterNodeWrapper": parameter_node_wrapper, "Choice": Choice},
+        "slicer.packaging": {"pip_ensure": noting("pip_ensure")},
+    }
+    for name, members in python.items():
+        python[name] = types.ModuleType(name)  # type: ignore[assignment]
+        vars(python[name]).update(members)
+    modules_before = set(sys.modules)
+    sys.modules.update({name: Module(name) for name in ("qt", "ctk")}, **python)  # type: ignore[arg-type]
+    terminologies = slicer.vtkSlicerTerminologiesModuleLogic()
+    undo = ExitStack()
+    undo.enter_context(patch.object(sys, "path", [str(MODULE), *sys.path]))
+    undo.enter_context(patch.dict(vars(slicer.util), utilities))
+    undo.enter_context(patch.dict(vars(slicer), {n.partition(".")[2]: each for n, each in python.items()}))
+    slicer.__dict__.update({name: each for name, each in STANDINS.items() if name in FACTS["slicer"]})
+    slicer.mrmlScene, slicer.app = mrml.scene, strict(_Application, "app")(mrml)
+    slicer.modules = types.SimpleNamespace(terminologies=types.SimpleNamespace(logic=lambda: terminologies))
+    sys.modules["qt"].QWidget = strict(QtWidgets.QWidget)  # type: ignore[attr-defined]
 
     def remove() -> None:
-        for owner, kept in before.items():
-            for name in set(vars(owner)) - set(kept):
-                delattr(owner, name)
-            for name, value in kept.items():
-                setattr(owner, name, value)
-        for name in set(sys.modules) - set(modules_before):
+        undo.close()
+        for name in set(sys.modules) - modules_before:
             if name.partition(".")[0] in ("qt", "ctk", "SpineMeasure", "SpineMeasureGui") or name in python:
                 del sys.modules[name]
-        sys.path[:] = path_before
 
     return record, remove
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,10 +32,18 @@ def slicer_window(application: Any) -> Iterator[Any]:  # noqa: F811
 
 
 @pytest.fixture
-def window(slicer_window: Any, application: Any, complaints: list[str]) -> Iterator[Any]:  # noqa: F811
-    """An empty scene and a main window; what would pop up is in ``calls``."""
+def window(
+    slicer_window: Any,
+    application: Any,  # noqa: F811
+    complaints: list[str],  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Any]:
+    """An empty scene, a main window and a PythonSlicer; what would pop up is in ``calls``."""
     from PySide6 import QtWidgets
 
+    monkeypatch.setenv("SLICER_HOME", str(tmp_path_factory.mktemp("Slicer")))
+    write_program(python_slicer(), f'exec {sys.executable} "$@"')
     application.scene.Clear(0)
     slicer_window.calls.clear()
     slicer_window.window = QtWidgets.QMainWindow()
@@ -42,6 +52,10 @@ def window(slicer_window: Any, application: Any, complaints: list[str]) -> Itera
     slicer_window.window = None
     slicer_window.application.processEvents()
     application.scene.Clear(0)
+    # With the panel goes the wrapper that observes its parameters.
+    parameters = application.scene.GetSingletonNode("SpineMeasure", "vtkMRMLScriptedModuleNode")
+    if parameters is not None:
+        application.scene.RemoveNode(parameters)
 
 
 @pytest.fixture
@@ -50,7 +64,6 @@ def panel(window: Any) -> Iterator[Any]:
     from Testing.widget.application import module_classes
 
     widget = module_classes().SpineMeasureWidget()
-    widget.setup()
     widget.enter()
     yield widget
     widget.cleanup()
@@ -96,6 +109,18 @@ def add_volume(scene: Any, image: Any, name: str) -> Any:
     node.SetIJKToRASMatrix(matrix)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def python_slicer() -> Path:
+    """Where the module finds the interpreter of its child."""
+    return Path(os.environ["SLICER_HOME"]) / "bin" / "PythonSlicer"
+
+
+def write_program(path: Path, script: str) -> None:
+    """A shell script that can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
 
 
 def wait_for(record: Any, condition: Callable[[], Any], seconds: float = 60.0) -> None:

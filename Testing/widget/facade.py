@@ -1,8 +1,8 @@
 """Makes PySide6 look like the PythonQt of Slicer to the module, and refuses what a real Slicer 5.12.3 does not have.
 
 Properties are attributes, signals are connected by signature, nothing can be set that is not a property; names,
-properties and signals are those of facts.json. The scene and its logics are those of slicer-core. It cannot prove that
-the module loads in Slicer: what qMRML and CTK widgets do is imitated here as far as the tests need it.
+properties and signals are those of facts.json. It cannot prove that the module loads in Slicer: what qMRML and CTK
+widgets do is imitated here as far as the tests need it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import shiboken6
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
+from SpineMeasureLib.review.links import nodes_of_class
+
 FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "facts.json").read_text())
-_READ, _WRITE = QtCore.QObject.property, QtCore.QObject.setProperty
+READ, WRITE = QtCore.QObject.property, QtCore.QObject.setProperty
 _loading = False
 
 
@@ -52,7 +54,7 @@ class Strict:
             return types.MethodType(getattr(Strict, name), self)
         facts = type(self)._facts
         if name in facts["properties"]:
-            return _READ(self, name)
+            return READ(self, name)
         if name not in facts["members"] and _asked_by_python():
             raise AttributeError(f"{type(self).__name__} of Slicer has no '{name}'")
         return super().__getattribute__(name)
@@ -61,7 +63,7 @@ class Strict:
         if name.startswith("_") or _loading:
             super().__setattr__(name, value)
         elif name in type(self)._facts["properties"]:
-            _WRITE(self, name, value)
+            WRITE(self, name, value)
         else:
             raise AttributeError(f"'{name}' is no property of {type(self).__name__} and cannot be set")
 
@@ -84,18 +86,11 @@ class Strict:
         return bool(self._signal(signature).disconnect(self.__dict__["_slots"].pop((signature, slot))))
 
 
-def strict(kind: type, name: str = "", **own: Any) -> type:
+def strict(kind: type, name: str = "") -> Any:
     """`kind` with the manners of PythonQt and the facts of `name`."""
-    return type(name or kind.__name__, (Strict, kind), {"_facts": facts_of(name or kind.__name__), **own})
-
-
-# Where facts tell no signals or properties (only members are known), Qt's own are right: they are old and stable.
-def _qt_class(name: str) -> Any:
-    kind = next(getattr(module, name) for module in (QtCore, QtGui, QtWidgets) if hasattr(module, name))
-    if not (name.startswith("Q") and name in FACTS["classes"]) or name in ("QByteArray", "QIcon", "QKeySequence"):
-        return kind
-    made = strict(kind)
-    if issubclass(kind, QtCore.QObject) and not FACTS["classes"][name].get("signals"):
+    made: Any = type(name or kind.__name__, (Strict, kind), {"_facts": facts_of(name or kind.__name__)})
+    if issubclass(kind, QtCore.QObject) and not made._facts["signals"]:
+        # Facts tell the members of some classes only; the rest of these is old and stable, so Qt's own is right.
         meta = kind.staticMetaObject
         signals = [m for m in map(meta.method, range(meta.methodCount())) if m.methodType() == m.MethodType.Signal]
         made._facts["signals"] = {bytes(m.methodSignature()).decode() for m in signals}
@@ -103,63 +98,39 @@ def _qt_class(name: str) -> Any:
     return made
 
 
-class _Module(types.ModuleType):
+class Module(types.ModuleType):
     """`qt` or `ctk`: classes on demand, names that Slicer does not have refused."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in FACTS[self.__name__]:
             raise AttributeError(f"{self.__name__} of Slicer has no '{name}'")
-        value = _STANDINS.get(name) or _qt_class(name)
-        setattr(self, name, value)
-        return value
+        kind = STANDINS.get(name) or next(getattr(m, name) for m in (QtCore, QtGui, QtWidgets) if hasattr(m, name))
+        if name in FACTS["classes"] and name not in (*STANDINS, "QByteArray", "QIcon", "QKeySequence"):
+            kind = strict(kind)
+        setattr(self, name, kind)
+        return kind
 
 
-class _Section(QtWidgets.QFrame):
+class _Section(QtWidgets.QGroupBox):
     contentsCollapsed = QtCore.Signal(bool)
-
-    def __init__(self, parent: Any = None) -> None:
-        super().__init__(parent)
-        self._text, self._collapsed = "", False
-        QtWidgets.QFrame.setContentsMargins(self, 2, 24, 2, 2)
+    _collapsed = False
 
     def _collapse(self, value: bool) -> None:
         changed, self._collapsed = value != self._collapsed, value
         # As CTK does, what was hidden before stays hidden: only the room is taken away.
         QtWidgets.QWidget.setMaximumHeight(self, 22 if value else 16777215)
-        QtWidgets.QWidget.setContentsMargins(self, 2, 2000 if value else 24, 2, 2)
         if changed and not _loading:
             self._signal("contentsCollapsed(bool)").emit(value)
 
-    def _set_text(self, value: str) -> None:
-        self._text = value
-
-    def paintEvent(self, event: Any) -> None:
-        painter = QtGui.QPainter(self)
-        width = QtWidgets.QWidget.geometry(self).width()
-        painter.fillRect(0, 0, width, 20, QtGui.QColor("#c8d4e8"))
-        painter.drawText(6, 15, ("+ " if self._collapsed else "- ") + self._text)
-        painter.end()
-
-    text = QtCore.Property(str, lambda self: self._text, _set_text)
+    text = QtCore.Property(str, QtWidgets.QGroupBox.title, QtWidgets.QGroupBox.setTitle)
     collapsed = QtCore.Property(bool, lambda self: self._collapsed, _collapse)
 
 
-class _PathEdit(QtWidgets.QWidget):
+class _PathEdit(QtWidgets.QLineEdit):
     Dirs = 1
-    currentPathChanged = QtCore.Signal(str)
+    currentPath = QtCore.Property(str, QtWidgets.QLineEdit.text, QtWidgets.QLineEdit.setText)
 
-    def __init__(self, parent: Any = None) -> None:
-        super().__init__(parent)
-        self._edit = QtWidgets.QLineEdit()
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._edit)
-        layout.addWidget(QtWidgets.QToolButton(text="..."))
-
-    def addCurrentPathToHistory(self) -> None:
-        pass
-
-    currentPath = QtCore.Property(str, lambda self: self._edit.text(), lambda self, v: self._edit.setText(v))
+    def addCurrentPathToHistory(self) -> None: ...
 
 
 class _MrmlWidget(QtWidgets.QWidget):
@@ -169,35 +140,22 @@ class _MrmlWidget(QtWidgets.QWidget):
         self._signal("mrmlSceneChanged(vtkMRMLScene*)").emit(scene)
 
 
-class _NodeBox(QtWidgets.QWidget):
+class _NodeBox(QtWidgets.QComboBox):
     currentNodeChanged = QtCore.Signal(object)
-
-    def __init__(self, parent: Any = None) -> None:
-        super().__init__(parent)
-        self._scene, self._current, self._box = None, None, QtWidgets.QComboBox()
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._box)
-        self._box.activated.connect(lambda n: self.setCurrentNode(self._scene.GetNodeByID(self._box.itemData(n) or "")))
+    _scene = _current = None
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene
-        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
-        tags = [scene.AddObserver(e, lambda *_: shiboken6.isValid(self) and self._fill()) for e in events]
-        self.__dict__["_unobserve"] = lambda: [scene.RemoveObserver(tag) for tag in tags]
+        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent):
+            scene.AddObserver(event, lambda *_: shiboken6.isValid(self) and self._fill())
         self._fill()
 
-    def _nodes(self) -> list[Any]:
-        kinds, scene = _READ(self, "nodeTypes") or [], self._scene
-        found = [scene.GetNthNodeByClass(n, k) for k in kinds for n in range(scene.GetNumberOfNodesByClass(k))]
-        return [n for n in found if n.GetClassName() in kinds]
-
     def _fill(self) -> None:
-        nodes = self._nodes()
-        self._box.clear()
-        self._box.addItem("None", None)
-        for node in nodes:
-            self._box.addItem(node.GetName(), node.GetID())
+        kinds = READ(self, "nodeTypes") or []
+        nodes = [n for kind in kinds for n in nodes_of_class(self._scene, kind) if n.GetClassName() == kind]
+        QtWidgets.QComboBox.clear(self)
+        for node in (None, *nodes):
+            QtWidgets.QComboBox.addItem(self, node.GetName() if node else "None", node and node.GetID())
         self.setCurrentNode(self._current if self._current in nodes else None)
 
     def currentNode(self) -> Any:
@@ -205,30 +163,23 @@ class _NodeBox(QtWidgets.QWidget):
 
     def setCurrentNode(self, node: Any) -> None:
         changed, self._current = node is not self._current, node
-        self._box.setCurrentIndex(self._box.findData(node.GetID()) if node else 0)
+        place = QtWidgets.QComboBox.findData(self, node and node.GetID())
+        QtWidgets.QComboBox.setCurrentIndex(self, place)
         if changed:
             self._signal("currentNodeChanged(vtkMRMLNode*)").emit(node)
-
-
-def _note(name: str) -> Any:
-    return lambda self, *values: self._calls.append((name, *values))
 
 
 class _SegmentEditor(QtWidgets.QLabel):
     def __init__(self, parent: Any = None) -> None:
         super().__init__("(Segment Editor of Slicer)", parent)
-        QtWidgets.QLabel.setMinimumHeight(self, 60)
         self._calls: list[tuple[Any, ...]] = []
 
 
-for _name in (
-    "setMRMLScene", "setMRMLSegmentEditorNode", "setSegmentationNode", "setSourceVolumeNode", "setupViewObservations",
-    "removeViewObservations", "installKeyboardShortcuts", "uninstallKeyboardShortcuts", "setActiveEffect",
-    "setMaximumNumberOfUndoStates",
-):  # fmt: skip
-    setattr(_SegmentEditor, _name, _note(_name))
+# It only notes what it is told.
+for _name in facts_of("qMRMLSegmentEditorWidget")["members"] - set(dir(QtWidgets.QLabel)):
+    setattr(_SegmentEditor, _name, lambda self, *values, _name=_name: self._calls.append((_name, *values)))
 
-_STANDINS = {
+STANDINS = {
     "ctkCollapsibleButton": strict(_Section, "ctkCollapsibleButton"),
     "ctkPathLineEdit": strict(_PathEdit, "ctkPathLineEdit"),
     "qMRMLWidget": strict(_MrmlWidget, "qMRMLWidget"),
@@ -239,7 +190,7 @@ _STANDINS = {
 
 class _Loader(QtUiTools.QUiLoader):
     def createWidget(self, name: str, parent: Any = None, object_name: str = "") -> Any:
-        widget = (_STANDINS.get(name) or getattr(sys.modules["qt"], name))(parent)
+        widget = (STANDINS.get(name) or getattr(sys.modules["qt"], name))(parent)
         QtCore.QObject.setObjectName(widget, object_name)
         self._kept = [*getattr(self, "_kept", []), widget]
         return widget
@@ -260,15 +211,14 @@ def load_ui(path: str) -> Any:
         root = loader.load(buffer)
     finally:
         _loading = False
+    root._loader = loader
     named = child_widgets(root).__dict__
     for sender, signal, receiver, slot in wanted:
         named[sender].connect(signal, getattr(named[receiver], slot.partition("(")[0]))
-    root._loader = loader
     return root
 
 
 def child_widgets(root: Any) -> types.SimpleNamespace:
     """The objects below a widget by name."""
-    found = [root, *QtCore.QObject.findChildren(root, QtCore.QObject)]
-    names = [QtCore.QObject.objectName(w) for w in found]
-    return types.SimpleNamespace(**{n: w for n, w in zip(names, found, strict=True) if n and not n.startswith("qt_")})
+    found = {QtCore.QObject.objectName(w): w for w in (root, *QtCore.QObject.findChildren(root, QtCore.QObject))}
+    return types.SimpleNamespace(**{name: w for name, w in found.items() if name and not name.startswith("qt_")})

@@ -23,6 +23,11 @@ from Testing.widget.conftest import add_volume
 
 PICTURES = Path(__file__).resolve().parents[2] / "Resources" / "Screenshots"
 WIDTH = 520
+#: Headings of sections as bands, somewhat like CTK's.
+STYLE = """
+QGroupBox { border: none; margin-top: 20px; }
+QGroupBox::title { subcontrol-origin: margin; padding: 2px 600px 2px 6px; background: #c8d4e8; }
+"""
 SECTIONS = ("case", "levels", "measurements", "segments", "export", "details")
 
 
@@ -56,7 +61,7 @@ def main() -> None:
     image = read_volume(folder / "lumbar_t2.nii.gz")
     volume = add_volume(mrml_application().scene, image, "Lumbar T2 sagittal")
     panel = module_classes().SpineMeasureWidget()
-    panel.setup()
+    panel.parent.setStyleSheet(STYLE)
     panel.parent.show()
     panel.ui.deviceLabel.text = "cpu (2 threads): the installed PyTorch 2.13.0+cpu was built for the CPU only."
     panel._askedDevice = "auto"

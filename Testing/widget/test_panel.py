@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,22 @@ def test_a_drag_changes_its_row_and_can_be_undone_and_done_again(panel: Any, ses
     assert row_of(panel, KEY)[2:5] == before[2:5]
 
 
+def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
+    panel: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+    from PySide6.QtCore import Qt
+
+    line, plane, away = session.line(KEY), session.plane(KEY), []
+    normal = np.cross(plane.x_axis, plane.y_axis)
+    modifiers = Qt.KeyboardModifier
+    for held in (modifiers.NoModifier, modifiers.ShiftModifier, modifiers.ControlModifier):
+        monkeypatch.setattr(type(slicer.app), "keyboardModifiers", lambda self, held=held: held)
+        move_end(line, tuple(3 * normal))
+        away.append(abs((np.array(line.GetNthControlPointPositionWorld(0)) - plane.origin) @ normal))
+    assert away == pytest.approx([0, 0, 3], abs=1e-6)
+
+
 @pytest.mark.parametrize("scope", ["selected values", "level", "case"])
 def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any, scope: str) -> None:
     panel.goToKey(KEY)
@@ -229,6 +246,44 @@ def test_own_layout_is_shown_and_the_one_before_comes_back(panel: Any) -> None:
     manager.setLayout(3)
 
 
+def test_choices_survive_another_module_and_each_change_is_told_once(panel: Any, session: Any) -> None:
+    panel.ui.deviceSelector.setCurrentText("cpu")
+    panel.ui.quantityFilter.setCurrentText("Disc")
+    panel.ui.reviewerEdit.text = "AB"
+    for _ in range(3):
+        panel.exit()
+        gc.collect()
+        panel.enter()
+    parameters = panel._parameterNode
+    assert (parameters.device, parameters.group, parameters.reviewer) == ("cpu", "Disc", "AB")
+    assert panel.ui.deviceSelector.currentText == "cpu" and panel.ui.quantityFilter.currentText == "Disc"
+    assert {key[1].partition("_")[0] for key in panel.table.keys} <= {"disc", "farfan"}
+    fills: list[Any] = []
+    panel.table.fill, fill = lambda *a: fills.append(a), panel.table.fill
+    panel.ui.quantityFilter.setCurrentText("Vertebra")
+    assert len(fills) == 1
+    panel.table.fill = fill
+
+
+def test_closing_the_scene_brings_the_choices_back_to_their_defaults(panel: Any, application: Any) -> None:
+    panel.ui.deviceSelector.setCurrentText("cpu")
+    panel.ui.reviewerEdit.text = "AB"
+    application.scene.Clear(0)
+    assert panel.ui.deviceSelector.currentText == "auto" and panel.ui.reviewerEdit.text == ""
+
+
+def test_of_several_volumes_the_first_image_is_chosen(window: Any, application: Any, sample: Any) -> None:
+    from Testing.widget.application import module_classes
+    from Testing.widget.conftest import add_volume
+
+    application.scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    image = add_volume(application.scene, sample.image, "T2 sag")
+    panel = module_classes().SpineMeasureWidget()
+    panel.enter()
+    assert panel.ui.volumeSelector.currentNode() is image and panel.ui.runButton.enabled
+    panel.cleanup()
+
+
 def test_panel_works_without_main_window_and_layout_manager(
     window: Any, monkeypatch: pytest.MonkeyPatch, application: Any, sample: Any
 ) -> None:
@@ -242,7 +297,6 @@ def test_panel_works_without_main_window_and_layout_manager(
     monkeypatch.setattr(slicer.util, "mainWindow", lambda: None)
     monkeypatch.setattr(type(slicer.app), "layoutManager", lambda self: None)
     panel = module_classes().SpineMeasureWidget()
-    panel.setup()
     panel.enter()
     made = Session.build(application.scene, None, sample.segmentation, sample.measurements, "T2")
     panel.addSession(made)
@@ -340,7 +394,7 @@ def test_segment_editor_takes_keys_and_views_only_while_its_section_is_open(pane
     assert ("setMaximumNumberOfUndoStates", 10) in calls
     assert ("setSegmentationNode", session.nodes.segmentation) in calls
     assert ("setSourceVolumeNode", session.nodes.volume) in calls
-    assert calls[-1] == ("installKeyboardShortcuts",)
+    assert calls[-2:] == [("installKeyboardShortcuts",), ("rotateSliceViewsToSegmentation",)]
     panel.ui.segmentsCollapsibleButton.collapsed = True
     left = [("setActiveEffect", None), ("uninstallKeyboardShortcuts",), ("removeViewObservations",)]
     assert calls[-3:] == left
@@ -468,3 +522,48 @@ def test_cleanup_leaves_no_observer_in_the_scene(panel: Any, session: Any, appli
     assert panel.Observations == [] and panel._sessions == []
     session.nodes.volume.SetName("other")
     application.scene.Clear(0)
+
+
+def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
+    panel: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from SpineMeasureGui import Texts
+
+    monkeypatch.setattr(Texts, "_", str.upper)
+    panel.ui.quantityFilter.setCurrentText("All values")
+    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE" and row_of(panel, KEY)[5] == session.status(KEY).upper()
+    flagged = session.flagged[0]
+    flags = [flag.replace("_", " ").upper() for flag in session.row(flagged).flags]
+    assert row_of(panel, flagged)[6] == ", ".join(flags)
+    panel.showMessage("This case is closed.", "Open it again.")
+    assert "THIS CASE IS CLOSED." in panel.ui.messageLabel.text and "OPEN IT AGAIN." in panel.ui.messageLabel.text
+    parameters = panel.logic.getParameterNode()
+    panel.setParameterNode(None)
+    panel.setParameterNode(parameters)
+    choices = [panel.ui.quantityFilter.itemText(n) for n in range(panel.ui.quantityFilter.count)]
+    assert choices[1] == "ALL VALUES" and panel._parameterNode.group == "All values"
+    panel.ui.quantityFilter.setCurrentIndex(2)
+    assert panel._parameterNode.group == "Disc"
+
+
+def test_the_stand_in_refuses_what_slicer_does_not_have(panel: Any) -> None:
+    import qt
+    import slicer
+
+    ui, parameters = panel.ui, panel._parameterNode
+    for use in (
+        lambda: ui.runButton.text(),
+        lambda: setattr(ui.runButton, "txt", "x"),
+        lambda: ui.runButton.connect("clickd(bool)", print),
+        lambda: ui.volumeSelector.currentNodes,
+        lambda: ui.measurementTable.rowCount(),
+        lambda: ui.exportPath.text,
+        lambda: ui.segmentsCollapsibleButton.title,
+        lambda: slicer.app.nothing,
+        lambda: qt.QNothing,
+        lambda: setattr(parameters, "device", "tpu"),
+        lambda: setattr(parameters, "snapToPlane", "yes"),
+        lambda: setattr(parameters, "volume", "x"),
+    ):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
+            use()

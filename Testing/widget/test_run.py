@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from SpineMeasureLib import child, needs
 from SpineMeasureLib.errors import SpineMeasureError
-from Testing.widget.conftest import KEY, add_volume, wait_for
+from Testing.widget.conftest import KEY, add_volume, python_slicer, wait_for, write_program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the fake PythonSlicer is a script with a first line")
 FAKE = Path(__file__).with_name("fake_python.py")
@@ -30,13 +30,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fake(panel: Any, volume: Any, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def fake(panel: Any, volume: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The panel with a volume and a PythonSlicer that behaves as asked: ``fake("slow")`` starts a run."""
     wait_for_device(panel)
-    python = tmp_path / "PythonSlicer"
-    python.write_text(f"#!/bin/sh\nexec {sys.executable} {FAKE}\n")
-    python.chmod(python.stat().st_mode | stat.S_IEXEC)
-    monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: str(python)))
+    write_program(python_slicer(), f"exec {sys.executable} {FAKE}")
     panel.ui.volumeSelector.setCurrentNode(volume)
 
     def start(way: str) -> None:
@@ -128,10 +125,8 @@ def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: A
     assert "continued on the CPU" in panel.ui.logEdit.toPlainText()
 
 
-def test_a_program_that_cannot_be_started_is_told(
-    fake: Any, panel: Any, window: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: "/nowhere/PythonSlicer"))
+def test_a_program_that_cannot_be_started_is_told(fake: Any, panel: Any, window: Any, temporary: Path) -> None:
+    python_slicer().unlink()
     fake("slow")
     wait_for(window, lambda: panel.run is None)
     assert "could not be started" in panel.ui.messageLabel.text
@@ -171,12 +166,11 @@ def test_leaving_slicer_during_a_run_leaves_no_process_and_no_file(
 
 
 def test_a_script_gets_a_session_and_shows_no_window(
-    panel: Any, volume: Any, window: Any, temporary: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+    panel: Any, volume: Any, window: Any, temporary: Path, sample_folder: Path
 ) -> None:
     import slicer
 
     wait_for_device(panel)
-    monkeypatch.setattr(type(panel.logic), "pythonExecutable", staticmethod(lambda: sys.executable))
     updates: list[Any] = []
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     session = panel.logic.process(volume, onUpdate=updates.append, labels=labels)
@@ -213,6 +207,7 @@ def test_what_is_missing_is_installed_after_asking_with_versions_kept(
     kept: list[str] = []
 
     def ensure(requirements: Any, constraints: Any = None, **options: Any) -> None:
+        assert options["prompt_install"] is False, "asked once, not again by pip_ensure, which raises at a refusal"
         kept.append(f"{requirements} {Path(constraints).read_text() if constraints else ''}")
 
     monkeypatch.setattr(slicer.packaging, "pip_ensure", ensure)
@@ -227,7 +222,45 @@ def test_what_is_missing_is_installed_after_asking_with_versions_kept(
     assert window.calls[1][1:] == ("light_the_torch", ["install", "torch>=2.4"])
     assert "monai" in kept[-1] and f"numpy=={np.__version__}" in kept[-1]
     window.calls.clear()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise subprocess.CalledProcessError(1, "pip")
+
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", fail)
+    with pytest.raises(SpineMeasureError, match="could not be installed"):
+        panel.logic.installNeeds()
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", ensure)
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_: False)
+    kept.clear()
+    assert not panel.logic.installNeeds() and not kept
+    window.calls.clear()
     monkeypatch.setattr(slicer.app, "_testing", True)
     kept.clear()
     assert not panel.logic.installNeeds() and not kept and not window.calls
     slicer.app._testing = False
+
+
+def test_while_packages_are_installed_nothing_else_can_be_started(
+    fake: Any, panel: Any, window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[bool] = []
+
+    def install(on_line: Any) -> bool:
+        on_line("Downloading torch")
+        panel._parameterNode.device = "cpu"  # the user goes on clicking
+        states.append(panel.ui.runButton.enabled)
+        return False
+
+    monkeypatch.setattr(panel.logic, "installNeeds", install)
+    panel.ui.runButton.click()
+    assert states == [False] and panel.ui.runButton.enabled and panel.run is None
+    assert "Packages are missing" in panel.ui.messageLabel.text
+
+
+def test_a_run_that_ended_keeps_no_qt_object_alive(fake: Any, panel: Any, window: Any) -> None:
+    import shiboken6
+
+    fake("silent")
+    run = panel.run
+    wait_for(window, lambda: panel.run is None and not run.workspace.folder.exists())
+    wait_for(window, lambda: not shiboken6.isValid(run.process) and not shiboken6.isValid(run._timer))

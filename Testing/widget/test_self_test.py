@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 
-def test_self_test_of_the_module_passes(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("entered", [False, True], ids=["without a window", "from the module's own button"])
+def test_self_test_of_the_module_passes(panel: Any, entered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import slicer
 
     from Testing.widget.application import module_classes
@@ -17,15 +18,18 @@ def test_self_test_of_the_module_passes(panel: Any, monkeypatch: pytest.MonkeyPa
     representation = types.SimpleNamespace(self=lambda: panel)
     module = types.SimpleNamespace(widgetRepresentation=lambda: representation)
     monkeypatch.setattr(slicer.modules, "spinemeasure", module, raising=False)
-    panel.exit()
+    if not entered:
+        panel.exit()
     test = module_classes().SpineMeasureTest()
     test.runTest()
+    assert panel.entered == entered and panel.session is None
 
 
 def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import slicer
     import vtk
 
+    from SpineMeasureLib.review.layout import LAYOUT_ID
     from Testing.widget.application import module_classes
 
     registered: list[dict[str, Any]] = []
@@ -44,5 +48,6 @@ def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pyte
     slicer.modules.terminologies.logic().GetLoadedTerminologyNames(names)
     loaded = [names.GetValue(n) for n in range(names.GetNumberOfValues())]
     assert loaded.count("SpineMeasure") == 1
+    assert slicer.app.layoutManager().layoutLogic().GetLayoutNode().IsLayoutDescription(LAYOUT_ID)
     module_classes().SpineMeasureLogic.loadTerminology()
     assert names.GetNumberOfValues() == len(loaded)

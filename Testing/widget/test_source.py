@@ -22,7 +22,8 @@ SOURCES = sorted(MODULE.rglob("*.py"))
 RECEIVERS = {
     "SpineMeasure.py": {
         "ui": "ui", "button": "QPushButton", "widget": "QWidget", "box": "QComboBox", "label": "QLabel",
-        "slicer.app": "app", "uiWidget": "qMRMLWidget",
+        "slicer.app": "app", "uiWidget": "qMRMLWidget", "layoutManager": "qMRMLLayoutManager",
+        "slicer.app.layoutManager()": "qMRMLLayoutManager",
     },
     "ChildRun.py": {
         "self.process": "QProcess", "environment": "QProcessEnvironment", "self._timer": "QTimer",
@@ -32,7 +33,7 @@ RECEIVERS = {
                             "table.verticalHeader()": "QHeaderView", "table.horizontalHeader()": "QHeaderView",
                             "index": "QModelIndex", "self.table.selectionModel()": "QItemSelectionModel"},
     "SegmentEditor.py": {"editor": "qMRMLSegmentEditorWidget", "self.widget": "qMRMLSegmentEditorWidget",
-                         "self.layout": "QVBoxLayout"},
+                         "self.layout": "QVBoxLayout", "slicer.app": "app"},
     "Surroundings.py": {"layoutManager": "qMRMLLayoutManager", "shortcut": "QShortcut", "slicer.app": "app"},
     "Installation.py": {"slicer.app": "app"},
 }  # fmt: skip
@@ -215,3 +216,34 @@ def test_nothing_is_done_on_import_and_torch_is_never_imported() -> None:
         assert not names & {"torch", "monai", "safetensors"}
     top = {n.module or "" for n in tree_of(MODULE / "SpineMeasure.py").body if isinstance(n, ast.ImportFrom)}
     assert not any(name.startswith("SpineMeasure") for name in top), "the library is found only when it is needed"
+
+
+def sentences(folder: Path, passed_over: set[str]) -> Iterator[str]:
+    """The fixed sentences of the errors that the files of a folder raise for the user."""
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(tree_of(path)):
+            if path.name in passed_over or not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
+                continue
+            if ast.unparse(node.exc.func) not in ("ValueError", "IndexError", "KeyError"):
+                yield from (a.value for a in node.exc.args if isinstance(a, ast.Constant))
+
+
+def test_every_text_of_the_library_that_the_panel_shows_can_be_translated() -> None:
+    from SpineMeasureLib.child import NEXT_STEPS
+    from SpineMeasureLib.measure.definitions import methods
+    from SpineMeasureLib.measure.flags import known_flags
+    from SpineMeasureLib.review import panel
+
+    calls = [n for n in ast.walk(tree_of(MODULE / "SpineMeasureGui" / "Texts.py")) if isinstance(n, ast.Call)]
+    listed = [ast.literal_eval(n.args[0]) for n in calls if isinstance(n.args[0], ast.Constant)]
+    choices = re.search(r"scope: Annotated\[str, Choice\((\[.*?\])\)", (MODULE / "SpineMeasure.py").read_text())
+    assert choices
+    wanted = {
+        *panel.COLUMNS, *panel.STATUSES, *panel.GROUPS, panel.ALL_LEVELS, panel.LEVELS_GUESSED,
+        *(flag.replace("_", " ") for flag in known_flags()), *(d.title for d in methods()),
+        *ast.literal_eval(choices.group(1)), *filter(None, NEXT_STEPS.values()),
+        # Those left out have no part in Slicer.
+        *sentences(ROOT / "SpineMeasureLib" / "review", {"app.py", "save.py", "keep.py"}),
+        *sentences(MODULE / "SpineMeasureGui", set()),
+    }  # fmt: skip
+    assert sorted(listed) == sorted(wanted)
