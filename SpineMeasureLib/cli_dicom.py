@@ -36,7 +36,8 @@ def dicom_list(
             raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
         listing = list_study(study)
         if as_json:
-            typer.echo(json.dumps({"series": rows(listing), "reason": listing.reason}, indent=1))
+            told = {"series": rows(listing), "reason": listing.reason, "warnings": listing.warnings}
+            typer.echo(json.dumps(told, indent=1))
             return
         table = Table()
         for heading in ("", "series", "description", "", "plane", "contrast", "slices", "spacing mm"):
@@ -49,6 +50,8 @@ def dicom_list(
             table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
         console.print(table)
         console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
+        for warning in listing.warnings:
+            errors.print(f"[yellow]Note:[/yellow] {warning}")
 
 
 @dicom_app.command("fetch")
