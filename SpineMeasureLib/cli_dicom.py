@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 dicom_app = typer.Typer(no_args_is_help=True, help="Look into DICOM studies; fetch and store them over DICOMweb.")
 
+#: More files than this are counted, not named.
+_MOST_NAMED = 8
+
 Url = Annotated[
     str, typer.Argument(help="Root of the DICOMweb service: https://host/dicom-web. Login by environment, see docs.")
 ]
@@ -105,7 +108,8 @@ def dicom_push(
         archive = _open(url, retries)
         with terminal_progress() as progress:
             push(archive, files, progress)
-        console.print(f"Stored: {', '.join(file.name for file in files)}", soft_wrap=True)
+        named = f": {', '.join(file.name for file in files)}" if len(files) <= _MOST_NAMED else ""
+        console.print(f"Stored {len(files)} object(s){named}", soft_wrap=True)
 
 
 def _open(url: str, retries: int) -> Archive:

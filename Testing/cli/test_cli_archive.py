@@ -212,6 +212,17 @@ def test_what_is_not_there_is_told(archive: Stored, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_study_without_mr_is_told(archive: Stored, tmp_path: Path) -> None:
+    volume = read_volume(archive.files)
+    small = type(volume)(np.ascontiguousarray(volume.array[:, :, :3]), volume.affine)
+    other = write_study(tmp_path / "ct", small, Modality="CT", AccessionNumber="CT-ONLY")
+    assert spinemeasure("dicom", "push", archive.url(), *other.iterdir()).returncode == 0
+    done = spinemeasure("dicom", "fetch", archive.url(), "--accession", "CT-ONLY", "-o", tmp_path / "out")
+    assert done.returncode == 52
+    assert "holds no MR series" in done.stderr
+    assert not list(tmp_path.glob("out*"))
+
+
 def test_several_studies_that_fit_are_listed_for_a_choice(archive: Stored, tmp_path: Path) -> None:
     volume = read_volume(archive.files)
     small = type(volume)(np.ascontiguousarray(volume.array[:, :, :3]), volume.affine)
