@@ -105,7 +105,7 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
     with atomic_folder(job.out) as folder:
         with clock.stage("write"):
             _write(job, folder, volume, segmentation, measurements, scene, warnings, progress)
-        _write_run(folder, job, volume, segmentation, warnings, clock.seconds)
+        _write_run(folder, volume, segmentation, warnings, clock.seconds)
         files = sorted(file.name for file in folder.iterdir())
     progress("done", 1.0, "")
     return Result(segmentation, measurements, files, warnings, clock.seconds)
@@ -130,7 +130,7 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
     segmentation = segmentation_from_labels(
         labels, lowest_disc=job.lowest_disc, convention=job.convention, subregions=subregions
     )
-    return replace(segmentation, provenance={"labels": job.labels.name})
+    return replace(segmentation, provenance={"labels": "given by the user"})
 
 
 def _write(
@@ -228,16 +228,14 @@ def provenance(segmentation: SpineSegmentation) -> dict[str, object]:
 
 def _write_run(
     folder: Path,
-    job: Job,
     volume: Volume,
     segmentation: SpineSegmentation,
     warnings: list[str],
     seconds: dict[str, float],
 ) -> None:
     spacing = [round(s, 4) for s in volume.spacing]
+    # Neither file nor folder is named: both may name the patient.
     source: dict[str, object] = {"shape": list(volume.array.shape), "spacing_mm": spacing}
-    if not volume.frames:  # names of DICOM folders and files may name the patient
-        source["file"] = job.image.name
     source |= {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
     content: dict[str, object] = {
         "input": source,
