@@ -186,8 +186,8 @@ def _level(
     return (
         f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
         "</figcaption></figure><div>"
-        '<table><colgroup><col style="width:41%"><col><col><col style="width:5%"><col style="width:14%">'
-        f'<col style="width:20%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
+        '<table><colgroup><col style="width:40%"><col><col><col style="width:5%"><col style="width:13%">'
+        f'<col style="width:18%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
         f'<th class="words">reference</th><th class="words">remarks</th></tr></thead><tbody>{lines}</tbody></table>'
         + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
         + "</div></section>"
