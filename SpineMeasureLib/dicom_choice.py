@@ -12,8 +12,8 @@ from .volume import FEWEST_SLICES
 #: Contrasts from best to worst: bright fluid shows the canal; the model saw real T2 alone.
 _BY_MERIT = ("T2", "T2 FS", "STIR", "PD", "PD FS", "T1", "T1 FS", "", "other")
 #: Spin echo limits in ms between T1, proton density and T2 weighting, where the description does not say (textbook
-#: values; McRobbie et al., MRI from Picture to Proton, 3rd ed. 2017), inversion times that null fat (same source,
-#: 0.5 to 3 T), and echo times at which only fluid has signal left (MR myelography).
+#: values; McRobbie et al., MRI from Picture to Proton, 3rd ed. 2017), inversion times around that which nulls fat (ln 2
+#: of its T1, up to 3 T), and echo times at which only fluid has signal left (MR myelography).
 _SHORT_TE_MS, _LONG_TE_MS, _SHORT_TR_MS = 40.0, 60.0, 1000.0
 _FAT_NULL_MS = (80.0, 300.0)
 _FLUID_ONLY_TE_MS = 400.0
@@ -24,12 +24,13 @@ _OTHER = (
     "myelo", "dwi", "dti", "diff", "adc", "trace", "sub", "mip", "swi", "map", "medic", "merge", "gre", "ffe", "flash",
     "t2star", "star", "perf", "dyn", "opp",
 )  # fmt: skip
-#: What enhanced images say of their contrast (PS3.3 C.8.13.3.1).
+#: What enhanced images say of their contrast (PS3.3, Acquisition Contrast).
 _STATED = {"T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "STIR": "STIR", "UNKNOWN": "", "": ""}
 #: Image types that are no magnitude image of all that has signal.
 _NOT_ANATOMY = {
     "P", "PHASE", "PHASE MAP", "I", "R", "REAL", "IMAGINARY", "ADC", "DIFFUSION", "SUBTRACTION", "SUB", "FAT",
     "F", "OP", "OPP_PHASE", "OUT_PHASE", "FAT_FRACTION", "T2_STAR MAP", "T2 MAP", "T1 MAP", "VELOCITY",
+    "PROJECTION IMAGE",
 }  # fmt: skip
 _ONLY_WATER = {"WATER", "W"}
 #: Beyond this distance (mm) slices of another plane hide the height of a disc.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import DependencyError, DicomSeriesError
+from .errors import DependencyError, DicomSeriesError, GeometryMismatchError
 from .files import atomic_folder
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
@@ -199,7 +199,13 @@ def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[
 
     case = read_results(folder)
     volume = read_volume(image, series)
-    return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
+    try:
+        return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
+    except GeometryMismatchError as error:
+        raise GeometryMismatchError(
+            f"{folder.name} was not measured on this image.",
+            "Name the image that it was measured on and, of a study, its --series.",
+        ) from error
 
 
 def _write_scene(

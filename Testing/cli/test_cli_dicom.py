@@ -89,6 +89,7 @@ def test_a_case_of_another_image_is_refused(measured: Path, sample_folder: Path,
     other = write_study(tmp_path / "other", plain)
     done = spinemeasure("export", "dicom", measured, "--source", other, "-o", tmp_path / "out")
     assert done.returncode == 19
+    assert "was not measured on this image" in done.stderr and "--series" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
