@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import DependencyError, DicomSeriesError, GeometryMismatchError
+import numpy as np
+
+from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
 from .files import atomic_folder
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
@@ -125,12 +127,26 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
     from .segment.existing import segmentation_from_labels
 
     progress("labels", 0.0, job.labels.name)
-    labels = on_grid_of(volume, read_volume(job.labels))
-    subregions = on_grid_of(volume, read_volume(job.subregions)) if job.subregions else None
+    labels = _read_labels(volume, job.labels)
+    subregions = _read_labels(volume, job.subregions) if job.subregions else None
     segmentation = segmentation_from_labels(
         labels, lowest_disc=job.lowest_disc, convention=job.convention, subregions=subregions
     )
     return replace(segmentation, provenance={"labels": "given by the user"})
+
+
+def _read_labels(volume: Volume, path: Path) -> Volume:
+    """A label map in the image's storage order.
+
+    :raises GeometryMismatchError: it lies elsewhere.
+    :raises NonFiniteVolumeError: NaN or infinite values.
+    """
+    labels = on_grid_of(volume, read_volume(path))
+    if np.issubdtype(labels.array.dtype, np.floating) and not np.isfinite(labels.array).all():
+        raise NonFiniteVolumeError(
+            "The label map holds values that are not numbers (NaN or infinite).", "Export it again."
+        )
+    return labels
 
 
 def _write(

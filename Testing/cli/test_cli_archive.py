@@ -108,8 +108,9 @@ def test_a_study_is_found_fetched_measured_and_its_results_stored(
     again = spinemeasure("dicom", "fetch", archive.url(), "--study", archive.study, "-o", tmp_path / "again")
     assert again.returncode == 0, again.stderr
     assert images(tmp_path / "again") == images(archive.files)
+    hidden = {*IDENTITY, orthanc.PASSWORD} - {"20250301"}  # dates of studies are listed to choose by
     for printed in (listed, fetched, pushed, again):
-        assert not [word for word in (*IDENTITY, orthanc.PASSWORD) if word in printed.stdout + printed.stderr]
+        assert not [word for word in hidden if word in printed.stdout + printed.stderr]
 
 
 def test_a_network_that_breaks_loses_nothing_and_the_next_call_goes_on(archive: Stored, tmp_path: Path) -> None:
