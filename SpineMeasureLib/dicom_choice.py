@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from .dicom_series import Series, Study
 from .errors import DicomSeriesError, ModalityError
 from .volume import FEWEST_SLICES
@@ -35,6 +37,8 @@ _NOT_ANATOMY = {
 _ONLY_WATER = {"WATER", "W"}
 #: Beyond this distance (mm) slices of another plane hide the height of a disc.
 _THICK_MM = 2.0
+#: Cosine of the angle (10 degrees) below which stacks of a series are meant to be one.
+_NEARLY_PARALLEL = 0.985
 
 
 def contrast(series: Series) -> str:
@@ -128,9 +132,23 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
     if not candidates:
         raise DicomSeriesError("None of the series is a sagittal MRI.", f"Choose one with --series: {_all(series)}")
     best = _best(candidates)
+    if any(_is_interleaved(best, s) for s in candidates if s is not best):
+        raise DicomSeriesError(
+            f"The slices of series {best.number.split('.')[0]} are tilted against each other.",
+            "Use another series, or choose one of its stacks with --series.",
+        )
     rivals = [str(s) for s in candidates if s is not best and _merit(s) == _merit(best)]
     remark = f"Series {best} was taken; the study also holds {'; '.join(rivals)} (choose with --series)."
     return best, _reason(best, candidates, series), [remark] if rivals else []
+
+
+def _is_interleaved(one: Series, other: Series) -> bool:
+    """Whether two stacks of a DICOM series are one, whose slices are not parallel: nearly so, each within the other."""
+    a, b = one.frames[0], other.frames[0]
+    if one.uid != other.uid or a.contrast != b.contrast or a.normal @ b.normal < _NEARLY_PARALLEL or a.is_beside(b):
+        return False
+    of_one, of_other = (np.array([frame.position for frame in s.frames]) @ a.normal for s in (one, other))
+    return bool(of_one.min() < of_other.mean() < of_one.max())
 
 
 def _nothing(study: Study) -> DicomSeriesError:

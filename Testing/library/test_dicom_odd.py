@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from SpineMeasureLib.dicom_series import read_study
 from SpineMeasureLib.errors import DicomSeriesError, SpineMeasureError, UnreadableInputError
 from SpineMeasureLib.volume import read_volume
 
@@ -115,6 +116,19 @@ def test_slices_tilted_by_less_than_half_a_degree_stay_in_place(tmp_path: Path) 
 
     pixels = write_series(tmp_path, change=tilt)
     assert same(read_volume(tmp_path), pixels)
+
+
+def test_slices_tilted_by_more_are_not_thinned_out(tmp_path: Path) -> None:
+    def tilt(ds: Dataset, n: int) -> None:
+        axes = Rotation.from_euler("z", 2.0 * (n % 2), degrees=True).as_matrix() @ SAGITTAL
+        ds.ImageOrientationPatient = [float(x) for x in (*axes[:, 0], *axes[:, 1])]
+
+    pixels = write_series(tmp_path, count=9, change=tilt)
+    with pytest.raises(DicomSeriesError, match=r"series 1 are tilted.*--series"):
+        read_volume(tmp_path)
+    stacks = {len(stack.frames): stack.number for stack in read_study(tmp_path).series}
+    assert stacks.keys() == {4, 5}
+    assert same(read_volume(tmp_path, stacks[5]), pixels[::2])
 
 
 def test_two_stations_in_one_series_are_offered_for_a_choice(tmp_path: Path) -> None:
