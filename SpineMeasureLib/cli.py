@@ -170,9 +170,9 @@ def _image_info(path: Path) -> None:
     from .volume import read_volume
 
     if path.is_dir():
-        from .dicom_series import list_series
+        from .dicom_series import read_study
 
-        for series in list_series(path):
+        for series in read_study(path).series:
             console.print(f"series {series}", soft_wrap=True)
     volume = read_volume(path)
     console.print(f"shape: {' x '.join(map(str, volume.array.shape))} voxels (i, j, k), {volume.array.dtype}")

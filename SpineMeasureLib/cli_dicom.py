@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 dicom_app = typer.Typer(no_args_is_help=True, help="Look into DICOM studies; fetch and store them over DICOMweb.")
 
+#: More files than this are counted, not named.
+_MOST_NAMED = 8
+
 Url = Annotated[
     str, typer.Argument(help="Root of the DICOMweb service: https://host/dicom-web. Login by environment, see docs.")
 ]
@@ -36,7 +39,8 @@ def dicom_list(
             raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
         listing = list_study(study)
         if as_json:
-            typer.echo(json.dumps({"series": rows(listing), "reason": listing.reason}, indent=1))
+            told = {"series": rows(listing), "reason": listing.reason, "warnings": listing.warnings}
+            typer.echo(json.dumps(told, indent=1))
             return
         table = Table()
         for heading in ("", "series", "description", "", "plane", "contrast", "slices", "spacing mm"):
@@ -49,6 +53,8 @@ def dicom_list(
             table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
         console.print(table)
         console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
+        for warning in listing.warnings:
+            errors.print(f"[yellow]Note:[/yellow] {warning}")
 
 
 @dicom_app.command("fetch")
@@ -102,7 +108,8 @@ def dicom_push(
         archive = _open(url, retries)
         with terminal_progress() as progress:
             push(archive, files, progress)
-        console.print(f"Stored: {', '.join(file.name for file in files)}", soft_wrap=True)
+        named = f": {', '.join(file.name for file in files)}" if len(files) <= _MOST_NAMED else ""
+        console.print(f"Stored {len(files)} object(s){named}", soft_wrap=True)
 
 
 def _open(url: str, retries: int) -> Archive:

@@ -1,11 +1,11 @@
-"""DICOM headers: which stacks of parallel slices a folder holds, and which of them to measure."""
+"""DICOM headers: which stacks of parallel slices a study holds."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,67 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DicomSeriesError, ModalityError
+from .dicom_files import read_headers
+from .dicom_frames import CONTRAST, Frame, as_text, frames_of, values_of
+from .errors import DicomSeriesError
 from .volume import FEWEST_SLICES
 
-#: Direction cosines that differ by more than this belong to different stacks (localisers, mixed planes).
-_SAME_DIRECTION = 0.01
 #: Slices nearer than this lie at the same place.
 SAME_PLACE_MM = 0.01
-#: Files of these endings may lack the DICOM preamble.
-_ENDINGS = (".dcm", ".ima")
-_LOCALISER = ("localiz", "localis", "scout", "survey", "loc")
-_FAT_SUPPRESSED = ("stir", "tirm", "fs", "fat", "spair", "spir")
-#: What is kept of a header: no patient identity.
+_LOCALISER = ("loc", "scout", "survey")
+#: What is kept of the header of a stack: no patient identity.
 _KEPT = (
     "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SeriesNumber",
-    "MagneticFieldStrength", "RepetitionTime", "EchoTime", "InversionTime",
+    "MagneticFieldStrength",
 )  # fmt: skip
-#: What tells images at the same place apart: (name for the user, group of an enhanced frame, tag).
-_CONTRAST = (
-    ("TE", "MREchoSequence", ("EffectiveEchoTime", "EchoTime")),
-    ("type", "MRImageFrameTypeSequence", ("FrameType", "ImageType")),
-    ("time point", "FrameContentSequence", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
+#: What is kept of its first image: name, group of an enhanced frame that holds it, tags.
+_KEPT_OF_FRAME = (
+    ("RepetitionTime", "MRTimingAndRelatedParametersSequence", ("RepetitionTime",)),
+    ("EchoTime", "MREchoSequence", ("EffectiveEchoTime", "EchoTime")),
+    ("InversionTime", "MRModifierSequence", ("InversionTimes", "InversionTime")),
+    ("AcquisitionContrast", "MRImageFrameTypeSequence", ("AcquisitionContrast",)),
 )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One 2D image and where it lies (DICOM patient coordinates, LPS mm).
-
-    :ivar index: place among the frames of its file.
-    :ivar orientation: direction of rows (along columns), then of columns.
-    :ivar pixel_spacing: mm between rows, between columns.
-    :ivar size: rows, columns.
-    :ivar contrast: echo time, image type and time point, as text.
-    """
-
-    file: Path
-    index: int
-    sop_uid: str
-    position: NDArray[np.float64]
-    orientation: NDArray[np.float64]
-    pixel_spacing: tuple[float, float]
-    size: tuple[int, int]
-    contrast: tuple[str, ...]
-
-    @property
-    def normal(self) -> NDArray[np.float64]:
-        """Unit normal of the image plane."""
-        return np.cross(self.orientation[:3], self.orientation[3:])
-
-    @property
-    def place(self) -> float:
-        """Position along the normal in mm."""
-        return float(self.position @ self.normal)
-
-    def is_parallel(self, other: Frame) -> bool:
-        """Whether both can be slices of one stack."""
-        return (
-            self.size == other.size
-            and np.allclose(self.pixel_spacing, other.pixel_spacing, rtol=1e-3)
-            and np.allclose(self.orientation, other.orientation, rtol=0, atol=_SAME_DIRECTION)
-        )
+#: Identity that may have found its way into a description.
+_NAMING = ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "OtherPatientIDs")
+_SHORTEST_NAME = 3
 
 
 @dataclass(frozen=True)
@@ -81,25 +43,29 @@ class Series:
     """One stack of parallel images of one DICOM series.
 
     :ivar number: series number; ``"5.2"`` is the second stack of series 5.
+    :ivar protocol: what the scanner calls the DICOM series.
+    :ivar description: the same, and what tells the stack from others of its series.
     :ivar plane: ``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest.
     :ivar header: what else the header says, no patient identity.
+    :ivar unplaced: number of images of the DICOM series that do not say where they lie, left out.
     """
 
     uid: str
     number: str
+    protocol: str
     description: str
     modality: str
     plane: str
     localiser: bool
     frames: tuple[Frame, ...]
     header: dict[str, str]
+    unplaced: int = 0
 
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Mm between columns, between rows, and (median) between slices."""
-        places = sorted(frame.place for frame in self.frames)
         rows, columns = self.frames[0].pixel_spacing
-        steps = [step for step in np.diff(places) if step > SAME_PLACE_MM]
+        steps = [step for step in np.diff(np.sort(places(self.frames))) if step > SAME_PLACE_MM]
         return columns, rows, float(np.median(steps)) if steps else 0.0
 
     def __str__(self) -> str:
@@ -108,187 +74,161 @@ class Series:
         return f"{self.number or '?'}: {description} ({self.plane}, {len(self.frames)} slices, {size} mm)"
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, by its preamble or its ending."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM" or path.suffix.lower() in _ENDINGS
+@dataclass(frozen=True)
+class Study:
+    """What a folder, DICOMDIR or file holds.
+
+    :ivar series: stacks of at least `FEWEST_SLICES` images, by number.
+    :ivar damaged: number of DICOM files that cannot be read.
+    :ivar unplaced: number of images that do not say where they lie.
+    """
+
+    series: tuple[Series, ...]
+    damaged: int
+    unplaced: int
 
 
-def list_series(folder: Path) -> list[Series]:
-    """Every stack of images in a DICOM folder, sub-folders included; stacks of too few slices left out.
+def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
+    """Positions in mm along the normal of the first frame."""
+    return np.array([frame.position for frame in frames]) @ frames[0].normal
 
-    :param folder: or one DICOM file, or a DICOMDIR.
+
+def read_study(path: Path) -> Study:
+    """Every stack of images in a DICOM folder, sub-folders included, in a DICOMDIR, or in one file.
+
     :raises DicomSeriesError: there is no DICOM image.
     """
-    import pydicom
-
-    groups: dict[str, list[Any]] = defaultdict(list)
-    files = _files(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom remarks on values that are not used here
-        for file in files:
-            try:
-                dataset = pydicom.dcmread(file, stop_before_pixels=True, force=file.suffix.lower() in _ENDINGS)
-            except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError):
-                continue
-            if "Rows" in dataset and "SeriesInstanceUID" in dataset:
-                dataset.filename = str(file)
-                groups[str(dataset.SeriesInstanceUID)].append(dataset)
-        if not groups:
-            raise DicomSeriesError(
-                f"{folder.name} holds no DICOM image.", "Name a folder with an MR series, or an image file itself."
-            )
-        found = [stack for datasets in groups.values() for stack in _stacks(datasets)]
-    return sorted(found, key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
+        return _read_study(path)
 
 
-def _files(path: Path) -> Sequence[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.is_file())
-    if path.name.upper() == "DICOMDIR":
-        from .dicom_listing import files_of_dicomdir
-
-        return files_of_dicomdir(path)
-    return [path]
-
-
-def _stacks(datasets: Sequence[Any]) -> list[Series]:
-    parallel: list[list[Frame]] = []
-    for frame in (frame for dataset in datasets for frame in _frames(dataset)):
-        for stack in parallel:
-            if frame.is_parallel(stack[0]):
-                stack.append(frame)
-                break
+def _read_study(path: Path) -> Study:
+    headers = read_headers(path)
+    frames: dict[str, list[Frame]] = defaultdict(list)
+    facts: dict[str, _Facts] = {}
+    unplaced: dict[str, int] = defaultdict(int)
+    damaged = headers.damaged
+    for image in headers.images:
+        try:
+            uid = str(image.get("SeriesInstanceUID", ""))
+            made, missing = frames_of(image)
+            if made and uid not in facts:
+                facts[uid] = _facts(image, made[0].index)
+        except Exception:  # damaged values end in any exception of the parser
+            damaged += 1
         else:
-            parallel.append([frame])
-    stacks = [part for stack in parallel for part in _contrasts(stack) if len(part) >= FEWEST_SLICES]
-    first = datasets[0]
-    number = str(first.get("SeriesNumber", "") or "")
-    description = str(first.get("SeriesDescription", "") or "")
-    words = re.split(r"[^a-z0-9]+", description.lower())
-    is_localiser = "LOCALIZER" in (first.get("ImageType") or []) or any(w.startswith(_LOCALISER) for w in words)
+            frames[uid] += made
+            unplaced[uid] += missing
+    if not frames:
+        told = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
+        raise DicomSeriesError(
+            f"{path.name} holds no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
+        )
+    found = [stack for uid, one in facts.items() for stack in _stacks(one, frames[uid], unplaced[uid])]
+    found.sort(key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
+    return Study(tuple(found), damaged, sum(unplaced.values()))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What one image says of its DICOM series."""
+
+    uid: str
+    number: str
+    protocol: str
+    modality: str
+    header: dict[str, str]
+
+
+def _stacks(facts: _Facts, frames: Sequence[Frame], unplaced: int) -> list[Series]:
+    """The stacks of one DICOM series."""
+    stacks = [
+        part
+        for parallel in _grouped(frames, Frame.is_parallel)
+        for part in _told_apart(parallel)
+        if len(part) >= FEWEST_SLICES
+    ]
+    words = re.split(r"[^a-z0-9]+", facts.protocol.lower())
+    is_named_localiser = any(word.startswith(_LOCALISER) for word in words)
     return [
         Series(
-            uid=str(first.SeriesInstanceUID),
-            number=f"{number}.{n + 1}" if len(stacks) > 1 else number,
-            description=", ".join(filter(None, (description, _what_differs(stack, stacks)))),
-            modality=str(first.get("Modality", "") or ""),
+            uid=facts.uid,
+            number=f"{facts.number}.{n + 1}" if len(stacks) > 1 else facts.number,
+            protocol=facts.protocol,
+            description=", ".join(filter(None, (facts.protocol, _what_differs(stack, stacks)))),
+            modality=facts.modality,
             plane=("sagittal", "coronal", "axial")[int(np.argmax(np.abs(stack[0].normal)))],
-            localiser=is_localiser,
+            localiser=is_named_localiser or "LOCALIZER" in stack[0].kind,
             frames=tuple(stack),
-            header={tag: str(first.get(tag)) for tag in _KEPT if first.get(tag) is not None},
+            header={**facts.header, "EchoTime": stack[0].contrast[0]},
+            unplaced=unplaced,
         )
         for n, stack in enumerate(stacks)
     ]
 
 
-def _contrasts(stack: list[Frame]) -> list[list[Frame]]:
-    """One stack per echo, image type and time point, where several images lie at the same places."""
-    if len({round(frame.place / SAME_PLACE_MM) for frame in stack}) == len(stack):
-        return [stack]
-    parts: dict[tuple[str, ...], list[Frame]] = defaultdict(list)
-    for frame in stack:
-        parts[frame.contrast].append(frame)
-    return list(parts.values())
+def _protocol(image: Any) -> str:
+    """Series description, else the protocol's name, without words of the patient's identity."""
+    text = str(image.get("SeriesDescription", "") or image.get("ProtocolName", "") or "").strip()
+    for tag in _NAMING:
+        for word in re.split(r"[\s^=,\\]+", str(image.get(tag, "") or "")):
+            if len(word) >= _SHORTEST_NAME:
+                text = re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", "", text, flags=re.IGNORECASE)
+    return text.strip(" _-^,")
+
+
+def _grouped(frames: Sequence[Frame], belongs: Callable[[Frame, Frame], bool]) -> list[list[Frame]]:
+    """Frames in groups, each of those that belong to its first one."""
+    groups: list[list[Frame]] = []
+    for frame in frames:
+        home = next((group for group in groups if belongs(frame, group[0])), None)
+        if home is None:
+            groups.append([frame])
+        else:
+            home.append(frame)
+    return groups
+
+
+def _told_apart(stack: list[Frame]) -> list[list[Frame]]:
+    """Where several images lie at the same places: one stack per station, echo, image type, time point and b-value."""
+    parts = [stack]
+    if _is_repeated(stack):
+        parts = _grouped(stack, lambda frame, first: not frame.is_beside(first))
+    return [
+        one
+        for part in parts
+        for one in (_grouped(part, lambda a, b: a.contrast == b.contrast) if _is_repeated(part) else [part])
+    ]
+
+
+def _is_repeated(stack: Sequence[Frame]) -> bool:
+    return len(np.unique(np.round(places(stack) / SAME_PLACE_MM))) < len(stack)
 
 
 def _what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> str:
-    differing = [n for n in range(len(_CONTRAST)) if len({s[0].contrast[n] for s in stacks}) > 1]
-    return ", ".join(f"{_CONTRAST[n][0]} {stack[0].contrast[n]}" for n in differing)
+    """What tells a stack of a series from the others, in words."""
+    found = []
+    for n, (name, _, _) in enumerate(CONTRAST):
+        values = [s[0].contrast[n].split("/") for s in stacks]
+        if len(set(map(tuple, values))) > 1:
+            own = stack[0].contrast[n].split("/")
+            others = [word for word in own if not all(word in value for value in values)]
+            found.append(f"{name} {'/'.join(others or own)}")
+    if not found and len({s[0].orientation.tobytes() for s in stacks}) == 1 and len(stacks) > 1:
+        found.append(f"at {', '.join(f'{x:.0f}' for x in stack[0].position)} mm")
+    return ", ".join(found)
 
 
-def _frames(dataset: Any) -> list[Frame]:
-    """Frames of one file; none where it is coloured or does not say where they lie."""
-    if int(dataset.get("SamplesPerPixel") or 1) > 1:
-        return []
-    shared = (dataset.get("SharedFunctionalGroupsSequence") or [{}])[0]
-    groups = dataset.get("PerFrameFunctionalGroupsSequence") or [{}]
-    frames = []
-    for index, group in enumerate(groups):
-
-        def value(sequence: str, *tags: str, places: tuple[Any, ...] = (group, shared)) -> Any:
-            held = [place[sequence][0] for place in places if sequence in place and len(place[sequence].value)]
-            return next((one[tag].value for one in (*held, dataset) for tag in tags if tag in one), None)
-
-        position = value("PlanePositionSequence", "ImagePositionPatient")
-        orientation = value("PlaneOrientationSequence", "ImageOrientationPatient")
-        spacing = value("PixelMeasuresSequence", "PixelSpacing")
-        if position is None or orientation is None or spacing is None:
-            return []
-        if (len(position), len(orientation), len(spacing)) != (3, 6, 2):
-            return []
-        frames.append(
-            Frame(
-                file=Path(dataset.filename),
-                index=index,
-                sop_uid=str(dataset.get("SOPInstanceUID", "")),
-                position=np.array(position, dtype=float),
-                orientation=np.array(orientation, dtype=float),
-                pixel_spacing=(float(spacing[0]), float(spacing[1])),
-                size=(int(dataset.Rows), int(dataset.Columns)),
-                contrast=tuple(_text(value(sequence, *tags)) for _, sequence, tags in _CONTRAST),
-            )
-        )
-    return frames
-
-
-def _text(value: Any) -> str:
-    return "/".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value or "")
-
-
-def choose_series(series: Sequence[Series], wanted: str | None = None) -> tuple[Series, str, list[str]]:
-    """The series to measure, why, and warnings.
-
-    :param wanted: UID, number or (part of the) description; None for the best sagittal one.
-    :raises DicomSeriesError: nothing fits, or several fit equally well.
-    :raises ModalityError: none of several series is an MRI.
-    """
-    if not series:
-        raise DicomSeriesError(
-            f"There is no series of at least {FEWEST_SLICES} parallel slices.", "Name the folder of a whole series."
-        )
-    listing = "; ".join(str(s) for s in series)
-    if wanted is not None:
-        fits = _asked_for(series, wanted)
-        if not fits:
-            raise DicomSeriesError(f"There is no series '{wanted}'.", f"Choose by number with --series: {listing}.")
-        return _best(fits, listing), "chosen by the user", []
-    if len(series) == 1:
-        return series[0], "the only series", []
-    if not any(s.modality in ("MR", "") for s in series):
-        raise ModalityError(f"The images are of modality {series[0].modality}, not MRI.", "Choose an MR series.")
-    candidates = [s for s in series if s.plane == "sagittal" and s.modality in ("MR", "") and not s.localiser]
-    if not candidates:
-        raise DicomSeriesError("None of the series is a sagittal MRI.", f"Choose one with --series: {listing}.")
-    best = _best(candidates, listing)
-    rivals = [str(s) for s in candidates if s is not best and _is_t2(s) == _is_t2(best)]
-    remark = f"Series {best} was taken; the folder also holds {'; '.join(rivals)} (choose with --series)."
-    return best, f"best sagittal MR series of {len(series)}: T2 first, then the most slices", [remark] if rivals else []
-
-
-def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
-    for fits in (
-        [s for s in series if wanted in (s.uid, s.number)],
-        [s for s in series if s.number.split(".")[0] == wanted],
-        [s for s in series if wanted.lower() in s.description.lower()],
-    ):
-        if fits:
-            return fits
-    return []
-
-
-def _best(series: Sequence[Series], listing: str) -> Series:
-    ranked = sorted(series, key=_preference, reverse=True)
-    if len(ranked) > 1 and _preference(ranked[0]) == _preference(ranked[1]):
-        raise DicomSeriesError("Several series fit equally well.", f"Choose one with --series: {listing}.")
-    return ranked[0]
-
-
-def _preference(series: Series) -> tuple[bool, bool, int]:
-    return series.plane == "sagittal", _is_t2(series), len(series.frames)
-
-
-def _is_t2(series: Series) -> bool:
-    """T2 without fat suppression, by its description."""
-    words = re.split(r"[^a-z0-9]+", series.description.lower())
-    return any("t2" in word for word in words) and not any(word.startswith(_FAT_SUPPRESSED) for word in words)
+def _facts(image: Any, index: int) -> _Facts:
+    """What an image and one of its frames say of their series."""
+    value = values_of(image, index)
+    header = {tag: str(image[tag].value) for tag in _KEPT if tag in image}
+    header |= {name: as_text(value(sequence, tags)) for name, sequence, tags in _KEPT_OF_FRAME}
+    return _Facts(
+        uid=str(image.get("SeriesInstanceUID", "")),
+        number=str(image.get("SeriesNumber", "") or ""),
+        protocol=_protocol(image),
+        modality=str(image.get("Modality", "") or ""),
+        header=header,
+    )

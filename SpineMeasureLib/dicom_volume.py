@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dicom_series import SAME_PLACE_MM, Frame, choose_series, list_series
+from .dicom_choice import choose_series
+from .dicom_frames import Frame
+from .dicom_series import SAME_PLACE_MM, places, read_study
 from .errors import DicomSeriesError, DimensionError, TooLargeError
 from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS, Volume
 
@@ -17,6 +20,8 @@ from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS, Volume
 _EVEN_STEP = 0.1
 #: A slice may lie beside the line through the first and last by this part of a pixel.
 _ASIDE_PIXELS = 0.5
+#: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; None where none is named.
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", None)
 
 
 def read_dicom(path: Path, series: str | None = None) -> Volume:
@@ -29,12 +34,12 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
     :raises DicomSeriesError: no usable series, missing slices, damaged pixels, or a choice is needed.
     :raises TooLargeError: more than `MOST_VOXELS`.
     """
-    chosen, reason, warnings = choose_series(list_series(path), series)
+    chosen, reason, warnings = choose_series(read_study(path), series)
     frames, repeated = sort_frames(chosen.frames)
     affine = stack_affine(frames)
     if len(frames) * np.prod(frames[0].size, dtype=float) > MOST_VOXELS:
         raise TooLargeError(f"The series has more than {MOST_VOXELS:.0e} voxels.", "Crop it to the spine.")
-    files = _Files()
+    files = _Files(frames)
     for frame, twin in repeated:
         if not np.array_equal(files.pixels(frame), files.pixels(twin)):
             raise DicomSeriesError(
@@ -62,27 +67,27 @@ def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame,
     :raises DicomSeriesError: slices are missing.
     :raises DimensionError: too few slices.
     """
-    ordered = sorted(frames, key=lambda f: (f.place, f.sop_uid, f.index))
-    kept: list[Frame] = []
+    ordered = sorted(zip(places(frames), frames, strict=True), key=lambda p: (p[0], p[1].sop_uid, p[1].index))
+    kept: list[tuple[float, Frame]] = []
     repeated: list[tuple[Frame, Frame]] = []
-    for frame in ordered:
-        if kept and frame.place - kept[-1].place <= SAME_PLACE_MM:
-            repeated.append((kept[-1], frame))
+    for place, frame in ordered:
+        if kept and place - kept[-1][0] <= SAME_PLACE_MM:
+            repeated.append((kept[-1][1], frame))
         else:
-            kept.append(frame)
+            kept.append((place, frame))
     if len(kept) < FEWEST_SLICES:
         raise DimensionError(f"The series has only {len(kept)} slice position(s).", "Use the whole series.")
-    steps = np.diff([frame.place for frame in kept])
+    steps = np.diff([place for place, _ in kept])
     usual = float(np.median(steps))
     gaps = [n for n in range(len(steps)) if abs(steps[n] - usual) > _EVEN_STEP * usual]
     if gaps:
-        where = ", ".join(f"between {kept[n].place:.1f} and {kept[n + 1].place:.1f} mm" for n in gaps[:3])
+        where = ", ".join(f"between {kept[n][0]:.1f} and {kept[n + 1][0]:.1f} mm" for n in gaps[:3])
         more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
         raise DicomSeriesError(
             f"Slices are missing or unevenly spaced: {where}{more} the step is not the usual {usual:.2f} mm.",
             "Transfer the whole series again.",
         )
-    return kept, repeated
+    return [frame for _, frame in kept], repeated
 
 
 def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
@@ -98,7 +103,7 @@ def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
     affine = np.eye(4)
     affine[:3, 0] = first.orientation[:3] * first.pixel_spacing[1]
     affine[:3, 1] = first.orientation[3:] * first.pixel_spacing[0]
-    affine[:3, 2] = first.normal * (last.place - first.place) / (len(frames) - 1)
+    affine[:3, 2] = first.normal * ((last.position - first.position) @ first.normal) / (len(frames) - 1)
     affine[:3, 3] = first.position
     return affine
 
@@ -106,30 +111,68 @@ def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
 class _Files:
     """Pixels of frames; the last file stays decoded, as its frames are usually wanted together.
 
-    SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them.
+    SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them. GDCM gives all frames of a file
+    the slope and intercept of one: where they differ, stored values are decoded and scaled here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frames: Sequence[Frame]) -> None:
         self._path: Path | None = None
         self._frames: NDArray[Any] = np.empty(0)
+        rescales: dict[Path, set[tuple[float, float]]] = {}
+        for frame in frames:
+            rescales.setdefault(frame.file, set()).add(frame.rescale)
+        self._scaled_here = {path for path, found in rescales.items() if len(found) > 1}
 
     def pixels(self, frame: Frame) -> NDArray[Any]:
         """Array [row, column] of one frame."""
+        is_scaled_here = frame.file in self._scaled_here
         if frame.file != self._path:
-            self._frames = _decode(frame.file)
+            self._frames = _decode_stored(frame.file) if is_scaled_here else _decode(frame.file)
             self._path = frame.file
-        if self._frames.shape[-2:] != frame.size:
+        if self._frames.shape[-2:] != frame.size or self._frames.size <= frame.index * np.prod(frame.size):
             raise DicomSeriesError(f"The pixels of {frame.file.name} do not fit its header.", "Export it again.")
-        return self._frames.reshape(-1, *frame.size)[frame.index]
+        pixels = self._frames.reshape(-1, *frame.size)[frame.index]
+        return pixels * frame.rescale[0] + frame.rescale[1] if is_scaled_here else pixels
 
 
 def _decode(path: Path) -> NDArray[Any]:
+    """Pixels [frame, row, column] of a file, scaled as it says."""
     import SimpleITK as sitk
 
+    damaged = DicomSeriesError(
+        f"The pixels of {path.name} cannot be decoded.", "Export the series again, uncompressed."
+    )
+    if _is_cut_off(path):
+        raise damaged
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
     except RuntimeError as error:
-        raise DicomSeriesError(
-            f"The pixels of {path.name} cannot be decoded.", "Export the series again, uncompressed."
-        ) from error
+        raise damaged from error
+
+
+def _decode_stored(path: Path) -> NDArray[Any]:
+    """Pixels of a multi-frame file as they are stored: those of a copy that says nothing of slopes."""
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    for group in (*dataset.get("SharedFunctionalGroupsSequence", ()), *dataset.PerFrameFunctionalGroupsSequence):
+        group.pop("PixelValueTransformationSequence", None)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "image.dcm"
+        dataset.save_as(copy)
+        return _decode(copy)
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a file ends before its uncompressed pixels do: GDCM fills up what is missing."""
+    import pydicom
+
+    with path.open("rb") as file:
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        left = path.stat().st_size - file.tell()
+    syntax = header.file_meta.get("TransferSyntaxUID")
+    if syntax not in _UNCOMPRESSED:
+        return False
+    frames = int(header.get("NumberOfFrames") or 1)
+    return left < frames * header.Rows * header.Columns * header.BitsAllocated // 8

@@ -112,8 +112,9 @@ class Archive:
         entries = self._all(lambda offset: self._client.search_for_series(study, offset=offset), "SeriesInstanceUID")
         wanted = [e for e in entries if (str(e.SeriesInstanceUID) == series if series else e.get("Modality") == "MR")]
         if not wanted:
-            what = "series" if entries and series else "study" if not entries else "MR series in the study"
-            raise ArchiveStudyError(f"The archive has no such {what}.", "Check the UID.")
+            if entries and not series:
+                raise ArchiveStudyError("The study holds no MR series.", "Choose another study, or name a series.")
+            raise ArchiveStudyError(f"The archive has no such {'series' if entries else 'study'}.", "Check the UID.")
         found = []
         for e in wanted:
             uid = str(e.SeriesInstanceUID)

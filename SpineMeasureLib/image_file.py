@@ -16,6 +16,7 @@ from .errors import DimensionError, NonFiniteVolumeError, SpacingError, TooLarge
 from .volume import FEWEST_SLICES, MOST_VOXELS, Volume, from_sitk
 
 _NIFTI = (".nii", ".nii.gz")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".iso")
 _TEXT_HEADER = (".nrrd", ".nhdr", ".mha", ".mhd")
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 _FORMATS = "NIfTI-1 (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or a DICOM folder"
@@ -45,6 +46,8 @@ def read_file(path: Path) -> Volume:
     name = path.name.lower()
     if name.endswith(_PICTURES):
         raise DimensionError(f"{path.name} is a picture, no 3D image with voxel sizes.", f"Use {_FORMATS}.")
+    if name.endswith(_ARCHIVES):
+        raise UnreadableInputError(f"{path.name} is an archive.", "Unpack it and name the folder or the image in it.")
     unreadable = UnreadableInputError(f"{path.name} is no image that can be read.", f"Use {_FORMATS}.")
     if not name.endswith(_NIFTI + _TEXT_HEADER):
         raise unreadable

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import DependencyError, DicomSeriesError
+import numpy as np
+
+from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
 from .files import atomic_folder
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
@@ -105,7 +107,7 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
     with atomic_folder(job.out) as folder:
         with clock.stage("write"):
             _write(job, folder, volume, segmentation, measurements, scene, warnings, progress)
-        _write_run(folder, job, volume, segmentation, warnings, clock.seconds)
+        _write_run(folder, volume, segmentation, warnings, clock.seconds)
         files = sorted(file.name for file in folder.iterdir())
     progress("done", 1.0, "")
     return Result(segmentation, measurements, files, warnings, clock.seconds)
@@ -125,12 +127,26 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
     from .segment.existing import segmentation_from_labels
 
     progress("labels", 0.0, job.labels.name)
-    labels = on_grid_of(volume, read_volume(job.labels))
-    subregions = on_grid_of(volume, read_volume(job.subregions)) if job.subregions else None
+    labels = _read_labels(volume, job.labels)
+    subregions = _read_labels(volume, job.subregions) if job.subregions else None
     segmentation = segmentation_from_labels(
         labels, lowest_disc=job.lowest_disc, convention=job.convention, subregions=subregions
     )
-    return replace(segmentation, provenance={"labels": job.labels.name})
+    return replace(segmentation, provenance={"labels": "given by the user"})
+
+
+def _read_labels(volume: Volume, path: Path) -> Volume:
+    """A label map in the image's storage order.
+
+    :raises GeometryMismatchError: it lies elsewhere.
+    :raises NonFiniteVolumeError: NaN or infinite values.
+    """
+    labels = on_grid_of(volume, read_volume(path))
+    if np.issubdtype(labels.array.dtype, np.floating) and not np.isfinite(labels.array).all():
+        raise NonFiniteVolumeError(
+            "The label map holds values that are not numbers (NaN or infinite).", "Export it again."
+        )
+    return labels
 
 
 def _write(
@@ -199,7 +215,13 @@ def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[
 
     case = read_results(folder)
     volume = read_volume(image, series)
-    return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
+    try:
+        return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
+    except GeometryMismatchError as error:
+        raise GeometryMismatchError(
+            f"{folder.name} was not measured on this image.",
+            "Name the image that it was measured on and, of a study, its --series.",
+        ) from error
 
 
 def _write_scene(
@@ -228,16 +250,14 @@ def provenance(segmentation: SpineSegmentation) -> dict[str, object]:
 
 def _write_run(
     folder: Path,
-    job: Job,
     volume: Volume,
     segmentation: SpineSegmentation,
     warnings: list[str],
     seconds: dict[str, float],
 ) -> None:
     spacing = [round(s, 4) for s in volume.spacing]
+    # Neither file nor folder is named: both may name the patient.
     source: dict[str, object] = {"shape": list(volume.array.shape), "spacing_mm": spacing}
-    if not volume.frames:  # names of DICOM folders and files may name the patient
-        source["file"] = job.image.name
     source |= {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
     content: dict[str, object] = {
         "input": source,

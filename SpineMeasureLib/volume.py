@@ -22,7 +22,7 @@ from .files import atomic_path
 if TYPE_CHECKING:
     import SimpleITK
 
-    from .dicom_series import Frame
+    from .dicom_frames import Frame
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -71,7 +71,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     path = Path(path)
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
-    from .dicom_series import is_dicom
+    from .dicom_files import is_dicom
 
     if path.is_dir() or is_dicom(path):
         from .dicom_volume import read_dicom

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,14 @@ _MAY_BE_EMPTY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
     "StudyTime", "ReferringPhysicianName",
 )  # fmt: skip
+
+
+#: Dates and times that derived objects inherit, and how they are spelled (PS3.5 6.2).
+_DATES = {
+    "StudyDate": r"\d{8}",
+    "PatientBirthDate": r"\d{8}",
+    "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?",
+}
 
 
 @dataclass(frozen=True)
@@ -96,11 +105,31 @@ def read_source(volume: Volume) -> DicomSource:
             "The series is spread over several multi-frame files, which one segmentation object cannot refer to.",
             "Export it as one multi-frame file or as single slices.",
         )
+    if is_multiframe and not all(
+        "PlanePositionSequence" in group for group in images[0].get("PerFrameFunctionalGroupsSequence", ())
+    ):
+        raise DicomSeriesError(
+            "Some frames of the image do not say where they lie, so that no segmentation object can refer to it.",
+            "Export the series again from the archive.",
+        )
     for image in images:
-        for keyword in _MAY_BE_EMPTY:
-            if keyword not in image:
-                setattr(image, keyword, None)
+        _tidy(image)
     return DicomSource(tuple(images), tuple(f.index + 1 for f in volume.frames) if is_multiframe else ())
+
+
+def _tidy(image: Dataset) -> None:
+    """Put right in a header what derived objects may not inherit: old alphabets and spellings, missing attributes."""
+    image.decode()
+    image.SpecificCharacterSet = CHARACTERS
+    for keyword, pattern in _DATES.items():
+        text = str(image.get(keyword) or "").strip()
+        # ACR-NEMA wrote 2024.03.01 and 10:15:00; other wrong spellings (a year alone) say nothing safe.
+        plain = text.replace(".", "") if "Date" in keyword else text.replace(":", "")
+        if plain != text or not re.fullmatch(pattern, text):
+            setattr(image, keyword, plain if re.fullmatch(pattern, plain) else None)
+    for keyword in _MAY_BE_EMPTY:
+        if keyword not in image:
+            setattr(image, keyword, None)
 
 
 def missing_package(error: ImportError) -> DependencyError:

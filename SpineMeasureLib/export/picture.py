@@ -37,6 +37,8 @@ _LINES = (
 )
 #: Signal percentiles of the labelled spine that become black and white.
 _BLACK, _WHITE = 1.0, 99.5
+#: Width of a digit of a number in a level's picture.
+_DIGIT_MM = 2.2
 #: Where between voxels a mask ends.
 _HALF = 0.5
 
@@ -91,7 +93,7 @@ def level_picture(
     for quantity, method, colour, where in _LINES:
         m = rows.get((quantity, method))
         if m and m.p1 and m.p2 and m.value is not None:
-            drawn.append(_line(sheet.place(m.p1), sheet.place(m.p2), colour, f"{m.value:.1f}", where))
+            drawn.append(_line(sheet.place(m.p1), sheet.place(m.p2), colour, f"{m.value:.1f}", where, sheet.width))
     return _svg(sheet.width, sheet.height, pixels, drawn)
 
 
@@ -110,7 +112,7 @@ def spine_picture(
         colour = next((c for q, way, c, where in _LINES if (q, way) == (m.quantity, m.method) and where != "front"), "")
         if colour and m.p1 and m.p2:
             ends = [(front - p[1], top - p[2]) for p in (m.p1, m.p2)]
-            drawn.append(_line(ends[0], ends[1], colour, "", ""))
+            drawn.append(_line(ends[0], ends[1], colour))
     for s in segmentation.of_kind(Kind.BODY) + segmentation.of_kind(Kind.SACRUM):
         mask = labels == s.value
         if mask.any():
@@ -144,7 +146,10 @@ def _outline(pixels: NDArray[np.uint8], inside: NDArray[np.bool_], structure: St
     pixels[inside & ~ndimage.binary_erosion(inside)] = colour_of(structure.kind, structure.level)
 
 
-def _line(a: tuple[float, float], b: tuple[float, float], colour: str, text: str, where: str) -> str:
+def _line(
+    a: tuple[float, float], b: tuple[float, float], colour: str, text: str = "", where: str = "", width_mm: float = 0.0
+) -> str:
+    """A line with its number in front of it, above or behind, inside a picture of some width."""
     dashes = ' stroke-dasharray="1.2 1"' if where == "front" else ""
     width = 0.35 if where == "front" else 0.6
     drawn = (
@@ -157,8 +162,10 @@ def _line(a: tuple[float, float], b: tuple[float, float], colour: str, text: str
         x, y = min((a, b), key=lambda p: p[1])
         return drawn + _text(x, y - 1.4, text, colour, "middle")
     x, y = min((a, b)) if where == "front" else max((a, b))
-    side, anchor = (-1.2, "end") if where == "front" else (1.6, "start")
-    return drawn + _text(x + side, y + 1.2, text, colour, anchor)
+    length = _DIGIT_MM * len(text)
+    if where == "front":
+        return drawn + _text(max(x - 1.2, length), y + 1.2, text, colour, "end")
+    return drawn + _text(min(x + 1.6, width_mm - length), y + 1.2, text, colour, "start")
 
 
 def _text(x: float, y: float, text: str, colour: str, anchor: str, size: float = 3.6) -> str:

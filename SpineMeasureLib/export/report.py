@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..files import atomic_path
 from ..measure.definitions import definition
+from ..measure.flags import in_words
 from ..measure.types import Measurement
 from ..resources import data_path
 from ..segmentation import SpineSegmentation
@@ -65,7 +66,7 @@ def report_html(
         _summary(volume, segmentation, measurements, grey),
         "<h2>Disc levels</h2>",
         *(
-            _level(level, volume, segmentation, [m for m in measurements if m.level == level], grey, sources)
+            _level(level, volume, segmentation, [m for m in measurements if m.level == level], grey, sources, options)
             for level in rows.disc_levels(measurements)
         ),
         _bodies(measurements),
@@ -107,9 +108,7 @@ def _head(segmentation: SpineSegmentation, measurements: Sequence[Measurement], 
         f'<div><dt>{escape(name)}</dt><dd contenteditable="true">{escape(options.fields.get(name, ""))}</dd></div>'
         for name in names
     )
-    changed = sum(m.automatic is not None for m in measurements)
-    state = f"{changed} value(s) edited by hand. " if changed else ""
-    state += f"Accepted by {options.accepted_by}." if options.accepted_by else "Automatic values, not yet accepted."
+    state = rows.state(measurements, options.accepted_by)
     levels = (
         '<p class="warn">The level names are not verified: count the levels before using a value.</p>'
         if not segmentation.level_verified
@@ -154,7 +153,10 @@ def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequ
         f"{' (' + escape(rows.remarks([m])) + ')' if rows.remarks([m]) else ''}</li>"
         for m in rows.alignment(measurements)
     )
-    note = "Red: low confidence. e: edited by hand. \u2013: not measured. Canal: dural sac."
+    note = (
+        "Red: low confidence, check it on the images. e: edited by hand. \u2013: not measured. "
+        "Wedge: positive open in front. Slip: positive where the upper body lies forward. Canal: dural sac."
+    )
     return (
         f'<section class="summary"><figure>{spine_picture(volume, segmentation, measurements, grey)}</figure><div>'
         f'<table class="wide"><thead><tr>{over}</tr><tr><th>level</th>{heads}<th class="words">remarks</th></tr>'
@@ -170,36 +172,45 @@ def _level(
     found: Sequence[Measurement],
     grey: Grey,
     sources: _Sources,
+    options: ReportOptions,
 ) -> str:
     by_kind = {(m.quantity, m.method): m for m in found}
     plane = by_kind["disc_height_middle", "chord50"].plane
     picture = level_picture(volume, segmentation, plane, found, grey) if plane else "<p>not measurable</p>"
     listed = [by_kind[key] for key in rows.LEVEL if key in by_kind]
-    lines = "".join(_row(m, sources) for m in listed)
-    missing = escape(". ".join(rows.reasons(listed)))
+    shared = rows.shared_flags(listed)
+    lines = "".join(_row(m, sources, shared, bool(options.accepted_by)) for m in listed)
+    missing = rows.reasons(listed)
+    notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
+    notes += [f"Not measured: {'. '.join(missing)}."] if missing else []
     return (
         f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
         "</figcaption></figure><div>"
-        '<table><colgroup><col style="width:36%"><col><col><col style="width:6%"><col style="width:17%">'
-        f'<col style="width:17%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
+        '<table><colgroup><col style="width:40%"><col><col><col style="width:5%"><col style="width:13%">'
+        f'<col style="width:18%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
         f'<th class="words">reference</th><th class="words">remarks</th></tr></thead><tbody>{lines}</tbody></table>'
-        + (f'<p class="small">Not measured: {missing}.</p>' if missing else "")
+        + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
         + "</div></section>"
     )
 
 
-def _row(m: Measurement, sources: _Sources) -> str:
+def _row(m: Measurement, sources: _Sources, shared: Sequence[str], is_accepted: bool) -> str:
+    """A row of a level's table.
+
+    :param shared: flags that are said below the table.
+    :param is_accepted: whether a person accepts the whole case.
+    """
     reference = ""
     if m.reference:
         spread = f" (SD {rows.number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
         reference = f"mean {rows.number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
-    accepted = rows.accepted_value(m)
+    accepted = m.value if is_accepted or rows.is_accepted(m) else None
     return (
         f"<tr><th>{escape(definition(m.quantity, m.method).title)}</th>"
         f"<td>{rows.number(rows.automatic_value(m), m.unit)}</td>"
         f"<td><b>{rows.number(accepted, m.unit) if accepted is not None else ''}</b></td>"
         f'<td class="unit">{rows.unit_text(m.unit)}</td><td class="reference">{reference}</td>'
-        f'<td class="words">{escape(rows.remarks([m]))}</td></tr>'
+        f'<td class="words">{escape(rows.remarks([m], shared))}</td></tr>'
     )
 
 

@@ -99,15 +99,46 @@ def automatic_value(m: Measurement) -> float | None:
     return m.automatic.value if m.automatic else m.value
 
 
-def accepted_value(m: Measurement) -> float | None:
-    """The value that a person moved or accepted; None of a row that nobody looked at."""
-    return m.value if m.source in ("edited", "accepted") else None
+def is_accepted(m: Measurement) -> bool:
+    """Whether a person moved or accepted the value."""
+    return m.source in ("edited", "accepted")
 
 
-def remarks(measurements: Iterable[Measurement | None]) -> str:
-    """Flags in words, each once."""
-    flags = dict.fromkeys(flag for m in measurements if m for flag in m.flags if flag not in _SAID_ELSEWHERE)
+def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
+    """Who stands for the values of the report, and how many of them are doubtful."""
+    values = [m for m in shown(measurements) if m.value is not None]
+    accepted, edited = sum(map(is_accepted, values)), sum(m.automatic is not None for m in values)
+    doubtful = sum("low_confidence" in m.flags for m in values)
+    parts = [f"{edited} of {len(values)} values edited by hand."] if edited else []
+    if accepted_by:
+        parts.append(f"Accepted by {accepted_by}.")
+    elif accepted == len(values) > 0:
+        parts.append("Every value accepted, by nobody named.")
+    elif accepted:
+        parts.append(f"{accepted} of {len(values)} values accepted; the others are automatic, not yet accepted.")
+    else:
+        parts.append("Automatic values, not yet accepted.")
+    if doubtful:
+        parts.append(f"{doubtful} of {len(values)} values have low confidence.")
+    return " ".join(parts)
+
+
+def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] = ()) -> str:
+    """Flags in words, each once.
+
+    :param without: flags that are said elsewhere.
+    """
+    silent = {*_SAID_ELSEWHERE, *without}
+    flags = dict.fromkeys(flag for m in measurements if m for flag in m.flags if flag not in silent)
     return "; ".join(in_words(flag) for flag in flags)
+
+
+def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:
+    """Flags that every one of several values has, to be said once."""
+    if len(measurements) < 2:
+        return ()
+    first = (flag for flag in measurements[0].flags if flag not in _SAID_ELSEWHERE)
+    return tuple(flag for flag in first if all(flag in m.flags for m in measurements))
 
 
 def reasons(measurements: Iterable[Measurement]) -> list[str]:

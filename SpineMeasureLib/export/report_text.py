@@ -36,8 +36,9 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         lines.append(f"{definition(m.quantity, m.method).title} {m.level}: {_number(m)}.")
     if any(m.automatic for m in measurements):
         lines.append("* edited by hand.")
-    made = f"Accepted by {accepted_by}." if accepted_by else "Automatic values, not yet accepted."
-    lines += [f"Methods: {', '.join(method for _, _, method in rows.SUMMARY)}. {made}", NOT_FOR_DIAGNOSIS]
+    lines.append("Wedge: positive open in front. Slip: positive where the upper body lies forward.")
+    lines.append(f"Methods: {', '.join(method for _, _, method in rows.SUMMARY)}.")
+    lines += [rows.state(measurements, accepted_by), NOT_FOR_DIAGNOSIS]
     return "\n".join(lines) + "\n"
 
 

@@ -56,8 +56,15 @@ class TrainingCase:
     patient: str = ""
 
     @cached_property
+    def image_sha256(self) -> str:
+        """SHA-256 of voxels and geometry of the image: what tells one image from another."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.volume.array).tobytes())
+        digest.update(np.round(self.volume.affine, 4).tobytes())
+        return digest.hexdigest()
+
+    @property
     def identifier(self) -> str:
-        """The given name, or ``"case"`` and the start of the SHA-256 of voxels and geometry: the same image, the same.
+        """The given name, or ``"case"`` and the start of `image_sha256`.
 
         :raises OutputError: the given name has other signs than letters and digits.
         """
@@ -65,9 +72,7 @@ class TrainingCase:
             if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
                 raise OutputError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
             return self.name
-        digest = hashlib.sha256(np.ascontiguousarray(self.volume.array).tobytes())
-        digest.update(np.round(self.volume.affine, 4).tobytes())
-        return f"case{digest.hexdigest()[:10]}"
+        return f"case{self.image_sha256[:10]}"
 
     def tissues(self) -> NDArray[np.uint8]:
         """Array[i,j,k] of `anatomy.Tissue` values: what the segmentation model learns."""
@@ -98,6 +103,7 @@ class TrainingCase:
             "editor": self.editor,
             "patient": self.patient or self.identifier,
             "edited_lines": edited,
+            "image_sha256": self.image_sha256,
             "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
             "levels_verified": self.segmentation.level_verified,
             "levels_from": self.segmentation.anchor,
@@ -110,12 +116,14 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
 
     :param folder: the data set, usually named ``DatasetNNN_Name``.
     :return: number of cases in the data set.
-    :raises OutputError: the folder holds a data set with other labels, or cannot be written to.
+    :raises OutputError: the folder holds a data set with other labels or a case of another image under this name, or
+        cannot be written to.
     """
     labels = {tissue.name.lower(): int(tissue) for tissue in Tissue}
     stated = _json(folder / "dataset.json")
     if stated is not None and stated.get("labels") != labels:
         raise OutputError("The folder holds a data set with other labels.", "Choose another folder.")
+    _check_same_image(case, _json(folder / "provenance" / f"{case.identifier}.json"))
     known = {path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz")}
     count = len(known | {case.identifier})
     with atomic_folder(folder) as temporary:
@@ -141,7 +149,8 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
 
     :param suffix: contrast of the image: ``"T2w"``, ``"T1w"`` ...
     :return: number of subjects in the data set.
-    :raises OutputError: unknown suffix, a folder with another data set, or one that cannot be written to.
+    :raises OutputError: unknown suffix, a folder with another data set or with a case of another image under this
+        name, or one that cannot be written to.
     """
     if suffix not in _SUFFIXES:
         raise OutputError(f"'{suffix}' is no BIDS suffix of an MRI.", f"Use one of {', '.join(_SUFFIXES)}.")
@@ -156,6 +165,8 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     if stated is not None and [g.get("Name") for g in stated.get("GeneratedBy", [])] != [made_by["Name"]]:
         raise OutputError("The folder holds a data set of another program.", "Choose another folder.")
     subject = f"sub-{case.identifier}"
+    sidecar = _json(folder / subject / "anat" / f"{subject}_desc-spine_dseg.json")
+    _check_same_image(case, sidecar and sidecar.get("Provenance"))
     count = len({path.name for path in folder.glob("sub-*")} | {subject})
     with atomic_folder(folder) as temporary:
         anat = temporary / subject / "anat"
@@ -168,6 +179,14 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
         _dump(description, temporary / "dataset_description.json")
         (temporary / "desc-spine_dseg.tsv").write_text(_lookup(), encoding="ascii")
     return count
+
+
+def _check_same_image(case: TrainingCase, stated: dict | None) -> None:
+    """Refuse to replace the case of another image that has the same name."""
+    if (stated or {}).get("image_sha256", case.image_sha256) != case.image_sha256:
+        raise OutputError(
+            f"The data set holds a case '{case.identifier}' of another image.", "Give this case another name."
+        )
 
 
 def _lookup() -> str:

@@ -24,7 +24,8 @@ OBJECTS = ["measurements.dcm", "segmentation.dcm"]
 @pytest.fixture(scope="module")
 def study(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive") / "Mustermann_Erika"
-    return write_study(folder, read_volume(sample_folder / "lumbar_t2.nii.gz"))
+    description = "t2_tse_sag MUSTERMANN PID-4711"
+    return write_study(folder, read_volume(sample_folder / "lumbar_t2.nii.gz"), description=description)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,9 @@ def naming_the_patient(folder: Path) -> dict[str, list[str]]:
     """Files that hold (in content or name) anything of the patient's identity."""
     found = {}
     for name, data in contents(folder):
-        words = [w for w in IDENTITY if w.encode() in data or w.encode("utf-16-le") in data or w in name]
+        words = [
+            w for w in IDENTITY if w.lower().encode() in data.lower() or w.encode("utf-16-le") in data or w in name
+        ]
         if words:
             found[name] = words
     return found
@@ -86,6 +89,7 @@ def test_a_case_of_another_image_is_refused(measured: Path, sample_folder: Path,
     other = write_study(tmp_path / "other", plain)
     done = spinemeasure("export", "dicom", measured, "--source", other, "-o", tmp_path / "out")
     assert done.returncode == 19
+    assert "was not measured on this image" in done.stderr and "--series" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -122,4 +126,18 @@ def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: 
     done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels)
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == OUTPUTS
+    assert not naming_the_patient(tmp_path / "out")
+
+
+def test_names_of_image_and_mask_are_in_no_output(sample_folder: Path, tmp_path: Path) -> None:
+    image, mask = tmp_path / "Mustermann_Erika.nii.gz", tmp_path / "PID-4711_mask.nii.gz"
+    image.write_bytes((sample_folder / "lumbar_t2.nii.gz").read_bytes())
+    mask.write_bytes((sample_folder / "lumbar_t2_labels.nii.gz").read_bytes())
+    done = spinemeasure("measure", image, "-o", tmp_path / "out", "--labels", mask)
+    assert done.returncode == 0, done.stderr
+    for layout in ("nnunet", "bids"):
+        options = ("--dataset", tmp_path / layout, "--format", layout)
+        assert spinemeasure("export", "training", tmp_path / "out", "--image", image, *options).returncode == 0
+        assert not naming_the_patient(tmp_path / layout)
+    assert spinemeasure("export", "report", tmp_path / "out", "--image", image).returncode == 0
     assert not naming_the_patient(tmp_path / "out")

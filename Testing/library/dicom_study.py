@@ -12,7 +12,10 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 from SpineMeasureLib.volume import LPS_TO_RAS, Volume
 
 #: Everything that could give the patient away; none of it may be in an output that was not asked for as DICOM.
-IDENTITY = ("Mustermann", "Erika", "PID-4711", "19640812", "ACC-9981", "Hausarzt", "Klinikum", "Radiologa")
+IDENTITY = (
+    "Mustermann", "Erika", "PID-4711", "19640812", "ACC-9981", "Hausarzt", "Klinikum", "Radiologa", "20250301",
+    "OLD-5566", "Zebrastrasse", "0555-1234", "Glasbl", "SER-4242", "Hauptplatz",
+)  # fmt: skip
 
 
 def _identified(study: str) -> Dataset:
@@ -26,6 +29,8 @@ def _identified(study: str) -> Dataset:
     ds.StudyDescription = "MR spine"
     ds.ReferringPhysicianName, ds.InstitutionName = "Hausarzt^Otto", "Klinikum"
     ds.OperatorsName = "Radiologa^Rita"
+    ds.OtherPatientIDs, ds.PatientComments = "OLD-5566", "lives in Zebrastrasse"
+    ds.PatientTelephoneNumbers, ds.Occupation, ds.InstitutionAddress = "0555-1234", "Glasbl\u00e4ser", "Hauptplatz 9"
     return ds
 
 
@@ -35,7 +40,7 @@ def _acquired(ds: Dataset, series: str, frame_of_reference: str, number: int, de
     ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "102000"
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = frame_of_reference, ""
     ds.Manufacturer, ds.ManufacturerModelName = "Phantom", "Phantom 1.5T"
-    ds.DeviceSerialNumber, ds.SoftwareVersions = "1", "1"
+    ds.DeviceSerialNumber, ds.SoftwareVersions = "SER-4242", "1"
     ds.BodyPartExamined, ds.PatientPosition, ds.MagneticFieldStrength = "LSPINE", "HFS", "1.5"
 
 

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from SpineMeasureLib import errors
+from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.volume import check_mri, read_volume
 
 RNG = np.random.default_rng(0)
@@ -112,6 +113,18 @@ def test_nrrd_without_spacing_is_refused(tmp_path: Path) -> None:
     path.write_bytes(text + noise(8, 8, 8).tobytes())
     with pytest.raises(errors.SpacingError, match="does not say"):
         read_volume(path)
+
+
+def test_a_label_map_with_values_that_are_no_numbers_is_refused(sample_folder: Path, tmp_path: Path) -> None:
+    labels = sitk.Cast(sitk.ReadImage(str(sample_folder / "lumbar_t2_labels.nii.gz")), sitk.sitkFloat32)
+    labels[3, 3, 3] = float("nan")
+    sitk.WriteImage(labels, str(tmp_path / "labels.nrrd"))
+    job = Job(
+        sample_folder / "lumbar_t2.nii.gz", tmp_path / "out", tmp_path / "labels.nrrd", scene=False, picture=False
+    )
+    with pytest.raises(errors.NonFiniteVolumeError, match="label map"):
+        run(job)
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_kind_of_error_has_an_exit_code_of_its_own() -> None:

@@ -185,6 +185,34 @@ def test_names_keep_their_letters_whatever_the_images_use(sample: Sample, sample
     assert (seg.ContentCreatorName, report.VerifyingObserverSequence[0].VerifyingObserverName) == (reviewer, reviewer)
 
 
+def test_a_study_in_japanese_letters_gets_its_objects(sample: Sample, sample_folder: Path, tmp_path: Path) -> None:
+    patient = "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce"
+    tags = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": patient}
+    volume = read_volume(write_study(tmp_path / "study", read_volume(sample_folder / "lumbar_t2.nii.gz"), **tags))
+    rows = [m for m in sample.measurements if m.level == "L4-L5"]
+    write_dicom(tmp_path, volume, replace(sample.segmentation, affine=volume.affine), rows)
+    for name in ("segmentation", "measurements"):
+        assert pydicom.dcmread(tmp_path / f"{name}.dcm").PatientName == patient
+
+
+def test_old_spellings_of_dates_and_times_are_taken(sample: Sample, sample_folder: Path, tmp_path: Path) -> None:
+    tags = {"StudyDate": "2024.03.01", "StudyTime": "10:15:00", "PatientBirthDate": "1964"}
+    source = read_source(read_volume(write_study(tmp_path, read_volume(sample_folder / "lumbar_t2.nii.gz"), **tags)))
+    seg = make_seg(sample.segmentation, source)
+    assert (seg.StudyDate, seg.StudyTime) == ("20240301", "101500")
+    assert not seg.PatientBirthDate
+
+
+def test_an_enhanced_image_with_a_frame_that_lies_nowhere_is_refused(sample_folder: Path, tmp_path: Path) -> None:
+    plain = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    path = write_enhanced(tmp_path, plain, list(range(plain.array.shape[0])))
+    image = pydicom.dcmread(path)
+    del image.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence
+    image.save_as(path)
+    with pytest.raises(DicomSeriesError, match="do not say where they lie"):
+        read_source(read_volume(path))
+
+
 def test_an_edited_value_tells_the_automatic_one_and_is_chosen_by_a_person(sample: Sample) -> None:
     rows = [m for m in sample.measurements if m.level == "L4-L5"]
     automatic = next(m for m in rows if m.quantity == "disc_height_middle")

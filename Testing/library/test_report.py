@@ -119,6 +119,48 @@ def test_every_level_has_a_picture_with_its_lines_in_true_length(page: str, case
         assert middle[0, 1] < middle[1, 1]  # superior is above
 
 
+def test_numbers_stay_inside_their_picture(case: Case) -> None:
+    """Also of a disc that reaches out of the picture in front."""
+    volume, segmentation, rows = case
+    depth = next(m for m in rows if m.key == ("L4-L5", "disc_depth", "depth50"))
+    assert depth.p1 and depth.p2 and depth.plane
+    longer = replace(depth, value=61.2, p1=tuple(p + 9 * (p - q) / 33 for p, q in zip(depth.p1, depth.p2, strict=True)))
+    page = report_html(volume, segmentation, [longer if m is depth else m for m in rows], ReportOptions())
+    x = float(re.findall(r'<text x="([\d.-]+)"[^>]*text-anchor="end"[^>]*>61\.2<', level_block(page, "L4-L5"))[0])
+    assert x >= 8.0  # the number takes about 8 mm to the left of this
+
+
+def test_what_all_values_of_a_level_share_is_said_once(case: Case) -> None:
+    volume, segmentation, rows = case
+    doubtful = [m.flagged("low_confidence") if m.level == "L2-L3" else m for m in rows]
+    block = level_block(report_html(volume, segmentation, doubtful, ReportOptions()), "L2-L3")
+    assert block.count("low confidence") == 1
+    assert "All values: low confidence." in block
+
+
+def test_the_state_counts_what_is_accepted_edited_and_doubtful(case: Case) -> None:
+    volume, segmentation, rows = case
+    count = sum(m.value is not None for m in shown(rows))
+    low = sum("low_confidence" in m.flags for m in shown(rows) if m.value is not None)
+    page = report_html(volume, segmentation, rows, ReportOptions())
+    told = f"1 of {count} values edited by hand. 1 of {count} values accepted; the others are automatic"
+    assert told in page and told in report_text(segmentation, rows)
+    assert f"{low} of {count} values have low confidence." in page
+    untouched = [replace(m.automatic or m, flags=()) for m in rows]
+    page = report_html(volume, segmentation, untouched, ReportOptions())
+    assert "Automatic values, not yet accepted.</p>" in page
+    everything = [replace(m, source="accepted") for m in untouched]
+    assert "Every value accepted" in report_text(segmentation, everything)
+
+
+def test_an_accepted_case_shows_every_value_as_accepted(case: Case) -> None:
+    parser = _Cells()
+    parser.feed(level_block(report_html(*case, ReportOptions(accepted_by="R. Reader")), "L4-L5"))
+    cells = [row for row in parser.rows if row[0] not in ("L4-L5",)]
+    assert len(cells) > 10
+    assert all(row[2] == row[1] for row in cells if row[1] != "\u2013" and row[0] != "Disc height, middle")
+
+
 def test_missing_values_come_with_their_reason(page: str) -> None:
     assert "disc height index: the body above is not wholly in view" in level_block(page, "T11-T12")
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.anatomy import Kind, Tissue
 from SpineMeasureLib.errors import OutputError
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.segment.existing import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
+from SpineMeasureLib.volume import Volume, read_volume
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,47 @@ def test_the_same_case_again_replaces_itself_to_the_byte(case: TrainingCase, tmp
     assert add_to_nnunet(again, tmp_path) == 1
     assert {name: (tmp_path / name).read_bytes() for name in listed(tmp_path)} == before
     assert add_to_nnunet(replace(case, name="second"), tmp_path) == 2
+
+
+@pytest.mark.parametrize("add", [add_to_nnunet, add_to_bids])
+def test_another_image_of_the_same_name_is_refused(add, case: TrainingCase, tmp_path: Path) -> None:
+    add(replace(case, name="one"), tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in listed(tmp_path)}
+    other = replace(case, name="one", volume=replace(case.volume, array=case.volume.array + 1))
+    with pytest.raises(OutputError, match="another image"):
+        add(other, tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in listed(tmp_path)} == before
+
+
+def test_cases_of_different_geometry_keep_nnunets_rules(case: TrainingCase, tmp_path: Path) -> None:
+    """As nnU-Net v2 checks them before planning: every image has its labels on its own voxels, no unknown label."""
+    import SimpleITK as sitk
+
+    axes = [2, 0, 1]
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_euler("xyz", [10, -20, 5], degrees=True).as_matrix()
+    affine = turned @ case.volume.affine[:, [*axes, 3]]
+    labels = np.ascontiguousarray(case.segmentation.labels.transpose(axes))[:, 4:, 3:]
+    affine[:, 3] += affine[:, 1] * 4 + affine[:, 2] * 3
+    volume = Volume(np.ascontiguousarray(case.volume.array.transpose(axes))[:, 4:, 3:].astype(np.float64), affine)
+    other = replace(case, volume=volume, segmentation=replace(case.segmentation, labels=labels, affine=affine))
+    add_to_nnunet(case, tmp_path)
+    assert add_to_nnunet(other, tmp_path) == 2
+    stated = json.loads((tmp_path / "dataset.json").read_text())
+    assert stated["labels"] == {name: value for value, name in enumerate(stated["labels"])}
+    masks = sorted((tmp_path / "labelsTr").iterdir())
+    assert len(masks) == stated["numTraining"] == 2
+    sizes = set()
+    for path in masks:
+        mask = sitk.ReadImage(str(path))
+        image = sitk.ReadImage(str(tmp_path / "imagesTr" / path.name.replace(".nii.gz", "_0000.nii.gz")))
+        assert image.GetSize() == mask.GetSize()
+        for get in ("GetSpacing", "GetOrigin", "GetDirection"):
+            np.testing.assert_allclose(getattr(image, get)(), getattr(mask, get)(), atol=1e-5)
+        assert set(np.unique(sitk.GetArrayFromImage(mask))) <= set(stated["labels"].values())
+        assert np.isfinite(sitk.GetArrayFromImage(image)).all()
+        sizes.add(image.GetSize())
+    assert len(sizes) == 2
 
 
 def test_provenance_tells_model_editor_and_edited_lines(case: TrainingCase, tmp_path: Path) -> None:

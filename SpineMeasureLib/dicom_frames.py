@@ -1,0 +1,144 @@
+"""DICOM images: every frame of a file, classic or enhanced, and where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Direction cosines that differ by more than this belong to different stacks (localisers, mixed planes).
+_SAME_DIRECTION = 0.01
+#: Images at the same place that lie further than this beside each other belong to different stations.
+_SAME_STATION_MM = 1.0
+#: What tells images at the same place apart: name for the user, group of an enhanced frame, tags.
+CONTRAST = (
+    ("TE", "MREchoSequence", ("EffectiveEchoTime", "EchoTime")),
+    ("type", "MRImageFrameTypeSequence", ("FrameType", "ImageType")),
+    ("time point", "FrameContentSequence", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
+    ("b", "MRDiffusionSequence", ("DiffusionBValue",)),
+)
+#: Value of the first of some tags that a frame has: in one of its functional groups, or in its file.
+Lookup = Callable[[str, Sequence[str]], Any]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One 2D image and where it lies (DICOM patient coordinates, LPS mm).
+
+    :ivar index: place among the frames of its file.
+    :ivar orientation: direction of rows (along columns), then of columns.
+    :ivar pixel_spacing: mm between rows, between columns.
+    :ivar size: rows, columns.
+    :ivar contrast: echo time, image type, time point and b-value, as text.
+    :ivar rescale: of a multi-frame file, slope and intercept of the frame; (1, 0) where there are none.
+    """
+
+    file: Path
+    index: int
+    sop_uid: str
+    position: NDArray[np.float64]
+    orientation: NDArray[np.float64]
+    pixel_spacing: tuple[float, float]
+    size: tuple[int, int]
+    contrast: tuple[str, ...]
+    rescale: tuple[float, float] = (1.0, 0.0)
+
+    @cached_property
+    def normal(self) -> NDArray[np.float64]:
+        """Unit normal of the image plane."""
+        return np.cross(self.orientation[:3], self.orientation[3:])
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """Values of the image type: ``("ORIGINAL", "PRIMARY", "M", ...)``."""
+        return tuple(self.contrast[1].upper().split("/"))
+
+    @property
+    def b_value(self) -> str:
+        """Diffusion weighting in s/mm2, as text; empty where there is none."""
+        return self.contrast[3]
+
+    def is_parallel(self, other: Frame) -> bool:
+        """Whether both can be slices of one stack."""
+        return (
+            self.size == other.size
+            and np.allclose(self.pixel_spacing, other.pixel_spacing, rtol=1e-3)
+            and np.allclose(self.orientation, other.orientation, rtol=0, atol=_SAME_DIRECTION)
+        )
+
+    def is_beside(self, other: Frame) -> bool:
+        """Whether a parallel image is shifted in the plane against this one, as another station of the spine is."""
+        offset = other.position - self.position
+        return bool(np.linalg.norm(offset - (offset @ self.normal) * self.normal) > _SAME_STATION_MM)
+
+
+def frames_of(image: Any) -> tuple[list[Frame], int]:
+    """Frames of one file, and the number of those that do not say where they lie.
+
+    Coloured images have no frames. Mosaics (several slices in one picture) count as images without a place.
+    """
+    if int(image.get("SamplesPerPixel") or 1) > 1:
+        return [], 0
+    count = int(image.get("NumberOfFrames") or 1)
+    if len(image.get("PerFrameFunctionalGroupsSequence") or [{}]) != count:
+        return [], count
+    made = [_frame(image, index) for index in range(count)]
+    frames = [frame for frame in made if frame and "MOSAIC" not in frame.kind]
+    return frames, count - len(frames)
+
+
+def values_of(image: Any, index: int) -> Lookup:
+    """Looks up values of a frame: in its own functional groups, in the shared ones, in the file."""
+    own = (image.get("PerFrameFunctionalGroupsSequence") or [{}])[index]
+    shared = (image.get("SharedFunctionalGroupsSequence") or [{}])[0]
+    groups = [group for group in (own, shared) if len(group)]
+
+    def value(sequence: str, tags: Sequence[str]) -> Any:
+        held = [group[sequence][0] for group in groups if sequence in group and len(group[sequence].value)]
+        return next((one[tag].value for one in (*held, image) for tag in tags if tag in one), None)
+
+    return value
+
+
+def _frame(image: Any, index: int) -> Frame | None:
+    """One frame; None where it does not say where it lies."""
+    value = values_of(image, index)
+    position = _numbers(value("PlanePositionSequence", ["ImagePositionPatient"]), 3)
+    orientation = _numbers(value("PlaneOrientationSequence", ["ImageOrientationPatient"]), 6)
+    spacing = _numbers(value("PixelMeasuresSequence", ["PixelSpacing"]), 2)
+    if position is None or orientation is None or spacing is None:
+        return None
+    axes = orientation.reshape(2, 3)
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=_SAME_DIRECTION):
+        return None
+    slope = value("PixelValueTransformationSequence", ["RescaleSlope"])
+    intercept = value("PixelValueTransformationSequence", ["RescaleIntercept"])
+    return Frame(
+        file=Path(image.filename),
+        index=index,
+        sop_uid=str(image.get("SOPInstanceUID", "")),
+        position=position,
+        orientation=orientation,
+        pixel_spacing=(float(spacing[0]), float(spacing[1])),
+        size=(int(image.Rows), int(image.Columns)),
+        contrast=tuple(as_text(value(sequence, tags)) for _, sequence, tags in CONTRAST),
+        rescale=(float(1 if slope is None else slope), float(intercept or 0)),
+    )
+
+
+def _numbers(value: Any, count: int) -> NDArray[np.float64] | None:
+    if value is None or isinstance(value, str) or len(value) != count:
+        return None
+    found = np.array(value, dtype=float)
+    return found if np.isfinite(found).all() else None
+
+
+def as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return "/".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
