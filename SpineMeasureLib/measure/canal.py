@@ -48,7 +48,7 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
         row(level, "canal_area", place, section.area, common.flagged(*area_flags)),
     ]
     if place == "disc_level":
-        rows.append(_minimum(spine, level, piece, index, common))
+        rows.append(_minimum(spine, level, piece, index, section, common))
         rows.append(_compression(spine.canal, spine, level, piece, index, "canal_compression", common))
     rows += _cord_rows(spine, level, piece, index, section, place, common, area_flags)
     return rows
@@ -95,15 +95,13 @@ def _spread(spine: Spine, index: int, piece: Piece) -> float | None:
     return float(np.std([s.diameter for s in near], ddof=1)) if len(near) == 3 else None
 
 
-def _minimum(spine: Spine, level: str, piece: Piece, index: int, common: Shared) -> Measurement:
+def _minimum(spine: Spine, level: str, piece: Piece, index: int, section: CrossSection, common: Shared) -> Measurement:
     assert spine.canal is not None
     near = range(index - _MINIMUM_WITHIN_MM, index + _MINIMUM_WITHIN_MM + 1)
     sections = _sections(spine.canal, spine, list(near), piece.frame.origin)
-    if not sections:
-        return row(level, "canal_ap_minimum", "within_5mm", None, common, note="the canal does not reach this level")
     # The middle one of each three neighbours: a single section that is off must not make the least value.
     middles = [sorted(sections[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(sections) - 1)]
-    least = min(middles or sections, key=lambda s: s.diameter)
+    least = min([*middles, section], key=lambda s: s.diameter)
     shared = replace(common, plane=least.plane)
     return row(level, "canal_ap_minimum", "within_5mm", least.diameter, shared, ends=least.ends)
 

@@ -125,6 +125,8 @@ def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) 
     pillar = bone | np.isin(disc_pieces, discs_kept)
     curve = fit_curve(pillar, mm)
     pillar &= _near_curve(pillar, curve, mm)
+    if not pillar.any():
+        return None
     curve = fit_curve(pillar, mm)
     discs = _find_discs(disc_pieces, discs_kept, curve, mm)
     disc_labels = np.zeros(disc_pieces.max() + 1, np.int32)

@@ -162,10 +162,8 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
     :raises UnreadableInputError: none fits, or several do.
     """
     values = {int(v) for v in np.unique(array)} - {0}
-    fitting = [
-        c for c in conventions().values() if c.guessed and values <= c.values and _in_order(array, affine, c.own)
-    ]
-    if is_own and _in_order(array, affine, {v: v for v in values}):
+    fitting = [c for c in conventions().values() if c.guessed and values <= c.values and in_order(array, affine, c.own)]
+    if is_own and in_order(array, affine, {v: v for v in values}):
         # SPINEPS uses nearly the same values: its endplates are our posterior elements, its vertebrae are whole. Our
         # own maps have a canal beside, or at least no arches.
         twin = next((c for c in fitting if c.endplates), None)
@@ -191,7 +189,7 @@ def _unclear(names: list[str]) -> UnreadableInputError:
     )
 
 
-def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
+def in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
     """Whether the vertebrae follow each other downwards as their names do."""
     ordered = to_ras_order(array, affine)
     rows = np.arange(ordered.shape[2])

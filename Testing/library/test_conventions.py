@@ -197,6 +197,13 @@ def test_values_that_a_named_convention_lacks_are_refused(own: Volume) -> None:
         segmentation_from_labels(written_as(own, "spider"), convention="own")
 
 
+@pytest.mark.parametrize("named_as", ["own", "spineps"])
+def test_a_named_convention_whose_vertebrae_would_stand_on_their_head_is_refused(own: Volume, named_as: str) -> None:
+    upside_down = written_as(own, "totalsegmentator")  # numbered from the sacrum up; the others from the head down
+    with pytest.raises(UnreadableInputError, match="from head to sacrum"):
+        segmentation_from_labels(upside_down, convention=named_as)
+
+
 def test_a_map_without_any_spine_is_refused() -> None:
     array = np.zeros((4, 4, 4), np.uint8)
     array[1, 1, 1] = 5

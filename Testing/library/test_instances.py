@@ -257,6 +257,13 @@ def test_an_empty_map_is_refused() -> None:
         name_structures(np.zeros((9, 50, 50), np.uint8), np.diag([4.0, 1, 1, 1]))
 
 
+def test_bone_that_lies_apart_from_any_column_is_no_spine() -> None:
+    tissue = np.zeros((11, 200, 60), np.uint8)
+    tissue[1:10, 5:25, 20:40] = tissue[1:10, 170:190, 20:40] = Tissue.BODY
+    with pytest.raises(NothingFoundError, match="No vertebra and no disc"):
+        name_structures(tissue, np.diag([*SPACING, 1.0]))
+
+
 def test_renaming_moves_every_structure_together() -> None:
     spine = column()
     found = name_structures(spine.array, spine.affine)

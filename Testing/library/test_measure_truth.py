@@ -175,5 +175,8 @@ def test_a_narrowing_at_one_disc_is_found_as_minimum_and_compression() -> None:
     mixed = replace(plain, labels=np.where(np.abs(height) <= 6.0, dented.labels, plain.labels))
     rows = by_key(measure(mixed))
     assert rows["L3-L4", "canal_ap_minimum", "within_5mm"].value == pytest.approx(9.0, abs=0.3)
+    for level in ("L2-L3", "L3-L4", "L4-L5"):
+        at_disc = rows[level, "canal_ap", "disc_level"].value
+        assert rows[level, "canal_ap_minimum", "within_5mm"].value <= at_disc
     assert rows["L3-L4", "canal_compression", "1-mi/mean(ma,mb)"].value == pytest.approx(1 - 9 / 14, abs=0.03)
     assert rows["L2-L3", "canal_compression", "1-mi/mean(ma,mb)"].value < 0.1
