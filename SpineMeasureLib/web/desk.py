@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from .viewer import Viewer
 
 #: Seconds after the last change until the table is sorted and filtered anew.
 _FOLD_AFTER = 0.6
+#: Least seconds between two charts while a line is dragged.
+_CHART_EVERY = 0.15
 
 #: State of the page while no case is open.
 NOTHING: dict[str, Any] = {
@@ -65,6 +68,7 @@ class Desk:
         self._on_change = changed
         self._keys: list[Key] = []
         self._fold_timer: asyncio.TimerHandle | None = None
+        self._chart_drawn = 0.0
         for names, react in (
             (("group", "level_filter", "status_filter", "labels"), self._filter_changed),
             (("level",), self._level_chosen),
@@ -122,7 +126,7 @@ class Desk:
                 changed = {id_of(key): page_row(session, key) for key in keys if id_of(key) in shown}
                 state.live = {**state.live, **changed}
                 if any(in_chart(quantity, method) for _, quantity, method in keys):
-                    state.chart = strip_chart(session)
+                    self._draw_chart()
                 self.show_counts()
                 self._fold_later()
         self._on_change()
@@ -149,6 +153,12 @@ class Desk:
         session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), labels=bool(state.labels))
         self.show_counts()
         self.viewer.render()
+
+    def _draw_chart(self) -> None:
+        # The table is filled anew after the last change, the chart with it: one that is left out here is made up for.
+        if self.session is not None and time.monotonic() - self._chart_drawn > _CHART_EVERY:
+            self.state.chart = strip_chart(self.session)
+            self._chart_drawn = time.monotonic()
 
     def show_counts(self) -> None:
         """How many values there are, and whether there is something to undo."""

@@ -51,12 +51,12 @@ html { overflow: hidden; }
 .sm-main { display: flex; flex-direction: column; height: calc(100vh - 48px); }
 .sm-tools { display: flex; align-items: center; gap: 10px; height: 40px; padding: 0 10px; flex: none; }
 .sm-check { flex: none; } .sm-check .v-label { font-size: 12px; white-space: nowrap; }
-.sm-views { flex: 1; min-height: 0; }
+.sm-views { flex: 1; min-height: 0; contain: strict; }
 .sm-panel { display: flex; flex-direction: column; height: 100%; padding: 4px 0; }
 .sm-line { display: flex; gap: 6px; align-items: center; padding: 4px 10px; flex: none; }
 .sm-line .v-field, .sm-line .v-field__input { font-size: 13px; }
 .sm-alert { flex: none; margin: 4px 10px; font-size: 13px; }
-.sm-table { flex: 1; min-height: 120px; font-size: 12.5px; }
+.sm-table { flex: 1; min-height: 120px; font-size: 12.5px; contain: strict; }
 .sm-table th { padding: 0 6px !important; height: 30px !important; font-size: 12px; }
 .sm-table td { padding: 0 6px !important; height: 26px !important; white-space: nowrap; }
 .sm-table td { font-variant-numeric: tabular-nums; }
@@ -68,12 +68,20 @@ html { overflow: hidden; }
 .sm-flags { max-width: 110px; overflow: hidden; text-overflow: ellipsis; }
 .sm-automatic { color: rgba(var(--v-theme-on-surface), .65); }
 .sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
-.sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
+.sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; contain: content; }
 .sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; }
 .sm-help .sm-head { font-weight: 500; padding-top: 10px; }
 """
     + OVERLAY_STYLE
 )
+
+#: Before the page connects: messages of the server come as buffers. As the Blobs that the client asks for, each went
+#: through Chromium's browser process twice, which took a quarter of the browser's time while a line was dragged.
+FIRST_SCRIPT = """
+ArrayBuffer.prototype.arrayBuffer = function () { return this; };
+const kind = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType');
+Object.defineProperty(WebSocket.prototype, 'binaryType', {...kind, set() { kind.set.call(this, 'arraybuffer'); }});
+"""
 
 #: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; a mouse that leaves a view;
 #: downloads and uploads, which tell in the page what went wrong.
