@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "run_name": "",
     "progress": 0.0,
     "stage": "",
+    "exporting": False,
     "opening": False,
     "helping": False,
     "path": "",
