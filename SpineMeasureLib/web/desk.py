@@ -39,6 +39,7 @@ NOTHING: dict[str, Any] = {
     "live": {},
     "selected": [],
     "current": "",
+    "current_text": "",
     "level": "",
     "levels": [],
     "chart": "",
@@ -122,11 +123,14 @@ class Desk:
             if not keys or [m.key for m in session.rows] != self._keys:
                 self.fill()
             else:
+                if session.dragged is not None and session.dragged != self.current:
+                    self._take_up(session.dragged)
                 shown = {row["id"] for row in state.rows}
                 changed = {id_of(key): page_row(session, key) for key in keys if id_of(key) in shown}
                 state.live = {**state.live, **changed}
                 if any(in_chart(quantity, method) for _, quantity, method in keys):
                     self._draw_chart()
+                self._show_current()
                 self.show_counts()
                 self._fold_later()
         self._on_change()
@@ -150,7 +154,8 @@ class Desk:
         state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
-        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), labels=bool(state.labels))
+        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), bool(state.labels), False)
+        self._show_current()
         self.show_counts()
         self.viewer.render()
 
@@ -159,6 +164,14 @@ class Desk:
         if self.session is not None and time.monotonic() - self._chart_drawn > _CHART_EVERY:
             self.state.chart = strip_chart(self.session)
             self._chart_drawn = time.monotonic()
+
+    def _show_current(self) -> None:
+        """The value that the views show, told in their corner: a label on its line would hide what is measured."""
+        if self.session is not None and self.current is not None and self.known(id_of(self.current)):
+            row = page_row(self.session, self.current)
+            self.state.current_text = f"{row['level']} {row['quantity']}: {row['value']}"
+        else:
+            self.state.current_text = ""
 
     def show_counts(self) -> None:
         """How many values there are, and whether there is something to undo."""
@@ -229,7 +242,16 @@ class Desk:
             state.current = row
             others = [i for i in state.selected if i != row] if add else []
             state.selected = others if add and row in state.selected else [*others, row]
+            self._show_current()
             self.viewer.go_to(self.session, key)
+
+    def _take_up(self, key: Key) -> None:
+        """The mouse took another line: its row is the current one, the views stay as they are."""
+        if self.session is not None:
+            self.current = key
+            self._set_level(key[0])
+            self.state.current, self.state.selected = id_of(key), [id_of(key)]
+            self.session.highlight(key)
 
     def _set_level(self, level: str) -> None:
         self.level = level
