@@ -111,7 +111,7 @@ def tools(review: Review) -> None:
             density="compact",
             track_size=2,
             thumb_size=12,
-            style="max-width: 130px;",
+            style="flex: 1 1 80px; max-width: 130px;",
             title="Opacity of the fill",
             id="opacity",
         )

@@ -25,7 +25,12 @@ def build_page(server: Any, viewer: Viewer, review: Review) -> None:
         client.Style(STYLE)
         client.Script(SCRIPT)
         bar(review)
-        with v3.VNavigationDrawer(location="right", width=560, permanent=True), html.Div(classes="sm-panel"):
+        with (
+            v3.VNavigationDrawer(
+                location="right", width=("$vuetify.display.width < 1280 ? 430 : 560",), permanent=True
+            ),
+            html.Div(classes="sm-panel"),
+        ):
             _messages(review)
             _levels(review)
             _filters(review)
@@ -136,3 +141,8 @@ def _edits(review: Review) -> None:
 def _chart() -> None:
     with client.Getter(name="chart"):
         html.Div(v_html=("value",), v_show=("value",), id="chart", classes="sm-chart")
+        html.Div(
+            "Grey: published mean and SD, no cut-off.",
+            v_if=("value.includes('<rect')",),
+            classes="sm-key text-caption sm-quiet",
+        )

@@ -77,8 +77,9 @@ def test_view_under_a_pressed_mouse_is_drawn_before_the_others(tab: Tab) -> None
 
 def test_line_that_is_dragged_becomes_the_current_one(tab: Tab) -> None:
     row, page = canal("L2-L3"), tab.page
+    tab.choose("group", "Canal and cord")
     tab.click_row(row)
-    tab.click_row("L2-L3|disc_depth|depth50")
+    tab.click_row("L2-L3|canal_area|disc_level")
     before = tab.cells(row)
     x, y = tab.take_lower_end()
     page.mouse.down()
@@ -87,6 +88,7 @@ def test_line_that_is_dragged_becomes_the_current_one(tab: Tab) -> None:
     page.mouse.up()
     page.click("#reset")
     tab.wait_for_cell(row, VALUE, before[VALUE])
+    tab.choose("group", "Lines")
 
 
 def test_line_taken_by_its_body_stays(tab: Tab) -> None:
