@@ -121,7 +121,9 @@ class Desk:
             return
         with self.state as state:
             if not keys or [m.key for m in session.rows] != self._keys:
+                before = state.levels
                 self.fill()
+                self._keep_place(before)
             else:
                 if session.dragged is not None and session.dragged != self.current:
                     self._take_up(session.dragged)
@@ -134,6 +136,12 @@ class Desk:
                 self.show_counts()
                 self._fold_later()
         self._on_change()
+
+    def _keep_place(self, before: list[str]) -> None:
+        """Where the levels have other names, also by undo, go to the one at the same place."""
+        if self.session is not None and self.session.levels and self.session.levels != before:
+            place = before.index(self.level) if self.level in before else 0
+            self.go_to_level(self.session.levels[min(place, len(self.session.levels) - 1)])
 
     def fill(self) -> None:
         """The whole table, and the lines that its filter leaves."""

@@ -258,7 +258,9 @@ def test_only_the_chosen_levels_and_quantities_are_shown(session: Any) -> None:
 
 def test_labels_are_drawn_where_they_are_wanted(session: Any) -> None:
     def labelled() -> set[Any]:
-        return {key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetPropertiesLabelVisibility()}
+        return {
+            key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetPropertiesLabelVisibility()
+        }
 
     session.highlight(DEPTH)
     session.show(labels=False)
