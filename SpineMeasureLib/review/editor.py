@@ -173,6 +173,11 @@ class Editor:
             self.case.record.write(state)
         self._tell(frozenset() if others or renamed_rows else keys_of(live, changed))
 
+    @property
+    def dragged(self) -> int | None:
+        """The row whose line the mouse holds, or None."""
+        return None if self._drag is None else self._drag.number
+
     def edited(self, number: int, ends: Ends) -> dict[int, Row]:
         """The rows that are others when a line gets these ends."""
         row = self.state.rows[number]

@@ -104,10 +104,13 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
     node.EndModify(changing)
 
 
-def show_line(node: Any, measurement: Measurement, highlighted: bool = False, labels: bool = True) -> None:
-    """Colour by status; thick and labelled where it is the one looked at.
+def show_line(
+    node: Any, measurement: Measurement, highlighted: bool = False, labels: bool = True, label_highlighted: bool = True
+) -> None:
+    """Colour by status; thick where it is the one looked at.
 
-    :param labels: whether one other line per disc and vertebra is labelled, too.
+    :param labels: whether one line per disc and vertebra is labelled.
+    :param label_highlighted: whether the one looked at is.
     """
     display = node.GetDisplayNode()
     if display is None:
@@ -119,7 +122,9 @@ def show_line(node: Any, measurement: Measurement, highlighted: bool = False, la
     display.SetColor(*colour)
     display.SetSelectedColor(*colour)
     display.SetLineThickness(_THICKNESS[highlighted])
-    labelled = highlighted or (labels and (measurement.quantity, measurement.method) in _LABELLED)
+    labelled = (highlighted and label_highlighted) or (
+        labels and (measurement.quantity, measurement.method) in _LABELLED
+    )
     display.SetPropertiesLabelVisibility(labelled)
     display.EndModify(changing)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,34 @@ from ..export.runinfo import versions
 from ..export.tables import write_csv, write_json
 from ..files import atomic_folder
 from ..grid import segmentation_on
+from ..measure.types import Measurement
+from ..segmentation import SpineSegmentation
 from ..volume import Volume
 
 if TYPE_CHECKING:
     from .session import Session
+
+
+@dataclass(frozen=True)
+class CaseCopy:
+    """A case as plain data, apart from its scene: another thread may write it while the review goes on.
+
+    :ivar name: of its image, as `output_path` makes it; a file is this and an ending.
+    """
+
+    name: str
+    rows: tuple[Measurement, ...]
+    segmentation: SpineSegmentation
+    volume: Volume
+
+
+def copy_of(session: Session) -> CaseCopy:
+    """The case as it is now.
+
+    :raises NothingFoundError: the image or the segmentation was deleted.
+    """
+    volume = _image(session)
+    return CaseCopy(output_path(session, "", "").name, tuple(session.rows), session.segmentation(), volume)
 
 
 def output_path(session: Session, folder: Path | str, ending: str) -> Path:
@@ -54,15 +79,19 @@ def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path
     :raises NothingFoundError: the image or the segmentation was deleted.
     :raises OutputError: the folder cannot be written to.
     """
+    return write_report_of(copy_of(session), folder, pdf)
+
+
+def write_report_of(case: CaseCopy, folder: Path | str, pdf: bool = True) -> Path:
+    """`write_report` of a copy."""
     from ..export.case_files import write_report_files
     from ..export.pdf import find_browser
     from ..export.report import ReportOptions
 
-    path = output_path(session, folder, "_report.html")
+    path = Path(folder) / f"{case.name}_report.html"
     with atomic_folder(path.parent) as temporary, tempfile.TemporaryDirectory() as made:
-        options = ReportOptions()
-        volume, segmentation = _image(session), session.segmentation()
-        write_report_files(Path(made), volume, segmentation, session.rows, options, pdf and find_browser() is not None)
+        printed = pdf and find_browser() is not None
+        write_report_files(Path(made), case.volume, case.segmentation, case.rows, ReportOptions(), printed)
         for file in Path(made).iterdir():
             shutil.copy(file, temporary / f"{path.stem}{file.suffix}")
     return path
@@ -97,16 +126,16 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
     with tempfile.TemporaryDirectory() as gathered:
         for n, file in enumerate(images):
             shutil.copy(file, Path(gathered) / f"{n:06d}.dcm")
-        return write_dicom_on(session, read_dicom(Path(gathered)), folder)
+        return write_dicom_of(copy_of(session), read_dicom(Path(gathered)), folder)
 
 
-def write_dicom_on(session: Session, volume: Volume, folder: Path | str) -> list[Path]:
-    """`write_dicom_objects`, of a volume that was read from those files."""
+def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[Path]:
+    """`write_dicom_objects` of a copy, on a volume that was read from those files."""
     from ..export.case_files import write_dicom
 
-    segmentation = segmentation_on(volume, session.segmentation())
+    segmentation = segmentation_on(volume, case.segmentation)
     with atomic_folder(Path(folder)) as temporary:
-        write_dicom(temporary, volume, segmentation, session.rows)
+        write_dicom(temporary, volume, segmentation, case.rows)
         names = sorted(file.name for file in temporary.iterdir())
     return [Path(folder) / name for name in names]
 

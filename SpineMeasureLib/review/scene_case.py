@@ -31,7 +31,7 @@ class SceneCase:
         self._levels: Collection[str] | None = None
         self._quantities: Collection[str] | None = None
         self._highlighted: int | None = None
-        self._labels = True
+        self._labels = self._label_highlighted = True
         self._places: dict[int, int] = {}
 
     def nodes(self, live: Live) -> CaseNodes:
@@ -119,10 +119,15 @@ class SceneCase:
         node.EndModify(changing)
 
     def show(
-        self, live: Live, levels: Iterable[str] | None, quantities: Iterable[str] | None, labels: bool = True
+        self,
+        live: Live,
+        levels: Iterable[str] | None,
+        quantities: Iterable[str] | None,
+        labels: bool,
+        label_highlighted: bool,
     ) -> None:
         """Show the lines of these levels and quantities only; None means all. See `Session.show`."""
-        self._labels = labels
+        self._labels, self._label_highlighted = labels, label_highlighted
         self._levels = None if levels is None else frozenset(levels)
         self._quantities = None if quantities is None else frozenset(quantities)
         for number in self.lines:
@@ -138,7 +143,7 @@ class SceneCase:
     def look(self, live: Live, number: int) -> None:
         """Colour, thickness and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
-        show_line(line, value, number == self._highlighted, self._labels)
+        show_line(line, value, number == self._highlighted, self._labels, self._label_highlighted)
         shown = (self._levels is None or value.level in self._levels) and (
             self._quantities is None or value.quantity in self._quantities
         )

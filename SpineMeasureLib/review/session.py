@@ -149,6 +149,12 @@ class Session:
         """The line of a row; None where it has none."""
         return self._editor.case.lines.get(self._numbers[key])
 
+    @property
+    def dragged(self) -> Key | None:
+        """The row whose line the mouse holds, or None."""
+        number = self._editor.dragged
+        return None if number is None else self._editor.live.values[number].key
+
     def key_of(self, line_node: Any) -> Key | None:
         """The row of a line; None where it is no line of this case."""
         number = next((n for n, line in self._editor.case.lines.items() if line is line_node), None)
@@ -341,14 +347,19 @@ class Session:
     # -- looking
 
     def show(
-        self, levels: Iterable[str] | None = None, quantities: Iterable[str] | None = None, labels: bool = True
+        self,
+        levels: Iterable[str] | None = None,
+        quantities: Iterable[str] | None = None,
+        labels: bool = True,
+        label_highlighted: bool = True,
     ) -> None:
         """Show the lines of these levels and quantities only; None means all of them.
 
-        :param labels: whether one line per disc and vertebra is labelled beside the highlighted one.
+        :param labels: whether one line per disc and vertebra is labelled.
+        :param label_highlighted: whether the highlighted one is.
         """
         with self._editor.own_changes():
-            self._editor.case.show(self._editor.live, levels, quantities, labels)
+            self._editor.case.show(self._editor.live, levels, quantities, labels, label_highlighted)
 
     def highlight(self, key: Key | None) -> None:
         """Make one line stand out, or none."""

@@ -52,9 +52,9 @@ def aim_at(session: Session, key: Key) -> Aim | None:
         axial = _across(sagittal, _canal_direction(session, key[0]), np.array(plane.y_axis), np.array([0.0, 0.0, 1.0]))
     else:
         axial = normal
-        along = None if ends is None else ends[1] - ends[0]
-        across = [None if v is None else np.cross(v, axial) for v in (along, np.array(plane.x_axis))]
-        sagittal = _across(axial, *across, np.array([1.0, 0.0, 0.0]))
+        along = _across(axial, None if ends is None else ends[1] - ends[0], np.array(plane.x_axis))
+        # A width lies across the patient, a depth along: of the two directions the one that is more left to right.
+        sagittal = max((along, np.cross(along, axial)), key=lambda v: abs(float(v[0])))
     sagittal = sagittal * (1 if sagittal[0] >= 0 else -1)
     axial = axial * (1 if axial[2] >= 0 else -1)
     return Aim(centre, {"Sagittal": sagittal, "Axial": axial, "Coronal": np.cross(axial, sagittal)})

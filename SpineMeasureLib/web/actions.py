@@ -68,24 +68,15 @@ class Actions:
     def rename(self) -> None:
         """The disc of the current level gets the chosen name, and every other level follows."""
         level, name = self._desk.level, str(self._desk.state.new_name)
-        self._rename(lambda session: session.rename_disc(level, name))
+        self._change(lambda session: session.rename_disc(level, name))
 
     def shift_up(self) -> None:
         """Every level is the one above."""
-        self._rename(lambda session: session.shift_levels(-1))
+        self._change(lambda session: session.shift_levels(-1))
 
     def shift_down(self) -> None:
         """Every level is the one below."""
-        self._rename(lambda session: session.shift_levels(1))
-
-    def _rename(self, action: Callable[[Session], object]) -> None:
-        session, level = self._desk.session, self._desk.level
-        if session is None:
-            return
-        place = session.levels.index(level) if level in session.levels else 0
-        self._change(action)
-        if session.levels:
-            self._desk.go_to_level(session.levels[min(place, len(session.levels) - 1)])
+        self._change(lambda session: session.shift_levels(1))
 
     def _change(self, action: Callable[[Session], object]) -> None:
         session = self._desk.session

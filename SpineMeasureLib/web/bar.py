@@ -57,7 +57,7 @@ def _downloads() -> None:
                 variant="text",
                 title="Download",
                 id="download",
-                disabled=("!has_case",),
+                disabled=("!has_case || exporting",),
                 raw_attrs=['v-bind="props"'],
             )
         with v3.VList(density="compact"):
@@ -72,7 +72,8 @@ def _open_dialog(review: Review) -> None:
                 text_field("path", "File or folder below the start folder", v_on_keydown_enter=review.open_typed)
                 button("Open", review.open_typed, "open", "running || !path")
             html.Div(
-                "or upload a scene (.mrb) or an image; it stays on this computer:", classes="text-body-2 mt-6 mb-2"
+                "or send a scene (.mrb), an image (.nii, .nrrd, .mha) or a zipped DICOM folder (.zip):",
+                classes="text-body-2 mt-6 mb-2",
             )
             html.Input(type="file", id="upload", accept=",".join(UPLOAD_ENDINGS), disabled=("running",))
         with v3.VCardActions():
@@ -110,7 +111,7 @@ def tools(review: Review) -> None:
             density="compact",
             track_size=2,
             thumb_size=12,
-            style="max-width: 130px;",
+            style="flex: 1 1 80px; max-width: 130px;",
             title="Opacity of the fill",
             id="opacity",
         )

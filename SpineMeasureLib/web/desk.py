@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from .viewer import Viewer
 
 #: Seconds after the last change until the table is sorted and filtered anew.
 _FOLD_AFTER = 0.6
+#: Least seconds between two charts while a line is dragged.
+_CHART_EVERY = 0.15
 
 #: State of the page while no case is open.
 NOTHING: dict[str, Any] = {
@@ -36,6 +39,7 @@ NOTHING: dict[str, Any] = {
     "live": {},
     "selected": [],
     "current": "",
+    "current_text": "",
     "level": "",
     "levels": [],
     "chart": "",
@@ -65,6 +69,7 @@ class Desk:
         self._on_change = changed
         self._keys: list[Key] = []
         self._fold_timer: asyncio.TimerHandle | None = None
+        self._chart_drawn = 0.0
         for names, react in (
             (("group", "level_filter", "status_filter", "labels"), self._filter_changed),
             (("level",), self._level_chosen),
@@ -116,16 +121,27 @@ class Desk:
             return
         with self.state as state:
             if not keys or [m.key for m in session.rows] != self._keys:
+                before = state.levels
                 self.fill()
+                self._keep_place(before)
             else:
+                if session.dragged is not None and session.dragged != self.current:
+                    self._take_up(session.dragged)
                 shown = {row["id"] for row in state.rows}
                 changed = {id_of(key): page_row(session, key) for key in keys if id_of(key) in shown}
                 state.live = {**state.live, **changed}
                 if any(in_chart(quantity, method) for _, quantity, method in keys):
-                    state.chart = strip_chart(session)
+                    self._draw_chart()
+                self._show_current()
                 self.show_counts()
                 self._fold_later()
         self._on_change()
+
+    def _keep_place(self, before: list[str]) -> None:
+        """Where the levels have other names, also by undo, go to the one at the same place."""
+        if self.session is not None and self.session.levels and self.session.levels != before:
+            place = before.index(self.level) if self.level in before else 0
+            self.go_to_level(self.session.levels[min(place, len(self.session.levels) - 1)])
 
     def fill(self) -> None:
         """The whole table, and the lines that its filter leaves."""
@@ -146,9 +162,24 @@ class Desk:
         state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
-        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), labels=bool(state.labels))
+        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), bool(state.labels), False)
+        self._show_current()
         self.show_counts()
         self.viewer.render()
+
+    def _draw_chart(self) -> None:
+        # The table is filled anew after the last change, the chart with it: one that is left out here is made up for.
+        if self.session is not None and time.monotonic() - self._chart_drawn > _CHART_EVERY:
+            self.state.chart = strip_chart(self.session)
+            self._chart_drawn = time.monotonic()
+
+    def _show_current(self) -> None:
+        """The value that the views show, told in their corner: a label on its line would hide what is measured."""
+        if self.session is not None and self.current is not None and self.known(id_of(self.current)):
+            row = page_row(self.session, self.current)
+            self.state.current_text = f"{row['level']} {row['quantity']}: {row['value']}"
+        else:
+            self.state.current_text = ""
 
     def show_counts(self) -> None:
         """How many values there are, and whether there is something to undo."""
@@ -219,7 +250,16 @@ class Desk:
             state.current = row
             others = [i for i in state.selected if i != row] if add else []
             state.selected = others if add and row in state.selected else [*others, row]
+            self._show_current()
             self.viewer.go_to(self.session, key)
+
+    def _take_up(self, key: Key) -> None:
+        """The mouse took another line: its row is the current one, the views stay as they are."""
+        if self.session is not None:
+            self.current = key
+            self._set_level(key[0])
+            self.state.current, self.state.selected = id_of(key), [id_of(key)]
+            self.session.highlight(key)
 
     def _set_level(self, level: str) -> None:
         self.level = level

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DicomSeriesError
-from ..review.output import output_path, write_dicom_on, write_everything, write_report, write_table
+from ..review.output import (
+    CaseCopy,
+    copy_of,
+    output_path,
+    write_dicom_of,
+    write_everything,
+    write_report_of,
+    write_table,
+)
 from ..volume import read_volume
 
 if TYPE_CHECKING:
@@ -43,6 +51,8 @@ KINDS = {
 async def write_download(kind: str, session: Session, viewer: Viewer, source: Path | None, folder: Path) -> Path:
     """Write the case as it is now into a folder; returns the file.
 
+    What takes long is made of a copy, in a thread. The scene itself is not: only this thread may touch it.
+
     :param kind: one of `KINDS`.
     :param source: the image that the case was measured on, as it lies on disk; None where that is not known.
     :raises NothingFoundError: the case lacks what the file shows.
@@ -54,46 +64,45 @@ async def write_download(kind: str, session: Session, viewer: Viewer, source: Pa
         return write_table(session, folder)
     if kind == "json":
         return write_everything(session, folder)
+    if kind == "scene":
+        path = output_path(session, folder, ".mrb")
+        viewer.write(path)
+        return path
+    case = copy_of(session)
     if kind == "report":
-        return write_report(session, folder, pdf=False)
+        return await asyncio.to_thread(write_report_of, case, folder, False)
     if kind == "pdf":
-        return await _pdf(session, folder)
+        return await asyncio.to_thread(_pdf, case, folder)
     if kind == "picture":
-        return _picture(session, folder)
-    if kind == "dicom":
-        return _dicom(session, source, folder)
-    path = output_path(session, folder, ".mrb")
-    viewer.write(path)
-    return path
+        return await asyncio.to_thread(_picture, case, folder)
+    return await asyncio.to_thread(_dicom, case, source, folder)
 
 
-async def _pdf(session: Session, folder: Path) -> Path:
+def _pdf(case: CaseCopy, folder: Path) -> Path:
     from ..export.pdf import write_pdf
 
-    page = write_report(session, folder, pdf=False)
-    # A browser prints it, which takes seconds: the review goes on meanwhile.
-    await asyncio.to_thread(write_pdf, page, page.with_suffix(".pdf"))
+    page = write_report_of(case, folder, pdf=False)
+    write_pdf(page, page.with_suffix(".pdf"))
     return page.with_suffix(".pdf")
 
 
-def _picture(session: Session, folder: Path) -> Path:
+def _picture(case: CaseCopy, folder: Path) -> Path:
     from ..export.overview import write_overview
-    from ..review.volume_node import volume_from_node
 
-    path = output_path(session, folder, ".png")
-    write_overview(volume_from_node(session.nodes.volume), session.segmentation(), session.rows, path)
+    path = folder / f"{case.name}.png"
+    write_overview(case.volume, case.segmentation, case.rows, path)
     return path
 
 
-def _dicom(session: Session, source: Path | None, folder: Path) -> Path:
+def _dicom(case: CaseCopy, source: Path | None, folder: Path) -> Path:
     volume = None if source is None else read_volume(source)
     if volume is None or not volume.frames:
         raise DicomSeriesError(
             "DICOM SEG and SR refer to DICOM images, and this case was not opened from any.",
             "Open the DICOM folder or file itself.",
         )
-    path = output_path(session, folder, "_dicom.zip")
+    path = folder / f"{case.name}_dicom.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in write_dicom_on(session, volume, folder / "dicom"):
+        for file in write_dicom_of(case, volume, folder / "dicom"):
             archive.write(file, file.name)
     return path

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "run_name": "",
     "progress": 0.0,
     "stage": "",
+    "exporting": False,
     "opening": False,
     "helping": False,
     "path": "",
@@ -49,14 +50,16 @@ html { overflow: hidden; }
 #stage { white-space: nowrap; min-width: 220px; }
 .sm-quiet { opacity: .65; }
 .sm-main { display: flex; flex-direction: column; height: calc(100vh - 48px); }
-.sm-tools { display: flex; align-items: center; gap: 10px; height: 40px; padding: 0 10px; flex: none; }
+.sm-tools { display: flex; flex-wrap: wrap; align-items: center; gap: 0 10px; min-height: 40px; padding: 0 10px; }
+.sm-tools { flex: none; }
 .sm-check { flex: none; } .sm-check .v-label { font-size: 12px; white-space: nowrap; }
-.sm-views { flex: 1; min-height: 0; }
+.sm-views { flex: 1; min-height: 0; contain: strict; }
 .sm-panel { display: flex; flex-direction: column; height: 100%; padding: 4px 0; }
-.sm-line { display: flex; gap: 6px; align-items: center; padding: 4px 10px; flex: none; }
+.sm-line { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; padding: 4px 10px; flex: none; }
+.sm-line .v-input { min-width: 96px; }
 .sm-line .v-field, .sm-line .v-field__input { font-size: 13px; }
 .sm-alert { flex: none; margin: 4px 10px; font-size: 13px; }
-.sm-table { flex: 1; min-height: 120px; font-size: 12.5px; }
+.sm-table { flex: 1; min-height: 120px; font-size: 12.5px; contain: strict; }
 .sm-table th { padding: 0 6px !important; height: 30px !important; font-size: 12px; }
 .sm-table td { padding: 0 6px !important; height: 26px !important; white-space: nowrap; }
 .sm-table td { font-variant-numeric: tabular-nums; }
@@ -65,15 +68,27 @@ html { overflow: hidden; }
 .sm-row:hover td { background: rgba(128, 128, 128, .12); }
 .sm-row.sm-selected td { background: rgba(33, 150, 243, .22); }
 .sm-row.sm-current td:first-child { box-shadow: inset 3px 0 0 #2196f3; }
-.sm-flags { max-width: 110px; overflow: hidden; text-overflow: ellipsis; }
+.sm-flags { max-width: 90px; } .sm-quantity { max-width: 150px; }
+.sm-flags, .sm-quantity { overflow: hidden; text-overflow: ellipsis; }
+@media (max-width: 1279px) { .sm-quantity { max-width: 108px; } }
 .sm-automatic { color: rgba(var(--v-theme-on-surface), .65); }
 .sm-edited { color: #f57c00; } .sm-flagged { color: #f44336; } .sm-accepted { color: #43a047; }
 .sm-chart { display: flex; gap: 8px; padding: 2px 10px; flex: none; overflow: auto; max-height: 36vh; }
+.sm-chart { contain: content; }
+.sm-key { padding: 0 14px 4px; flex: none; }
 .sm-help td { padding: 2px 18px 2px 0; font-size: 14px; white-space: nowrap; }
 .sm-help .sm-head { font-weight: 500; padding-top: 10px; }
 """
     + OVERLAY_STYLE
 )
+
+#: Before the page connects: messages of the server come as buffers. As the Blobs that the client asks for, each went
+#: through Chromium's browser process twice, which took a quarter of the browser's time while a line was dragged.
+FIRST_SCRIPT = """
+ArrayBuffer.prototype.arrayBuffer = function () { return this; };
+const kind = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType');
+Object.defineProperty(WebSocket.prototype, 'binaryType', {...kind, set() { kind.set.call(this, 'arraybuffer'); }});
+"""
 
 #: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; a mouse that leaves a view;
 #: downloads and uploads, which tell in the page what went wrong.

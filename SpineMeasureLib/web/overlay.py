@@ -1,11 +1,11 @@
-"""What lies over each view: its name, the directions of the patient, the slider of the slices, a button to fit it."""
+"""What lies over each view: its name, the current value, the patient's directions, a slider of slices, a fit button."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from trame.widgets import html
+from trame.widgets import client, html
 from trame.widgets import vuetify3 as v3
 from trame_slicer.app.logic.slice_view_logic import connect_slice_view_slider_to_state
 from trame_slicer.app.ui.slider import Slider
@@ -41,6 +41,10 @@ def overlay(fit: Callable[[Any], None], slices: bool) -> Callable[[Any, str, Any
     def fill(server: Any, _: str, view: Any) -> None:
         title, letters = _VIEWS[view.name]
         html.Span(title, classes="sm-over", style="left: 8px; top: 6px; font-weight: 500;")
+        if slices:
+            # Its own component: it changes while a line is dragged.
+            with client.Getter(name="current_text"):
+                html.Span("{{ value }}", classes="sm-over", style="left: 8px; top: 22px;")
         for letter, edge in zip(letters, _EDGES, strict=False):
             html.Span(letter, classes="sm-over", style=edge)
         v3.VBtn(

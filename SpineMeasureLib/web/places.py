@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
@@ -11,10 +14,17 @@ from ..errors import InputNotFoundError, SpineMeasureError, TooLargeError, Unrea
 SCENE_NAME = "scene.mrb"
 SCENE_ENDING = ".mrb"
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
-UPLOAD_ENDINGS = (SCENE_ENDING, *IMAGE_ENDINGS)
-#: Largest upload, and largest contents of an uploaded scene, bytes.
+STUDY_ENDING = ".zip"
+UPLOAD_ENDINGS = (SCENE_ENDING, STUDY_ENDING, *IMAGE_ENDINGS)
+#: Largest upload, and largest contents of an uploaded scene or study, bytes.
 UPLOAD_LIMIT = 512 * 2**20
 _UNPACKED_LIMIT = 4 * 2**30
+#: Most files of an uploaded study.
+_FILES_LIMIT = 20_000
+#: Where a DICOM file says that it is one.
+_DICOM_MARK = slice(128, 132)
+
+_ZIP_AGAIN = "Zip the DICOM folder itself again."
 
 #: References of a scene to files, which in a bundle are relative.
 _FILE_NAMES = re.compile(r"\b(?:fileName|fileListMember\d*|uri)\s*=\s*\"([^\"]*)\"")
@@ -75,6 +85,51 @@ def check_bundle(path: Path) -> None:
         ) from error
     if not all(_relative(name) for name in _FILE_NAMES.findall(text)):
         raise UnreadableInputError("The scene refers to files outside of itself.", "Save it as .mrb again.")
+
+
+def unpack_study(path: Path, limit: int = _UNPACKED_LIMIT) -> Path:
+    """Unpack the DICOM files of an archive that somebody uploaded into a folder beside it; every other file is left.
+
+    :param limit: of what it holds, bytes.
+    :return: the folder, named as the archive.
+    :raises UnreadableInputError: it is no archive, damaged or encrypted, holds no DICOM file, or a link, or a file
+        outside of its own folder.
+    :raises TooLargeError: it holds too much, or too many files.
+    """
+    folder = path.with_name(path.name[: -len(STUDY_ENDING)])
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            if len(members) > _FILES_LIMIT or sum(member.file_size for member in members) > limit:
+                raise TooLargeError("The archive holds too much.", "Zip the one series that is to be measured.")
+            if not all(_relative(member.filename) and not _link(member) for member in members):
+                raise UnreadableInputError("The archive holds links, or files outside of its own folder.", _ZIP_AGAIN)
+            # A file never gets longer than its member says: zipfile reads no more than that.
+            found = [_unpack(archive, member, folder) for member in members]
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise UnreadableInputError("The archive cannot be unpacked: damaged or encrypted.", _ZIP_AGAIN) from error
+    if not any(found):
+        raise UnreadableInputError("The archive holds no DICOM files.", _ZIP_AGAIN)
+    return folder
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> bool:
+    """Unpack a member if it is a DICOM file."""
+    with archive.open(member) as source:
+        start = source.read(_DICOM_MARK.stop)
+        if start[_DICOM_MARK] != b"DICM":
+            return False
+        target = folder / member.filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            file.write(start)
+            shutil.copyfileobj(source, file)
+    return True
+
+
+def _link(member: zipfile.ZipInfo) -> bool:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    return kind not in (0, stat.S_IFREG)
 
 
 def _relative(name: str) -> bool:

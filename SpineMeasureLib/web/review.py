@@ -46,6 +46,7 @@ class Review:
         self._viewer = viewer
         self._root, self._python, self._device = root, python, device
         self._source: Path | None = None
+        self._exporting = False
         self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
         server.controller.trigger("act")(self.actions.act)
@@ -169,12 +170,23 @@ class Review:
         """Write one of `downloads.KINDS` of the case as it is now into a folder.
 
         :raises NothingFoundError: no case is open.
-        :raises SpineMeasureError: see `write_download`.
+        :raises SpineMeasureError: another file is being made; see also `write_download`.
         """
         session = self.desk.session
         if session is None:
             raise NothingFoundError("No case is open.", "Open one first.")
-        return await write_download(kind, session, self._viewer, self._source, folder)
+        if self._exporting:
+            raise SpineMeasureError("Another file is being made.", "Wait until it is there.")
+        self._set_exporting(True)
+        try:
+            return await write_download(kind, session, self._viewer, self._source, folder)
+        finally:
+            self._set_exporting(False)
+
+    def _set_exporting(self, exporting: bool) -> None:
+        self._exporting = exporting
+        with self._state as state:
+            state.exporting = exporting
 
     def save(self) -> None:
         """Write the edits into the scene file itself."""

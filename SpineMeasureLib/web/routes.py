@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +12,7 @@ from aiohttp import web
 
 from ..errors import SpineMeasureError, TooLargeError
 from .downloads import KINDS
-from .places import SCENE_ENDING, UPLOAD_LIMIT, check_bundle, upload_name
+from .places import SCENE_ENDING, STUDY_ENDING, UPLOAD_LIMIT, check_bundle, unpack_study, upload_name
 
 
 class Files(Protocol):
@@ -67,8 +69,9 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
 async def receive(request: web.Request, folder: Path, limit: int) -> Path:
     """Store the body of a request under the name that it gives; nothing stays of what is refused.
 
-    :raises UnreadableInputError: files of its kind are not taken, or it is a scene that refers to other files.
-    :raises TooLargeError: it has more than `limit` bytes.
+    :return: the file; of a DICOM study the folder that it was unpacked into.
+    :raises UnreadableInputError: files of its kind are not taken, or `check_bundle` or `unpack_study` refuses it.
+    :raises TooLargeError: it has more than `limit` bytes, or holds more than one may.
     """
     name = upload_name(request.query.get("name", ""))
     too_large = TooLargeError(f"The file is larger than {limit // 2**20} MB.", "Start the server on it instead.")
@@ -76,7 +79,6 @@ async def receive(request: web.Request, folder: Path, limit: int) -> Path:
         raise too_large
     place = Path(tempfile.mkdtemp(dir=folder))
     path = place / name
-    kept = False
     try:
         size = 0
         with path.open("wb") as file:
@@ -87,9 +89,11 @@ async def receive(request: web.Request, folder: Path, limit: int) -> Path:
                 file.write(block)
         if name.lower().endswith(SCENE_ENDING):
             check_bundle(path)
-        kept = True
-    finally:
-        if not kept:
-            path.unlink(missing_ok=True)
-            place.rmdir()
-    return path
+        if not name.lower().endswith(STUDY_ENDING):
+            return path
+        study = await asyncio.to_thread(unpack_study, path)
+        path.unlink()
+        return study
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise

@@ -62,7 +62,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
 
         from .guard import Guard
         from .look import DEFAULTS
-        from .page import build_page
+        from .page import build_page, serve_index
         from .review import Review
         from .routes import add_routes
         from .viewer import Viewer
@@ -82,6 +82,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
     def bind(bound: Any) -> None:
         guard.protect(bound.app)
         add_routes(bound.app, review)
+        serve_index(bound.app)
 
     async def ready(**_: object) -> None:
         asyncio.get_running_loop().set_exception_handler(_report)

@@ -66,8 +66,7 @@ def steady_moves(tab: Tab, x: float, y: float, seconds: float) -> tuple[float, f
     began, step = time.monotonic(), 0
     while time.monotonic() - began < seconds:
         step += 1
-        tab.page.mouse.move(x, y + 3 + abs(step % 40 - 20))
-        tab.page.wait_for_timeout(8)
+        tab.page.mouse.move(x, y + 3 + abs(step % 40 - 20))  # returns when the browser has taken it
     took = time.monotonic() - began
     pictures = tab.page.evaluate("(view) => window.pictures.filter((p) => p[0] === view).length", AXIAL)
     return pictures / took, tab.page.evaluate("window.changes") / took

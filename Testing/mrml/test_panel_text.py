@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,20 @@ def test_only_cases_that_are_not_open_are_opened(scene: Any, session: Any) -> No
 
 def test_texts_name_every_method_and_the_model() -> None:
     assert "chord50" in methods_text() and "spine_mri" in model_card()
+
+
+@pytest.mark.parametrize("x_axis", [(-1.0, 0.0, 0.0), (0.0, 1.0, 0.0)])
+@pytest.mark.parametrize("ends", [None, ((-10.0, 0.0, 0.0), (10.0, 0.0, 0.0)), ((0.0, 8.0, 0.0), (0.0, -8.0, 0.0))])
+def test_sagittal_view_stays_sagittal_for_areas_and_widths(x_axis: Any, ends: Any) -> None:
+    y_axis = tuple(np.cross((0.0, 0.0, 1.0), x_axis))
+    line = ends and SimpleNamespace(
+        GetNumberOfControlPoints=lambda: 2, GetNthControlPointPositionWorld=lambda n: ends[n]
+    )
+    session = SimpleNamespace(plane=lambda _: Plane((0.0, 0.0, 0.0), x_axis, y_axis), line=lambda _: line)
+    aim = aim_at(session, ("L4-L5", "canal_area", "disc_level"))  # type: ignore[arg-type]
+    assert aim is not None
+    np.testing.assert_allclose(aim.normals["Sagittal"], (1, 0, 0), atol=1e-9)
+    np.testing.assert_allclose(aim.normals["Axial"], (0, 0, 1), atol=1e-9)
 
 
 @pytest.mark.parametrize("key", [KEY, ("L4-L5", "canal_ap", "disc_level"), ("L4", "canal_ap", "mid_vertebral")])

@@ -256,6 +256,23 @@ def test_only_the_chosen_levels_and_quantities_are_shown(session: Any) -> None:
     assert shown() == everything == set(session.nodes.lines)
 
 
+def test_labels_are_drawn_where_they_are_wanted(session: Any) -> None:
+    def labelled() -> set[Any]:
+        return {
+            key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetPropertiesLabelVisibility()
+        }
+
+    session.highlight(DEPTH)
+    session.show(labels=False)
+    assert labelled() == {DEPTH}
+    session.show(labels=False, label_highlighted=False)
+    assert labelled() == set()
+    session.set_line(DEPTH, *moved(session, DEPTH))
+    assert labelled() == set()
+    session.show(label_highlighted=False)
+    assert labelled() and DEPTH not in labelled()
+
+
 def test_the_highlighted_line_is_the_thick_one(session: Any) -> None:
     def thick() -> set[Any]:
         return {key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetLineThickness() > 0.3}

@@ -187,6 +187,16 @@ def test_acceptance_while_dragging_takes_the_value_as_it_is_then(view: SliceView
     check_case(session)
 
 
+def test_the_line_that_the_mouse_holds_is_known(view: SliceView, session: Any) -> None:
+    held = []
+    session.observe(lambda keys: held.append(session.dragged))
+    assert session.dragged is None
+    view.drag(view.pixel(session.row(MIDDLE).p2), (0, -50))
+    assert held and set(held) == {MIDDLE} and session.dragged is None
+    session.undo()
+    assert held[-1] is None
+
+
 def test_undo_while_dragging_undoes_the_drag(view: SliceView, session: Any) -> None:
     start = ends(session.line(MIDDLE))
     x, y = view.pixel(session.row(MIDDLE).p2)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from .server import ROOT, Server
-from .tab import Tab
+from .tab import PICTURES, Tab
 
 NO_SERVER = "trame-slicer is not installed: make test-web"
 SAMPLE = ROOT / "Resources" / "sample"
@@ -55,12 +55,13 @@ def start() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium. Pictures of an earlier run are taken away."""
     pytest.importorskip("trame_slicer", reason=NO_SERVER)
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test-web")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
+    shutil.rmtree(PICTURES, ignore_errors=True)
     with api.sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield found

@@ -195,14 +195,12 @@ class Tab:
             self.page.mouse.up(button=button)
 
     def take_lower_end(self) -> tuple[float, float]:
-        """Put the mouse on the posterior end of the canal line in the middle of the axial view. :return: where."""
+        """Put the mouse on the posterior end of the canal line in the axial view. :return: where."""
         red, green, blue = np.moveaxis(self.pixels(AXIAL), 2, 0)
         line = (red > 150) & (green < 140) & (blue > 120) & (red - green > 60)
         parts, _ = ndimage.label(line, np.ones((3, 3)))
-        height, width = parts.shape
-        middle = parts[height // 2 - 4 : height // 2 + 5, width // 2 - 4 : width // 2 + 5]
-        assert middle.any(), "no line is drawn in the middle of the axial view"
-        ys, xs = np.nonzero(parts == middle.max())
+        assert parts.any(), "no canal line is drawn in the axial view"
+        ys, xs = np.nonzero(parts == np.bincount(parts[parts > 0]).argmax())
         left, top, *_ = self.box(AXIAL)
         x, y = left + float(xs[ys == ys.max()].mean()), top + float(ys.max())
         self.page.mouse.move(x, y - 40)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from .server import Server
-from .tab import STATUS, VALUE, Tab, canal
+from .tab import SAGITTAL, STATUS, VALUE, Tab, canal
 
 
 def test_downloads_hold_what_is_shown(tab: Tab) -> None:
@@ -37,6 +37,25 @@ def test_downloads_hold_what_is_shown(tab: Tab) -> None:
     assert not tab.page.locator("#message").is_visible()
     tab.page.click("#undo")
     tab.wait_for_cell(row, STATUS, "automatic")
+
+
+def test_review_goes_on_while_a_file_is_made_and_no_second_one_is(tab: Tab) -> None:
+    tab.page.click("#download")
+    left, top, wide, high = tab.box(SAGITTAL)
+    with tab.page.expect_download():
+        tab.page.click("#export-pdf")
+        tab.page.wait_for_selector("#download:disabled")
+        assert tab.page.evaluate("fetch('export/report').then((answer) => answer.status)") == 409
+        tab.page.keyboard.press("Escape")
+        before = tab.pictures(SAGITTAL)
+        tab.page.mouse.move(left + 0.1 * wide, top + 0.5 * high)
+        tab.page.mouse.wheel(0, -120)
+        tab.until(lambda: tab.pictures(SAGITTAL) > before, "another slice")
+        assert tab.page.locator("#download").is_disabled(), "the slice came only when the file was made"
+    tab.page.wait_for_selector("#download:enabled")
+    tab.page.click("#fit-sagittal")
+    tab.settle()
+    tab.complaints = [c for c in tab.complaints if "409" not in c]
 
 
 def test_dicom_of_an_image_that_is_none_is_refused_in_the_page(tab: Tab) -> None:
@@ -79,13 +98,20 @@ def test_what_cannot_be_opened_is_told_and_the_case_stays(tab: Tab, path: str, s
 def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Path) -> None:
     (tmp_path / "broken.mrb").write_bytes(b"PK\x03\x04 cut off")
     tab.upload(tmp_path / "broken.mrb")
-    tab.wait_for_text("#message", "damaged")
+    tab.wait_for_text("#message", "no scene of 3D Slicer")
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 cut off")
+    tab.upload(tmp_path / "broken.zip")
+    tab.wait_for_text("#message", "cannot be unpacked")
+    with zipfile.ZipFile(tmp_path / "escapes.zip", "w") as archive:
+        archive.writestr("../../a.dcm", b"\0" * 128 + b"DICM")
+    tab.upload(tmp_path / "escapes.zip")
+    tab.wait_for_text("#message", "outside of its own folder")
     with (tmp_path / "large.nii").open("wb") as file:
         file.truncate(513 * 2**20)
     tab.upload(tmp_path / "large.nii")
     tab.wait_for_text("#message", "larger than 512 MB")
     assert tab.page.inner_text("#title") == "case"
-    # The browser itself writes the refusal of the first on the console.
+    # The browser itself writes these refusals on the console.
     tab.complaints = [c for c in tab.complaints if "400" not in c]
 
 

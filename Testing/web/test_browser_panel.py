@@ -93,7 +93,28 @@ def test_levels_follow_the_one_that_is_named(tab: Tab) -> None:
     tab.page.click("#shift-up")
     tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']", state="detached")
     tab.page.click("#undo")
-    tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']")
+    # The place is kept, whatever its name.
+    tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L5-S1')}']")
+    assert "L5-S1" in tab.page.locator(".v-select:has(#level)").inner_text()
+
+
+def test_nothing_overlaps_in_a_narrow_window(tab: Tab) -> None:
+    apart = """(place) => {
+      const boxes = [...document.querySelectorAll(place)].map((each) => each.getBoundingClientRect());
+      return boxes.every((a, n) => boxes.slice(n + 1).every((b) =>
+        a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1));
+    }"""
+    inside = "(place) => document.querySelector(place).getBoundingClientRect().right <= window.innerWidth"
+    try:
+        tab.page.set_viewport_size({"width": 1000, "height": 700})
+        for place in (".sm-tools > :not(.v-spacer)", ".sm-line > :not(.v-spacer)"):
+            tab.page.wait_for_function(apart, arg=place)
+        tab.page.wait_for_function(inside, arg="tr.sm-row td:nth-child(6)")
+        tab.settle()
+        tab.picture("narrow")
+    finally:
+        tab.page.set_viewport_size({"width": 1500, "height": 950})
+    tab.settle()
 
 
 def test_second_tab_shows_the_same_review(tab: Tab, browser: Any, server: Server) -> None:

@@ -35,9 +35,11 @@ def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
         tab.wait_for_cell(row, VALUE, shown, equal=False)
         shown = tab.cells(row)[VALUE]
     assert page.inner_html("#chart") != chart, "the chart does not follow while the line is dragged"
-    page.mouse.up()
-    tab.settle()
+    with tab.redrawn(SAGITTAL):
+        page.mouse.up()
     after = tab.cells(row)
+    level, quantity, value = after[:3]
+    assert page.locator(".sm-over", has_text=f"{level} {quantity}: {value}").count() == 2
     assert float(after[VALUE].split()[0]) > float(before[VALUE].split()[0])
     assert (after[AUTO], after[STATUS]) == (before[VALUE], "edited") and after[DIFFERENCE].startswith("+")
     assert "1 edited" in page.inner_text("#summary")
@@ -71,6 +73,22 @@ def test_view_under_a_pressed_mouse_is_drawn_before_the_others(tab: Tab) -> None
         page.mouse.up()
     page.click("#undo")
     tab.wait_for_cell(row, STATUS, "automatic")
+
+
+def test_line_that_is_dragged_becomes_the_current_one(tab: Tab) -> None:
+    row, page = canal("L2-L3"), tab.page
+    tab.choose("group", "Canal and cord")
+    tab.click_row(row)
+    tab.click_row("L2-L3|canal_area|disc_level")
+    before = tab.cells(row)
+    x, y = tab.take_lower_end()
+    page.mouse.down()
+    page.mouse.move(x, y + 12, steps=3)
+    page.wait_for_selector(f"tr.sm-current[data-id='{row}']")
+    page.mouse.up()
+    page.click("#reset")
+    tab.wait_for_cell(row, VALUE, before[VALUE])
+    tab.choose("group", "Lines")
 
 
 def test_line_taken_by_its_body_stays(tab: Tab) -> None:

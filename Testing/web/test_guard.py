@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -105,3 +107,20 @@ def test_uploads(tmp_path: Path) -> None:
     talk(case, conversation, limit=1000)
     assert [path.name for path in case.opened] == ["x.nii"]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_uploaded_study_is_opened_as_its_folder_and_nothing_stays_of_a_bad_one(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("a.dcm", b"\0" * 128 + b"DICM")
+
+    async def conversation(client: Any) -> None:
+        await enter(client)
+        assert (await client.post("/upload?name=study.zip", data=b"no zip")).status == 400
+        assert not list(tmp_path.iterdir())
+        assert (await client.post("/upload?name=study.zip", data=made.getvalue())).status == 200
+
+    talk(case, conversation)
+    assert [path.name for path in case.opened] == ["study"]
+    assert [path.name for path in case.opened[0].parent.rglob("*")] == ["study", "a.dcm"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import stat
+import struct
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from SpineMeasureLib.errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
-from SpineMeasureLib.web.places import below, check_bundle, upload_name
+from SpineMeasureLib.web.places import below, check_bundle, unpack_study, upload_name
 
 
 def bundle(path: Path, text: str, name: str = "scene/scene.mrml") -> Path:
@@ -96,3 +98,82 @@ def test_uploads_over_the_limit_leave_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     path = asyncio.run(receive(Request(), tmp_path, 1 << 20))  # type: ignore[arg-type]
     assert path.stat().st_size == 4 << 16
+
+
+DICOM = b"\0" * 128 + b"DICM and what follows"
+
+
+def archive(path: Path, files: dict[str, bytes]) -> Path:
+    """An archive of files; the names are not looked at."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files.items():
+            made.writestr(name, content)
+    return path
+
+
+def test_only_the_dicom_files_of_an_archive_are_unpacked(tmp_path: Path) -> None:
+    files = {"study/1/a.dcm": DICOM, "study/2/b": DICOM, "study/run.exe": b"MZ", "scene.mrb": b"PK", "study/": b""}
+    folder = unpack_study(archive(tmp_path / "knee.zip", files))
+    assert folder == tmp_path / "knee"
+    assert sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()) == [
+        "study/1/a.dcm",
+        "study/2/b",
+    ]
+    assert (folder / "study" / "1" / "a.dcm").read_bytes() == DICOM
+
+
+@pytest.mark.parametrize("name", ["../a.dcm", "/etc/a.dcm", "x/../../a.dcm", "C:\\a.dcm", "..\\a.dcm"])
+def test_an_archive_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    with pytest.raises(UnreadableInputError, match="outside"):
+        unpack_study(archive(inside / "x.zip", {"a.dcm": DICOM, name: DICOM}))
+    assert [f.name for f in tmp_path.rglob("*")] == ["inside", "x.zip"]
+
+
+def test_an_archive_with_a_link_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("a.dcm")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as made:
+        made.writestr(link, "/etc/passwd")
+    with pytest.raises(UnreadableInputError, match="links"):
+        unpack_study(tmp_path / "x.zip")
+
+
+def test_an_archive_of_too_much_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    bomb = archive(tmp_path / "x.zip", {"a.dcm": DICOM + b"\0" * 2_000_000})
+    assert bomb.stat().st_size < 10_000
+    with pytest.raises(TooLargeError):
+        unpack_study(bomb, limit=1_000_000)
+    with pytest.raises(TooLargeError):
+        unpack_study(archive(tmp_path / "many.zip", dict.fromkeys(map(str, range(20_001)), b"")))
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["many.zip", "x.zip"]
+
+
+def test_an_archive_that_understates_its_size_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path / "x.zip", {"a.dcm": DICOM + b"\0" * 2_000_000})
+    data, real = path.read_bytes(), struct.pack("<I", len(DICOM) + 2_000_000)
+    assert data.count(real) == 2
+    path.write_bytes(data.replace(real, struct.pack("<I", 500)))
+    with pytest.raises(UnreadableInputError):
+        unpack_study(path, limit=1_000_000)
+    assert sum(f.stat().st_size for f in tmp_path.rglob("*") if f.is_file()) < 20_000
+
+
+@pytest.mark.parametrize("damage", ["no zip", "cut off", "flipped", "encrypted", "twice", "no DICOM"])
+def test_archives_that_hold_no_study_are_refused(tmp_path: Path, damage: str) -> None:
+    path = archive(tmp_path / "x.zip", {"a.dcm": DICOM * 100, "b.txt": b"text"})
+    data = bytearray(path.read_bytes())
+    if damage == "flipped":
+        data[60] ^= 0xFF
+    if damage == "encrypted":
+        data[6] |= 1
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes({"no zip": b"text", "cut off": bytes(data[:100])}.get(damage, bytes(data)))
+    if damage == "twice":
+        with zipfile.ZipFile(path, "a") as made, pytest.warns(UserWarning, match="Duplicate"):
+            made.writestr("a.dcm", DICOM)
+    if damage == "no DICOM":
+        archive(path, {"a.txt": b"text", "empty": b""})
+    with pytest.raises(UnreadableInputError):
+        unpack_study(path)

@@ -73,7 +73,7 @@ def test_image_is_measured_with_progress_and_cancel(browser: Any, start: Start, 
     tab.close()
 
 
-def test_uploaded_image_is_measured_to_its_end(
+def test_uploaded_study_is_measured_to_its_end(
     browser: Any, case: Path, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private = tmp_path / "temporary"
@@ -82,13 +82,15 @@ def test_uploaded_image_is_measured_to_its_end(
     server = start(case)
     tab = Tab(browser, server)
     tab.page.set_default_timeout(600_000)  # the model runs
-    tab.upload(SAMPLE / "lumbar_t2.nii.gz")
+    study = write_study(tmp_path / "study", read_volume(SAMPLE / "lumbar_t2.nii.gz"))
+    tab.upload(Path(shutil.make_archive(str(tmp_path / "study"), "zip", tmp_path, "study")))
     tab.wait_for_text("#stage", "Segment")
-    tab.wait_for_text("#title", "lumbar_t2_spine")
+    tab.wait_for_text("#title", "study_spine")
     tab.wait_for_text("#message", "check the levels")
     tab.wait_for_case()
     assert ROW in tab.ids() and tab.page.inner_text("#device").startswith("spine_mri")
     tab.picture("uploaded")
+    check_dicom_objects(tab, study)
 
     scene = tab.download("scene")
     measured = tab.cells(ROW)
@@ -104,15 +106,9 @@ def test_uploaded_image_is_measured_to_its_end(
     assert not list(private.glob("spinemeasure-*"))
 
 
-def test_dicom_objects_of_a_dicom_study_are_downloaded(
-    browser: Any, measured: Path, start: Start, tmp_path: Path
-) -> None:
-    pytest.importorskip("highdicom", reason="highdicom is not installed: make test-web")
-    import pydicom
-
-    study = write_study(tmp_path / "study", read_volume(SAMPLE / "lumbar_t2.nii.gz"))
-    shutil.copytree(measured, tmp_path / "study_spine")
-    tab = Tab(browser, start(study))
+def check_dicom_objects(tab: Tab, study: Path) -> None:
+    """Download SEG and SR, and see that they belong to a study."""
+    pydicom = pytest.importorskip("pydicom")
     with zipfile.ZipFile(tab.download("dicom")) as archive:
         objects = {name: pydicom.dcmread(io.BytesIO(archive.read(name))) for name in archive.namelist()}
     image = pydicom.dcmread(next(study.iterdir()))
@@ -120,6 +116,15 @@ def test_dicom_objects_of_a_dicom_study_are_downloaded(
     for ds in objects.values():
         assert (ds.PatientID, ds.StudyInstanceUID) == (image.PatientID, image.StudyInstanceUID)
     assert "L4-L5" in str(objects["segmentation.dcm"].SegmentSequence) + str(objects["measurements.dcm"])
+
+
+def test_dicom_study_opens_with_its_results_beside_it(
+    browser: Any, measured: Path, start: Start, tmp_path: Path
+) -> None:
+    study = write_study(tmp_path / "study", read_volume(SAMPLE / "lumbar_t2.nii.gz"))
+    shutil.copytree(measured, tmp_path / "study_spine")
+    tab = Tab(browser, start(study))
+    check_dicom_objects(tab, study)
     assert not tab.complaints
     tab.close()
 
