@@ -162,8 +162,10 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
     :raises UnreadableInputError: none fits, or several do.
     """
     values = {int(v) for v in np.unique(array)} - {0}
-    fitting = [c for c in conventions().values() if c.guessed and values <= c.values and in_order(array, affine, c.own)]
-    if is_own and in_order(array, affine, {v: v for v in values}):
+    fitting = [
+        c for c in conventions().values() if c.guessed and values <= c.values and _in_order(array, affine, c.own)
+    ]
+    if is_own and _in_order(array, affine, {v: v for v in values}):
         # SPINEPS uses nearly the same values: its endplates are our posterior elements, its vertebrae are whole. Our
         # own maps have a canal beside, or at least no arches.
         twin = next((c for c in fitting if c.endplates), None)
@@ -189,7 +191,7 @@ def _unclear(names: list[str]) -> UnreadableInputError:
     )
 
 
-def in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
+def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
     """Whether the vertebrae follow each other downwards as their names do."""
     ordered = to_ras_order(array, affine)
     rows = np.arange(ordered.shape[2])
@@ -207,9 +209,10 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
     """A map of named structures in our own values; whole vertebrae keep the value of their body.
 
     :param affine: 4x4, voxel index to RAS mm.
-    :raises UnreadableInputError: it holds values that the convention does not know.
+    :raises UnreadableInputError: it holds values that the convention does not know, or its spine is upside down.
     """
     check_values(array, convention)
+    check_order(array, affine, convention.own)
     out = np.zeros(array.shape, np.uint8)
     for theirs, ours in convention.own.items():
         out[array == theirs] = ours
@@ -232,6 +235,19 @@ def tissues_of(array: NDArray, convention: Convention) -> NDArray[np.uint8]:
     for theirs, tissue in convention.tissues.items():
         out[array == theirs] = tissue
     return out
+
+
+def check_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> None:
+    """Refuse a map whose vertebrae do not follow each other downwards as the names of their values do.
+
+    :param own: its value -> our value.
+    :raises UnreadableInputError: they do not.
+    """
+    if not _in_order(array, affine, own):
+        raise UnreadableInputError(
+            "The vertebrae of the label map do not follow each other from head to sacrum as its convention says.",
+            "Choose another --convention.",
+        )
 
 
 def check_values(array: NDArray, convention: Convention) -> None:

@@ -22,7 +22,7 @@ from ..anatomy import (
 from ..errors import NothingFoundError, UnreadableInputError
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
-from .conventions import Convention, check_values, guess, in_order, named, tissues_of, translate
+from .conventions import Convention, check_order, guess, named, tissues_of, translate
 from .instances import list_structures, name_structures, rename
 from .split import lumen_behind, split_vertebrae
 
@@ -58,11 +58,11 @@ def segmentation_from_labels(
         raise NothingFoundError("The label map is empty.", "Choose the label map of this image.")
     if convention == "auto" and values <= _SEMANTIC_VALUES:
         return _from_semantic(labels, lowest_disc)
-    if convention == "auto":
-        followed = guess(array, labels.affine, values <= _OWN_VALUES)
+    if convention == "own":
+        _check_own(labels, values)
+        followed = None
     else:
-        followed = None if convention == "own" else named(convention)
-        _check(labels, values, followed)
+        followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
     if followed and followed.tissues:
         return _from_tissues(labels, followed, lowest_disc)
     warnings: tuple[str, ...] = ()
@@ -72,21 +72,13 @@ def segmentation_from_labels(
     return _named(own, labels.affine, lowest_disc, warnings)
 
 
-def _check(labels: Volume, values: set[float], followed: Convention | None) -> None:
-    """Refuse a map whose values or whose order of vertebrae are not those of the named convention (None: our own)."""
-    if followed is None and not values <= _OWN_VALUES:
+def _check_own(labels: Volume, values: set[float]) -> None:
+    if not values <= _OWN_VALUES:
         strange = ", ".join(f"{v:g}" for v in sorted(values - _OWN_VALUES)[:5])
         raise UnreadableInputError(
             f"The label map holds values that this program does not write ({strange}).", "Choose another --convention."
         )
-    if followed:
-        check_values(labels.array, followed)
-    own = followed.own if followed else {int(v): int(v) for v in values}
-    if not in_order(labels.array, labels.affine, own):
-        raise UnreadableInputError(
-            "The vertebrae of the label map do not follow each other from head to sacrum as its convention says.",
-            "Choose another --convention.",
-        )
+    check_order(labels.array, labels.affine, {int(v): int(v) for v in values})
 
 
 def _named(
