@@ -260,8 +260,9 @@ def _paint_posterior(
         voxels = np.argwhere(pieces[box] == number) + [s.start for s in box]
         sample = voxels[:: max(1, len(voxels) // 400)]
         position, distance = arc_positions(column.curve, sample * mm)
-        if distance.min() > 80:
-            continue
+        _, row, forward = sample.mean(axis=0) * mm
+        if distance.min() > 80 or forward > np.interp(row, column.curve[:, 1], column.curve[:, 2]):
+            continue  # far away, or in front of the middle of the bodies
         if np.ptp(position) < 1.3 * step:
             nearest = int(np.abs(homes - position.mean()).argmin())
             if abs(homes[nearest] - position.mean()) < step:

@@ -104,6 +104,8 @@ class Viewer:
         results = read_results(folder)
         self.clear()
         node = add_volume(self.scene, volume, name)
+        # Before there are segments: a view draws what it was given first below.
+        self._app.display_manager.show_volume_in_slice_background(node)
         return Session.build(self.scene, node, results.segmentation, results.measurements, name)
 
     def write(self, path: Path) -> None:

@@ -257,6 +257,14 @@ def test_an_empty_map_is_refused() -> None:
         name_structures(np.zeros((9, 50, 50), np.uint8), np.diag([4.0, 1, 1, 1]))
 
 
+def test_posterior_elements_in_front_of_the_bodies_are_none() -> None:
+    volume = column()
+    stray = volume.array.copy()
+    stray[4:7, 100:106, 60:70] = Tissue.POSTERIOR
+    found = name_structures(stray, volume.affine)
+    assert np.array_equal(found.labels, name_structures(volume.array, volume.affine).labels)
+
+
 def test_bone_that_lies_apart_from_any_column_is_no_spine() -> None:
     tissue = np.zeros((11, 200, 60), np.uint8)
     tissue[1:10, 5:25, 20:40] = tissue[1:10, 170:190, 20:40] = Tissue.BODY

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from SpineMeasureLib.volume import read_volume
@@ -18,7 +19,7 @@ from SpineMeasureLib.volume import read_volume
 from ..library.dicom_study import write_study
 from .conftest import SAMPLE
 from .server import Server
-from .tab import AXIAL, Tab
+from .tab import AXIAL, SAGITTAL, Tab
 
 Start = Callable[..., Server]
 ROW = "L2-L3|canal_ap|disc_level"
@@ -69,6 +70,12 @@ def test_image_is_measured_with_progress_and_cancel(browser: Any, start: Start, 
     assert ROW in tab.ids() and (tmp_path / "spine_spine" / "scene.mrb").is_file()
     assert tab.page.inner_text("#device").startswith("spine_mri")
     tab.picture("measured")
+    filled = tab.pixels(SAGITTAL)
+    with tab.redrawn(SAGITTAL):
+        tab.page.click("#fill")
+    bare = tab.pixels(SAGITTAL)
+    under = np.abs(filled - bare).max(axis=2) > 8
+    assert under.mean() > 0.02 and filled[under].mean() > 0.6 * bare[under].mean(), "the fill hides the image"
     assert not tab.complaints
     tab.close()
 
