@@ -80,8 +80,8 @@ _ALL = (
     ),
     Definition(
         "canal_ap_minimum", "within_5mm", "mm", "Canal AP, least",
-        "least AP diameter of the canal within 5 mm of the disc plane along the centreline, medians of three"
-        " sections 1 mm apart", boundary=_SAC,
+        "least AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
+        " that plane and the medians of three sections 1 mm apart", boundary=_SAC,
     ),
     Definition(
         "canal_area", "disc_level", "mm2", "Canal area, disc level",
