@@ -10,14 +10,11 @@ from __future__ import annotations
 import dis
 import inspect
 import json
-import os
 import sys
 import types
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import shiboken6
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
@@ -111,7 +108,7 @@ class Module(types.ModuleType):
         return kind
 
 
-class _Section(QtWidgets.QGroupBox):
+class ctkCollapsibleButton(QtWidgets.QGroupBox):
     contentsCollapsed = QtCore.Signal(bool)
     _collapsed = False
 
@@ -126,21 +123,21 @@ class _Section(QtWidgets.QGroupBox):
     collapsed = QtCore.Property(bool, lambda self: self._collapsed, _collapse)
 
 
-class _PathEdit(QtWidgets.QLineEdit):
+class ctkPathLineEdit(QtWidgets.QLineEdit):
     Dirs = 1
     currentPath = QtCore.Property(str, QtWidgets.QLineEdit.text, QtWidgets.QLineEdit.setText)
 
     def addCurrentPathToHistory(self) -> None: ...
 
 
-class _MrmlWidget(QtWidgets.QWidget):
+class qMRMLWidget(QtWidgets.QWidget):
     mrmlSceneChanged = QtCore.Signal(object)
 
     def setMRMLScene(self, scene: Any) -> None:
         self._signal("mrmlSceneChanged(vtkMRMLScene*)").emit(scene)
 
 
-class _NodeBox(QtWidgets.QComboBox):
+class qMRMLNodeComboBox(QtWidgets.QComboBox):
     currentNodeChanged = QtCore.Signal(object)
     _scene = _current = None
 
@@ -169,23 +166,17 @@ class _NodeBox(QtWidgets.QComboBox):
             self._signal("currentNodeChanged(vtkMRMLNode*)").emit(node)
 
 
-class _SegmentEditor(QtWidgets.QLabel):
+class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
     def __init__(self, parent: Any = None) -> None:
         super().__init__("(Segment Editor of Slicer)", parent)
         self._calls: list[tuple[Any, ...]] = []
 
 
-# It only notes what it is told.
-for _name in facts_of("qMRMLSegmentEditorWidget")["members"] - set(dir(QtWidgets.QLabel)):
-    setattr(_SegmentEditor, _name, lambda self, *values, _name=_name: self._calls.append((_name, *values)))
+for _name in facts_of("qMRMLSegmentEditorWidget")["members"] - set(dir(QtWidgets.QLabel)):  # it notes what it is told
+    setattr(qMRMLSegmentEditorWidget, _name, lambda self, *v, _name=_name: self._calls.append((_name, *v)))
 
-STANDINS = {
-    "ctkCollapsibleButton": strict(_Section, "ctkCollapsibleButton"),
-    "ctkPathLineEdit": strict(_PathEdit, "ctkPathLineEdit"),
-    "qMRMLWidget": strict(_MrmlWidget, "qMRMLWidget"),
-    "qMRMLNodeComboBox": strict(_NodeBox, "qMRMLNodeComboBox"),
-    "qMRMLSegmentEditorWidget": strict(_SegmentEditor, "qMRMLSegmentEditorWidget"),
-}
+_MADE = (ctkCollapsibleButton, ctkPathLineEdit, qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)
+STANDINS = {kind.__name__: strict(kind) for kind in _MADE}
 
 
 class _Loader(QtUiTools.QUiLoader):
