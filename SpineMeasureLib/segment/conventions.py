@@ -209,10 +209,9 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
     """A map of named structures in our own values; whole vertebrae keep the value of their body.
 
     :param affine: 4x4, voxel index to RAS mm.
-    :raises UnreadableInputError: it holds values that the convention does not know, or its spine is upside down.
+    :raises UnreadableInputError: it holds values that the convention does not know.
     """
     check_values(array, convention)
-    check_order(array, affine, convention.own)
     out = np.zeros(array.shape, np.uint8)
     for theirs, ours in convention.own.items():
         out[array == theirs] = ours

@@ -59,7 +59,7 @@ def segmentation_from_labels(
     if convention == "auto" and values <= _SEMANTIC_VALUES:
         return _from_semantic(labels, lowest_disc)
     if convention == "own":
-        _check_own(labels, values)
+        _check_own(values)
         followed = None
     else:
         followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
@@ -69,16 +69,17 @@ def segmentation_from_labels(
     own = array.astype(np.uint8)
     if followed:
         own, warnings = _from_other(labels, followed, subregions)
+    if convention != "auto":  # which looks at the order itself
+        check_order(array, labels.affine, followed.own if followed else {int(v): int(v) for v in values})
     return _named(own, labels.affine, lowest_disc, warnings)
 
 
-def _check_own(labels: Volume, values: set[float]) -> None:
+def _check_own(values: set[float]) -> None:
     if not values <= _OWN_VALUES:
         strange = ", ".join(f"{v:g}" for v in sorted(values - _OWN_VALUES)[:5])
         raise UnreadableInputError(
             f"The label map holds values that this program does not write ({strange}).", "Choose another --convention."
         )
-    check_order(labels.array, labels.affine, {int(v): int(v) for v in values})
 
 
 def _named(

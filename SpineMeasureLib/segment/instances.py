@@ -297,7 +297,7 @@ def _paint_canal(
     if verified and len(third_lumbar):
         cord[:, : third_lumbar[-1] + 1] = False
     labels[lumen] = CANAL_VALUE
-    stretches, _ = ndimage.label(cord, ndimage.generate_binary_structure(3, 2))
+    stretches, _ = pieces_of(cord, voxel, 0.0)
     for number, box in enumerate(ndimage.find_objects(stretches), start=1):
         if (box[1].stop - box[1].start) * spacing[1] >= _SHORTEST_CORD_MM:
             labels[box][stretches[box] == number] = CORD_VALUE

@@ -162,7 +162,8 @@ class Desk:
         state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
-        session.show(None if level == ALL_LEVELS else [level], quantities_shown(group), bool(state.labels), False)
+        levels = None if level == ALL_LEVELS else [level]
+        session.show(levels, quantities_shown(group), labels=bool(state.labels), label_highlighted=False)
         self._show_current()
         self.show_counts()
         self.viewer.render()
