@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..errors import InputNotFoundError, SpineMeasureError
@@ -14,7 +15,7 @@ from ..segment.network import SpineNet
 from .bundle_card import write_bundle
 from .crossval import write_scores
 from .data import folds, synthetic
-from .evaluate import CaseScore, score_folder
+from .evaluate import PARTLY_LABELLED, CaseScore, score_folder, score_partly_labelled
 from .segmentation import TrainingOptions, load_cases, train
 from .synth.cases import write_cases
 
@@ -50,14 +51,13 @@ def run(plan: Plan, progress: Progress = silent) -> None:
 
     :raises InputNotFoundError: the data folder holds no case of the cross-validated set.
     """
-    patients = sorted(p.name.split("_")[0] for p in (plan.data / CROSS_VALIDATED).glob("*_image.nii.gz"))
-    if not patients:
+    test = held_out(plan)
+    if not any(fold[CROSS_VALIDATED] for fold in test):
         raise InputNotFoundError(f"There is no {CROSS_VALIDATED} in the data folder.", "Name the folder that holds it.")
     parts = plan.only or (*(str(n) for n in range(plan.folds)), "final")
-    test = folds(patients, plan.folds)
     for part in parts:
-        held_out = () if part == "final" else tuple(_fold(test, part))
-        _train_part(plan, part, held_out, progress)
+        unseen = () if part == "final" else tuple(p for patients in _fold(test, part).values() for p in patients)
+        _train_part(plan, part, unseen, progress)
     if all(_checkpoint(plan, str(n)).exists() for n in range(plan.folds)) and "final" in parts:
         summary = cross_validate(plan, test, progress)
         if plan.bundle:
@@ -65,7 +65,16 @@ def run(plan: Plan, progress: Progress = silent) -> None:
             write_bundle(plan.bundle, load_checkpoint(_checkpoint(plan, "final"), plan.options), log, summary)
 
 
-def _fold(test: list[list[str]], part: str) -> list[str]:
+def held_out(plan: Plan) -> list[dict[str, list[str]]]:
+    """For every fold the patients of each set that it must not see, and is scored on."""
+    split = []
+    for name in (CROSS_VALIDATED, *PARTLY_LABELLED):
+        paths = [p for kind in ("labels", "cord") for p in (plan.data / name).glob(f"*_{kind}.nii.gz")]
+        split.append((name, folds([p.name.rpartition("_")[0] for p in paths], plan.folds)))
+    return [{name: parts[n] for name, parts in split} for n in range(plan.folds)]
+
+
+def _fold(test: list[dict[str, list[str]]], part: str) -> dict[str, list[str]]:
     try:
         return test[int(part)]
     except (ValueError, IndexError) as error:
@@ -78,12 +87,12 @@ def _checkpoint(plan: Plan, part: str) -> Path:
     return plan.work / f"fold_{part}.pt"
 
 
-def _train_part(plan: Plan, part: str, held_out: tuple[str, ...], progress: Progress) -> None:
+def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progress) -> None:
     sets = FINAL_SETS if part == "final" else FOLD_SETS
     progress(f"load {part}", 0.0, "")
     write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
-    cases = load_cases(plan.data, list(sets), held_out) + list(synthetic(plan.work / "synthetic"))
-    options = replace(plan.options, datasets={**sets, "synthetic": SYNTHETIC_SHARE}, exclude=held_out)
+    cases = load_cases(plan.data, list(sets), unseen) + list(synthetic(plan.work / "synthetic"))
+    options = replace(plan.options, datasets={**sets, "synthetic": SYNTHETIC_SHARE}, exclude=unseen)
     train(cases, options, _checkpoint(plan, part), lambda _, fraction, text: progress(f"train {part}", fraction, text))
 
 
@@ -95,19 +104,28 @@ def load_checkpoint(path: Path, options: TrainingOptions) -> SpineNet:
     return network.eval()
 
 
-def cross_validate(plan: Plan, test: list[list[str]], progress: Progress = silent) -> dict[str, object]:
+def cross_validate(plan: Plan, test: list[dict[str, list[str]]], progress: Progress = silent) -> dict[str, object]:
     """Score every patient with the fold that never saw it; tables and plots go to the work folder."""
     scores: list[CaseScore] = []
+    partly: dict[str, list[float]] = {name: [] for name in PARTLY_LABELLED}
     device = torch.device(plan.options.device)
     for n, patients in enumerate(test):
         network = load_checkpoint(_checkpoint(plan, str(n)), plan.options).to(device)
-        for patient in patients:
-            progress("score", len(scores) / sum(map(len, test)), patient)
+        for patient in patients[CROSS_VALIDATED]:
+            progress("score", n / len(test), patient)
             scores += score_folder(plan.data / CROSS_VALIDATED, [patient], network, device)
+        for name, found in partly.items():
+            progress("score", (n + 0.7) / len(test), name)
+            found += score_partly_labelled(plan.data, name, patients[name], network, device)
     logs = [json.loads(_checkpoint(plan, str(n)).with_suffix(".json").read_text()) for n in range(len(test))]
     budgets: dict[str, object] = {
         "minutes_of_folds": [log["options"]["minutes"] for log in logs],
         "steps_of_folds": [log["steps"] for log in logs],
         "sets_of_folds": list(logs[0]["options"]["datasets"]),
+        "partly_labelled": {
+            name: {"patients": len(found), "mean": round(float(np.mean(found)), 4), "worst": round(min(found), 4)}
+            for name, found in partly.items()
+            if found
+        },
     }
     return write_scores(scores, plan.work, "cross_validation", budgets)

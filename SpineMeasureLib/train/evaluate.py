@@ -18,9 +18,12 @@ from ..segment.existing import segmentation_from_labels
 from ..segment.inference import predict_tissue
 from ..segment.instances import name_structures
 from ..segment.network import SpineNet
+from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
+from . import targets
 from .agreement import DiscMatch, match_discs
+from .data import ADAPTERS, TrainingCase
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
@@ -41,6 +44,13 @@ STRUCTURES = {
     "vertebra": (SEMANTIC_VERTEBRA, (Kind.BODY, Kind.POSTERIOR)),
     "disc": (SEMANTIC_DISC, (Kind.DISC,)),
     "canal": (SEMANTIC_CANAL, (Kind.CANAL, Kind.CORD)),
+}
+
+#: Sets that label one structure, and not everywhere: its name, kind and tissue, the code for "not that".
+PARTLY_LABELLED = {
+    "vertebrae_t2": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
+    "vertebrae_water": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
+    "cervical_t2": ("cord", Kind.CORD, Tissue.CORD, targets.NOT_CORD),
 }
 
 
@@ -106,6 +116,14 @@ def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseS
     return CaseScore(patient, overlaps, match, _pairs(ours, theirs, match), doubts)
 
 
+def compare_partly(predicted: SpineSegmentation, case: TrainingCase) -> dict[str, Overlap]:
+    """Compare the one structure that a case of `PARTLY_LABELLED` labels, where its labels say something."""
+    structure, kind, tissue, other = PARTLY_LABELLED[case.dataset]
+    mine = slice_order(of_kinds(predicted, kind), predicted.affine)
+    known = np.isin(case.codes, (tissue, other))
+    return {structure: overlap(mine, case.codes == tissue, slice_spacing(predicted.affine), known)}
+
+
 def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
     """Every voxel of one of `STRUCTURES` in a map of 1 vertebra, 2 disc, 3 canal, or of values of `anatomy`."""
     value, kinds = STRUCTURES[structure]
@@ -159,3 +177,15 @@ def score_folder(folder: Path, patients: list[str], network: SpineNet, device: t
         labels = read_volume(folder / f"{patient}_labels.nii.gz")
         scores.append(score_case(patient, image, labels, network, device))
     return scores
+
+
+def score_partly_labelled(
+    root: Path, dataset: str, patients: list[str], network: SpineNet, device: torch.device
+) -> list[float]:
+    """Dice of the structure that a set of `PARTLY_LABELLED` labels, in each of the named patients."""
+    found = []
+    for case in ADAPTERS[dataset](root):
+        if case.patient in patients:
+            image = read_volume(root / dataset / f"{case.patient}_image.nii.gz")
+            found += [o.dice for o in compare_partly(_segmented(image, network, device), case).values()]
+    return found

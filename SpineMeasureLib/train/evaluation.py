@@ -11,30 +11,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy import SACRUM_VALUE, Kind, Tissue, vertebra_value
+from ..anatomy import SACRUM_VALUE, vertebra_value
 from ..errors import InputNotFoundError, SpineMeasureError
 from ..files import atomic_folder, json_object
 from ..progress import Progress, silent
 from ..segment import segment_volume
 from ..segment.existing import segmentation_from_labels
-from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
-from . import targets
 from .agreement import bootstrap_interval
 from .crossval import summarise, write_tables
 from .data import ADAPTERS, TrainingCase
-from .evaluate import STRUCTURES, CaseScore, compare, of_kinds, reference_mask
+from .evaluate import PARTLY_LABELLED, STRUCTURES, CaseScore, compare, compare_partly, of_kinds, reference_mask
 from .evaluation_page import write_page
-from .overlap import MEASURES, Overlap, overlap
+from .overlap import MEASURES, Overlap
 from .reliability import reliability
 
-#: Sets that label one structure, and not everywhere: its name, kind and tissue, the code for "not that".
-_PARTLY_LABELLED = {
-    "vertebrae_t2": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
-    "vertebrae_water": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
-    "cervical_t2": ("cord", Kind.CORD, Tissue.CORD, targets.NOT_CORD),
-}
 Predict = Callable[[str, Volume], SpineSegmentation]
 
 
@@ -57,7 +49,7 @@ class Evaluated:
     def masks(self, structure: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Bool arrays[i,j,k] of a structure: as predicted, as labelled."""
         if structure not in STRUCTURES:
-            kind = next(entry[1] for entry in _PARTLY_LABELLED.values() if entry[0] == structure)
+            kind = next(entry[1] for entry in PARTLY_LABELLED.values() if entry[0] == structure)
             return of_kinds(self.predicted, kind), self.labels.array > 0
         return of_kinds(self.predicted, *STRUCTURES[structure][1]), reference_mask(self.labels, structure)
 
@@ -77,7 +69,7 @@ def evaluate(
     """
     predict, about = _predictor(prediction, device)
     cases = _cases(dataset)
-    partial = {c.patient: c for c in ADAPTERS[dataset.name](dataset.parent)} if dataset.name in _PARTLY_LABELLED else {}
+    partial = {c.patient: c for c in ADAPTERS[dataset.name](dataset.parent)} if dataset.name in PARTLY_LABELLED else {}
     done: list[Evaluated] = []
     for name, image_path, labels_path in cases:
         progress("evaluate", len(done) / len(cases), name)
@@ -146,11 +138,7 @@ def _judge(
     if partial is None:
         score = compare(name, predicted, labels)
         return Evaluated(name, image, predicted, labels, score.overlaps, score, about)
-    structure, kind, tissue, other = _PARTLY_LABELLED[partial.dataset]
-    mine = slice_order(of_kinds(predicted, kind), image.affine)
-    known = np.isin(partial.codes, (tissue, other))
-    found = overlap(mine, partial.codes == tissue, slice_spacing(image.affine), known)
-    return Evaluated(name, image, predicted, labels, {structure: found}, None, about)
+    return Evaluated(name, image, predicted, labels, compare_partly(predicted, partial), None, about)
 
 
 def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:

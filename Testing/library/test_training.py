@@ -16,6 +16,7 @@ from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402
 from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
+from SpineMeasureLib.train.command import Plan, held_out  # noqa: E402
 from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa: E402
 from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
 
@@ -108,6 +109,24 @@ def test_folds_are_disjoint_complete_and_repeatable() -> None:
     assert sorted(sum(split, [])) == sorted(patients)
     assert split == folds(patients[::-1], 3)
     assert max(map(len, split)) - min(map(len, split)) <= 1
+
+
+def test_every_labelled_patient_of_every_set_is_held_out_by_one_fold(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    files = {
+        "lumbar_t2_space": [f"spider{n:03d}_labels" for n in range(7)],
+        "cervical_t2": ["cervical11_cord", "cervical18_cord", "cervical20_image", "cervical21_cord"],
+        "vertebrae_t2": ["vb2_02_labels"],
+    }
+    for name, cases in files.items():
+        (tmp_path / name).mkdir()
+        for case in cases:
+            (tmp_path / name / f"{case}.nii.gz").touch()
+    split = held_out(Plan(tmp_path, tmp_path, folds=3))
+    assert len(split) == 3
+    for name, cases in files.items():
+        labelled = [case.rpartition("_")[0] for case in cases if "image" not in case]
+        assert sorted(patient for fold in split for patient in fold[name]) == sorted(labelled)
+    assert [len(fold["cervical_t2"]) for fold in split] == [1, 1, 1]
 
 
 OFF = Augmentation(
