@@ -293,16 +293,20 @@ def _coil_ends(rows: int, affine: Array, rng: np.random.Generator) -> Array:
 
 
 def _ghosts(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
-    """Copies of what moves (throat, chest or belly, which lie in front) along the phase direction, at equal distances.
+    """Copies of what moves along the phase direction, at equal distances.
 
-    Signal far from the middle of k-space, so the copies add with a phase of their own; what leaves at one side of the
-    image comes in at the other.
+    Throat, chest or belly, which lie in front, or what is brightest: pulsating fluid, or fat that breathing shifts.
+
+    They add with a phase of their own; what leaves at one side of the image comes in at the other.
     """
     axis = 1 if rng.random() < 0.7 else 2
     ahead = np.linspace(1, 0, image.shape[2]) - rng.uniform(0.45, 0.7)  # columns run backward
     moving = image * np.clip(ahead / 0.1, 0, 1)
+    if rng.random() < 0.5:
+        dark, bright = np.percentile(image, (88, 98))
+        moving = image * np.clip((image - dark) / (bright - dark + 1e-6), 0, 1)
     apart = int(image.shape[axis] * rng.uniform(0.05, 0.2))
-    strength = float(rng.uniform(0.05, 0.3))
+    strength = float(rng.uniform(0.1, 0.4))
     real, imaginary = image, np.zeros_like(image)
     for number in (-2, -1, 1, 2):
         copy = np.roll(moving, number * apart, axis=axis) * (strength / abs(number))
