@@ -112,7 +112,7 @@ def test_folds_are_disjoint_complete_and_repeatable() -> None:
 
 OFF = Augmentation(
     thick_slices=0, scale=1.0, rotation_deg=0, shear=0, oblique=0, warp=0, low_resolution=0, gamma=0, inversion=0,
-    curve=0, tissue_contrast=0, bias_field=0, noise=0, field_cut=0,
+    curve=0, tissue_contrast=0, bias_field=0, coil=0, noise=0, field_cut=0,
 )  # fmt: skip
 
 
@@ -145,6 +145,14 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
         wrong = (middle > 120 / 255) != (codes == 1)
         assert (wrong & inside).sum() / inside.sum() < 0.03  # the voxels that the plane cuts between two others
     assert outside > 0
+
+
+def test_the_end_of_a_coil_darkens_one_side_and_leaves_the_codes() -> None:
+    plain, codes = sample(striped_case(), (192, 192), np.random.default_rng(3), OFF)
+    faded, same = sample(striped_case(), (192, 192), np.random.default_rng(3), replace(OFF, coil=1.0))
+    assert torch.equal(codes, same)
+    gain = (faded[2] / plain[2])[plain[2] > 0.1]
+    assert 0.1 <= gain.min() < 0.6 and gain.max() == pytest.approx(1.0)
 
 
 def test_augmented_samples_are_finite_and_differ() -> None:

@@ -185,9 +185,7 @@ def _front(
     material[jaw] = np.where(wave[jaw] > 0.3, Material.MUSCLE, Material.FAT)
 
 
-def _beside(
-    material: Codes, aside: Array, ahead: Array, above: Array, chest: Array, rng: np.random.Generator
-) -> None:
+def _beside(material: Codes, aside: Array, ahead: Array, above: Array, chest: Array, rng: np.random.Generator) -> None:
     """Kidneys and ribs, which wide stacks show; `aside` is the distance from the middle, `above` the height over L1."""
     kidney = ((aside - 54) / 24) ** 2 + ((ahead - 2) / 24) ** 2 + ((above + rng.uniform(0, 50)) / 52) ** 2
     material[(kidney < 1) & (chest < 0.5)] = Material.GLAND
