@@ -124,7 +124,7 @@ def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
         assert image.shape == (5, 192, 192) and codes.shape == (192, 192)
         middle = image[2].numpy()
         for code, brightness in ((Tissue.DISC, 60), (targets.CANAL_OR_CORD, 240)):
-            if (codes == code).any():
+            if (codes == code).sum() > 2 * 192:  # less is the edge of a stripe, half of what lies beside it
                 seen += 1
                 assert middle[codes == code].mean() == pytest.approx(brightness / 255, abs=0.1)
     assert seen > 8
@@ -148,11 +148,15 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
 
 
 def test_the_end_of_a_coil_darkens_one_side_and_leaves_the_codes() -> None:
-    plain, codes = sample(striped_case(), (192, 192), np.random.default_rng(3), OFF)
-    faded, same = sample(striped_case(), (192, 192), np.random.default_rng(3), replace(OFF, coil=1.0))
-    assert torch.equal(codes, same)
-    gain = (faded[2] / plain[2])[plain[2] > 0.1]
-    assert 0.1 <= gain.min() < 0.6 and gain.max() == pytest.approx(1.0)
+    darker = 0
+    for seed in range(8):
+        plain, codes = sample(striped_case(), (192, 192), np.random.default_rng(seed), OFF)
+        faded, same = sample(striped_case(), (192, 192), np.random.default_rng(seed), replace(OFF, coil=1.0))
+        assert torch.equal(codes, same)
+        gain = (faded / plain)[plain > 0.1]
+        assert 0.1 <= gain.min() and gain.max() == pytest.approx(1.0)
+        darker += bool(gain.min() < 0.6)
+    assert darker > 4
 
 
 def test_augmented_samples_are_finite_and_differ() -> None:
