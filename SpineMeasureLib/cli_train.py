@@ -72,12 +72,13 @@ def synthesize(
     seed: Annotated[
         int, typer.Option(min=0, help="Number of the first case; each is the same for the same number.")
     ] = 0,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Regions, contrasts and diseases take turns.")] = False,
 ) -> None:
     """Write synthetic images of all regions and contrasts with their true labels, to train on or to test with."""
     with plain_errors(), terminal_progress() as progress:
         from .train.synth.cases import write_cases
 
-        write_cases(data / "anatomy", out, count, seed, progress)
+        write_cases(data / "anatomy", out, count, seed, progress, balanced)
     console.print(f"{count} cases in {out}", soft_wrap=True)
 
 

@@ -26,6 +26,7 @@ class Augmentation:
     """Ranges and probabilities; probabilities per sample.
 
     :ivar oblique: how often the plane is tilted out of the stack, about both its axes.
+    :ivar coil: how often the image fades towards one side, as at the end of a surface coil.
     :ivar warp: how often the plane is warped smoothly, by up to `warp_mm` (one standard deviation).
     """
 
@@ -44,6 +45,7 @@ class Augmentation:
     curve: float = 0.25
     tissue_contrast: float = 0.3
     bias_field: float = 0.4
+    coil: float = 0.15
     noise: float = 0.4
     field_cut: float = 0.15
 
@@ -155,6 +157,8 @@ def _contrast(
         image = (1 - image) * inside
     if rng.random() < augmentation.bias_field:
         image = image * _bias_field(image.shape[1:], rng)
+    if rng.random() < augmentation.coil:
+        image = image * _coil_end(image.shape[1:], rng)
     if rng.random() < augmentation.low_resolution:
         image = _low_resolution(image, rng)
     if rng.random() < augmentation.noise:
@@ -191,6 +195,17 @@ def _bias_field(size: torch.Size, rng: np.random.Generator) -> torch.Tensor:
     """Smooth multiplicative field, exp of a random 4 x 4 grid."""
     coarse = torch.from_numpy(rng.normal(0, 0.25, (1, 1, 4, 4)).astype(np.float32))
     return F.interpolate(coarse, size=tuple(size), mode="bicubic", align_corners=True)[0].exp()
+
+
+def _coil_end(size: torch.Size, rng: np.random.Generator) -> torch.Tensor:
+    """Gain that falls to 0.1 - 0.4 in one direction of the plane, over the last fifth to half of the crop."""
+    angle = rng.uniform(0, 2 * math.pi)
+    rows, columns = torch.linspace(-1, 1, size[0])[:, None], torch.linspace(-1, 1, size[1])[None]
+    along = rows * math.cos(angle) + columns * math.sin(angle)
+    depth = (along.max() - along) / (along.max() - along.min())
+    rise = (depth / float(rng.uniform(0.2, 0.5))).clamp(0, 1)
+    least = float(rng.uniform(0.1, 0.4))
+    return least + (1 - least) * rise**2 * (3 - 2 * rise)
 
 
 def _low_resolution(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -142,12 +142,13 @@ def _judge(
 
 
 def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
-    """Dice, discs and names by region and by contrast, where the cases tell theirs.
+    """Dice, discs and names by region, contrast and count of vertebrae, where the cases tell theirs.
 
-    Names count where the sacrum or C2 is in view: elsewhere they cannot be known.
+    Names count where the sacrum or C2 is in view: elsewhere they cannot be known, and with an unusual count often not
+    even there. A disc is named by the vertebra above it.
     """
     groups: dict[str, object] = {}
-    for what in ("region", "contrast"):
+    for what in ("region", "contrast", "vertebrae"):
         for value in sorted({str(case.about[what]) for case in done if what in case.about}):
             cases = [c for c in done if c.about.get(what) == value and c.score]
             scores = [c.score for c in cases if c.score]
@@ -161,7 +162,7 @@ def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
                     sum(len(x.discs.pairs) + len(x.discs.missed) for x in scores),
                 ],
                 "discs_extra": sum(len(x.discs.extra) for x in scores),
-                "named_right_where_anchored": [sum(a.level == b.level for a, b in pairs), len(pairs)],
+                "named_right_where_anchored": [sum(a.value == b.value for a, b in pairs), len(pairs)],
             }
     return {"by_group": groups} if groups else {}
 

@@ -101,7 +101,7 @@ def _groups_table(summary: dict[str, object]) -> str:
         rows.append([name, str(group["cases"]), *dice, f"{found} of {total}", f"{right} of {named}"])
     heads = ["", "cases", *(f"Dice {structure}" for structure in STRUCTURES), "discs found"]
     heads.append("named right (sacrum or C2 in view)")
-    return "<h2>By region and contrast</h2>" + _table(heads, rows)
+    return "<h2>By region, contrast and vertebrae</h2>" + _table(heads, rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

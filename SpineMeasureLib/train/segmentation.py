@@ -40,6 +40,7 @@ LIGHT = Augmentation(
     curve=0.05,
     tissue_contrast=0.0,
     bias_field=0.2,
+    coil=0.075,
     noise=0.15,
     field_cut=0.03,
 )

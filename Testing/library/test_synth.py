@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,15 @@ from SpineMeasureLib.anatomy import (
     POSTERIOR_OFFSET,
     SACRUM_VALUE,
     USUAL_ORDER,
+    VERTEBRA_ORDER,
     Tissue,
     vertebra_value,
 )
 from SpineMeasureLib.errors import InputNotFoundError
 from SpineMeasureLib.train.data import synthetic
-from SpineMeasureLib.train.synth import cases
+from SpineMeasureLib.train.synth import cases, pose
 from SpineMeasureLib.train.synth.cases import REGIONS, Maker, write_cases
+from SpineMeasureLib.train.synth.chain import VARIANTS, Chain
 from SpineMeasureLib.train.synth.pose import Bump, pose_map, random_subject
 from SpineMeasureLib.train.synth.template import STEP_MM, Template, build_template, inside_mesh
 
@@ -156,3 +159,111 @@ def test_the_sacrum_is_labelled_below_the_lowest_disc(maker: Maker) -> None:
     case = maker.case(2, "lumbar")
     rows = {v: np.nonzero(case.labels.array == v)[1].mean() for v in (SACRUM_VALUE, vertebra_value("L5") + DISC_OFFSET)}
     assert rows[SACRUM_VALUE] > rows[vertebra_value("L5") + DISC_OFFSET]
+
+
+@pytest.mark.parametrize(("variant", "count"), [("usual", 25), ("L6", 26), ("T13", 26), ("-L5", 24), ("-T12", 24)])
+def test_a_chain_has_its_vertebrae_in_order_and_its_discs_between_them(maker: Maker, variant: str, count: int) -> None:
+    chain = Chain.of(maker.template, variant)
+    assert len(chain.order) == count
+    assert list(chain.order) == [name for name in VERTEBRA_ORDER if name in chain.order]
+    assert chain.tops[:-1] - chain.bottoms[:-1] == pytest.approx(BODY_MM)
+    assert chain.bottoms[:-1] - chain.tops[1:] == pytest.approx(DISC_MM)
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_each_body_of_a_chain_is_seen_as_itself_across_the_cut(maker: Maker, variant: str) -> None:
+    chain = Chain.of(maker.template, variant)
+    for name, top, bottom in zip(chain.order[:-1], chain.tops, chain.bottoms, strict=False):
+        s = np.linspace(bottom + 1, top - 1, 9)
+        place, above = chain.in_template(np.stack([0 * s, 0 * s, s], axis=-1))
+        tissue, level, _ = maker._look_up(place)
+        assert (tissue == Tissue.BODY).all()
+        assert {VERTEBRA_ORDER[n] for n in chain.levels[above, level]} == {name}
+
+
+def person(maker: Maker, monkeypatch: pytest.MonkeyPatch, variant: str, seed: int = 5, region: str = "lumbar"):  # type: ignore[no-untyped-def]
+    """A case of a person with this count of vertebrae."""
+    sure = {name: replace(made, share=2.0 * (name == variant != "usual")) for name, made in VARIANTS.items()}
+    monkeypatch.setattr(pose, "VARIANTS", sure)
+    return maker.case(seed, region)
+
+
+def rows_of(labels: np.ndarray, *values: int) -> list[float]:
+    return [float(np.nonzero(labels == value)[1].mean()) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("variant", "region", "chain"),
+    [
+        ("L6", "lumbar", ("L3", "L4", "L5", "L6", "S1")),
+        ("-L5", "lumbar", ("L1", "L2", "L3", "L4", "S1")),
+        ("T13", "thoracolumbar", ("T11", "T12", "T13", "L1", "L2")),
+        ("-T12", "thoracolumbar", ("T10", "T11", "L1", "L2")),
+    ],
+)
+def test_labels_of_an_odd_count_run_down_the_spine_in_order(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch, variant: str, region: str, chain: tuple[str, ...]
+) -> None:
+    case = person(maker, monkeypatch, variant, region=region)
+    values = [v for name in chain[:-1] for v in (vertebra_value(name), vertebra_value(name) + DISC_OFFSET)]
+    rows = rows_of(case.labels.array, *values, vertebra_value(chain[-1]))
+    assert rows == sorted(rows)
+    assert case.about["vertebrae"] == variant
+    missing = VARIANTS[variant].missing
+    assert not missing or not np.isin([vertebra_value(missing) + n for n in (0, 100, 200)], case.labels.array).any()
+
+
+def test_a_person_with_four_lumbar_vertebrae_has_one_disc_fewer(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lumbar_discs(variant: str) -> int:
+        labels = person(maker, monkeypatch, variant).labels.array
+        return int(np.isin([vertebra_value(f"L{n}") + DISC_OFFSET for n in range(1, 7)], labels).sum())
+
+    assert [lumbar_discs(v) for v in ("-L5", "usual", "L6")] == [4, 5, 6]
+
+
+def test_healthy_persons_have_the_usual_vertebrae(maker: Maker) -> None:
+    rng = np.random.default_rng(0)
+    assert all(random_subject(maker.template, rng, "L3", 0.0).chain.order == USUAL_ORDER for _ in range(20))
+
+
+def test_spurs_lengthen_the_corner_of_a_body(maker: Maker) -> None:
+    rng = np.random.default_rng(1)
+    subject = random_subject(maker.template, rng, "L4", disease=0.0)
+    pose_of = pose_map(subject, np.full(3, -40.0), np.full(3, 40.0), rng)
+    subject.worn = frozenset({"L4"})
+    for _ in range(20):  # by chance a disc stays without
+        pose._spurs(subject, rng)
+    corner = subject.chain.bottoms[subject.chain.order.index("L4")] + 1.0
+    line = np.stack([np.zeros(81), np.linspace(-40, 40, 81), np.full(81, -BODY_MM / 2 + 1)], axis=-1)
+    bumps, subject.bumps = subject.bumps, []
+    before = pose_of(line)
+    subject.bumps = [b for b in bumps if b.size < 0 and abs(b.centre[2] - corner) < 1e-6][:1]
+    after = pose_of(line)
+    assert len(subject.bumps) == 1
+    assert (after[:, 1] < 15).sum() > (before[:, 1] < 15).sum()
+
+
+def test_motion_changes_the_image_and_not_the_labels(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    ghosts: list[int] = []
+    monkeypatch.setattr(cases, "_ghosts", lambda image, rng: ghosts.append(1) or image)
+    for seed in range(20):  # one case of four has ghosts
+        still = maker.case(seed, "cervical", "t1")
+        if ghosts:
+            break
+    monkeypatch.undo()
+    moved = maker.case(seed, "cervical", "t1")
+    assert np.array_equal(moved.labels.array, still.labels.array)
+    assert not np.array_equal(moved.image.array, still.image.array)
+
+
+def test_labels_move_with_the_slice_that_was_taken_later() -> None:
+    affine = np.diag([4.0, 0.7, 0.7, 1.0])
+    moved = [cases._moved(affine, 12, np.random.default_rng(seed)) for seed in range(40)]
+    shifts = np.array([[m[:3, 3] for m in stack] for stack in moved])
+    assert (np.abs(shifts).max(axis=(1, 2)) == 0).mean() > 0.4  # most patients lie still
+    assert 0.5 < np.abs(shifts).max() < 4.0
+
+
+def test_a_balanced_set_shows_every_region_with_every_contrast_and_amount_of_disease() -> None:
+    turns = [tuple(cases._turn(n).values()) for n in range(100000, 100084)]
+    assert len(set(turns)) == 84

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,14 @@ from ...anatomy import (
     POSTERIOR_OFFSET,
     SACRUM_VALUE,
     USUAL_ORDER,
+    VERTEBRA_ORDER,
     Tissue,
     vertebra_value,
 )
 from ...progress import Progress, silent
 from ...volume import Volume, write_volume
 from ..sample import slice_points
+from .chain import VARIANTS
 from .pose import PoseMap, Subject, pose_map, random_subject
 from .template import STEP_MM, Template, build_template
 from .tissues import CONTRASTS, Material, Textures, bone_and_sac, surroundings
@@ -58,28 +61,33 @@ class Maker:
         self.template = template
         self._material = bone_and_sac(template)
 
-    def case(self, seed: int, region: str | None = None, contrast: str | None = None) -> SyntheticSpine:
+    def case(
+        self, seed: int, region: str | None = None, contrast: str | None = None, disease: float = 0.5
+    ) -> SyntheticSpine:
         """A case, the same for the same seed.
 
         :param region: a name in `REGIONS`; drawn when None.
         :param contrast: a name in `tissues.CONTRASTS`; drawn when None.
+        :param disease: probability of each kind of disease being present.
         """
         rng = np.random.default_rng(seed)
         region = region or str(rng.choice(list(REGIONS), p=(0.42, 0.22, 0.14, 0.22)))
         contrast = contrast or str(rng.choice(list(CONTRASTS), p=(0.34, 0.18, 0.16, 0.06, 0.12, 0.07, 0.07)))
-        subject = random_subject(self.template, rng, str(rng.choice(REGIONS[region])))
+        subject = random_subject(self.template, rng, str(rng.choice(REGIONS[region])), disease)
         affine, shape = _stack(rng, region)
         corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
         corners = corners @ affine[:3, :3].T + affine[:3, 3]
         pose = pose_map(subject, corners.min(axis=0) - 8, corners.max(axis=0) + 8, rng)
         signal, labels = self._slices(pose, affine, shape, contrast, rng)
         image = _scanned(signal, affine, rng)
+        findings = _seen(subject, labels)
         about: dict[str, object] = {
             "seed": seed,
             "region": region,
             "contrast": contrast,
             "slice_mm": round(float(np.linalg.norm(affine[:3, 0])), 2),
-            "findings": _seen(subject, labels),
+            "vertebrae": next((name for name, v in VARIANTS.items() if v.finding in findings), "usual"),
+            "findings": findings,
         }
         return SyntheticSpine(Volume(image, affine), Volume(labels, affine), about)
 
@@ -87,17 +95,18 @@ class Maker:
         self, pose: PoseMap, affine: Array, shape: tuple[int, int, int], contrast: str, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         textures, person = Textures(rng), int(rng.integers(2**31))
-        table = _signal_table(contrast, rng)
-        fused = rng.random(len(USUAL_ORDER)) < 0.01
+        chain = pose.subject.chain
+        table = _signal_table(contrast, pose.subject.worn, rng)
+        fused = rng.random(len(VERTEBRA_ORDER)) < 0.01
         signal = np.zeros(shape, np.float32)
         labels = np.zeros(shape, np.uint8)
-        for k in range(shape[0]):
-            points = slice_points(affine, k, shape)
-            place = _places(pose, affine, k, shape)
-            around = surroundings(self.template, place, textures, person)
+        for k, moved in enumerate(_moved(affine, shape[0], rng)):
+            points = slice_points(moved, k, shape)
+            around = surroundings(self.template, chain.in_body(_places(pose, moved, k, shape)), textures, person)
             for offset in (-0.3, 0.3, 0.0):
-                place = _places(pose, affine, k + offset, shape)
+                place, above = chain.in_template(_places(pose, moved, k + offset, shape))
                 tissue, level, material = self._look_up(place)
+                level = chain.levels[above, level]
                 material = np.where(material == Material.AIR, around, material)
                 _roots(material, tissue, place, self.template)
                 block = (tissue == Tissue.DISC) & fused[level]
@@ -117,12 +126,15 @@ class Maker:
         return found[0], found[1], found[2]
 
 
-def write_cases(anatomy: Path, folder: Path, count: int, seed: int = 0, progress: Progress = silent) -> None:
+def write_cases(
+    anatomy: Path, folder: Path, count: int, seed: int = 0, progress: Progress = silent, balanced: bool = False
+) -> None:
     """Write `count` cases as ``synthetic<seed>_image.nii.gz``, ``_labels.nii.gz`` and ``_about.json``.
 
     Those that are there already are kept, so that a run that was stopped goes on.
 
     :param anatomy: folder that `template.build_template` reads.
+    :param balanced: regions, contrasts and amounts of disease (none, usual, much) take turns; else they are drawn.
     :raises InputNotFoundError: there is no such folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,21 +143,30 @@ def write_cases(anatomy: Path, folder: Path, count: int, seed: int = 0, progress
     for done, n in enumerate(missing):
         assert maker is not None
         progress("synthesize", done / len(missing), f"{done} of {len(missing)}")
-        case = maker.case(n)
+        case = maker.case(n, **_turn(n)) if balanced else maker.case(n)
         write_volume(case.image, folder / f"synthetic{n:05d}_image.nii.gz")
         write_volume(case.labels, folder / f"synthetic{n:05d}_labels.nii.gz")
         (folder / f"synthetic{n:05d}_about.json").write_text(json.dumps(case.about, indent=1) + "\n", encoding="utf-8")
+
+
+def _turn(n: int) -> dict[str, Any]:
+    """What case `n` of a balanced set shows: 4 regions, 7 contrasts and 3 amounts of disease meet in 84 cases."""
+    regions, contrasts, diseases = list(REGIONS), list(CONTRASTS), (0.0, 0.5, 1.0)
+    return {"region": regions[n % 4], "contrast": contrasts[n % 7], "disease": diseases[n % 3]}
 
 
 def _stack(rng: np.random.Generator, region: str) -> tuple[Array, tuple[int, int, int]]:
     """Affine and shape of a sagittal stack around the origin, turned as a patient lies."""
     from scipy.spatial.transform import Rotation
 
-    thin = rng.random() < 0.3
-    between = float(rng.uniform(0.9, 1.6) if thin else rng.uniform(2.2, 4.6))
+    wide, thin = rng.random() < 0.15, rng.random() < 0.3
+    between = float(rng.uniform(0.9, 1.6) if thin or wide else rng.uniform(2.2, 4.6))
     pixel = float(rng.uniform(0.6, 1.0))
-    width = rng.uniform(34, 60)
-    count = int(np.clip(width / between, 9, 30))
+    count = int(np.clip(rng.uniform(34, 60) / between, 9, 30))
+    if wide:  # the whole width of the bodies, and flesh on both sides
+        width = rng.uniform(70, 110)
+        between = max(between, width / 60)
+        count = int(width / between)
     height = rng.uniform(160, 260) if region == "cervical" else rng.uniform(220, 380)
     depth = rng.uniform(130, 240)
     shape = (count, int(height / pixel), int(depth / pixel))
@@ -158,8 +179,20 @@ def _stack(rng: np.random.Generator, region: str) -> tuple[Array, tuple[int, int
     return affine, shape
 
 
+def _moved(affine: Array, count: int, rng: np.random.Generator) -> list[Array]:
+    """Affine of each slice as the patient lay when it was taken: every second one, and the rest, in one go.
+
+    Labels are those of what the slice shows, as a reader would draw them.
+    """
+    step = rng.normal(0, 0.6, 3) * (rng.random() < 0.2)
+    own = rng.normal(0, 0.25, (count, 3)) * (rng.random() < 0.2)
+    slices = np.repeat(affine[None], count, axis=0)
+    slices[:, :3, 3] += own + np.outer(np.arange(count) % 2, step)
+    return list(slices)
+
+
 def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
-    """Template places of a slice's pixels, worked out at every other pixel and interpolated."""
+    """Places in the chain of a slice's pixels, worked out at every other pixel and interpolated."""
     half = (shape[1] // 2 + 2, shape[2] // 2 + 2)
     rows, columns = np.meshgrid(np.arange(half[0]) * 2.0, np.arange(half[1]) * 2.0, indexing="ij")
     index = np.stack([np.full(half, k), rows, columns], axis=-1)
@@ -173,15 +206,17 @@ def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int])
     return places
 
 
-def _signal_table(contrast: str, rng: np.random.Generator) -> Array:
+def _signal_table(contrast: str, worn_discs: frozenset[str], rng: np.random.Generator) -> Array:
     """Signal [level, material] of this person in this sequence: bodies and discs differ from level to level."""
+    levels = len(VERTEBRA_ORDER)
     signal = np.array(CONTRASTS[contrast]) * np.exp(rng.normal(0, 0.2, len(Material)))
     if rng.random() < 0.12:  # a sequence of no name
         signal[1:] = rng.uniform(0.05, 1.0, len(Material) - 1)
         signal[Material.CORTEX] = signal.min()
-    table = np.repeat(signal[None], len(USUAL_ORDER), axis=0)
-    table[:, Material.MARROW] *= np.exp(rng.normal(0, 0.07, len(USUAL_ORDER)))
-    worn = np.clip(rng.normal(rng.uniform(0.1, 0.9), 0.3, len(USUAL_ORDER)), 0, 1)
+    table = np.repeat(signal[None], levels, axis=0)
+    table[:, Material.MARROW] *= np.exp(rng.normal(0, 0.07, levels))
+    narrow = 0.5 * np.isin(VERTEBRA_ORDER, list(worn_discs))
+    worn = np.clip(rng.normal(rng.uniform(0.1, 0.9), 0.3, levels) + narrow, 0, 1)
     nucleus, annulus = signal[Material.NUCLEUS], signal[Material.ANNULUS]
     table[:, Material.NUCLEUS] = nucleus + (annulus * 1.2 - nucleus) * worn
     return np.clip(table, 0, 1.3)
@@ -196,7 +231,7 @@ def _roots(material: NDArray[np.uint8], tissue: NDArray[np.uint8], place: Array,
 
 
 def _label_values(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    value = np.array([vertebra_value(name) for name in USUAL_ORDER])[level]
+    value = np.array([vertebra_value(name) for name in VERTEBRA_ORDER])[level]
     labels = np.zeros(tissue.shape, np.uint8)
     for kind, number in (
         (Tissue.BODY, value),
@@ -213,10 +248,9 @@ def _label_values(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArra
 def _seen(subject: Subject, labels: NDArray[np.uint8]) -> list[str]:
     """The findings of levels that are in the image."""
     present = set(np.unique(labels).tolist())
-    shown = {name for name in USUAL_ORDER if vertebra_value(name) in present}
-    return [
-        text for text in subject.findings if not (set(text.split()) & set(USUAL_ORDER)) or set(text.split()) & shown
-    ]
+    shown = {name for name in VERTEBRA_ORDER if vertebra_value(name) in present}
+    named = [set(text.split()) & set(VERTEBRA_ORDER) for text in subject.findings]
+    return [text for text, names in zip(subject.findings, named, strict=True) if not names or names & shown]
 
 
 def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generator) -> NDArray[np.int16]:
@@ -225,11 +259,15 @@ def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generato
     shape = image.shape
     back = np.linspace(0, 1, shape[2])[None, None]  # columns run backward
     image = image * (1 - float(rng.uniform(0, 0.75)) * (1 - back) ** float(rng.uniform(0.7, 2)))
+    if rng.random() < 0.4:
+        image = image * _coil_ends(shape[1], affine, rng)[:, None]
     coarse = rng.normal(0, float(rng.uniform(0.05, 0.3)), (2, 4, 4))
     smooth = ndimage.zoom(coarse, np.array(shape) / coarse.shape, order=1)
     image = image * np.exp(smooth[: shape[0], : shape[1], : shape[2]])
     if rng.random() < 0.06:
         image = _metal(image, affine, rng)
+    if rng.random() < 0.25:
+        image = _ghosts(image, rng)
     sigma = rng.uniform(0.3, 0.9, 2)
     image = ndimage.gaussian_filter(image, (0, *sigma))
     if rng.random() < 0.3:  # truncated k-space along the rows
@@ -240,6 +278,42 @@ def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generato
     noise = float(rng.uniform(0.004, 0.05))
     image = np.hypot(image + rng.normal(0, noise, shape), rng.normal(0, noise, shape))
     return np.clip(image * 900, 0, 32767).astype(np.int16)
+
+
+def _coil_ends(rows: int, affine: Array, rng: np.random.Generator) -> Array:
+    """Gain of each row: a surface coil sees little of the last 5 to 8 cm at one or both ends."""
+    place = np.arange(rows) * float(np.linalg.norm(affine[:3, 1]))
+    gain = np.ones(rows)
+    for away in (place, place[-1] - place):
+        if rng.random() < 0.8:
+            rise = np.clip(away / rng.uniform(50, 80), 0, 1)
+            least = rng.uniform(0.1, 0.3)
+            gain *= least + (1 - least) * rise**2 * (3 - 2 * rise)
+    return gain
+
+
+def _ghosts(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+    """Copies of what moves along the phase direction, at equal distances.
+
+    Throat, chest or belly, which lie in front, or what is brightest: pulsating fluid, or fat that breathing shifts.
+
+    They add with a phase of their own; what leaves at one side of the image comes in at the other.
+    """
+    axis = 1 if rng.random() < 0.7 else 2
+    ahead = np.linspace(1, 0, image.shape[2]) - rng.uniform(0.45, 0.7)  # columns run backward
+    moving = image * np.clip(ahead / 0.1, 0, 1)
+    if rng.random() < 0.5:
+        dark, bright = np.percentile(image, (88, 98))
+        moving = image * np.clip((image - dark) / (bright - dark + 1e-6), 0, 1)
+    apart = int(image.shape[axis] * rng.uniform(0.05, 0.2))
+    strength = float(rng.uniform(0.1, 0.4))
+    real, imaginary = image, np.zeros_like(image)
+    for number in (-2, -1, 1, 2):
+        copy = np.roll(moving, number * apart, axis=axis) * (strength / abs(number))
+        phase = rng.uniform(0, 2 * np.pi)
+        real, imaginary = real + np.cos(phase) * copy, imaginary + np.sin(phase) * copy
+    ghosted: NDArray[np.floating] = np.hypot(real, imaginary)
+    return ghosted
 
 
 def _metal(image: NDArray[np.floating], affine: Array, rng: np.random.Generator) -> NDArray[np.floating]:

@@ -1,6 +1,7 @@
 """A subject bent from the straight template: curvature, size, heights, disease; where each point came from.
 
-Everything is a backward map: for points in space (RAS mm) the place (l, a, s) in the template that is seen there.
+Everything is a backward map: for points in space (RAS mm) the place (l, a, s) in the person's straight spine
+(`chain.Chain`) that is seen there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...anatomy import USUAL_ORDER
+from .chain import VARIANTS, Chain
 from .template import Template
 
 Array = NDArray[np.float64]
@@ -20,13 +21,14 @@ Array = NDArray[np.float64]
 _STEP_MM = 1.0
 #: Spacing of the grid on which the map is computed; between its nodes it is interpolated.
 _COARSE_MM = 4.0
-_L1, _T1, _C7 = (USUAL_ORDER.index(name) for name in ("L1", "T1", "C7"))
 _BACK_WALL_MM = {"C": -8.0, "T": -13.0, "L": -18.0}
+#: Front and back of the rims of the bodies in the template.
+_RIMS_MM = {"C": (8.0, -8.5), "T": (15.0, -11.0), "L": (17.0, -15.0)}
 
 
 @dataclass(frozen=True)
 class Bump:
-    """A local displacement of the template place, Gaussian about (l, a, s).
+    """A local displacement of the place, Gaussian about (l, a, s).
 
     :ivar axis: 1 forward, 2 upward.
     """
@@ -41,22 +43,26 @@ class Bump:
 class Subject:
     """One random person.
 
-    :ivar ends: s of the upper and lower ends of all bodies in this person, ascending, and `template_ends` in the
-        template: heights of bodies and discs change between them.
+    :ivar chain: the vertebrae, with what the template has of them.
+    :ivar ends: s of the upper and lower ends of all bodies in this person, ascending, and `chain_ends` in the
+        chain: heights of bodies and discs change between them.
     :ivar line, right, forward, up: line through the bodies and its frame, every `_STEP_MM`.
     :ivar scale: size of this person over the template, sideways and forward.
-    :ivar bumps: bulges, hernias, fractures, Schmorl's nodes.
+    :ivar worn: names of the vertebrae above worn discs.
+    :ivar bumps: bulges, hernias, fractures, Schmorl's nodes, spurs.
     :ivar slips: (s, mm) of listheses: all above s lies forward by so much.
     :ivar findings: what was made, in words.
     """
 
-    template_ends: Array
+    chain: Chain
+    chain_ends: Array
     ends: Array
     line: Array
     right: Array
     forward: Array
     up: Array
     scale: tuple[float, float]
+    worn: frozenset[str] = frozenset()
     bumps: list[Bump] = field(default_factory=list)
     slips: list[tuple[float, float]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
@@ -69,13 +75,20 @@ def random_subject(template: Template, rng: np.random.Generator, around: str, di
     """
     findings: list[str] = []
     size = float(np.exp(rng.normal(-0.02, 0.08)))
-    template_ends, ends = _heights(template, rng, size, disease, findings)
+    shares = np.array([variant.share for variant in VARIANTS.values()]) * disease
+    shares[0] = 1 - shares.sum()
+    variant = str(rng.choice(list(VARIANTS), p=shares))
+    chain = Chain.of(template, variant)
+    findings += [VARIANTS[variant].finding] * (variant != "usual")
+    chain_ends, ends, worn = _heights(chain, template, rng, size, disease, findings)
     s = np.arange(0, ends[-1], _STEP_MM)
-    source = np.interp(s, ends, template_ends)
-    middle = int(np.interp(_centre(template, around), template_ends, ends) / _STEP_MM)
-    turn = np.interp(source, template.stations, template.kyphosis) * rng.normal(1.0, 0.25)
+    source = np.interp(s, ends, chain_ends)
+    level = chain.order.index(around if around in chain.order else "L1")
+    middle = int(np.interp((chain.tops[level] + chain.bottoms[level]) / 2, chain_ends, ends) / _STEP_MM)
+    source_s = source - chain.longer * (source > chain.cut)
+    turn = np.interp(source_s, template.stations, template.kyphosis) * rng.normal(1.0, 0.25)
     turn += _smooth_noise(rng, len(s), 22.0) * 0.08
-    turn[source > template.tops[_C7]] += rng.normal(0, 0.08)
+    turn[source > chain.tops[chain.order.index("C7")]] += rng.normal(0, 0.08)
     angle = np.cumsum(turn) * _STEP_MM
     window = slice(max(0, middle - 90), middle + 90)
     angle = np.radians(angle - angle[window].mean() + rng.normal(0, 6.0))
@@ -87,13 +100,10 @@ def random_subject(template: Template, rng: np.random.Generator, around: str, di
     line = np.cumsum(up, axis=0) * _STEP_MM
     line -= line[middle]
     scale = (size * float(np.exp(rng.normal(0, 0.05))), size * float(np.exp(rng.normal(0, 0.05))))
-    subject = Subject(template_ends, ends, line, right, np.cross(up, right), up, scale, findings=findings)
-    _disease(subject, template, rng, disease)
+    subject = Subject(chain, chain_ends, ends, line, right, np.cross(up, right), up, scale, worn, findings=findings)
+    _disease(subject, rng, disease)
+    _spurs(subject, rng)
     return subject
-
-
-def _centre(template: Template, name: str) -> float:
-    return float(template.centres[USUAL_ORDER.index(name)])
 
 
 def _smooth_noise(rng: np.random.Generator, count: int, width: float) -> Array:
@@ -103,21 +113,26 @@ def _smooth_noise(rng: np.random.Generator, count: int, width: float) -> Array:
 
 
 def _heights(
-    template: Template, rng: np.random.Generator, size: float, disease: float, findings: list[str]
-) -> tuple[Array, Array]:
-    """Ends of the bodies in the template and in the person."""
-    order = range(len(USUAL_ORDER) - 1, 0, -1)  # sacrum to C2
-    template_ends = np.array([0.0, *(x for n in order for x in (max(template.bottoms[n], 1.0), template.tops[n]))])
-    template_ends = np.append(template_ends, template.stations[-1])
-    heights = np.diff(template_ends) * size
+    chain: Chain, template: Template, rng: np.random.Generator, size: float, disease: float, findings: list[str]
+) -> tuple[Array, Array, frozenset[str]]:
+    """Ends of the bodies in the chain and in the person; the vertebrae above worn discs."""
+    order = range(len(chain.order) - 1, 0, -1)  # sacrum to C2
+    chain_ends = np.array([0.0, *(x for n in order for x in (max(chain.bottoms[n], 1.0), chain.tops[n]))])
+    chain_ends = np.append(chain_ends, template.stations[-1] + chain.longer)
+    heights = np.diff(chain_ends) * size
     is_disc = np.zeros(len(heights), bool)
     is_disc[2:-1:2] = True
     heights *= np.exp(rng.normal(0, np.where(is_disc, 0.14, 0.05)))
     worn = is_disc & (rng.random(len(heights)) < 0.25) & (rng.random() < disease)
     heights[worn] *= rng.uniform(0.3, 0.8, worn.sum())
-    findings += [f"narrow {USUAL_ORDER[order[(i - 2) // 2 + 1]]} disc" for i in np.flatnonzero(worn)]
+    names = [chain.order[order[(i - 2) // 2 + 1]] for i in np.flatnonzero(worn)]
+    findings += [f"narrow {name} disc" for name in names]
+    if rng.random() < disease * (0.8 if "L6" in chain.order else 0.12):
+        names.append(chain.order[-2])
+        heights[2] *= rng.uniform(0.25, 0.5) / (0.6 if worn[2] else 1.0)
+        findings.append(f"rudimentary {names[-1]} disc")
     ends = np.concatenate([[0.0], np.cumsum(heights)])
-    return template_ends, ends
+    return chain_ends, ends, frozenset(names)
 
 
 def _scoliosis(
@@ -133,11 +148,11 @@ def _scoliosis(
     return np.radians(tilt), np.radians(rotation)
 
 
-def _disease(subject: Subject, template: Template, rng: np.random.Generator, disease: float) -> None:
+def _disease(subject: Subject, rng: np.random.Generator, disease: float) -> None:
     """Bulges and hernias, crushed endplates, Schmorl's nodes, slips."""
-    for n in range(1, len(USUAL_ORDER) - 1):
-        name = USUAL_ORDER[n]
-        between = (template.bottoms[n] + template.tops[n + 1]) / 2
+    chain = subject.chain
+    for n, name in enumerate(chain.order[1:-1], start=1):
+        between = (chain.bottoms[n] + chain.tops[n + 1]) / 2
         wall = _BACK_WALL_MM[name[0]]
         if rng.random() < 0.25 * disease:
             hernia = rng.random() < 0.4
@@ -148,11 +163,11 @@ def _disease(subject: Subject, template: Template, rng: np.random.Generator, dis
             subject.findings.append(f"{'herniated' if hernia else 'bulging'} {name} disc")
         if name[0] != "C" and rng.random() < 0.06 * disease:
             crush = rng.uniform(2.0, 7.0)
-            subject.bumps.append(Bump(2, (0.0, 6.0, template.tops[n] - 1.0), (22.0, 14.0, 6.0), crush))
+            subject.bumps.append(Bump(2, (0.0, 6.0, chain.tops[n] - 1.0), (22.0, 14.0, 6.0), crush))
             subject.findings.append(f"crushed {name}")
         if name[0] != "C" and rng.random() < 0.1 * disease:
             below = rng.random() < 0.5
-            place = template.bottoms[n] if below else template.tops[n]
+            place = chain.bottoms[n] if below else chain.tops[n]
             depth = rng.uniform(2.0, 5.0) * (-1 if below else 1)
             centre = (rng.normal(0, 6), rng.normal(0, 5), place)
             subject.bumps.append(Bump(2, centre, (5.0, 5.0, 4.0), depth))
@@ -163,25 +178,42 @@ def _disease(subject: Subject, template: Template, rng: np.random.Generator, dis
             subject.findings.append(f"slipped {name}")
 
 
+def _spurs(subject: Subject, rng: np.random.Generator) -> None:
+    """Osteophytes: spurs of bone at the corners of the bodies beside worn discs, in front more often than behind."""
+    chain = subject.chain
+    for n, name in enumerate(chain.order[1:-1], start=1):
+        if name not in subject.worn or rng.random() < 0.3:
+            continue
+        small = 0.6 if name[0] == "C" else 1.0
+        front, back = _RIMS_MM[name[0]]
+        for s in (float(chain.bottoms[n]) + 1.0, float(chain.tops[n + 1]) - 1.0):
+            for wall, share, most in ((front, 0.8, -8.0), (back, 0.45, 4.0)):
+                if rng.random() < share:
+                    width = (rng.uniform(7, 14) * small, 4.5 * small, rng.uniform(1.8, 3.0))
+                    size = rng.uniform(0.4, 1.0) * most * small
+                    subject.bumps.append(Bump(1, (float(rng.normal(0, 4)), wall - size / 2, s), width, size))
+        subject.findings.append(f"spurs about the {name} disc")
+
+
 @dataclass(frozen=True)
 class PoseMap:
-    """Where points of a box of space lie in the template; made by `pose_map`."""
+    """Where points of a box of space lie in the chain; made by `pose_map`."""
 
     low: Array
     places: NDArray[np.float64]  # [3, x, y, z] on the coarse grid
     subject: Subject
 
     def __call__(self, points: Array) -> Array:
-        """Template places (l, a, s) of RAS points [..., 3]."""
+        """Places (l, a, s) in the chain of RAS points [..., 3]."""
         index = np.moveaxis((points - self.low) / _COARSE_MM, -1, 0)
         place = np.stack([ndimage.map_coordinates(c, index, order=1, mode="nearest") for c in self.places], axis=-1)
         for s, slip in self.subject.slips:
             above = np.clip((place[..., 2] - s) / 6.0 + 0.5, 0, 1) * np.exp(-np.clip(place[..., 2] - s, 0, None) / 45)
             place[..., 1] -= slip * above
         for bump in self.subject.bumps:
-            away = (place - bump.centre) / bump.width
-            near = (away**2).sum(axis=-1)
-            place[..., bump.axis] += bump.size * np.exp(-0.5 * near)
+            near = np.abs(place[..., 2] - bump.centre[2]) < 4 * bump.width[2]
+            away = (place[near] - bump.centre) / bump.width
+            place[near, bump.axis] += bump.size * np.exp(-0.5 * (away**2).sum(axis=-1))
         return place
 
 
@@ -199,7 +231,7 @@ def pose_map(subject: Subject, low: Array, high: Array, rng: np.random.Generator
         [
             (offset * subject.right[nearest]).sum(axis=-1) / subject.scale[0],
             (offset * subject.forward[nearest]).sum(axis=-1) / subject.scale[1],
-            np.interp(s, subject.ends, subject.template_ends),
+            np.interp(s, subject.ends, subject.chain_ends),
         ]
     )
     return PoseMap(low, place, subject)

@@ -122,8 +122,9 @@ def surroundings(template: Template, place: Array, textures: Textures, seed: int
     wave = textures.at(place, 9.0)
     fine = textures.at(place * [1.0, 1.0, 0.35], 2.5)
     c7, l1, c2 = (template.centres[USUAL_ORDER.index(n)] for n in ("C7", "L1", "C2"))
-    neck = np.clip((s - c7 + 25) / 50, 0, 1)
-    chest = np.clip((s - l1 + 20) / 60, 0, 1) * (1 - neck)
+    uneven, depth = s + 8 * wave, np.clip(ahead, -20, 90)  # in front the throat reaches lower, the diaphragm higher
+    neck = np.clip((uneven + 0.35 * depth - c7 + 25) / 50, 0, 1)
+    chest = np.clip((uneven - 0.4 * depth - l1 + 20) / 60, 0, 1) * (1 - neck)
     back = -(62 - 14 * chest - 2 * neck) - rng.uniform(0, 10) + 3 * wave
     skin = back - rng.uniform(4, 30)
     material = np.full(s.shape, Material.FAT, np.uint8)
@@ -133,6 +134,7 @@ def surroundings(template: Template, place: Array, textures: Textures, seed: int
     midline = (np.abs(side) <= 2.5) & (ahead < -20) & (ahead > back)
     material[midline] = np.where(fine[midline] > 0.2, Material.FAT, Material.LIGAMENT)
     _front(material, side, ahead, s, neck, chest, wave, fine, rng)
+    _beside(material, np.abs(side), ahead, s - l1, chest, rng)
     material[ahead <= back] = Material.FAT
     material[(ahead <= skin) | (ahead > _front_skin(neck, rng) + 4 * wave)] = Material.AIR
     _head(material, side, ahead, s - c2, wave, rng)
@@ -181,6 +183,15 @@ def _front(
     material[gland] = Material.GLAND
     jaw = inner & (s > 660) & (ahead > wall + thick + 18)
     material[jaw] = np.where(wave[jaw] > 0.3, Material.MUSCLE, Material.FAT)
+
+
+def _beside(material: Codes, aside: Array, ahead: Array, above: Array, chest: Array, rng: np.random.Generator) -> None:
+    """Kidneys and ribs, which wide stacks show; `aside` is the distance from the middle, `above` the height over L1."""
+    kidney = ((aside - 54) / 24) ** 2 + ((ahead - 2) / 24) ** 2 + ((above + rng.uniform(0, 50)) / 52) ** 2
+    material[(kidney < 1) & (chest < 0.5)] = Material.GLAND
+    rib = np.hypot((above + 0.5 * aside) % 24 - 12, ahead + 34 - 0.004 * aside**2)
+    ribs = (chest > 0.3) & (aside > 30) & (rib < 6)
+    material[ribs] = np.where(rib[ribs] < 4.2, Material.MARROW, Material.CORTEX)
 
 
 def _head(
