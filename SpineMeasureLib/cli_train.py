@@ -82,6 +82,18 @@ def synthesize(
     console.print(f"{count} cases in {out}", soft_wrap=True)
 
 
+@train_app.command("card")
+def card(
+    bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is told.")],
+    evaluation: Annotated[Path, typer.Argument(help="Output of 'evaluate' of that model on synthetic cases.")],
+) -> None:
+    """Put a model's scores on synthetic cases, and pictures of the worst of them, into its card."""
+    with plain_errors():
+        from .train.synthetic_card import add_synthetic_scores
+
+        console.print(f"Card in {add_synthetic_scores(bundle, evaluation)}", soft_wrap=True)
+
+
 def evaluate(
     prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
     dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
@@ -94,7 +106,8 @@ def evaluate(
 
         summary = judge(prediction, dataset, out, device, progress)
         groups = summary.pop("by_group", None)
-        summary.pop("calibration", None)
+        for silent in ("calibration", "worst"):
+            summary.pop(silent, None)
         for key, value in [*summary.items(), *(groups.items() if isinstance(groups, dict) else ())]:
             if isinstance(value, dict):
                 value = ", ".join(f"{k} {v}" for k, v in value.items())

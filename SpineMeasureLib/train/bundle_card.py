@@ -206,6 +206,7 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "- T1 and STIR were imitated by contrast augmentation and synthetic images; no real one was seen.",
         "- Implants, tumours and fractures with canal compromise were not labelled in any training case.",
         "",
+        *(_synthetic(metadata["synthetic_test"]) if "synthetic_test" in metadata else ()),
     ]
     return "\n".join(lines)
 
@@ -236,3 +237,33 @@ def _partly_labelled(scores: dict[str, dict[str, float]]) -> list[str]:
             for name, s in scores.items()
         ),
     ]
+
+
+def _synthetic(told: dict[str, Any]) -> list[str]:
+    """Scores on the synthetic test set and its worst cases."""
+    lines = [
+        f"## Synthetic test set ({told['cases']} made-up spines, seen by no model)",
+        "",
+        "Not to be compared with the real scores above: images and labels come from the project's own generator.",
+        "",
+        "| Dice | mean | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for name in ("vertebra", "disc", "canal"):
+        s = told[f"{name}.dice"]
+        lines.append(f"| {name} | {s['mean']:.3f} | {s['interval_95'][0]:.3f} - {s['interval_95'][1]:.3f} |")
+    lines += [
+        "",
+        f"Discs found: {told['discs_found'][0]} of {told['discs_found'][1]}; extra: {told['discs_extra']}.",
+        "",
+        "| | cases | vertebra | disc | canal | discs found | named right where sacrum or C2 is in view |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, g in told["by_group"].items():
+        found, named = (f"{a} of {b}" for a, b in (g["discs_found"], g["named_right_where_anchored"]))
+        dice = " | ".join(f"{g[f'dice_{s}']:.3f}" for s in ("vertebra", "disc", "canal"))
+        lines.append(f"| {name} | {g['cases']} | {dice} | {found} | {named} |")
+    lines += ["", "The worst synthetic case of each structure:", ""]
+    for picture in told["pictures"]:
+        lines += [f"![{picture['structure']}]({picture['file']})", "", picture["caption"], ""]
+    return lines

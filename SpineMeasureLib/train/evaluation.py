@@ -23,7 +23,7 @@ from .agreement import bootstrap_interval
 from .crossval import summarise, write_tables
 from .data import ADAPTERS, TrainingCase
 from .evaluate import PARTLY_LABELLED, STRUCTURES, CaseScore, compare, compare_partly, of_kinds, reference_mask
-from .evaluation_page import write_page
+from .evaluation_page import write_page, write_worst
 from .overlap import MEASURES, Overlap
 from .reliability import reliability
 
@@ -87,6 +87,7 @@ def evaluate(
             summary |= reliability(doubts, folder / "evaluation_reliability.png")
             summary |= _by_group(done)
         _write_overlaps(done, folder / "overlaps.csv")
+        summary["worst"] = write_worst(done, folder)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         write_page(done, summary, folder)
     return summary

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -28,20 +28,33 @@ img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #57606a;
 """
 
 
+def write_worst(done: Sequence[Evaluated], folder: Path) -> list[dict[str, str]]:
+    """Write pictures of the worst cases of each structure; structure, file and caption of each."""
+    written = []
+    for structure in done[0].overlaps:
+        for place, case in enumerate(sorted(done, key=lambda case: case.overlaps[structure].dice)[:_WORST], start=1):
+            file = f"worst_{structure}_{place}.jpg"
+            (folder / file).write_bytes(_picture(case, structure))
+            told = [str(case.about[what]) for what in ("region", "contrast") if what in case.about]
+            caption = f"{', '.join([case.name, *told])}: Dice {case.overlaps[structure].dice:.3f}. "
+            written.append({"structure": structure, "file": file, "caption": caption + "Truth green, tested magenta."})
+    return written
+
+
 def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Path) -> None:
-    """Write ``index.html``; the plots that lie in `folder` are built into it."""
+    """Write ``index.html``; the plots and pictures that lie in `folder` are built into it."""
     parts = [f"<h1>Evaluation on {escape(str(summary['dataset']))}</h1>", _about(summary), _overlap_table(summary)]
     parts += [_discs(summary), _values_table(summary), _groups_table(summary)]
     for plot in sorted(folder.glob("*bland_altman*.png")):
         parts.append(_figure(plot.read_bytes(), plot.stem.partition("altman_")[2].replace("_", " ")))
     if (plot := folder / "evaluation_reliability.png").exists():
         parts.append(_figure(plot.read_bytes(), "How far the confidence of a value can be relied on"))
-    for structure in done[0].overlaps:
-        worst = sorted(done, key=lambda case: case.overlaps[structure].dice)[:_WORST]
-        parts.append(f"<h2>Worst cases: {escape(structure)}</h2>")
-        for case in worst:
-            caption = f"{case.name}: Dice {case.overlaps[structure].dice:.3f}. Expert green, tested magenta."
-            parts.append(_figure(_picture(case, structure), caption))
+    heading = ""
+    for worst in cast("list[dict[str, str]]", summary["worst"]):
+        if worst["structure"] != heading:
+            heading = worst["structure"]
+            parts.append(f"<h2>Worst cases: {escape(heading)}</h2>")
+        parts.append(_figure((folder / worst["file"]).read_bytes(), worst["caption"]))
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>{_STYLE}</style>'
     (folder / "index.html").write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from SpineMeasureLib.errors import InputNotFoundError
+from SpineMeasureLib.errors import InputNotFoundError, SpineMeasureError
+from SpineMeasureLib.segment.bundle import open_bundle
 from SpineMeasureLib.train.evaluation import evaluate
 from SpineMeasureLib.train.overlap import overlap
+from SpineMeasureLib.train.synthetic_card import add_synthetic_scores
 from SpineMeasureLib.volume import Volume, write_volume
 
 SPACING = (4.0, 1.0, 1.0)
@@ -89,6 +92,44 @@ def test_segmentations_are_judged_case_by_case_and_together(dataset: Path, tmp_p
     assert "Worst cases: disc" in page
     assert page.index("b: Dice 0.882") < page.index("a: Dice 1.000", page.index("Worst cases: disc"))
     assert "http" not in page
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(open_bundle().folder, tmp_path / "bundle"))
+
+
+def judged_as_if_by(bundle: Path, dataset: Path, out: Path) -> Path:
+    """An evaluation that names a bundle's weights."""
+    summary = evaluate(dataset.parent / "found", dataset, out)
+    (out / "summary.json").write_text(json.dumps({**summary, "sha256": open_bundle(bundle).sha256}))
+    return out
+
+
+def test_a_card_shows_synthetic_scores_with_pictures_and_keeps_the_rest(
+    dataset: Path, bundle: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (dataset / f"{name}_about.json").write_text('{"region": "lumbar", "contrast": "stir"}')
+    before = (bundle / "docs" / "README.md").read_text().partition("## Synthetic test set")[0]
+    card = add_synthetic_scores(bundle, judged_as_if_by(bundle, dataset, tmp_path / "out")).read_text()
+    assert card.startswith(before)
+    assert "| contrast stir | 2 |" in card and "Discs found: 6 of 6" in card
+    assert "![disc](worst_disc_1.jpg)" in card and "b, lumbar, stir: Dice 0.882" in card
+    assert (bundle / "docs" / "worst_disc_1.jpg").stat().st_size > 1000
+    assert open_bundle(bundle).sha256 == open_bundle().sha256
+
+
+def test_patients_do_not_get_into_a_card(dataset: Path, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpineMeasureError, match="Only synthetic cases"):
+        add_synthetic_scores(bundle, judged_as_if_by(bundle, dataset, tmp_path / "out"))
+    assert (bundle / "docs" / "README.md").read_text() == (open_bundle().folder / "docs" / "README.md").read_text()
+
+
+def test_scores_of_another_model_do_not_get_into_a_card(dataset: Path, bundle: Path, tmp_path: Path) -> None:
+    evaluate(dataset.parent / "found", dataset, tmp_path / "out")
+    with pytest.raises(SpineMeasureError, match="another model"):
+        add_synthetic_scores(bundle, tmp_path / "out")
 
 
 def test_a_case_without_a_segmentation_is_named_and_nothing_is_written(dataset: Path, tmp_path: Path) -> None:

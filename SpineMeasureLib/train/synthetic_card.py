@@ -1,0 +1,44 @@
+"""Scores and pictures of a synthetic test set in the card of a model. Pictures of patients never get there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputNotFoundError, SpineMeasureError
+from ..files import json_object
+from ..segment.bundle import open_bundle
+from .bundle_card import model_card
+
+#: The worst case of each structure is shown.
+_PICTURES = ("worst_vertebra_1.jpg", "worst_disc_1.jpg", "worst_canal_1.jpg")
+_TAKEN = ("cases", "vertebra.dice", "disc.dice", "canal.dice", "discs_found", "discs_extra", "by_group")
+
+
+def add_synthetic_scores(bundle_folder: Path, evaluation: Path) -> Path:
+    """Write what `evaluation.evaluate` found on synthetic cases into metadata.json, docs/ and the card of a bundle.
+
+    :param evaluation: output folder of that evaluation.
+    :return: the card.
+    :raises InputNotFoundError: there is no evaluation.
+    :raises SpineMeasureError: it is one of another model, or of cases that do not say that they are synthetic.
+    """
+    summary = json_object(evaluation / "summary.json") if (evaluation / "summary.json").exists() else None
+    if summary is None:
+        raise InputNotFoundError(f"{evaluation} holds no evaluation.", "Name an output folder of 'evaluate'.")
+    bundle = open_bundle(bundle_folder)
+    if summary.get("sha256") != bundle.sha256:
+        raise SpineMeasureError("That evaluation is one of another model.", "Evaluate this bundle.")
+    if "by_group" not in summary:
+        raise SpineMeasureError("Only synthetic cases may be shown in a card.", "Evaluate on the synthetic test set.")
+    told: dict[str, Any] = {key: summary[key] for key in _TAKEN}
+    told["pictures"] = [worst for worst in summary["worst"] if worst["file"] in _PICTURES]
+    for picture in told["pictures"]:
+        shutil.copyfile(evaluation / picture["file"], bundle_folder / "docs" / picture["file"])
+    metadata = {**bundle.metadata, "synthetic_test": told}
+    (bundle_folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    card = bundle_folder / "docs" / "README.md"
+    card.write_text(model_card(metadata, bundle), encoding="utf-8")
+    return card
