@@ -27,6 +27,8 @@ from .evaluation_page import write_page, write_worst
 from .overlap import MEASURES, Overlap
 from .reliability import reliability
 
+#: Less of a sacrum than this, a rim at the border, anchors no names.
+_SACRUM_IN_VIEW_MM3 = 5000.0
 Predict = Callable[[str, Volume], SpineSegmentation]
 
 
@@ -169,7 +171,11 @@ def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
 
 
 def _anchor_in_view(labels: Volume) -> bool:
-    return bool(np.isin((SACRUM_VALUE, vertebra_value("C2")), labels.array).any())
+    """Enough of the sacrum, or a C2 that the upper border does not cut."""
+    if np.count_nonzero(labels.array == SACRUM_VALUE) * abs(np.linalg.det(labels.affine[:3, :3])) > _SACRUM_IN_VIEW_MM3:
+        return True
+    second = slice_order(labels.array == vertebra_value("C2"), labels.affine)  # rows run upward
+    return bool(second.any() and not second[:, -1].any())
 
 
 def _overlap_summary(done: Sequence[Evaluated]) -> dict[str, object]:
