@@ -17,6 +17,7 @@ from ..files import atomic_folder, json_object
 from ..progress import Progress, silent
 from ..segment import segment_volume
 from ..segment.existing import segmentation_from_labels
+from ..segment.preprocess import slice_order
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
 from .agreement import bootstrap_interval
