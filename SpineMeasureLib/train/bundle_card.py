@@ -14,7 +14,8 @@ from ..anatomy import Tissue
 from ..segment.bundle import DEFAULT_BUNDLE, Bundle, save_bundle
 from ..segment.network import SpineNet
 from ..segment.preprocess import IN_PLANE_MM
-from .evaluate import PARTLY_LABELLED
+from .evaluate import PARTLY_LABELLED, STRUCTURES
+from .evaluation_page import group_rows
 
 #: What each training set is, with its licence as far as it is known.
 SOURCES = {
@@ -249,7 +250,7 @@ def _synthetic(told: dict[str, Any]) -> list[str]:
         "| Dice | mean | 95 % interval |",
         "|---|---|---|",
     ]
-    for name in ("vertebra", "disc", "canal"):
+    for name in STRUCTURES:
         s = told[f"{name}.dice"]
         lines.append(f"| {name} | {s['mean']:.3f} | {s['interval_95'][0]:.3f} - {s['interval_95'][1]:.3f} |")
     lines += [
@@ -259,10 +260,7 @@ def _synthetic(told: dict[str, Any]) -> list[str]:
         "| | cases | vertebra | disc | canal | discs found | named right where sacrum or C2 is in view |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, g in told["by_group"].items():
-        found, named = (f"{a} of {b}" for a, b in (g["discs_found"], g["named_right_where_anchored"]))
-        dice = " | ".join(f"{g[f'dice_{s}']:.3f}" for s in ("vertebra", "disc", "canal"))
-        lines.append(f"| {name} | {g['cases']} | {dice} | {found} | {named} |")
+    lines += [f"| {' | '.join(row)} |" for row in group_rows(told["by_group"])]
     lines += ["", "The worst synthetic case of each structure:", ""]
     for picture in told["pictures"]:
         lines += [f"![{picture['structure']}]({picture['file']})", "", picture["caption"], ""]

@@ -15,7 +15,7 @@ from ..segment.network import SpineNet
 from .bundle_card import write_bundle
 from .crossval import write_scores
 from .data import folds, synthetic
-from .evaluate import PARTLY_LABELLED, CaseScore, score_folder, score_partly_labelled
+from .evaluate import PARTLY_LABELLED, CaseScore, score_folder, score_partly
 from .segmentation import TrainingOptions, load_cases, train
 from .synth.cases import write_cases
 
@@ -108,15 +108,17 @@ def cross_validate(plan: Plan, test: list[dict[str, list[str]]], progress: Progr
     """Score every patient with the fold that never saw it; tables and plots go to the work folder."""
     scores: list[CaseScore] = []
     partly: dict[str, list[float]] = {name: [] for name in PARTLY_LABELLED}
+    partly_labelled = load_cases(plan.data, list(PARTLY_LABELLED))
     device = torch.device(plan.options.device)
     for n, patients in enumerate(test):
         network = load_checkpoint(_checkpoint(plan, str(n)), plan.options).to(device)
         for patient in patients[CROSS_VALIDATED]:
             progress("score", n / len(test), patient)
             scores += score_folder(plan.data / CROSS_VALIDATED, [patient], network, device)
-        for name, found in partly.items():
-            progress("score", (n + 0.7) / len(test), name)
-            found += score_partly_labelled(plan.data, name, patients[name], network, device)
+        for case in partly_labelled:
+            if case.patient in patients[case.dataset]:
+                progress("score", (n + 0.7) / len(test), case.patient)
+                partly[case.dataset].append(score_partly(plan.data / case.dataset, case, network, device).dice)
     logs = [json.loads(_checkpoint(plan, str(n)).with_suffix(".json").read_text()) for n in range(len(test))]
     budgets: dict[str, object] = {
         "minutes_of_folds": [log["options"]["minutes"] for log in logs],

@@ -23,7 +23,7 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
 from . import targets
 from .agreement import DiscMatch, match_discs
-from .data import ADAPTERS, TrainingCase
+from .data import TrainingCase
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
@@ -116,12 +116,12 @@ def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseS
     return CaseScore(patient, overlaps, match, _pairs(ours, theirs, match), doubts)
 
 
-def compare_partly(predicted: SpineSegmentation, case: TrainingCase) -> dict[str, Overlap]:
+def compare_partly(predicted: SpineSegmentation, case: TrainingCase) -> Overlap:
     """Compare the one structure that a case of `PARTLY_LABELLED` labels, where its labels say something."""
-    structure, kind, tissue, other = PARTLY_LABELLED[case.dataset]
+    _, kind, tissue, other = PARTLY_LABELLED[case.dataset]
     mine = slice_order(of_kinds(predicted, kind), predicted.affine)
     known = np.isin(case.codes, (tissue, other))
-    return {structure: overlap(mine, case.codes == tissue, slice_spacing(predicted.affine), known)}
+    return overlap(mine, case.codes == tissue, slice_spacing(predicted.affine), known)
 
 
 def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
@@ -179,13 +179,7 @@ def score_folder(folder: Path, patients: list[str], network: SpineNet, device: t
     return scores
 
 
-def score_partly_labelled(
-    root: Path, dataset: str, patients: list[str], network: SpineNet, device: torch.device
-) -> list[float]:
-    """Dice of the structure that a set of `PARTLY_LABELLED` labels, in each of the named patients."""
-    found = []
-    for case in ADAPTERS[dataset](root):
-        if case.patient in patients:
-            image = read_volume(root / dataset / f"{case.patient}_image.nii.gz")
-            found += [o.dice for o in compare_partly(_segmented(image, network, device), case).values()]
-    return found
+def score_partly(folder: Path, case: TrainingCase, network: SpineNet, device: torch.device) -> Overlap:
+    """Score the one structure that a case of `PARTLY_LABELLED`, whose image lies in `folder`, labels."""
+    image = read_volume(folder / f"{case.patient}_image.nii.gz")
+    return compare_partly(_segmented(image, network, device), case)

@@ -142,7 +142,8 @@ def _judge(
     if partial is None:
         score = compare(name, predicted, labels)
         return Evaluated(name, image, predicted, labels, score.overlaps, score, about)
-    return Evaluated(name, image, predicted, labels, compare_partly(predicted, partial), None, about)
+    overlaps = {PARTLY_LABELLED[partial.dataset][0]: compare_partly(predicted, partial)}
+    return Evaluated(name, image, predicted, labels, overlaps, None, about)
 
 
 def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
@@ -152,11 +153,12 @@ def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
     even there. A disc is named by the vertebra above it.
     """
     groups: dict[str, object] = {}
+    with_anchor = {case.name for case in done if case.about and _anchor_in_view(case.labels)}
     for what in ("region", "contrast", "vertebrae"):
         for value in sorted({str(case.about[what]) for case in done if what in case.about}):
             cases = [c for c in done if c.about.get(what) == value and c.score]
             scores = [c.score for c in cases if c.score]
-            anchored = [c.score for c in cases if c.score and _anchor_in_view(c.labels)]
+            anchored = [c.score for c in cases if c.score and c.name in with_anchor]
             pairs = [pair for score in anchored for pair in score.discs.pairs]
             groups[f"{what} {value}"] = {
                 "cases": len(scores),

@@ -6,8 +6,9 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -49,12 +50,10 @@ def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Pa
         parts.append(_figure(plot.read_bytes(), plot.stem.partition("altman_")[2].replace("_", " ")))
     if (plot := folder / "evaluation_reliability.png").exists():
         parts.append(_figure(plot.read_bytes(), "How far the confidence of a value can be relied on"))
-    heading = ""
-    for worst in cast("list[dict[str, str]]", summary["worst"]):
-        if worst["structure"] != heading:
-            heading = worst["structure"]
-            parts.append(f"<h2>Worst cases: {escape(heading)}</h2>")
-        parts.append(_figure((folder / worst["file"]).read_bytes(), worst["caption"]))
+    shown = cast("list[dict[str, str]]", summary["worst"])
+    for structure, pictures in groupby(shown, key=lambda worst: worst["structure"]):
+        parts.append(f"<h2>Worst cases: {escape(structure)}</h2>")
+        parts += [_figure((folder / worst["file"]).read_bytes(), worst["caption"]) for worst in pictures]
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>{_STYLE}</style>'
     (folder / "index.html").write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
 
@@ -106,15 +105,20 @@ def _groups_table(summary: dict[str, object]) -> str:
     groups = summary.get("by_group")
     if not isinstance(groups, dict):
         return ""
+    heads = ["", "cases", *(f"Dice {structure}" for structure in STRUCTURES), "discs found"]
+    heads.append("named right (sacrum or C2 in view)")
+    return "<h2>By region, contrast and vertebrae</h2>" + _table(heads, group_rows(groups))
+
+
+def group_rows(groups: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """Name, cases, Dice of `STRUCTURES`, discs found and discs named right of every group."""
     rows = []
     for name, group in groups.items():
         dice = [f"{group[f'dice_{structure}']:.3f}" for structure in STRUCTURES]
         found, total = group["discs_found"]
         right, named = group["named_right_where_anchored"]
         rows.append([name, str(group["cases"]), *dice, f"{found} of {total}", f"{right} of {named}"])
-    heads = ["", "cases", *(f"Dice {structure}" for structure in STRUCTURES), "discs found"]
-    heads.append("named right (sacrum or C2 in view)")
-    return "<h2>By region, contrast and vertebrae</h2>" + _table(heads, rows)
+    return rows
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

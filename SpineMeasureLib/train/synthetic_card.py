@@ -11,10 +11,11 @@ from ..errors import InputNotFoundError, SpineMeasureError
 from ..files import json_object
 from ..segment.bundle import open_bundle
 from .bundle_card import model_card
+from .evaluate import STRUCTURES
 
 #: The worst case of each structure is shown.
-_PICTURES = ("worst_vertebra_1.jpg", "worst_disc_1.jpg", "worst_canal_1.jpg")
-_TAKEN = ("cases", "vertebra.dice", "disc.dice", "canal.dice", "discs_found", "discs_extra", "by_group")
+_PICTURES = tuple(f"worst_{structure}_1.jpg" for structure in STRUCTURES)
+_TAKEN = ("cases", *(f"{structure}.dice" for structure in STRUCTURES), "discs_found", "discs_extra", "by_group")
 
 
 def add_synthetic_scores(bundle_folder: Path, evaluation: Path) -> Path:
