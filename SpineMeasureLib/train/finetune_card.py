@@ -103,7 +103,7 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
     own = {"name": "corrected cases", "cases": len(tuning.learned_from), "what": "of the user, see docs/README.md"}
     before, after = tuning.summaries
     return {
-        **parent.metadata,
+        **{key: value for key, value in parent.metadata.items() if key != "synthetic_test"},  # scores of other weights
         "name": name,
         "version": version,
         "changelog": {version: f"{parent.name} {parent.version} fine-tuned on {len(tuning.learned_from)} cases"},
