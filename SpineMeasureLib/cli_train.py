@@ -33,7 +33,7 @@ def train_segmentation(
     ] = 0.5,
     minutes: Annotated[float, typer.Option(help="Time budget of each model.")] = 45.0,
     folds: Annotated[int, typer.Option(help="Parts of the patients, each held out once; with --resume-from one.")] = 3,
-    only: Annotated[Optional[list[str]], typer.Option(help="Train only this part: a fold number or 'final'.")] = None,
+    only: Annotated[Optional[list[str]], typer.Option(help="Train only this: base, a fold's number or final.")] = None,
     device: Device = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
     seed: int = 0,

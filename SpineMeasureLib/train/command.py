@@ -1,10 +1,14 @@
-"""``spinemeasure train segmentation``: cross-validation, the final model and its bundle, from one data folder."""
+"""``spinemeasure train segmentation``: cross-validation, the final model and its bundle, from one data folder.
+
+All models start from one that saw synthetic cases alone (the base): no fold can have seen its patients through it.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +28,10 @@ CROSS_VALIDATED = "lumbar_t2_space"
 #: Sets and sampling weights: folds train without the sets that only the final model sees.
 FOLD_SETS = {"lumbar_t2_space": 0.64, "cervical_t2": 0.06}
 FINAL_SETS = {"lumbar_t2_space": 0.48, "vertebrae_t2": 0.08, "vertebrae_water": 0.07, "cervical_t2": 0.07}
-#: Synthetic cases made for every model, and how often it sees one of them.
-SYNTHETIC_CASES, SYNTHETIC_SHARE = 110, 0.30
+#: Synthetic cases made, and how often the folds and the final model see one of them.
+SYNTHETIC_CASES, SYNTHETIC_SHARE = 160, 0.30
+#: Peak learning rate of what starts from the base: it is to keep what that one knows.
+_RATE_FROM_BASE = 1.2e-3
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Plan:
     :ivar data: folder with the sets of `data.ADAPTERS`.
     :ivar work: checkpoints, scores and plots; a run that was stopped goes on from here.
     :ivar bundle: where the final model is written; nowhere when None.
-    :ivar only: fold numbers (``"0"``) or ``"final"`` to do a part, so that parts can run side by side; empty for all.
+    :ivar only: ``"base"``, fold numbers (``"0"``) or ``"final"`` to do a part; empty for all. The base comes first,
+        the others can run side by side.
     """
 
     data: Path
@@ -54,14 +61,18 @@ def run(plan: Plan, progress: Progress = silent) -> None:
     test = held_out(plan)
     if not any(fold[CROSS_VALIDATED] for fold in test):
         raise InputNotFoundError(f"There is no {CROSS_VALIDATED} in the data folder.", "Name the folder that holds it.")
-    parts = plan.only or (*(str(n) for n in range(plan.folds)), "final")
+    parts = plan.only or ("base", *(str(n) for n in range(plan.folds)), "final")
     for part in parts:
-        unseen = () if part == "final" else tuple(p for patients in _fold(test, part).values() for p in patients)
-        _train_part(plan, part, unseen, progress)
+        whole = part in ("base", "final")
+        _train_part(plan, part, () if whole else tuple(p for s in _fold(test, part).values() for p in s), progress)
     if all(_checkpoint(plan, str(n)).exists() for n in range(plan.folds)) and "final" in parts:
         summary = cross_validate(plan, test, progress)
         if plan.bundle:
-            log = json.loads(_checkpoint(plan, "final").with_suffix(".json").read_text())
+            log, base = (_log(plan, part) for part in ("final", "base"))
+            log["note"] = (
+                " It and the cross-validated models went on from one that had seen the synthetic set alone for "
+                f"{base['options']['minutes']:g} minutes, {base['steps']} steps."
+            )
             write_bundle(plan.bundle, load_checkpoint(_checkpoint(plan, "final"), plan.options), log, summary)
 
 
@@ -79,7 +90,7 @@ def _fold(test: list[dict[str, list[str]]], part: str) -> dict[str, list[str]]:
         return test[int(part)]
     except (ValueError, IndexError) as error:
         raise SpineMeasureError(
-            f"There is no fold '{part}'.", f"Folds are 0 to {len(test) - 1}, or 'final'."
+            f"There is no fold '{part}'.", f"Parts are 'base', 0 to {len(test) - 1} and 'final'."
         ) from error
 
 
@@ -87,13 +98,31 @@ def _checkpoint(plan: Plan, part: str) -> Path:
     return plan.work / f"fold_{part}.pt"
 
 
+def _log(plan: Plan, part: str) -> dict[str, Any]:
+    log: dict[str, Any] = json.loads(_checkpoint(plan, part).with_suffix(".json").read_text())
+    return log
+
+
 def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progress) -> None:
-    sets = FINAL_SETS if part == "final" else FOLD_SETS
     progress(f"load {part}", 0.0, "")
     write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
-    cases = load_cases(plan.data, list(sets), unseen) + list(synthetic(plan.work / "synthetic"))
-    options = replace(plan.options, datasets={**sets, "synthetic": SYNTHETIC_SHARE}, exclude=unseen)
-    train(cases, options, _checkpoint(plan, part), lambda _, fraction, text: progress(f"train {part}", fraction, text))
+    cases = list(synthetic(plan.work / "synthetic"))
+    if part == "base":
+        start = None
+        options = replace(plan.options, datasets={"synthetic": 1.0}, final_augmentation=plan.options.augmentation)
+    else:
+        if not _checkpoint(plan, "base").exists():
+            raise InputNotFoundError("The base that all parts start from is not there.", "Train it first: --only base.")
+        sets = FINAL_SETS if part == "final" else FOLD_SETS
+        cases += load_cases(plan.data, list(sets), unseen)
+        start = load_checkpoint(_checkpoint(plan, "base"), plan.options)
+        datasets = {**sets, "synthetic": SYNTHETIC_SHARE}
+        options = replace(plan.options, datasets=datasets, exclude=unseen, learning_rate=_RATE_FROM_BASE)
+
+    def report(_: str, fraction: float, text: str = "") -> None:
+        progress(f"train {part}", fraction, text)
+
+    train(cases, options, _checkpoint(plan, part), report, start)
 
 
 def load_checkpoint(path: Path, options: TrainingOptions) -> SpineNet:
@@ -119,7 +148,7 @@ def cross_validate(plan: Plan, test: list[dict[str, list[str]]], progress: Progr
             if case.patient in patients[case.dataset]:
                 progress("score", (n + 0.7) / len(test), case.patient)
                 partly[case.dataset].append(score_partly(plan.data / case.dataset, case, network, device).dice)
-    logs = [json.loads(_checkpoint(plan, str(n)).with_suffix(".json").read_text()) for n in range(len(test))]
+    logs = [_log(plan, str(n)) for n in range(len(test))]
     budgets: dict[str, object] = {
         "minutes_of_folds": [log["options"]["minutes"] for log in logs],
         "steps_of_folds": [log["steps"] for log in logs],

@@ -11,14 +11,17 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from SpineMeasureLib.anatomy import Tissue  # noqa: E402
+from SpineMeasureLib.anatomy import Kind, Tissue, all_structures  # noqa: E402
+from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402
 from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
-from SpineMeasureLib.train.command import Plan, held_out  # noqa: E402
+from SpineMeasureLib.train.command import Plan, held_out, load_checkpoint, run  # noqa: E402
 from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa: E402
+from SpineMeasureLib.train.sample import synthesize  # noqa: E402
 from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
+from SpineMeasureLib.volume import Volume, write_volume  # noqa: E402
 
 
 def striped_case(patient: str = "a") -> TrainingCase:
@@ -222,3 +225,36 @@ def test_icc_matches_the_published_example() -> None:
 def test_agreement_needs_three_pairs() -> None:
     with pytest.raises(ValueError, match="three pairs"):
         agreement([1.0, 2.0], [1.0, 2.0])
+
+
+def test_folds_need_the_base_and_start_from_it(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Three patients and one synthetic case as files; a learning rate of 0 keeps what a part starts from."""
+    monkeypatch.setattr("SpineMeasureLib.train.command.SYNTHETIC_CASES", 1)
+    monkeypatch.setattr("SpineMeasureLib.train.command._RATE_FROM_BASE", 0.0)
+    monkeypatch.setattr("SpineMeasureLib.train.command.FOLD_SETS", {"lumbar_t2_space": 0.7})
+    lumbar, made_up = tmp_path / "data" / "lumbar_t2_space", tmp_path / "work" / "synthetic"
+    case = synthesize(3, spacing=(4.5, 1.0, 1.0), shape=(9, 240, 160))
+    spine = case.labels.array
+    semantic = np.zeros(spine.shape, np.uint8)
+    for value, kinds in enumerate(((Kind.BODY, Kind.POSTERIOR), (Kind.DISC,), (Kind.CANAL,)), start=1):
+        semantic[np.isin(spine, [s.value for s in all_structures() if s.kind in kinds])] = value
+    for folder, names in ((lumbar, ("spider001", "spider002", "spider003")), (made_up, ("synthetic00000",))):
+        folder.mkdir(parents=True)
+        for name in names:
+            write_volume(case.image, folder / f"{name}_image.nii.gz")
+            labels = semantic if folder is lumbar else spine
+            write_volume(Volume(labels, case.image.affine), folder / f"{name}_labels.nii.gz")
+    (made_up / "synthetic00000_about.json").write_text("{}")
+    options = TrainingOptions(minutes=0.001, filters=(8, 16, 16), batch=1, threads=1)
+
+    def part(name: str) -> dict[str, torch.Tensor]:
+        run(Plan(tmp_path / "data", tmp_path / "work", only=(name,), options=options))
+        return load_checkpoint(tmp_path / "work" / f"fold_{name}.pt", options).state_dict()
+
+    with pytest.raises(InputNotFoundError, match="base"):
+        part("0")
+    base, fold = part("base"), part("0")
+    assert all(torch.equal(base[key], fold[key]) for key in base)
+    seen = {n: json.loads((tmp_path / "work" / f"fold_{n}.json").read_text())["cases"] for n in ("base", "0")}
+    assert seen["base"] == ["synthetic00000"]
+    assert len(seen["0"]) == 3 and "synthetic00000" in seen["0"]
