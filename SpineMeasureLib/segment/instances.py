@@ -27,6 +27,7 @@ from .levels import DENS_LIKELY, DENS_SEEN, Naming, name_chain, name_from_below,
 from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
 from .sizes import Size
+from .trim import trim_bodies
 
 _SMALLEST_CANAL = 0.05
 _SHORTEST_CORD_MM = 20.0
@@ -63,7 +64,8 @@ def name_structures(
 
     :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values, any storage orientation.
     :param affine: 4x4, voxel index to RAS mm.
-    :param confidence: uint8 array[i,j,k], probability of the tissue times 255.
+    :param confidence: uint8 array[i,j,k], probability of the tissue times 255, where a model drew the map; what such a
+        one draws far beside a body is left out.
     :param lowest_disc: name of the lowest disc in view, given by the user.
     :param sacrum_drawn: False where the map comes from masks without a sacrum.
     :raises NothingFoundError: no disc and no vertebra.
@@ -82,6 +84,8 @@ def name_structures(
     settled = settle_sacrum(column, ordered, np.array(spacing), warnings)
     if settled is not None:
         ordered, column = settled
+    if confidence is not None:
+        trim_bodies(column, np.array(spacing))
     slots = _chain(column, settled is not None)
     dens = _dens_seen(column, ordered, spacing)
     if dens > 1:

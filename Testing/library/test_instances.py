@@ -243,6 +243,49 @@ def test_a_block_vertebra_counts_as_two_levels() -> None:
     assert names(found, Kind.BODY)[0] == "T12"
 
 
+def leaking(pad: int = 4) -> tuple[Volume, np.ndarray]:
+    """A column in a stack `pad` slices wider, its lowest body drawn into what lies beside it; and where it truly is."""
+    spine = column()
+    tissue = np.pad(spine.array, ((pad, pad), (0, 0), (0, 0)))
+    low = 25 + DISC_MM
+    rows = slice(low, low + BODY_MM - 1)
+    there = np.zeros(tissue.shape, bool)
+    there[pad + 1 : pad + 10, 60 : 60 + DEPTH, rows] = True
+    for beside in (slice(1, pad + 1), slice(pad + 10, -1)):
+        tissue[beside, 70 : 70 + DEPTH, rows] = Tissue.BODY
+    return Volume(tissue, spine.affine), there
+
+
+def lowest_body(found: SpineSegmentation) -> np.ndarray:
+    return found.labels == next(s.value for s in found.of_kind(Kind.BODY) if s.level == "L5")
+
+
+def test_what_a_model_drew_far_beside_a_body_is_left_out() -> None:
+    spine, there = leaking()
+    found = lowest_body(
+        name_structures(spine.array, spine.affine, confidence=np.full(spine.array.shape, 230, np.uint8))
+    )
+    assert found[there].all()
+    drawn = (spine.array == Tissue.BODY) & ~there
+    beside = drawn & (np.abs(np.arange(drawn.shape[0]) - 9) > 6)[:, None, None]
+    assert beside.sum() > 2000 and not found[beside].any()
+
+
+def test_given_masks_are_never_trimmed() -> None:
+    spine, there = leaking()
+    assert lowest_body(named(spine)).sum() > 1.5 * there.sum()
+
+
+@pytest.mark.parametrize("slices", [slice(3, 8), slice(5, 6)], ids=["slab", "one slice"])
+def test_in_a_stack_narrower_than_the_spine_nothing_is_trimmed(slices: slice) -> None:
+    spine = column()
+    thin = np.ascontiguousarray(spine.array[slices])
+    thin[:, :, 165:200][thin[:, :, 165:200] == Tissue.BODY] = 0  # a body of half height beside whole ones
+    sure = np.full(thin.shape, 230, np.uint8)
+    drawn, given = (name_structures(thin, spine.affine, confidence=c).labels for c in (sure, None))
+    assert np.array_equal(drawn, given)
+
+
 def test_confidence_is_the_mean_probability_inside() -> None:
     spine = column()
     confidence = np.full(spine.array.shape, 255, np.uint8)

@@ -1,0 +1,67 @@
+"""What a model drew as body far beyond where the neighbouring bodies end is taken away.
+
+Networks that saw narrow slabs alone let the lowest lumbar body run into the ala of the sacrum. Everything here is in
+network order [slice, row, column]; points are mm along those axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .column import Body, Column, tangent_at
+
+Array = NDArray[np.float64]
+
+#: How far a body may reach sideways and in depth, as parts of what 9 of 10 voxels of its neighbours span; between the
+#: two the border is a superellipse. Neighbours differ by a tenth; spurs reach ahead more than aside.
+_ASIDE, _AHEAD = 1.25, 1.5
+_EXPONENT = 4
+_NEIGHBOURS = 2
+#: A body is cut at the side where the first or last slice holds more than this part of what its largest slice holds.
+_CUT = 0.1
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """A body's voxels [n, 3], their distance (mm) aside of and ahead of its middle, and half of what nine of ten span."""
+
+    voxels: NDArray[np.int64]
+    aside: Array
+    ahead: Array
+    half_width: float
+    half_depth: float
+    cut: bool
+
+
+def trim_bodies(column: Column, mm: Array) -> None:
+    """Drop from `column.body_labels` what lies far beside its body; bodies beside which too few are whole stay.
+
+    :param mm: spacing of slices, rows, columns.
+    """
+    extents = [_extent(column, body, mm) for body in column.bodies]
+    for index, extent in enumerate(extents):
+        near = [e for k, e in enumerate(extents) if 0 < abs(k - index) <= _NEIGHBOURS]
+        whole = [e.half_width for e in near if not e.cut]
+        if len(whole) < 2:
+            continue
+        width, depth = float(np.median(whole)), float(np.median([e.half_depth for e in near]))
+        aside = extent.aside - np.median(extent.aside)
+        core = np.abs(aside) < 0.6 * width
+        ahead = extent.ahead - np.median(extent.ahead[core])
+        beyond = (np.abs(aside) / (_ASIDE * width)) ** _EXPONENT + (np.abs(ahead) / (_AHEAD * depth)) ** _EXPONENT > 1
+        column.body_labels[tuple(extent.voxels[beyond].T)] = 0
+        column.bodies[index].depth = float(np.subtract(*np.percentile(extent.ahead[~beyond], [97, 3])))
+
+
+def _extent(column: Column, body: Body, mm: Array) -> _Extent:
+    voxels = np.argwhere(column.body_labels == body.label)
+    up = tangent_at(column.curve, body.position)
+    forward = np.array([0.0, -up[2], up[1]]) / np.hypot(up[1], up[2])
+    points = voxels * mm - body.centre
+    aside, ahead = points @ np.cross(up, forward), points @ forward
+    areas = np.bincount(voxels[:, 0], minlength=column.body_labels.shape[0])
+    half_width, half_depth = (float(np.subtract(*np.percentile(d, [95, 5]))) / 2 for d in (aside, ahead))
+    return _Extent(voxels, aside, ahead, half_width, half_depth, bool(max(areas[0], areas[-1]) > _CUT * areas.max()))
