@@ -35,6 +35,15 @@ class Tissue(IntEnum):
     SACRUM = 6
 
 
+class Region(IntEnum):
+    """Parts of the spine that the model tells vertebral bodies apart by; 0 stands for none."""
+
+    AXIS = 1
+    CERVICAL = 2
+    THORACIC = 3
+    LUMBAR = 4
+
+
 #: Label values of a plain semantic label map as in the SPIDER data: 1 vertebra, 2 disc, 3 canal.
 SEMANTIC_VERTEBRA, SEMANTIC_DISC, SEMANTIC_CANAL = 1, 2, 3
 
@@ -76,6 +85,18 @@ def vertebra_name(value: int) -> str:
     :raises KeyError: the value names no vertebra.
     """
     return _NAME_OF_VALUE[value]
+
+
+def region_of(name: str) -> Region:
+    """Region of a vertebra with a body: C2 is one of its own; S1 counts as lumbar.
+
+    :raises KeyError: C1, which has no body, or no vertebra.
+    """
+    if name == "C2":
+        return Region.AXIS
+    return {"C": Region.CERVICAL, "T": Region.THORACIC, "L": Region.LUMBAR, "S": Region.LUMBAR}[
+        "" if name == "C1" else name[0]
+    ]
 
 
 def disc_name(upper: str, lower: str) -> str:

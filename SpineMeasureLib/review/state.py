@@ -125,7 +125,7 @@ class State:
     :ivar rows: by number, in the order of the table. The number of a row never changes, its level name may.
     :ivar segments: kind and level by segment id.
     :ivar verified: True where an anchor fixed the level names.
-    :ivar anchor: ``"sacrum"``, ``"dens"``, ``"user"``, ``"labels"`` or ``""``.
+    :ivar anchor: ``"sacrum"``, ``"dens"``, a disc between two regions, ``"user"``, ``"labels"`` or ``""``.
     :ivar following: number of the next row.
     """
 

@@ -55,7 +55,9 @@ def segment_volume(
     progress("segment", 0.0, f"{opened.name} {opened.version}")
     result = predict_tissue(volume, network, chosen, progress)
     progress("name levels", 0.0, "")
-    named = name_structures(result.tissue, volume.affine, confidence=result.probability, lowest_disc=lowest_disc)
+    named = name_structures(
+        result.tissue, volume.affine, confidence=result.probability, regions=result.region, lowest_disc=lowest_disc
+    )
     return replace(
         named,
         warnings=(*result.warnings, *named.warnings),

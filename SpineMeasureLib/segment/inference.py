@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from monai.inferers import SlidingWindowInferer
 from numpy.typing import NDArray
 
-from ..anatomy import Tissue
+from ..anatomy import Region, Tissue
 from ..errors import DeviceError
 from ..progress import Progress, silent
 from ..volume import Volume
@@ -43,10 +43,12 @@ class TissueMap:
 
     :ivar tissue: uint8 array[i,j,k], values of `anatomy.Tissue`.
     :ivar probability: uint8 array[i,j,k], probability of that tissue times 255; 0 in slices far from the spine.
+    :ivar region: uint8 array[i,j,k], the likeliest `anatomy.Region` of a body there; None where the model tells none.
     """
 
     tissue: NDArray[np.uint8]
     probability: NDArray[np.uint8]
+    region: NDArray[np.uint8] | None
     device: str
     warnings: tuple[str, ...]
 
@@ -65,11 +67,15 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     stack = _network_slices(normalised_intensity(image), group, spacing)
     tissue = np.zeros(image.shape, np.uint8)
     probability = np.zeros(image.shape, np.uint8)
+    region = np.zeros(image.shape, np.uint8) if network.tells_regions else None
     while True:
         try:
             found = _spine_slices(stack, spacing[0] * group, network.to(device), device, progress)
             for n, scores in _shared(found, spacing[0] * group):
-                _place(scores, n, group, tissue, probability)
+                slices = slice(n * group, (n + 1) * group)
+                tissue[slices], probability[slices] = _on_grid(scores[: len(Tissue)], image.shape[1:])
+                if region is not None:
+                    region[slices] = _likeliest(scores[len(Tissue) :], image.shape[1:]) + Region.AXIS
             break
         except torch.OutOfMemoryError as error:
             if device.type == "cpu":
@@ -83,9 +89,14 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
             if "memory" not in str(error):
                 raise
             raise DeviceError("The computer has too little memory for this image.", "Crop it to the spine.") from error
+
+    def native(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(from_slice_order(array, volume.affine))
+
     return TissueMap(
-        np.ascontiguousarray(from_slice_order(tissue, volume.affine)),
-        np.ascontiguousarray(from_slice_order(probability, volume.affine)),
+        native(tissue),
+        native(probability),
+        None if region is None else native(region),
         describe(device),
         tuple(warnings),
     )
@@ -165,21 +176,26 @@ def _run(
             with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                 logits = network(inputs) if tile == tuple(padded.shape[1:]) else inferer(inputs, network)
             assert isinstance(logits, torch.Tensor)
-            scores = torch.softmax(logits.float(), dim=1)[:, :, :rows, :columns].cpu()
+            parts = logits.float()[:, :, :rows, :columns].split((len(Tissue), logits.shape[1] - len(Tissue)), dim=1)
+            scores = torch.cat([torch.softmax(part, dim=1) for part in parts], dim=1).cpu()
             yield from zip(numbers, scores, strict=True)
             done = first + len(numbers)
             progress("segment", done / len(wanted), f"slice {numbers[-1] + 1} of {count}")
 
 
-def _place(
-    scores: torch.Tensor, number: int, group: int, tissue: NDArray[np.uint8], probability: NDArray[np.uint8]
-) -> None:
-    """Bring probabilities [tissues, rows, columns] of one slice to the image's grid; keep the most probable tissue."""
-    native = F.interpolate(scores[None], size=tissue.shape[1:], mode="bilinear", align_corners=False)
+def _on_grid(scores: torch.Tensor, size: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Most probable tissue of each pixel of the image's grid, from probabilities [tissues, rows, columns] of a slice,
+    and its probability times 255."""
+    native = F.interpolate(scores[None], size=size, mode="bilinear", align_corners=False)
     best, index = most_probable(native)
-    slices = slice(number * group, (number + 1) * group)
-    tissue[slices] = index[0].to(torch.uint8).numpy()
-    probability[slices] = (best[0] * 255).round().to(torch.uint8).numpy()
+    return index[0].to(torch.uint8).numpy(), (best[0] * 255).round().to(torch.uint8).numpy()
+
+
+def _likeliest(scores: torch.Tensor, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Channel with the highest score at each pixel of the image's grid, from [channels, rows, columns] of a slice."""
+    index = scores.argmax(dim=0).to(torch.uint8)
+    nearest: NDArray[np.uint8] = F.interpolate(index[None, None], size=size, mode="nearest-exact")[0, 0].numpy()
+    return nearest
 
 
 def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,6 +15,7 @@ from ..anatomy import (
     POSTERIOR_OFFSET,
     SACRUM_VALUE,
     Kind,
+    Region,
     Tissue,
     disc_name,
     vertebra_name,
@@ -23,7 +24,7 @@ from ..anatomy import (
 from ..errors import LevelNameError, NothingFoundError
 from ..segmentation import SpineSegmentation, Structure
 from .column import Body, Column, Disc, arc_positions, find_column, pieces_of, tangent_at
-from .levels import DENS_LIKELY, DENS_SEEN, Naming, name_chain, name_from_below, parse_disc
+from .levels import DENS_LIKELY, DENS_SEEN, Naming, RegionShares, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
 from .sizes import Size
@@ -57,6 +58,7 @@ def name_structures(
     affine: NDArray[np.float64],
     *,
     confidence: NDArray[np.uint8] | None = None,
+    regions: NDArray[np.uint8] | None = None,
     lowest_disc: str | None = None,
     sacrum_drawn: bool = True,
 ) -> SpineSegmentation:
@@ -66,6 +68,7 @@ def name_structures(
     :param affine: 4x4, voxel index to RAS mm.
     :param confidence: uint8 array[i,j,k], probability of the tissue times 255, where a model drew the map; what such a
         one draws far beside a body is left out.
+    :param regions: uint8 array[i,j,k], the likeliest `anatomy.Region` of a body at each voxel, where a model told it.
     :param lowest_disc: name of the lowest disc in view, given by the user.
     :param sacrum_drawn: False where the map comes from masks without a sacrum.
     :raises NothingFoundError: no disc and no vertebra.
@@ -92,7 +95,12 @@ def name_structures(
         column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
     chain = _sizes(slots, ordered.shape[1] * spacing[1])
     naming = name_chain(
-        chain, lowest_disc=lowest_disc, sacrum=settled is not None, dens=dens, sacrum_drawn=sacrum_drawn
+        chain,
+        lowest_disc=lowest_disc,
+        sacrum=settled is not None,
+        dens=dens,
+        sacrum_drawn=sacrum_drawn,
+        regions=_regions(slots, column, None if regions is None else slice_order(regions, affine)[:, :, columns]),
     )
     if not naming.verified:
         warnings.append(_guess_in_words(naming, settled is not None or dens > 1))
@@ -157,6 +165,18 @@ def _sizes(slots: list[_Slot], height: float) -> list[Size]:
         step = above.position - slot.disc.position if above and slot.disc else None
         sizes.append(Size(body.depth if whole else None, step))
     return sizes
+
+
+def _regions(slots: list[_Slot], column: Column, told: NDArray[np.uint8] | None) -> list[RegionShares | None]:
+    """How much of each vertebra's body lies in each region, one per level; None where there is no body."""
+    shares: list[RegionShares | None] = []
+    for slot in slots:
+        found: RegionShares | None = None
+        if slot.body is not None and told is not None:
+            votes = np.bincount(told[column.body_labels == slot.body.label], minlength=len(Region) + 1)[1:]
+            found = tuple((votes / max(votes.sum(), 1)).tolist()) if slot.body.levels == 1 else None
+        shares += [found] * _levels(slot)
+    return shares
 
 
 def _guess_in_words(naming: Naming, anchored: bool) -> str:

@@ -1,7 +1,7 @@
 """Naming the chain of vertebrae and discs: by the user, else by the likeliest of all names that fit.
 
-What is seen of sacrum and dens and how large the vertebrae are is weighed together (Bayes), over every place in the
-spine and over spines with one vertebra more or less.
+What is seen of sacrum and dens, which region each body looks like and how large the vertebrae are is weighed together
+(Bayes), over every place in the spine and over spines with one vertebra more or less.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, disc_name
+from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, Region, disc_name, region_of
 from ..errors import LevelNameError
 from .sizes import Size, log_likelihood, without_outliers
+
+#: Part of a body that the model drew as each `anatomy.Region`, in their order.
+RegionShares = tuple[float, ...]
 
 #: How much likelier it is to see a sacrum where there is one than where there is none.
 _SACRUM_SEEN = 1e5
@@ -21,8 +24,12 @@ _SACRUM_SEEN = 1e5
 DENS_SEEN, DENS_LIKELY = 1e5, 30.0
 #: How much likelier a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
 _UNDRAWN_SACRUM = 100.0
+#: Part of a body that the model draws as another region than it is, so that one body decides no name.
+_MISDRAWN = 0.1
 #: Names less probable than this are not verified even where an anchor is seen: the sizes contradict it.
 _VERIFIED = 0.8
+#: The same where the only anchor is a change of region that the model saw: those it takes for one another by a level.
+_VERIFIED_BY_LANDMARK = 0.95
 #: Share of persons whose spine has one vertebra more or less (our estimate), by the vertebra that is there or missing.
 _VARIANTS = {"L6": 0.04, "T13": 0.01, "-L5": 0.03, "-T12": 0.01}
 
@@ -32,7 +39,8 @@ class Naming:
     """Names of a chain of vertebrae.
 
     :ivar vertebrae: names from head to sacrum, one per slot; the last slot is the vertebra below the lowest disc.
-    :ivar anchor: ``"user"``, ``"sacrum"``, ``"dens"`` or ``""`` where the names are a guess.
+    :ivar anchor: ``"user"``, ``"sacrum"``, ``"dens"``, the disc at which the region of the spine was seen to change
+        (``"C7-T1"``, ``"T12-L1"``), or ``""`` where the names are a guess.
     :ivar probability: of these names among all that fit; 1 where the user gave them.
     :ivar runner_up: the second most likely names; empty where there are no others.
     """
@@ -96,7 +104,13 @@ def name_from_below(slots: int, upper: str, lower: str, anchor: str, probability
 
 
 def name_chain(
-    chain: Sequence[Size], *, lowest_disc: str | None, sacrum: bool, dens: float = 1.0, sacrum_drawn: bool = True
+    chain: Sequence[Size],
+    *,
+    lowest_disc: str | None,
+    sacrum: bool,
+    dens: float = 1.0,
+    sacrum_drawn: bool = True,
+    regions: Sequence[RegionShares | None] = (),
 ) -> Naming:
     """Names of a chain of vertebrae.
 
@@ -104,6 +118,7 @@ def name_chain(
     :param lowest_disc: the user's name of the lowest disc; wins over everything else.
     :param sacrum: the last of the chain is the sacrum.
     :param dens: how much likelier what is seen of the first of the chain is if that is C2.
+    :param regions: of each of the chain, what the model drew its body as; None where there is no body.
     :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
     :raises LevelNameError: the user's name is unknown or does not fit.
     """
@@ -114,7 +129,7 @@ def name_chain(
         for start in range(1, len(order) - len(chain) + 1):
             names = order[start : start + len(chain)]
             priors[names] = priors.get(names, 0.0) + share
-    known = sacrum or dens > 1 or any(size.depth or size.step for size in chain)
+    known = sacrum or dens > 1 or any(regions) or any(size.depth or size.step for size in chain)
     if not known or not priors:
         return name_from_below(min(len(chain), len(USUAL_ORDER)), "L5", "S1", "", probability=0.0)
     sizes = without_outliers(chain)
@@ -122,14 +137,39 @@ def name_chain(
     for names, prior in priors.items():
         score = np.log(prior) + log_likelihood(sizes, names)
         score += np.log(_SACRUM_SEEN) * (sacrum and names[-1] == "S1") + np.log(dens) * (names[0] == "C2")
+        score += sum(_region_seen(shares, name) for shares, name in zip(regions, names, strict=False))
         if not sacrum_drawn and names[-1] == "S1":
             score += np.log(_UNDRAWN_SACRUM)
         scores[names] = float(score)
     ranked = sorted(scores, key=lambda names: -scores[names])
     best = ranked[0]
     probability = float(np.exp(scores[best] - np.logaddexp.reduce(list(scores.values()))))
-    anchor = "sacrum" if sacrum and best[-1] == "S1" else "dens" if dens > 1 and best[0] == "C2" else ""
-    return Naming(best, anchor if probability >= _VERIFIED else "", probability, ranked[1] if ranked[1:] else ())
+    anchor = _landmark(best, regions)
+    verified = _VERIFIED_BY_LANDMARK if anchor else _VERIFIED
+    if best[-1] == "S1" and sacrum:
+        anchor, verified = "sacrum", _VERIFIED
+    elif best[0] == "C2" and dens > 1:
+        anchor, verified = "dens", _VERIFIED
+    return Naming(best, anchor if probability >= verified else "", probability, ranked[1] if ranked[1:] else ())
+
+
+def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> str:
+    """``"dens"`` where the model drew the top body as C2, else the disc where it saw the region change, or nothing."""
+    pairs = zip(names, regions, strict=False)
+    seen = [shares is not None and shares[region_of(name) - Region.AXIS] > 0.5 for name, shares in pairs]
+    if seen and seen[0] and names[0] == "C2":
+        return "dens"
+    for upper, lower, *both in zip(names, names[1:], seen, seen[1:], strict=False):
+        if all(both) and region_of(upper) != region_of(lower):
+            return disc_name(upper, lower)
+    return ""
+
+
+def _region_seen(shares: RegionShares | None, name: str) -> float:
+    """Logarithm of how much likelier a body is drawn like this if it is vertebra `name` than if it is of none."""
+    if shares is None:
+        return 0.0
+    return float(np.log(_MISDRAWN / len(shares) + (1 - _MISDRAWN) * shares[region_of(name) - Region.AXIS]))
 
 
 def _orders() -> list[tuple[tuple[str, ...], float]]:

@@ -12,6 +12,7 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import nn
 
+from ..anatomy import Region, Tissue
 from .preprocess import SLICES_SEEN
 
 
@@ -20,18 +21,19 @@ class SpineNet(nn.Module):
 
     Input: float tensor [batch, slices, rows, columns]; the slice to segment is the middle one, rows run from inferior
     to superior, columns from posterior to anterior. Rows and columns must be multiples of `divisor`.
-    Output: logits [batch, classes, rows, columns].
+    Output: logits [batch, classes, rows, columns]: the values of `anatomy.Tissue`, then those of `anatomy.Region`.
     """
 
     def __init__(
         self,
         slices: int = SLICES_SEEN,
-        classes: int = 7,
+        classes: int = len(Tissue) + len(Region),
         filters: Sequence[int] = (32, 48, 96, 160, 224),
         fold: int = 2,
     ) -> None:
         super().__init__()
         self.slices = slices
+        self.tells_regions = classes > len(Tissue)
         stages = len(filters)
         self.divisor = fold * 2 ** (stages - 1)
         self.fold = nn.PixelUnshuffle(fold)

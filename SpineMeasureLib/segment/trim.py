@@ -26,7 +26,7 @@ _CUT = 0.1
 
 @dataclass(frozen=True)
 class _Extent:
-    """A body's voxels [n, 3], their distance (mm) aside of and ahead of its middle, and half of what nine of ten span."""
+    """A body's voxels [n, 3], how far (mm) aside and ahead of its middle they lie, and half of what 9 of 10 span."""
 
     voxels: NDArray[np.int64]
     aside: Array

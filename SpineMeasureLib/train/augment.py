@@ -52,10 +52,10 @@ class Augmentation:
 
 def sample(
     case: TrainingCase, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Draw a crop of `size` pixels at `IN_PLANE_MM`.
 
-    :return: (image float32 [slices, rows, columns] in about 0..1, codes int64 [rows, columns]).
+    :return: (image float32 [slices, rows, columns] in about 0..1, codes int64 [rows, columns], regions int64 alike).
     """
     count, spacing = case.image.shape[0], case.spacing[0]
     most = max(1, min(int(augmentation.thickest_slice_mm / spacing), count // 3))
@@ -66,14 +66,14 @@ def sample(
     if rng.random() < augmentation.oblique:
         slopes = np.tan(np.radians(rng.normal(0, augmentation.tilt_deg, 2))) * case.spacing[1:] / spacing
         depth += slopes[0] * (row - centre[0]) + slopes[1] * (column - centre[1])
-    codes = _codes(case, depth, row, column)
+    codes, regions = _targets(case, depth, row, column)
     offsets = np.arange(thickness) - thickness // 2
     shifts = np.array(slices_seen(spacing * thickness))[:, None] * thickness + offsets
     depths = np.clip(depth + shifts.reshape(-1, 1, 1), 0, count - 1)
     image = _intensities(case, depths, row, column).unflatten(0, shifts.shape).mean(dim=1)
     if rng.random() < 0.5:
         image = image.flip(0)
-    return _contrast(image, codes, rng, augmentation), codes
+    return _contrast(image, codes, rng, augmentation), codes, regions
 
 
 def _plane(
@@ -120,14 +120,18 @@ def _smooth(size: tuple[int, int], nodes_mm: float, rng: np.random.Generator) ->
     return F.interpolate(coarse, size=size, mode="bicubic", align_corners=True)[0].numpy()
 
 
-def _codes(case: TrainingCase, depth: np.ndarray, row: np.ndarray, column: np.ndarray) -> torch.Tensor:
-    """Code of the voxel nearest to each point; outside the case nothing is known."""
+def _targets(
+    case: TrainingCase, depth: np.ndarray, row: np.ndarray, column: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Code and region of the voxel nearest to each point; outside the case nothing is known."""
     index = np.stack([np.rint(depth), np.rint(row), np.rint(column)]).astype(np.int64)
     limit = np.array(case.codes.shape)[:, None, None]
     outside = ((index < 0) | (index >= limit)).any(axis=0)
-    codes = case.codes[tuple(np.clip(index, 0, limit - 1))].astype(np.int64)
-    codes[outside] = UNKNOWN
-    return torch.from_numpy(codes)
+    nearest = tuple(np.clip(index, 0, limit - 1))
+    codes = np.where(outside, UNKNOWN, case.codes[nearest]).astype(np.int64)
+    if case.regions is None:
+        return torch.from_numpy(codes), torch.zeros(codes.shape, dtype=torch.int64)
+    return torch.from_numpy(codes), torch.from_numpy(np.where(outside, 0, case.regions[nearest]).astype(np.int64))
 
 
 def _intensities(case: TrainingCase, depths: np.ndarray, row: np.ndarray, column: np.ndarray) -> torch.Tensor:

@@ -13,8 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue, all_structures
+from ..anatomy import (
+    SEMANTIC_CANAL,
+    SEMANTIC_DISC,
+    SEMANTIC_VERTEBRA,
+    VERTEBRA_ORDER,
+    Tissue,
+    all_structures,
+    region_of,
+    vertebra_value,
+)
 from ..export.training import TISSUE_OF
+from ..segment.existing import segmentation_from_labels
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
 from ..segment.split import split_vertebrae
 from ..volume import Volume, read_volume
@@ -27,6 +37,11 @@ _S1_DEPTH_MM = 16.0
 _S1_WIDTH = 0.75
 
 
+_REGION_OF_VALUE = np.zeros(256, np.uint8)
+for _name in VERTEBRA_ORDER[1:-1]:
+    _REGION_OF_VALUE[vertebra_value(_name)] = region_of(_name)
+
+
 @dataclass(frozen=True)
 class TrainingCase:
     """One image and what is known of its voxels.
@@ -35,6 +50,8 @@ class TrainingCase:
     :ivar image: uint8 [slice, row, column], 0-255 after clipping to percentiles.
     :ivar codes: uint8 [slice, row, column], codes of `targets`.
     :ivar spacing: mm between slices, rows, columns.
+    :ivar regions: uint8 [slice, row, column], `anatomy.Region` of each voxel of a body; 0 elsewhere and where unknown.
+        None where no region is known.
     """
 
     patient: str
@@ -42,10 +59,13 @@ class TrainingCase:
     image: NDArray[np.uint8]
     codes: NDArray[np.uint8]
     spacing: tuple[float, float, float]
+    regions: NDArray[np.uint8] | None = None
 
 
-def training_case(patient: str, dataset: str, image: Volume, codes: NDArray[np.uint8]) -> TrainingCase:
-    """A case from an image and the codes of its voxels, array[i,j,k] both."""
+def training_case(
+    patient: str, dataset: str, image: Volume, codes: NDArray[np.uint8], levels: NDArray[np.uint8] | None = None
+) -> TrainingCase:
+    """A case from an image, the codes of its voxels and, where known, a map with our values of its bodies."""
     intensity = (normalised_intensity(image.array) * 255).round().astype(np.uint8)
     return TrainingCase(
         patient,
@@ -53,6 +73,7 @@ def training_case(patient: str, dataset: str, image: Volume, codes: NDArray[np.u
         np.ascontiguousarray(slice_order(intensity, image.affine)),
         np.ascontiguousarray(slice_order(codes, image.affine)),
         slice_spacing(image.affine),
+        None if levels is None else np.ascontiguousarray(slice_order(_REGION_OF_VALUE[levels], image.affine)),
     )
 
 
@@ -68,7 +89,8 @@ def lumbar_t2_space(root: Path) -> Iterator[TrainingCase]:
         codes[labels == SEMANTIC_DISC] = Tissue.DISC
         codes[labels == SEMANTIC_CANAL] = targets.CANAL_OR_CORD
         codes[_specks(labels, _SPECK_MM3 / float(np.prod(image.spacing)))] = targets.UNKNOWN
-        case = training_case(path.name.split("_")[0], "lumbar_t2_space", image, codes)
+        levels = segmentation_from_labels(Volume(labels, image.affine)).labels
+        case = training_case(path.name.split("_")[0], "lumbar_t2_space", image, codes, levels)
         sacrum_codes(case.codes, case.spacing)
         yield case
 
@@ -152,7 +174,8 @@ def synthetic(folder: Path) -> Iterator[TrainingCase]:
         table[structure.value] = TISSUE_OF[structure.kind]
     for path in sorted(folder.glob("*_image.nii.gz")):
         labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
-        yield training_case(path.name.split("_")[0], "synthetic", read_volume(path), table[labels.astype(np.uint8)])
+        levels = labels.astype(np.uint8)
+        yield training_case(path.name.split("_")[0], "synthetic", read_volume(path), table[levels], levels)
 
 
 ADAPTERS: dict[str, Callable[[Path], Iterator[TrainingCase]]] = {

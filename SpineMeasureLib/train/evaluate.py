@@ -94,7 +94,7 @@ def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineS
     """What the model finds; empty where that is nothing."""
     result = predict_tissue(image, network, device)
     try:
-        named = name_structures(result.tissue, image.affine, confidence=result.probability)
+        named = name_structures(result.tissue, image.affine, confidence=result.probability, regions=result.region)
     except NothingFoundError:
         return SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
     return replace(named, certainty=Certainty(result.probability))

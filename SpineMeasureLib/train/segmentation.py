@@ -118,11 +118,11 @@ def train(
             group["lr"] = rate
         light = elapsed >= _LIGHT_FROM * budget
         augmentation = options.final_augmentation if light else options.augmentation
-        images, codes = _batch(cases, weights, options.batch, augmentation, rng)
-        images, codes = images.to(device), codes.to(device)
+        batch = _batch(cases, weights, options.batch, augmentation, rng)
+        images, codes, regions = (part.to(device) for part in batch)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = network(images)
-        loss = loss_function(logits, codes, dice=not light)
+        loss = loss_function(logits, codes, regions, dice=not light)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -162,12 +162,13 @@ def _case_weights(cases: Sequence[TrainingCase], datasets: dict[str, float]) -> 
 
 def _batch(
     cases: Sequence[TrainingCase], weights: np.ndarray, batch: int, augmentation: Augmentation, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     size = _SIZES[rng.choice(len(_SIZES), p=_SIZE_WEIGHTS)]
     count = max(1, round(batch * _AREA_PER_SAMPLE / (size[0] * size[1])))
     drawn = rng.choice(len(cases), size=count, p=weights)
     samples = [sample(cases[n], size, rng, augmentation) for n in drawn]
-    return torch.stack([s[0] for s in samples]), torch.stack([s[1] for s in samples])
+    images, codes, regions = (torch.stack(parts) for parts in zip(*samples, strict=True))
+    return images, codes, regions
 
 
 def _save(path, network, average, optimizer, elapsed, step, curve) -> None:  # type: ignore[no-untyped-def]

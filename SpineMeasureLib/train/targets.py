@@ -8,10 +8,15 @@ Med Image Anal 2021).
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
-from ..anatomy import Tissue
+from ..anatomy import Region, Tissue
 
 N_TISSUES = len(Tissue)
+#: Channels of a network that tells regions too: the tissues, then the regions from `Region.AXIS` on.
+N_CHANNELS = len(Tissue) + len(Region)
+#: What the loss of the regions counts beside that of the tissues.
+_REGION_WEIGHT = 0.2
 
 #: Codes 0-6 are the tissues themselves; these stand for several.
 BACKGROUND_OR_SACRUM = 7
@@ -49,7 +54,10 @@ DICE_GROUPS: tuple[frozenset[Tissue], ...] = (
 
 
 class PartialLabelLoss(torch.nn.Module):
-    """Marginal cross-entropy plus soft Dice over the groups of tissues that are decided in each voxel."""
+    """Marginal cross-entropy plus soft Dice over the groups of tissues that are decided in each voxel.
+
+    Where the logits hold regions, plus the cross-entropy of the region in the voxels where it is known.
+    """
 
     allowed: torch.Tensor
     member: torch.Tensor
@@ -66,13 +74,23 @@ class PartialLabelLoss(torch.nn.Module):
         self.register_buffer("inside", (within == allowed.sum(dim=1, keepdim=True)).float())
         self.register_buffer("outside", (within == 0).float())
 
-    def forward(self, logits: torch.Tensor, codes: torch.Tensor, dice: bool = True) -> torch.Tensor:
-        """Loss of logits [batch, tissues, rows, columns] against codes [batch, rows, columns] (int64).
+    def forward(
+        self, logits: torch.Tensor, codes: torch.Tensor, regions: torch.Tensor | None = None, dice: bool = True
+    ) -> torch.Tensor:
+        """Loss of logits [batch, tissues (and regions), rows, columns] against codes [batch, rows, columns] (int64).
 
+        :param regions: int64 [batch, rows, columns], values of `anatomy.Region`, 0 where unknown or none.
         :param dice: False for cross-entropy alone, whose probabilities are calibrated; Dice swells thin discs.
         """
+        logits, told = logits.float().split((N_TISSUES, logits.shape[1] - N_TISSUES), dim=1)
+        loss = self._tissue_loss(logits, codes, dice)
+        if regions is None or not told.shape[1] or not (regions > 0).any():
+            return loss
+        return loss + _REGION_WEIGHT * F.cross_entropy(told, regions - 1, ignore_index=-1)
+
+    def _tissue_loss(self, logits: torch.Tensor, codes: torch.Tensor, dice: bool) -> torch.Tensor:
         allowed = self.allowed[codes].movedim(-1, 1)
-        log_probability = torch.log_softmax(logits.float(), dim=1)
+        log_probability = torch.log_softmax(logits, dim=1)
         log_set = torch.logsumexp(log_probability.masked_fill(~allowed, -1e4), dim=1)
         known = codes != UNKNOWN
         entropy = -(log_set * known).sum() / known.sum().clamp(min=1)

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from SpineMeasureLib.anatomy import Region  # noqa: E402
 from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.device import choose_device  # noqa: E402
@@ -109,6 +110,7 @@ class FromSlices(torch.nn.Module):
     """Calls a pixel body where the chosen one of the slices it is given is bright."""
 
     divisor = 2
+    tells_regions = False
 
     def __init__(self, chosen: int) -> None:
         super().__init__()
@@ -133,6 +135,7 @@ class BrightIsBone(torch.nn.Module):
     """Calls bright pixels body; counts the slices that it was asked for."""
 
     divisor = 2
+    tells_regions = False
     calls = 0
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -165,6 +168,32 @@ def test_what_one_thin_slice_shows_alone_is_outvoted_and_in_a_thick_one_not(spac
     tissue = predict_tissue(volume, BrightIsBone(), CPU).tissue
     assert (tissue[4, 25:35, 15:25] == 1).all() == kept
     assert not (tissue[[0, 8]] == 1).any()
+
+
+class RegionByBrightness(BrightIsBone):
+    """Calls bright pixels body, and thoracic where they are brightest, else lumbar."""
+
+    tells_regions = True
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        regions = torch.zeros(len(image), len(Region), *image.shape[2:])
+        regions[:, Region.THORACIC - 1] = torch.where(image[:, 2] > 0.8, 9.0, -9.0)
+        regions[:, Region.LUMBAR - 1] = -regions[:, Region.THORACIC - 1]
+        return torch.cat([super().forward(image), regions], dim=1)
+
+
+@pytest.mark.parametrize(("order", "flips"), STORAGES[::9])
+def test_regions_lie_where_the_image_shows_them(order: tuple[int, ...], flips: tuple[bool, ...]) -> None:
+    array = np.zeros((7, 64, 80), np.float32)
+    array[1:6, 10:50, 10:40] = 0.7
+    array[1:6, 10:50, 40:70] = 1.0
+    volume = stored(Volume(array, np.diag([4.0, 0.9, 0.7, 1.0])), order, flips)
+    result = predict_tissue(volume, RegionByBrightness(), CPU)
+    inside = result.tissue == 1
+    assert result.region is not None and inside.sum() > 10000
+    expected = np.where(volume.array > 0.8, Region.THORACIC, Region.LUMBAR)
+    assert (result.region[inside] == expected[inside]).mean() > 0.97
+    assert predict_tissue(volume, BrightIsBone(), CPU).region is None
 
 
 def test_progress_can_cancel() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, Tissue
+from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, Region, Tissue, region_of
 from SpineMeasureLib.segment.instances import name_structures
 from SpineMeasureLib.segment.levels import DENS_SEEN, Naming, name_chain
 from SpineMeasureLib.segment.sizes import _DEPTH_MM, _STEP_MM, Size
@@ -117,3 +117,40 @@ def test_a_spine_from_dens_to_sacrum_is_counted(missing: str, added: str, names:
 
 def test_more_vertebrae_than_a_spine_has_are_counted_from_below() -> None:
     assert named([Size()] * 27).vertebrae[-2:] == ("L5", "S1")
+
+
+def drawn_as(first: str, last: str, **other: Region) -> list[tuple[float, ...]]:
+    """Regions of a chain as a good model draws them, nine voxels of ten, but for some `other` bodies."""
+    names = USUAL_ORDER[USUAL_ORDER.index(first) : USUAL_ORDER.index(last) + 1]
+    regions = [other.get(name, region_of(name)) for name in names]
+    return [tuple(0.9 if r == mine else 0.1 / 3 for r in Region) for mine in regions]
+
+
+@pytest.mark.parametrize(("first", "last", "disc"), [("T7", "L3", "T12-L1"), ("C4", "T5", "C7-T1")])
+def test_where_the_region_changes_names_a_chain_without_sacrum_and_dens(first: str, last: str, disc: str) -> None:
+    found = named(chain(first, last), regions=drawn_as(first, last))
+    assert (found.vertebrae[0], found.anchor, found.verified) == (first, disc, True)
+    assert not named(chain(first, last)).verified
+
+
+def test_a_chain_of_one_region_is_a_guess_within_it() -> None:
+    found = named(chain("T3", "T9"), regions=drawn_as("T3", "T9"))
+    assert {name[0] for name in found.vertebrae} == {"T"} and not found.verified
+
+
+def test_one_body_of_the_wrong_region_moves_no_name_that_the_sacrum_fixes() -> None:
+    sizes = [*chain("T9", "L5"), Size()]
+    regions = [*drawn_as("T9", "L5", L1=Region.THORACIC), None]
+    found = named(sizes, sacrum=True, regions=regions)
+    assert (found.vertebrae[-2:], found.anchor) == (("L5", "S1"), "sacrum")
+
+
+def test_a_body_drawn_as_c2_names_a_neck_whose_dens_is_cut() -> None:
+    tissue = neck("body")
+    regions = np.full(tissue.shape, Region.CERVICAL, np.uint8)
+    tip = int(np.nonzero(tissue == Tissue.BODY)[2].max())
+    regions[:, :, tip - 16 :] = Region.AXIS
+    found = name_structures(tissue, AFFINE, regions=regions)
+    assert (found.anchor, found.level_verified) == ("dens", True)
+    assert found.of_kind(Kind.DISC)[0].level == "C2-C3"
+    assert not name_structures(tissue, AFFINE).level_verified

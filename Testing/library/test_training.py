@@ -11,7 +11,7 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from SpineMeasureLib.anatomy import Kind, Tissue, all_structures  # noqa: E402
+from SpineMeasureLib.anatomy import Kind, Region, Tissue, all_structures  # noqa: E402
 from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402
@@ -53,6 +53,19 @@ def test_loss_accepts_any_tissue_that_a_code_allows(tissue: Tissue) -> None:
 def test_loss_rejects_a_tissue_that_a_code_excludes() -> None:
     codes = torch.full((1, 4, 4), targets.CANAL_OR_CORD)
     assert targets.PartialLabelLoss()(logits_for(Tissue.DISC), codes) > 5
+
+
+def test_the_region_of_a_body_is_learned_where_it_is_known() -> None:
+    codes = torch.full((1, 4, 4), int(Tissue.BODY))
+    logits = torch.zeros(1, targets.N_CHANNELS, 4, 4)
+    logits[:, Tissue.BODY] = 12.0
+    logits[:, len(Tissue) + Region.LUMBAR - 1] = 12.0
+    loss = targets.PartialLabelLoss()
+    known = torch.full((1, 4, 4), int(Region.LUMBAR))
+    assert loss(logits, codes, known) < 0.01
+    assert loss(logits, codes, torch.full_like(known, Region.AXIS)) > 1
+    assert loss(logits, codes, torch.zeros_like(known)) == loss(logits, codes)
+    assert loss(logits[:, : len(Tissue)], codes, known) == loss(logits, codes)  # a model that tells no regions
 
 
 def test_without_dice_the_loss_is_least_at_the_true_probability() -> None:
@@ -142,7 +155,7 @@ def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
     rng = np.random.default_rng(1)
     seen = 0
     for _ in range(8):
-        image, codes = sample(striped_case(), (192, 192), rng, OFF)
+        image, codes, _ = sample(striped_case(), (192, 192), rng, OFF)
         assert image.shape == (5, 192, 192) and codes.shape == (192, 192)
         middle = image[2].numpy()
         for code, brightness in ((Tissue.DISC, 60), (targets.CANAL_OR_CORD, 240)):
@@ -160,7 +173,7 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
     tilted = replace(OFF, oblique=1.0, warp=1.0, tilt_deg=12.0)
     outside = 0
     for _ in range(6):
-        seen, codes = sample(case, (96, 96), rng, tilted)
+        seen, codes, _ = sample(case, (96, 96), rng, tilted)
         inside = codes != targets.UNKNOWN
         outside += int((~inside).sum())
         middle = seen[2]
@@ -172,13 +185,23 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
 def test_the_end_of_a_coil_darkens_one_side_and_leaves_the_codes() -> None:
     darker = 0
     for seed in range(8):
-        plain, codes = sample(striped_case(), (192, 192), np.random.default_rng(seed), OFF)
-        faded, same = sample(striped_case(), (192, 192), np.random.default_rng(seed), replace(OFF, coil=1.0))
+        plain, codes, _ = sample(striped_case(), (192, 192), np.random.default_rng(seed), OFF)
+        faded, same, _ = sample(striped_case(), (192, 192), np.random.default_rng(seed), replace(OFF, coil=1.0))
         assert torch.equal(codes, same)
         gain = (faded / plain)[plain > 0.1]
         assert gain.min() >= 0.1 and gain.max() == pytest.approx(1.0)
         darker += bool(gain.min() < 0.6)
     assert darker > 4
+
+
+def test_samples_carry_the_region_of_each_body() -> None:
+    plain = striped_case()
+    regions = np.where(plain.codes == Tissue.BODY, np.uint8(Region.THORACIC), np.uint8(0))
+    case = replace(plain, regions=regions)
+    for seed in range(4):
+        _, codes, told = sample(case, (192, 192), np.random.default_rng(seed), Augmentation())
+        assert torch.equal(told == Region.THORACIC, codes == Tissue.BODY)
+        assert not sample(plain, (192, 192), np.random.default_rng(seed), Augmentation())[2].any()
 
 
 def test_augmented_samples_are_finite_and_differ() -> None:
@@ -203,7 +226,7 @@ def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path, monkeypatch) 
     case = striped_case()
     seen = [3 + n for n in slices_seen(case.spacing[0])]
     image = torch.from_numpy(case.image[seen, 24:216, :] / np.float32(255))[None]
-    tissue = network(image).argmax(dim=1)[0].numpy()
+    tissue = network(image)[:, : len(Tissue)].argmax(dim=1)[0].numpy()
     codes = case.codes[3, 24:216, :]
     assert dice(tissue == Tissue.BODY, codes == Tissue.BODY) > 0.7
 
