@@ -138,9 +138,9 @@ def sacrum_codes(codes: NDArray[np.uint8], spacing: tuple[float, float, float]) 
 def _bodies_only(root: Path, dataset: str) -> Iterator[TrainingCase]:
     for path in sorted((root / dataset).glob("*_image.nii.gz")):
         image = read_volume(path)
-        labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array
+        labels = read_volume(path.with_name(path.name.replace("image", "labels"))).array.astype(np.uint8)
         codes = np.where(labels > 0, np.uint8(Tissue.BODY), np.uint8(targets.NOT_BODY))
-        case = training_case(path.name.split("_image")[0], dataset, image, codes)
+        case = training_case(path.name.split("_image")[0], dataset, image, codes, labels)  # 24 is L5, as with us
         # Only some levels are labelled: a body above or below the labelled ones is unknown.
         rows = np.flatnonzero((case.codes == Tissue.BODY).any(axis=(0, 2)))
         case.codes[:, : rows[0]] = targets.UNKNOWN

@@ -22,6 +22,7 @@ from SpineMeasureLib.anatomy import (
     vertebra_value,
 )
 from SpineMeasureLib.errors import InputNotFoundError
+from SpineMeasureLib.segment.sizes import usual_step
 from SpineMeasureLib.train.data import synthetic
 from SpineMeasureLib.train.synth import cases, pose
 from SpineMeasureLib.train.synth.cases import REGIONS, Maker, write_cases
@@ -224,6 +225,19 @@ def test_a_person_with_four_lumbar_vertebrae_has_one_disc_fewer(maker: Maker, mo
 def test_healthy_persons_have_the_usual_vertebrae(maker: Maker) -> None:
     rng = np.random.default_rng(0)
     assert all(random_subject(maker.template, rng, "L3", 0.0).chain.order == USUAL_ORDER for _ in range(20))
+
+
+def test_steps_of_healthy_persons_are_the_usual_ones_whatever_the_template(maker: Maker) -> None:
+    """The template's bodies are all 20 mm high; a person's grow from neck to loin as those of the living."""
+    ratios = []
+    for seed in range(12):
+        subject = random_subject(maker.template, np.random.default_rng(seed), "T12", 0.0)
+        low, high = subject.ends[2:-2:2], subject.ends[3:-1:2]  # of the discs, from the sacrum up
+        steps = np.diff((low + high) / 2)  # L5, L4 ... C3
+        usual = np.array([usual_step(name) for name in USUAL_ORDER[2:-1][::-1]])
+        ratios.append(steps / usual / np.median(steps / usual))
+    assert np.allclose(np.mean(ratios, axis=0), 1.0, atol=0.06)
+    assert 0.02 < np.std(ratios) < 0.1
 
 
 def test_spurs_lengthen_the_corner_of_a_body(maker: Maker) -> None:
