@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..anatomy import Tissue
+from ..anatomy import Region, Tissue
 from ..segment.bundle import DEFAULT_BUNDLE, Bundle, save_bundle
 from ..segment.network import SpineNet
 from ..segment.preprocess import IN_PLANE_MM
@@ -39,6 +39,12 @@ SOURCES = {
 }
 
 
+_REGIONS = (
+    f"- Regions, told of bodies beside them: {', '.join(r.name.lower() for r in Region)}; learned from the synthetic "
+    "set and the numbered real ones.",
+)
+
+
 def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: dict[str, Any]) -> Bundle:
     """Write configs, weights and docs/README.md (the model card).
 
@@ -50,7 +56,8 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
     patients = dict.fromkeys(options["datasets"], 0)
     for patient in log["cases"]:
         patients[_set_of(patient)] += 1
-    channel = {str(int(t)): t.name.lower() for t in Tissue}
+    tissues = [t.name.lower() for t in Tissue]
+    regions = [f"{r.name.lower()} body" for r in Region]
     metadata: dict[str, object] = {
         "name": DEFAULT_BUNDLE,
         "version": __version__,
@@ -66,7 +73,7 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
         "data_source": [{"name": name, "patients": count, "what": SOURCES[name]} for name, count in patients.items()],
         "data_type": "MRI",
         "intended_use": "Research; not for diagnosis.",
-        "label_classes": channel,
+        "label_classes": {str(n): name for n, name in enumerate(tissues)},
         "eval_metrics": {key: value for key, value in summary.items() if key != "calibration"},
         "calibration": summary.get("calibration", {}),
         "network_data_format": {
@@ -93,13 +100,13 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
             "outputs": {
                 "pred": {
                     "type": "probabilities",
-                    "format": "logits",
-                    "num_channels": len(Tissue),
+                    "format": "logits; softmax over the tissues, and over the regions that follow them",
+                    "num_channels": len(tissues + regions),
                     "spatial_shape": [f"{network.divisor}*n", f"{network.divisor}*n"],
                     "dtype": "float32",
                     "value_range": [],
                     "is_patch_data": False,
-                    "channel_def": channel,
+                    "channel_def": {str(n): name for n, name in enumerate(tissues + regions)},
                 }
             },
         },
@@ -113,7 +120,7 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
     definition = {
         "_target_": "SpineMeasureLib.segment.network.SpineNet",
         "slices": network.slices,
-        "classes": len(Tissue),
+        "classes": len(tissues + regions),
         "filters": list(options["filters"]),
         "fold": 2,
     }
@@ -146,7 +153,8 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         f"- Network: MONAI DynUNet, 2D, filters {options['filters']}, on a sagittal slice with its two "
         f"neighbours and those about 4 mm away, at "
         f"{IN_PLANE_MM} mm in-plane, space-to-depth in front, depth-to-space behind.",
-        f"- Classes: {', '.join(t.name.lower() for t in Tissue)}.",
+        f"- Classes: {', '.join(metadata['label_classes'].values())}.",
+        *(_REGIONS if _tells_regions(metadata) else ()),
         f"- Weights: {bundle.weights_path.stat().st_size} bytes, SHA-256 `{bundle.sha256}`.",
         f"- Trained {options['minutes']:g} minutes on {options['device']} ({options['threads'] or 'all'} threads), "
         f"{metadata['training']['steps']} steps, seed {options['seed']}.{metadata['training']['note']}",
@@ -210,6 +218,11 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         *(_synthetic(metadata["synthetic_test"]) if "synthetic_test" in metadata else ()),
     ]
     return "\n".join(lines)
+
+
+def _tells_regions(metadata: dict[str, Any]) -> bool:
+    channels: int = metadata["network_data_format"]["outputs"]["pred"]["num_channels"]
+    return channels > len(metadata["label_classes"])
 
 
 def _reliability(numbers: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import Kind, Region, Tissue, all_structures  # noqa: E402
 from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
+from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402
 from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
@@ -250,11 +251,12 @@ def test_agreement_needs_three_pairs() -> None:
         agreement([1.0, 2.0], [1.0, 2.0])
 
 
-def test_folds_need_the_base_and_start_from_it(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Three patients and one synthetic case as files; a learning rate of 0 keeps what a part starts from."""
     monkeypatch.setattr("SpineMeasureLib.train.command.SYNTHETIC_CASES", 1)
     monkeypatch.setattr("SpineMeasureLib.train.command._RATE_FROM_BASE", 0.0)
-    monkeypatch.setattr("SpineMeasureLib.train.command.FOLD_SETS", {"lumbar_t2_space": 0.7})
+    for sets in ("FOLD_SETS", "FINAL_SETS"):
+        monkeypatch.setattr(f"SpineMeasureLib.train.command.{sets}", {"lumbar_t2_space": 0.7})
     lumbar, made_up = tmp_path / "data" / "lumbar_t2_space", tmp_path / "work" / "synthetic"
     case = synthesize(3, spacing=(4.5, 1.0, 1.0), shape=(9, 240, 160))
     spine = case.labels.array
@@ -281,3 +283,10 @@ def test_folds_need_the_base_and_start_from_it(tmp_path, monkeypatch) -> None:  
     seen = {n: json.loads((tmp_path / "work" / f"fold_{n}.json").read_text())["cases"] for n in ("base", "0")}
     assert seen["base"] == ["synthetic00000"]
     assert len(seen["0"]) == 3 and "synthetic00000" in seen["0"]
+
+    run(Plan(tmp_path / "data", tmp_path / "work", tmp_path / "bundle", options=options))
+    bundle = open_bundle(tmp_path / "bundle")
+    assert load_network(bundle).tells_regions
+    card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
+    assert "3 patients, real" in card and "axis, cervical, thoracic, lumbar" in card
+    assert "had seen the synthetic set alone for 0.001 minutes" in card
