@@ -41,7 +41,7 @@ class Augmentation:
     warp_mm: float = 3.0
     low_resolution: float = 0.25
     gamma: float = 0.6
-    inversion: float = 0.1
+    inversion: float = 0.15
     curve: float = 0.25
     tissue_contrast: float = 0.3
     bias_field: float = 0.4
