@@ -15,8 +15,9 @@ from ..anatomy import Region, Tissue
 N_TISSUES = len(Tissue)
 #: Channels of a network that tells regions too: the tissues, then the regions from `Region.AXIS` on.
 N_CHANNELS = len(Tissue) + len(Region)
-#: What the loss of the regions counts beside that of the tissues.
-_REGION_WEIGHT = 0.2
+#: What the loss of the regions counts beside that of the tissues, and each region in it: C2 is one body among many.
+_REGION_WEIGHT = 0.3
+_WEIGHT_OF_REGION = (4.0, 1.0, 1.0, 1.0)
 
 #: Codes 0-6 are the tissues themselves; these stand for several.
 BACKGROUND_OR_SACRUM = 7
@@ -86,7 +87,8 @@ class PartialLabelLoss(torch.nn.Module):
         loss = self._tissue_loss(logits, codes, dice)
         if regions is None or not told.shape[1] or not (regions > 0).any():
             return loss
-        return loss + _REGION_WEIGHT * F.cross_entropy(told, regions - 1, ignore_index=-1)
+        weights = torch.tensor(_WEIGHT_OF_REGION, device=told.device)
+        return loss + _REGION_WEIGHT * F.cross_entropy(told, regions - 1, weights, ignore_index=-1)
 
     def _tissue_loss(self, logits: torch.Tensor, codes: torch.Tensor, dice: bool) -> torch.Tensor:
         allowed = self.allowed[codes].movedim(-1, 1)
