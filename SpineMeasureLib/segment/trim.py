@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from .column import Body, Column, tangent_at
 
@@ -41,7 +42,8 @@ def trim_bodies(column: Column, mm: Array) -> None:
 
     :param mm: spacing of slices, rows, columns.
     """
-    extents = [_extent(column, body, mm) for body in column.bodies]
+    boxes = ndimage.find_objects(column.body_labels)
+    extents = [_extent(column, body, boxes[body.label - 1], mm) for body in column.bodies]
     for index, extent in enumerate(extents):
         near = [e for k, e in enumerate(extents) if 0 < abs(k - index) <= _NEIGHBOURS]
         whole = [e.half_width for e in near if not e.cut]
@@ -50,18 +52,21 @@ def trim_bodies(column: Column, mm: Array) -> None:
         width, depth = float(np.median(whole)), float(np.median([e.half_depth for e in near]))
         aside = extent.aside - np.median(extent.aside)
         core = np.abs(aside) < 0.6 * width
-        ahead = extent.ahead - np.median(extent.ahead[core])
+        ahead = extent.ahead - (np.median(extent.ahead[core]) if core.any() else 0.0)
         beyond = (np.abs(aside) / (_ASIDE * width)) ** _EXPONENT + (np.abs(ahead) / (_AHEAD * depth)) ** _EXPONENT > 1
+        if beyond.all():
+            continue
         column.body_labels[tuple(extent.voxels[beyond].T)] = 0
         column.bodies[index].depth = float(np.subtract(*np.percentile(extent.ahead[~beyond], [97, 3])))
 
 
-def _extent(column: Column, body: Body, mm: Array) -> _Extent:
-    voxels = np.argwhere(column.body_labels == body.label)
+def _extent(column: Column, body: Body, box: tuple[slice, ...], mm: Array) -> _Extent:
+    voxels = np.argwhere(column.body_labels[box] == body.label) + [part.start for part in box]
     up = tangent_at(column.curve, body.position)
     forward = np.array([0.0, -up[2], up[1]]) / np.hypot(up[1], up[2])
     points = voxels * mm - body.centre
     aside, ahead = points @ np.cross(up, forward), points @ forward
     areas = np.bincount(voxels[:, 0], minlength=column.body_labels.shape[0])
-    half_width, half_depth = (float(np.subtract(*np.percentile(d, [95, 5]))) / 2 for d in (aside, ahead))
+    span_aside, span_ahead = (float(np.subtract(*np.percentile(d, [95, 5]))) for d in (aside, ahead))
+    half_width, half_depth = (span_aside + mm[0]) / 2, (span_ahead + mm[2]) / 2  # from side to side of the voxels
     return _Extent(voxels, aside, ahead, half_width, half_depth, bool(max(areas[0], areas[-1]) > _CUT * areas.max()))

@@ -276,6 +276,15 @@ def test_given_masks_are_never_trimmed() -> None:
     assert lowest_body(named(spine)).sum() > 1.5 * there.sum()
 
 
+def test_thick_slices_of_which_one_shows_the_bodies_are_not_trimmed() -> None:
+    spine = column()
+    spine.array[np.r_[0:5, 6:11]] = 0
+    spine.array[5, 60 : 60 + DEPTH, 0:3] = Tissue.SACRUM
+    sure = np.full(spine.array.shape, 230, np.uint8)
+    drawn, given = (name_structures(spine.array, spine.affine, confidence=c).labels for c in (sure, None))
+    assert np.array_equal(drawn, given)
+
+
 @pytest.mark.parametrize("slices", [slice(3, 8), slice(5, 6)], ids=["slab", "one slice"])
 def test_in_a_stack_narrower_than_the_spine_nothing_is_trimmed(slices: slice) -> None:
     spine = column()
