@@ -92,11 +92,11 @@ def region_of(name: str) -> Region:
 
     :raises KeyError: C1, which has no body, or no vertebra.
     """
+    if name == "C1":
+        raise KeyError(name)
     if name == "C2":
         return Region.AXIS
-    return {"C": Region.CERVICAL, "T": Region.THORACIC, "L": Region.LUMBAR, "S": Region.LUMBAR}[
-        "" if name == "C1" else name[0]
-    ]
+    return {"C": Region.CERVICAL, "T": Region.THORACIC, "L": Region.LUMBAR, "S": Region.LUMBAR}[name[0]]
 
 
 def disc_name(upper: str, lower: str) -> str:

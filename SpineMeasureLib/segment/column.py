@@ -113,6 +113,12 @@ def tangent_at(curve: Array, position: float) -> Array:
     return tangent
 
 
+def forward_of(up: Array) -> Array:
+    """Unit vector ahead, at a right angle to an axis of the spine in the sagittal plane."""
+    ahead: Array = np.array([0.0, -up[2], up[1]]) / np.hypot(up[1], up[2])
+    return ahead
+
+
 def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> Column | None:
     """Discs and bodies of a tissue map, or None where there are none."""
     mm = np.array(spacing)
@@ -241,7 +247,6 @@ def _describe(number: int, points: Array, curve: Array, step: float) -> Body:
     tangent = tangent_at(curve, position)
     along = (points - centre) @ tangent
     length = float(np.percentile(along, 97) - np.percentile(along, 3))
-    forward = np.array([0.0, -tangent[2], tangent[1]])
-    ahead = (points - centre) @ (forward / np.linalg.norm(forward))
+    ahead = (points - centre) @ forward_of(tangent)
     depth = float(np.percentile(ahead, 97) - np.percentile(ahead, 3))
     return Body(number, centre, position, length, depth, 2 if length > _TWO_LEVELS * step else 1)

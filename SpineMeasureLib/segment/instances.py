@@ -23,7 +23,7 @@ from ..anatomy import (
 )
 from ..errors import LevelNameError, NothingFoundError
 from ..segmentation import SpineSegmentation, Structure
-from .column import Body, Column, Disc, arc_positions, find_column, pieces_of, tangent_at
+from .column import Body, Column, Disc, arc_positions, find_column, forward_of, pieces_of, tangent_at
 from .levels import DENS_LIKELY, DENS_SEEN, Naming, RegionShares, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
@@ -169,12 +169,17 @@ def _sizes(slots: list[_Slot], height: float) -> list[Size]:
 
 def _regions(slots: list[_Slot], column: Column, told: NDArray[np.uint8] | None) -> list[RegionShares | None]:
     """How much of each vertebra's body lies in each region, one per level; None where there is no body."""
+    if told is None:
+        return [None] * sum(_levels(slot) for slot in slots)
+    inside, bodies, count = column.body_labels > 0, int(column.body_labels.max()) + 1, len(Region) + 1
+    voxels = np.bincount(column.body_labels[inside] * count + told[inside], minlength=bodies * count)
+    voxels = voxels.reshape(bodies, count)
     shares: list[RegionShares | None] = []
     for slot in slots:
         found: RegionShares | None = None
-        if slot.body is not None and told is not None:
-            votes = np.bincount(told[column.body_labels == slot.body.label], minlength=len(Region) + 1)[1:]
-            found = tuple((votes / max(votes.sum(), 1)).tolist()) if slot.body.levels == 1 else None
+        if slot.body is not None and slot.body.levels == 1:
+            votes = voxels[slot.body.label, 1:]
+            found = tuple((votes / max(votes.sum(), 1)).tolist())
         shares += [found] * _levels(slot)
     return shares
 
@@ -219,7 +224,7 @@ def _taper(column: Column, body: Body, mm: NDArray[np.float64]) -> float:
     height = (points - body.centre) @ up
     low, high = np.percentile(height, [2, 98])
     third = (high - low) / 3
-    ahead = (points - body.centre) @ np.array([0.0, -up[2], up[1]])
+    ahead = (points - body.centre) @ forward_of(up)
     upper, lower = ahead[height > high - third], ahead[height < low + third]
     depths = [float(np.subtract(*np.percentile(part, [95, 5]))) for part in (upper, lower) if len(part)]
     return depths[0] / depths[1] if len(depths) == 2 and depths[1] else 1.0

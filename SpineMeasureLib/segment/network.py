@@ -15,6 +15,9 @@ from torch import nn
 from ..anatomy import Region, Tissue
 from .preprocess import SLICES_SEEN
 
+#: Channels of a network that tells regions too: the tissues, then the regions from `Region.AXIS` on.
+N_CHANNELS = len(Tissue) + len(Region)
+
 
 class SpineNet(nn.Module):
     """2.5D tissue segmentation of sagittal slices.
@@ -27,7 +30,7 @@ class SpineNet(nn.Module):
     def __init__(
         self,
         slices: int = SLICES_SEEN,
-        classes: int = len(Tissue) + len(Region),
+        classes: int = N_CHANNELS,
         filters: Sequence[int] = (32, 48, 96, 160, 224),
         fold: int = 2,
     ) -> None:

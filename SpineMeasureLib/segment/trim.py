@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .column import Body, Column, tangent_at
+from .column import Body, Column, forward_of, tangent_at
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def trim_bodies(column: Column, mm: Array) -> None:
 def _extent(column: Column, body: Body, box: tuple[slice, ...], mm: Array) -> _Extent:
     voxels = np.argwhere(column.body_labels[box] == body.label) + [part.start for part in box]
     up = tangent_at(column.curve, body.position)
-    forward = np.array([0.0, -up[2], up[1]]) / np.hypot(up[1], up[2])
+    forward = forward_of(up)
     points = voxels * mm - body.centre
     aside, ahead = points @ np.cross(up, forward), points @ forward
     areas = np.bincount(voxels[:, 0], minlength=column.body_labels.shape[0])

@@ -10,11 +10,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..anatomy import Region, Tissue
+from ..anatomy import Tissue
 
 N_TISSUES = len(Tissue)
-#: Channels of a network that tells regions too: the tissues, then the regions from `Region.AXIS` on.
-N_CHANNELS = len(Tissue) + len(Region)
 #: What the loss of the regions counts beside that of the tissues, and each region in it: C2 is one body among many.
 _REGION_WEIGHT = 0.3
 _WEIGHT_OF_REGION = (4.0, 1.0, 1.0, 1.0)

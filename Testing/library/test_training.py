@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from SpineMeasureLib.anatomy import Kind, Region, Tissue, all_structures  # noqa: E402
 from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
+from SpineMeasureLib.segment.network import N_CHANNELS  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402
 from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
@@ -58,7 +59,7 @@ def test_loss_rejects_a_tissue_that_a_code_excludes() -> None:
 
 def test_the_region_of_a_body_is_learned_where_it_is_known() -> None:
     codes = torch.full((1, 4, 4), int(Tissue.BODY))
-    logits = torch.zeros(1, targets.N_CHANNELS, 4, 4)
+    logits = torch.zeros(1, N_CHANNELS, 4, 4)
     logits[:, Tissue.BODY] = 12.0
     logits[:, len(Tissue) + Region.LUMBAR - 1] = 12.0
     loss = targets.PartialLabelLoss()
