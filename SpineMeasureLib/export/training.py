@@ -114,6 +114,8 @@ class TrainingCase:
 def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
     """Add a case to imagesTr and labelsTr (tissues) and write dataset.json; the same case again replaces itself.
 
+    nnU-Net does not read the further folders: ``levels`` (label values of `anatomy`) and ``provenance``.
+
     :param folder: the data set, usually named ``DatasetNNN_Name``.
     :return: number of cases in the data set.
     :raises OutputError: the folder holds a data set with other labels or a case of another image under this name, or
@@ -127,11 +129,12 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
     known = {path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz")}
     count = len(known | {case.identifier})
     with atomic_folder(folder) as temporary:
-        for part in ("imagesTr", "labelsTr", "provenance"):
+        for part in ("imagesTr", "labelsTr", "levels", "provenance"):
             (temporary / part).mkdir()
         image = Volume(_plain(case.volume.array), case.volume.affine)
         write_volume(image, temporary / "imagesTr" / f"{case.identifier}_0000.nii.gz")
         write_volume(Volume(case.tissues(), case.volume.affine), temporary / "labelsTr" / f"{case.identifier}.nii.gz")
+        write_volume(case.segmentation.as_volume(), temporary / "levels" / f"{case.identifier}.nii.gz")
         _dump(case.provenance(), temporary / "provenance" / f"{case.identifier}.json")
         content = {
             "name": "SpineMeasure",

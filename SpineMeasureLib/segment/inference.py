@@ -17,7 +17,7 @@ from ..errors import DeviceError
 from ..progress import Progress, silent
 from ..volume import Volume
 from .device import describe
-from .network import SpineNet
+from .network import SpineNet, tissues_and_regions
 from .preprocess import IN_PLANE_MM, from_slice_order, normalised_intensity, slice_order, slice_spacing, slices_seen
 
 #: Slices nearer to each other than this are averaged in groups: the network never saw thinner ones.
@@ -176,7 +176,7 @@ def _run(
             with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                 logits = network(inputs) if tile == tuple(padded.shape[1:]) else inferer(inputs, network)
             assert isinstance(logits, torch.Tensor)
-            parts = logits.float()[:, :, :rows, :columns].split((len(Tissue), logits.shape[1] - len(Tissue)), dim=1)
+            parts = tissues_and_regions(logits.float()[:, :, :rows, :columns])
             scores = torch.cat([torch.softmax(part, dim=1) for part in parts], dim=1).cpu()
             yield from zip(numbers, scores, strict=True)
             done = first + len(numbers)

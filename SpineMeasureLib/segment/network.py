@@ -19,6 +19,11 @@ from .preprocess import SLICES_SEEN
 N_CHANNELS = len(Tissue) + len(Region)
 
 
+def tissues_and_regions(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The channels of the tissues, and those of the regions behind them (none of a network that tells no regions)."""
+    return logits[:, : len(Tissue)], logits[:, len(Tissue) :]
+
+
 class SpineNet(nn.Module):
     """2.5D tissue segmentation of sagittal slices.
 

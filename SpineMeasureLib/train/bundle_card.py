@@ -41,7 +41,7 @@ SOURCES = {
 
 _REGIONS = (
     f"- Regions, told of bodies beside them: {', '.join(r.name.lower() for r in Region)}; learned from the synthetic "
-    "set and the numbered real ones.",
+    "set and the numbered real ones."
 )
 
 
@@ -154,7 +154,7 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         f"neighbours and those about 4 mm away, at "
         f"{IN_PLANE_MM} mm in-plane, space-to-depth in front, depth-to-space behind.",
         f"- Classes: {', '.join(metadata['label_classes'].values())}.",
-        *(_REGIONS if _tells_regions(metadata) else ()),
+        *([_REGIONS] if _tells_regions(metadata) else []),
         f"- Weights: {bundle.weights_path.stat().st_size} bytes, SHA-256 `{bundle.sha256}`.",
         f"- Trained {options['minutes']:g} minutes on {options['device']} ({options['threads'] or 'all'} threads), "
         f"{metadata['training']['steps']} steps, seed {options['seed']}.{metadata['training']['note']}",

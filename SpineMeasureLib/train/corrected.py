@@ -25,16 +25,18 @@ class CorrectedCase:
 
     :ivar patient: cases of the same patient have the same; never on both sides of a comparison.
     :ivar tissues: uint8, values of `anatomy.Tissue`, on the voxels of the image.
+    :ivar levels: uint8 array[i,j,k], label values of `anatomy`; None where the level names are not verified.
     """
 
     name: str
     patient: str
     image: Volume
     tissues: Volume
+    levels: NDArray[np.uint8] | None = None
 
     def as_training_case(self) -> TrainingCase:
         """The case as the training loop takes it."""
-        return training_case(self.patient, DATASET, self.image, known_codes(self.tissues.array))
+        return training_case(self.patient, DATASET, self.image, known_codes(self.tissues.array), self.levels)
 
 
 def known_codes(tissue: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -71,8 +73,13 @@ def _read_case(folder: Path, name: str) -> CorrectedCase:
     if not np.isin(tissues.array, [int(tissue) for tissue in Tissue]).all():
         raise UnreadableInputError(f"The label map of {name} has unknown values.", "Export the case again.")
     provenance = folder / "provenance" / f"{name}.json"
-    patient = str(_json(provenance).get("patient", name)) if provenance.exists() else name
-    return CorrectedCase(name, patient, image, Volume(tissues.array.astype(np.uint8), tissues.affine))
+    about = _json(provenance) if provenance.exists() else {}
+    named = folder / "levels" / f"{name}.nii.gz"
+    levels = None
+    if about.get("levels_verified") and named.exists():
+        levels = on_grid_of(image, read_volume(named)).array.astype(np.uint8)
+    patient = str(about.get("patient", name))
+    return CorrectedCase(name, patient, image, Volume(tissues.array.astype(np.uint8), tissues.affine), levels)
 
 
 def _json(path: Path) -> dict[str, object]:

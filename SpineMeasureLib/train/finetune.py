@@ -131,6 +131,7 @@ def _identity(bundle: Bundle, cases: Sequence[CorrectedCase]) -> str:
     digest = hashlib.sha256(bundle.sha256.encode())
     for case in cases:
         digest.update(case.name.encode() + case.tissues.array.tobytes())
+        digest.update(b"" if case.levels is None else case.levels.tobytes())
     return digest.hexdigest()[:10]
 
 

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from ..anatomy import Tissue
+from ..segment.network import tissues_and_regions
 
-N_TISSUES = len(Tissue)
 #: What the loss of the regions counts beside that of the tissues, and each region in it: C2 is one body among many.
 _REGION_WEIGHT = 0.3
 _WEIGHT_OF_REGION = (4.0, 1.0, 1.0, 1.0)
@@ -35,7 +35,7 @@ _SEVERAL = {
 
 def allowed_table() -> torch.Tensor:
     """Bool tensor [codes, tissues]: which tissues each code allows."""
-    table = torch.zeros(len(Tissue) + len(_SEVERAL), N_TISSUES, dtype=torch.bool)
+    table = torch.zeros(len(Tissue) + len(_SEVERAL), len(Tissue), dtype=torch.bool)
     for tissue in Tissue:
         table[tissue, tissue] = True
     for code, tissues in _SEVERAL.items():
@@ -81,7 +81,7 @@ class PartialLabelLoss(torch.nn.Module):
         :param regions: int64 [batch, rows, columns], values of `anatomy.Region`, 0 where unknown or none.
         :param dice: False for cross-entropy alone, whose probabilities are calibrated; Dice swells thin discs.
         """
-        logits, told = logits.float().split((N_TISSUES, logits.shape[1] - N_TISSUES), dim=1)
+        logits, told = tissues_and_regions(logits.float())
         loss = self._tissue_loss(logits, codes, dice)
         if regions is None or not told.shape[1] or not (regions > 0).any():
             return loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from SpineMeasureLib.anatomy import Kind, Tissue  # noqa: E402
+from SpineMeasureLib.anatomy import Kind, Region, Tissue  # noqa: E402
 from SpineMeasureLib.errors import (  # noqa: E402
     GeometryMismatchError,
     InputNotFoundError,
@@ -185,6 +186,18 @@ def test_a_case_without_cord_or_sacrum_does_not_deny_them() -> None:
     assert known_codes(tissue).tolist() == [targets.BACKGROUND_OR_SACRUM, targets.CANAL_OR_CORD, Tissue.DISC]
     whole = np.array([*tissue, Tissue.CORD, Tissue.SACRUM], np.uint8)
     assert known_codes(whole).tolist() == whole.tolist()
+
+
+def test_cases_with_verified_names_teach_the_region_of_each_body_and_others_none(data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(data, tmp_path / "copy"))
+    about = folder / "provenance" / "case2.json"
+    about.write_text(about.read_text().replace('"levels_verified": true', '"levels_verified": false'))
+    (folder / "levels" / "case3.nii.gz").unlink()
+    named, guessed, older = (case.as_training_case() for case in read_corrected(folder))
+    assert guessed.regions is None and older.regions is None
+    assert named.regions is not None
+    assert set(np.unique(named.regions[named.codes == Tissue.BODY])) == {int(Region.THORACIC), int(Region.LUMBAR)}
+    assert not named.regions[named.codes != Tissue.BODY].any()
 
 
 def test_data_of_others_and_damaged_data_are_refused(data: Path, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def listed(folder: Path) -> list[str]:
 def test_an_nnunet_data_set_has_its_layout_and_tissue_labels(case: TrainingCase, tmp_path: Path) -> None:
     assert add_to_nnunet(case, tmp_path) == 1
     name = case.identifier
-    files = ["dataset.json", f"imagesTr/{name}_0000.nii.gz", f"labelsTr/{name}.nii.gz", f"provenance/{name}.json"]
-    assert listed(tmp_path) == files
+    files = ["dataset.json", f"imagesTr/{name}_0000.nii.gz", f"labelsTr/{name}.nii.gz"]
+    assert listed(tmp_path) == [*files, f"levels/{name}.nii.gz", f"provenance/{name}.json"]
     stated = json.loads((tmp_path / "dataset.json").read_text())
     assert stated["labels"]["background"] == 0
     assert sorted(stated["labels"].values()) == list(range(len(Tissue)))
