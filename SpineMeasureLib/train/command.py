@@ -65,7 +65,7 @@ def run(plan: Plan, progress: Progress = silent) -> None:
     for part in parts:
         whole = part in ("base", "final")
         _train_part(plan, part, () if whole else tuple(p for s in _fold(test, part).values() for p in s), progress)
-    if all(_checkpoint(plan, str(n)).exists() for n in range(plan.folds)) and "final" in parts:
+    if all(_trained(plan, str(n)) for n in range(plan.folds)) and "final" in parts:
         summary = cross_validate(plan, test, progress)
         if plan.bundle:
             log, base = (_log(plan, part) for part in ("final", "base"))
@@ -98,6 +98,11 @@ def _checkpoint(plan: Plan, part: str) -> Path:
     return plan.work / f"fold_{part}.pt"
 
 
+def _trained(plan: Plan, part: str) -> bool:
+    """Whether its time was up: the log is written last."""
+    return _checkpoint(plan, part).with_suffix(".json").exists()
+
+
 def _log(plan: Plan, part: str) -> dict[str, Any]:
     log: dict[str, Any] = json.loads(_checkpoint(plan, part).with_suffix(".json").read_text())
     return log
@@ -111,7 +116,7 @@ def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progre
         start = None
         options = replace(plan.options, datasets={"synthetic": 1.0}, final_augmentation=plan.options.augmentation)
     else:
-        if not _checkpoint(plan, "base").exists():
+        if not _trained(plan, "base"):
             raise InputNotFoundError("The base that all parts start from is not there.", "Train it first: --only base.")
         sets = FINAL_SETS if part == "final" else FOLD_SETS
         cases += load_cases(plan.data, list(sets), unseen)

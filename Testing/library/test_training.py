@@ -279,6 +279,11 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
 
     with pytest.raises(InputNotFoundError, match="base"):
         part("0")
+    unfinished = tmp_path / "work" / "fold_base.pt"
+    unfinished.touch()
+    with pytest.raises(InputNotFoundError, match="base"):
+        part("0")
+    unfinished.unlink()
     base, fold = part("base"), part("0")
     assert all(torch.equal(base[key], fold[key]) for key in base)
     seen = {n: json.loads((tmp_path / "work" / f"fold_{n}.json").read_text())["cases"] for n in ("base", "0")}
