@@ -41,6 +41,8 @@ _DEEPEST_BELOW_DENS_MM = 21.0
 _TAPER_OF_DENS = 0.85
 #: Length of the body of C2 with its dens over that of the bodies below: at least; where its taper is not seen.
 _TALL, _TALLER = 1.35, 1.7
+#: Part of the top body that a model must draw as C2.
+_SURELY_AXIS = 0.75
 #: Between two cervical bodies there are 5 mm of disc; so much above a body without one is the end of the column.
 _FREE_ABOVE_C2_MM = 4.0
 
@@ -89,10 +91,11 @@ def name_structures(
         ordered, column = settled
     if confidence is not None:
         trim_bodies(column, np.array(spacing))
-    slots = _chain(column, settled is not None)
+    seen = {} if regions is None else _regions_seen(column, slice_order(regions, affine)[:, :, columns])
     dens = _dens_seen(column, ordered, spacing)
-    if dens > 1:
+    if column.bodies and (dens > 1 or _is_axis(seen.get(column.bodies[0].label))):
         column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
+    slots = _chain(column, settled is not None)
     chain = _sizes(slots, ordered.shape[1] * spacing[1])
     naming = name_chain(
         chain,
@@ -100,7 +103,7 @@ def name_structures(
         sacrum=settled is not None,
         dens=dens,
         sacrum_drawn=sacrum_drawn,
-        regions=_regions(slots, column, None if regions is None else slice_order(regions, affine)[:, :, columns]),
+        regions=_per_level(slots, seen),
     )
     if not naming.verified:
         warnings.append(_guess_in_words(naming, settled is not None or dens > 1))
@@ -167,20 +170,25 @@ def _sizes(slots: list[_Slot], height: float) -> list[Size]:
     return sizes
 
 
-def _regions(slots: list[_Slot], column: Column, told: NDArray[np.uint8] | None) -> list[RegionShares | None]:
-    """How much of each vertebra's body lies in each region, one per level; None where there is no body."""
-    if told is None:
-        return [None] * sum(_levels(slot) for slot in slots)
+def _regions_seen(column: Column, told: NDArray[np.uint8]) -> dict[int, RegionShares]:
+    """How much of each body, by its label, lies in each region."""
     inside, bodies, count = column.body_labels > 0, int(column.body_labels.max()) + 1, len(Region) + 1
     voxels = np.bincount(column.body_labels[inside] * count + told[inside], minlength=bodies * count)
-    voxels = voxels.reshape(bodies, count)
+    votes = voxels.reshape(bodies, count)[:, 1:]
+    return {body.label: tuple((votes[body.label] / max(votes[body.label].sum(), 1)).tolist()) for body in column.bodies}
+
+
+def _is_axis(shares: RegionShares | None) -> bool:
+    """Whether a body was drawn as C2, and not a part of it alone, as where C3 is joined to it."""
+    return shares is not None and shares[0] > _SURELY_AXIS
+
+
+def _per_level(slots: list[_Slot], seen: dict[int, RegionShares]) -> list[RegionShares | None]:
+    """What was seen of the region of each vertebra; None where there is no body, or one of two vertebrae."""
     shares: list[RegionShares | None] = []
     for slot in slots:
-        found: RegionShares | None = None
-        if slot.body is not None and slot.body.levels == 1:
-            votes = voxels[slot.body.label, 1:]
-            found = tuple((votes / max(votes.sum(), 1)).tolist())
-        shares += [found] * _levels(slot)
+        single = slot.body is not None and slot.body.levels == 1
+        shares += [seen.get(slot.body.label) if slot.body and single else None] * _levels(slot)
     return shares
 
 

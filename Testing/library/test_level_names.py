@@ -154,3 +154,18 @@ def test_a_body_drawn_as_c2_names_a_neck_whose_dens_is_cut() -> None:
     assert (found.anchor, found.level_verified) == ("dens", True)
     assert found.of_kind(Kind.DISC)[0].level == "C2-C3"
     assert not name_structures(tissue, AFFINE).level_verified
+
+
+@pytest.mark.parametrize(("drawn_as_c2", "levels"), [(1.0, 1), (0.5, 2)])
+def test_a_long_top_body_is_c2_alone_where_nearly_all_of_it_is_drawn_so(drawn_as_c2: float, levels: int) -> None:
+    whole = neck("fused")
+    tip = int(np.nonzero(whole == Tissue.BODY)[2].max())
+    tissue = np.ascontiguousarray(whole[:, :, : tip + 3])  # at the border, so that its shape says nothing
+    regions = np.full(tissue.shape, Region.CERVICAL, np.uint8)
+    regions[:, :, tip - round(34 * drawn_as_c2) :] = Region.AXIS
+    found = name_structures(tissue, AFFINE, regions=regions)
+    top = found.of_kind(Kind.BODY)[0]
+    assert ("fused_or_absent_disc" in top.flags) == (levels == 2)
+    assert found.level_verified == (levels == 1)
+    if levels == 1:
+        assert (top.level, found.of_kind(Kind.DISC)[0].level) == ("C2", "C2-C3")
