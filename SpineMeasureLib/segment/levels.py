@@ -26,6 +26,8 @@ DENS_SEEN, DENS_LIKELY = 1e5, 30.0
 _UNDRAWN_SACRUM = 100.0
 #: Part of a body that the model draws as another region than it is, so that one body decides no name.
 _MISDRAWN = 0.1
+#: Share of spines in which the model sees a region begin a level too high, and of those with one too low.
+_BORDER_OFF = 0.1
 #: Names less probable than this are not verified even where an anchor is seen: the sizes contradict it.
 _VERIFIED = 0.8
 #: The same where the only anchor is a change of region that the model saw: those it takes for one another by a level.
@@ -137,7 +139,7 @@ def name_chain(
     for names, prior in priors.items():
         score = np.log(prior) + log_likelihood(sizes, names)
         score += np.log(_SACRUM_SEEN) * (sacrum and names[-1] == "S1") + np.log(dens) * (names[0] == "C2")
-        score += sum(_region_seen(shares, name) for shares, name in zip(regions, names, strict=False))
+        score += _regions_fit(regions, names)
         if not sacrum_drawn and names[-1] == "S1":
             score += np.log(_UNDRAWN_SACRUM)
         scores[names] = float(score)
@@ -165,11 +167,26 @@ def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> s
     return ""
 
 
-def _region_seen(shares: RegionShares | None, name: str) -> float:
-    """Logarithm of how much likelier a body is drawn like this if it is vertebra `name` than if it is of none."""
-    if shares is None:
-        return 0.0
-    return float(np.log(_MISDRAWN / len(shares) + (1 - _MISDRAWN) * shares[region_of(name) - Region.AXIS]))
+def _regions_fit(drawn: Sequence[RegionShares | None], names: Sequence[str]) -> float:
+    """Logarithm of how much likelier bodies are drawn like this if they are vertebrae `names` than if of none.
+
+    Where one region ends and the next begins, the model is often off by a level; C2 it takes for no other.
+    """
+    regions = [region_of(name) if name != "C2" else Region.CERVICAL for name in names]
+    terms = []
+    for moved, share in (
+        (regions, 1 - 2 * _BORDER_OFF),
+        ([*regions[1:], regions[-1]], _BORDER_OFF),
+        ([regions[0], *regions[:-1]], _BORDER_OFF),
+    ):
+        expected = [Region.AXIS if name == "C2" else region for name, region in zip(names, moved, strict=True)]
+        fits = [
+            np.log(_MISDRAWN / len(shares) + (1 - _MISDRAWN) * shares[region - Region.AXIS])
+            for shares, region in zip(drawn, expected, strict=False)
+            if shares is not None
+        ]
+        terms.append(np.log(share) + sum(fits))
+    return float(np.logaddexp.reduce(terms))
 
 
 def _orders() -> list[tuple[tuple[str, ...], float]]:

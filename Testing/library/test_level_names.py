@@ -126,11 +126,23 @@ def drawn_as(first: str, last: str, **other: Region) -> list[tuple[float, ...]]:
     return [tuple(0.9 if r == mine else 0.1 / 3 for r in Region) for mine in regions]
 
 
-@pytest.mark.parametrize(("first", "last", "disc"), [("T7", "L3", "T12-L1"), ("C4", "T5", "C7-T1")])
-def test_where_the_region_changes_names_a_chain_without_sacrum_and_dens(first: str, last: str, disc: str) -> None:
-    found = named(chain(first, last), regions=drawn_as(first, last))
-    assert (found.vertebrae[0], found.anchor, found.verified) == (first, disc, True)
-    assert not named(chain(first, last)).verified
+@pytest.mark.parametrize(("first", "last", "anchor"), [("T7", "L3", ""), ("C4", "T5", "C7-T1")])
+def test_where_the_region_changes_names_a_chain_and_verifies_it_where_the_sizes_agree(
+    first: str, last: str, anchor: str
+) -> None:
+    """Heights and depths grow faster from neck to chest than from chest to loin."""
+    found, by_size = named(chain(first, last), regions=drawn_as(first, last)), named(chain(first, last))
+    assert (found.vertebrae[0], found.anchor) == (first, anchor)
+    assert found.probability > by_size.probability and not by_size.verified
+
+
+def test_a_border_drawn_a_level_off_moves_no_name_that_the_sacrum_fixes() -> None:
+    sizes = [*chain("T9", "L5"), Size()]
+    off = drawn_as("T9", "L5", T12=Region.LUMBAR)
+    found = named(sizes, sacrum=True, regions=[*off, None])
+    assert (found.vertebrae[-2:], found.anchor) == (("L5", "S1"), "sacrum")
+    usual = named(sizes, sacrum=True, regions=[*drawn_as("T9", "L5"), None])
+    assert 0.8 < found.probability < usual.probability
 
 
 def test_a_chain_of_one_region_is_a_guess_within_it() -> None:
