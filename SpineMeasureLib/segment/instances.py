@@ -187,8 +187,7 @@ def _per_level(slots: list[_Slot], seen: dict[int, RegionShares]) -> list[Region
     """What was seen of the region of each vertebra; None where there is no body, or one of two vertebrae."""
     shares: list[RegionShares | None] = []
     for slot in slots:
-        single = slot.body is not None and slot.body.levels == 1
-        shares += [seen.get(slot.body.label) if slot.body and single else None] * _levels(slot)
+        shares += [seen.get(slot.body.label) if slot.body and slot.body.levels == 1 else None] * _levels(slot)
     return shares
 
 

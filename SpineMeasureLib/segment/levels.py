@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, Region, disc_name, region_of
 from ..errors import LevelNameError
@@ -134,12 +135,12 @@ def name_chain(
     known = sacrum or dens > 1 or any(regions) or any(size.depth or size.step for size in chain)
     if not known or not priors:
         return name_from_below(min(len(chain), len(USUAL_ORDER)), "L5", "S1", "", probability=0.0)
-    sizes = without_outliers(chain)
+    sizes, drawn = without_outliers(chain), _log_drawn(regions, len(chain))
     scores: dict[tuple[str, ...], float] = {}
     for names, prior in priors.items():
         score = np.log(prior) + log_likelihood(sizes, names)
         score += np.log(_SACRUM_SEEN) * (sacrum and names[-1] == "S1") + np.log(dens) * (names[0] == "C2")
-        score += _regions_fit(regions, names)
+        score += _regions_fit(drawn, names)
         if not sacrum_drawn and names[-1] == "S1":
             score += np.log(_UNDRAWN_SACRUM)
         scores[names] = float(score)
@@ -167,25 +168,29 @@ def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> s
     return ""
 
 
-def _regions_fit(drawn: Sequence[RegionShares | None], names: Sequence[str]) -> float:
+def _log_drawn(regions: Sequence[RegionShares | None], count: int) -> NDArray[np.float64]:
+    """Array [vertebra, region]: logarithm of how much likelier each is drawn like this if it is of that region."""
+    logs = np.zeros((count, len(Region)))
+    for place, shares in enumerate(regions):
+        if shares is not None:
+            logs[place] = np.log(_MISDRAWN / len(shares) + (1 - _MISDRAWN) * np.array(shares))
+    return logs
+
+
+def _regions_fit(drawn: NDArray[np.float64], names: Sequence[str]) -> float:
     """Logarithm of how much likelier bodies are drawn like this if they are vertebrae `names` than if of none.
 
     Where one region ends and the next begins, the model is often off by a level; C2 it takes for no other.
+
+    :param drawn: see `_log_drawn`.
     """
-    regions = [region_of(name) if name != "C2" else Region.CERVICAL for name in names]
+    axis = np.array(names) == "C2"
+    regions = np.array([Region.CERVICAL if name == "C2" else region_of(name) for name in names])
+    higher, lower = np.append(regions[1:], regions[-1]), np.append(regions[0], regions[:-1])
     terms = []
-    for moved, share in (
-        (regions, 1 - 2 * _BORDER_OFF),
-        ([*regions[1:], regions[-1]], _BORDER_OFF),
-        ([regions[0], *regions[:-1]], _BORDER_OFF),
-    ):
-        expected = [Region.AXIS if name == "C2" else region for name, region in zip(names, moved, strict=True)]
-        fits = [
-            np.log(_MISDRAWN / len(shares) + (1 - _MISDRAWN) * shares[region - Region.AXIS])
-            for shares, region in zip(drawn, expected, strict=False)
-            if shares is not None
-        ]
-        terms.append(np.log(share) + sum(fits))
+    for begun, share in ((regions, 1 - 2 * _BORDER_OFF), (higher, _BORDER_OFF), (lower, _BORDER_OFF)):
+        expected = np.where(axis, Region.AXIS, begun) - Region.AXIS
+        terms.append(np.log(share) + drawn[np.arange(len(names)), expected].sum())
     return float(np.logaddexp.reduce(terms))
 
 

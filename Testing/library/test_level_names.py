@@ -130,7 +130,6 @@ def drawn_as(first: str, last: str, **other: Region) -> list[tuple[float, ...]]:
 def test_where_the_region_changes_names_a_chain_and_verifies_it_where_the_sizes_agree(
     first: str, last: str, anchor: str
 ) -> None:
-    """Heights and depths grow faster from neck to chest than from chest to loin."""
     found, by_size = named(chain(first, last), regions=drawn_as(first, last)), named(chain(first, last))
     assert (found.vertebrae[0], found.anchor) == (first, anchor)
     assert found.probability > by_size.probability and not by_size.verified
