@@ -164,4 +164,6 @@ def cross_validate(plan: Plan, test: list[dict[str, list[str]]], progress: Progr
             if found
         },
     }
-    return write_scores(scores, plan.work, "cross_validation", budgets)
+    summary = {**write_scores(scores, plan.work, "cross_validation"), **budgets}
+    (plan.work / "cross_validation_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    return summary

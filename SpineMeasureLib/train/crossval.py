@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,23 +13,11 @@ from .evaluate import COMPARED, STRUCTURES, CaseScore
 from .reliability import reliability
 
 
-def write_scores(
-    scores: Sequence[CaseScore], folder: Path, name: str, about: dict[str, object] | None = None
-) -> dict[str, object]:
-    """Write what `write_tables` does, ``<name>_reliability.png`` and ``<name>_summary.json``.
+def write_scores(scores: Sequence[CaseScore], folder: Path, name: str) -> dict[str, object]:
+    """Write ``<name>_patients.csv``, ``<name>_values.csv``, Bland-Altman plots and ``<name>_reliability.png``.
 
-    :param about: what else belongs in the summary.
-    :return: the summary, see `summarise`.
+    :return: `summarise`, and how far the model's doubt about a value can be relied on.
     """
-    write_tables(scores, folder, name)
-    doubts = [doubt for score in scores for doubt in score.doubts]
-    summary = {**summarise(scores), **(about or {}), **reliability(doubts, folder / f"{name}_reliability.png")}
-    (folder / f"{name}_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    return summary
-
-
-def write_tables(scores: Sequence[CaseScore], folder: Path, name: str) -> None:
-    """Write ``<name>_patients.csv``, ``<name>_values.csv`` and Bland-Altman plots."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}_patients.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -49,6 +36,8 @@ def write_tables(scores: Sequence[CaseScore], folder: Path, name: str) -> None:
         x, y = _paired(scores, quantity)
         if len(x) >= 3:
             bland_altman(x, y, agreement(x, y), quantity, folder / f"{name}_bland_altman_{quantity}.png")
+    doubts = [doubt for score in scores for doubt in score.doubts]
+    return {**summarise(scores), **reliability(doubts, folder / f"{name}_reliability.png")}
 
 
 def summarise(scores: Sequence[CaseScore]) -> dict[str, object]:

@@ -21,12 +21,11 @@ from ..segment.preprocess import slice_order
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume
 from .agreement import bootstrap_interval
-from .crossval import summarise, write_tables
+from .crossval import write_scores
 from .data import ADAPTERS, TrainingCase
 from .evaluate import PARTLY_LABELLED, STRUCTURES, CaseScore, compare, compare_partly, of_kinds, reference_mask
 from .evaluation_page import write_page, write_worst
 from .overlap import MEASURES, Overlap
-from .reliability import reliability
 
 #: Less of a sacrum than this, a rim at the border, anchors no names.
 _SACRUM_IN_VIEW_MM3 = 5000.0
@@ -84,11 +83,7 @@ def evaluate(
         summary: dict[str, object] = {**about, "dataset": dataset.name, "cases": len(done), **_overlap_summary(done)}
         scores = [case.score for case in done if case.score]
         if scores:
-            write_tables(scores, folder, "evaluation")
-            summary |= summarise(scores)
-            doubts = [doubt for score in scores for doubt in score.doubts]
-            summary |= reliability(doubts, folder / "evaluation_reliability.png")
-            summary |= _by_group(done)
+            summary |= {**write_scores(scores, folder, "evaluation"), **_by_group(done)}
         _write_overlaps(done, folder / "overlaps.csv")
         summary["worst"] = write_worst(done, folder)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -217,8 +217,8 @@ def test_augmented_samples_are_finite_and_differ() -> None:
 
 def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr("SpineMeasureLib.train.segmentation._AVERAGE_DECAY", 0.9)  # few steps, short memory
-    clock = SimpleNamespace(monotonic=map(float, itertools.count()).__next__)  # a step a second, however busy the machine
-    monkeypatch.setattr("SpineMeasureLib.train.segmentation.time", clock)
+    ticks = map(float, itertools.count())  # a step a second, however busy the machine is
+    monkeypatch.setattr("SpineMeasureLib.train.segmentation.time", SimpleNamespace(monotonic=ticks.__next__))
     options = TrainingOptions(
         datasets={"striped": 1.0}, minutes=1.5, filters=(8, 16, 16), batch=1, threads=1, learning_rate=1e-2
     )
