@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from ..anatomy import Tissue
 from ..segment.preprocess import IN_PLANE_MM, slices_seen
 from .data import TrainingCase
+from .repaint import repaint
 from .targets import UNKNOWN
 
 #: Distance of the nodes that a warp moves: about a vertebra.
@@ -26,6 +27,7 @@ class Augmentation:
     """Ranges and probabilities; probabilities per sample.
 
     :ivar oblique: how often the plane is tilted out of the stack, about both its axes.
+    :ivar repaint: how often a case that allows it is shown as another sequence might show it.
     :ivar coil: how often the image fades towards one side, as at the end of a surface coil.
     :ivar warp: how often the plane is warped smoothly, by up to `warp_mm` (one standard deviation).
     """
@@ -40,6 +42,7 @@ class Augmentation:
     warp: float = 0.4
     warp_mm: float = 3.0
     low_resolution: float = 0.25
+    repaint: float = 0.3
     gamma: float = 0.6
     inversion: float = 0.15
     curve: float = 0.25
@@ -71,6 +74,9 @@ def sample(
     shifts = np.array(slices_seen(spacing * thickness))[:, None] * thickness + offsets
     depths = np.clip(depth + shifts.reshape(-1, 1, 1), 0, count - 1)
     image = _intensities(case, depths, row, column).unflatten(0, shifts.shape).mean(dim=1)
+    if case.repaintable and rng.random() < augmentation.repaint:
+        middles = depths.reshape(*shifts.shape, *size)[:, thickness // 2]
+        image = repaint(image, _targets(case, middles, row, column)[0], rng)
     if rng.random() < 0.5:
         image = image.flip(0)
     return _contrast(image, codes, rng, augmentation), codes, regions
@@ -123,9 +129,9 @@ def _smooth(size: tuple[int, int], nodes_mm: float, rng: np.random.Generator) ->
 def _targets(
     case: TrainingCase, depth: np.ndarray, row: np.ndarray, column: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Code and region of the voxel nearest to each point; outside the case nothing is known."""
-    index = np.stack([np.rint(depth), np.rint(row), np.rint(column)]).astype(np.int64)
-    limit = np.array(case.codes.shape)[:, None, None]
+    """Code and region of the voxel nearest to each point, [..., rows, columns]; outside the case nothing is known."""
+    index = np.stack([np.rint(part) for part in np.broadcast_arrays(depth, row, column)]).astype(np.int64)
+    limit = np.array(case.codes.shape).reshape(3, *[1] * depth.ndim)
     outside = ((index < 0) | (index >= limit)).any(axis=0)
     nearest = tuple(np.clip(index, 0, limit - 1))
     codes = np.where(outside, UNKNOWN, case.codes[nearest]).astype(np.int64)

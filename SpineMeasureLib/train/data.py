@@ -6,7 +6,7 @@ Arrays here are [slice, row, column]: slices left to right, rows inferior to sup
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,7 @@ class TrainingCase:
     :ivar spacing: mm between slices, rows, columns.
     :ivar regions: uint8 [slice, row, column], `anatomy.Region` of each voxel of a body; 0 elsewhere and where unknown.
         None where no region is known.
+    :ivar repaintable: a T2 image with all bones, discs and the canal labelled; see `repaint`.
     """
 
     patient: str
@@ -60,6 +61,7 @@ class TrainingCase:
     codes: NDArray[np.uint8]
     spacing: tuple[float, float, float]
     regions: NDArray[np.uint8] | None = None
+    repaintable: bool = False
 
 
 def training_case(
@@ -92,7 +94,7 @@ def lumbar_t2_space(root: Path) -> Iterator[TrainingCase]:
         levels = segmentation_from_labels(Volume(labels, image.affine)).labels
         case = training_case(path.name.split("_")[0], "lumbar_t2_space", image, codes, levels)
         sacrum_codes(case.codes, case.spacing)
-        yield case
+        yield replace(case, repaintable=True)
 
 
 def _specks(labels: NDArray[np.generic], voxels: float) -> NDArray[np.bool_]:

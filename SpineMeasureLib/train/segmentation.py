@@ -35,6 +35,7 @@ LIGHT = Augmentation(
     warp=0.3,
     warp_mm=2.0,
     low_resolution=0.1,
+    repaint=0.1,
     gamma=0.3,
     inversion=0.07,
     curve=0.05,

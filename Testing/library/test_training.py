@@ -23,8 +23,10 @@ from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, d
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
 from SpineMeasureLib.train.command import Plan, held_out, load_checkpoint, run  # noqa: E402
 from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa: E402
+from SpineMeasureLib.train.repaint import repaint_as  # noqa: E402
 from SpineMeasureLib.train.sample import synthesize  # noqa: E402
 from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
+from SpineMeasureLib.train.synth.tissues import CONTRASTS, Material  # noqa: E402
 from SpineMeasureLib.volume import Volume, write_volume  # noqa: E402
 
 
@@ -151,7 +153,7 @@ def test_every_labelled_patient_of_every_set_is_held_out_by_one_fold(tmp_path) -
 
 OFF = Augmentation(
     thick_slices=0, scale=1.0, rotation_deg=0, shear=0, oblique=0, warp=0, low_resolution=0, gamma=0, inversion=0,
-    curve=0, tissue_contrast=0, bias_field=0, coil=0, noise=0, field_cut=0,
+    repaint=0, curve=0, tissue_contrast=0, bias_field=0, coil=0, noise=0, field_cut=0,
 )  # fmt: skip
 
 
@@ -196,6 +198,28 @@ def test_the_end_of_a_coil_darkens_one_side_and_leaves_the_codes() -> None:
         assert gain.min() >= 0.1 and gain.max() == pytest.approx(1.0)
         darker += bool(gain.min() < 0.6)
     assert darker > 4
+
+
+def test_a_t2_image_is_repainted_as_another_sequence_would_show_it() -> None:
+    case = striped_case()
+    image = torch.from_numpy(case.image[:1].astype(np.float32) / 255)
+    codes = torch.from_numpy(case.codes[:1].astype(np.int64))
+    painted = repaint_as(np.array(CONTRASTS["t1"]), image, codes)
+    inside = {code: ndimage.binary_erosion(case.codes[0] == code, iterations=2) for code in np.unique(case.codes)}
+    fluid, marrow = (painted[0].numpy()[inside[c]].mean() for c in (targets.CANAL_OR_CORD, Tissue.BODY))
+    assert fluid == pytest.approx(CONTRASTS["t1"][Material.CSF], abs=0.02)
+    assert marrow == pytest.approx(CONTRASTS["t1"][Material.MARROW], abs=0.02)
+    assert np.std(painted[0].numpy()[inside[Tissue.BODY]]) > 0.01  # its texture is still there
+
+
+def test_only_cases_that_allow_it_are_repainted() -> None:
+    case, always = striped_case(), replace(OFF, repaint=1.0)
+    for seed in range(3):
+        plain, codes, _ = sample(case, (192, 192), np.random.default_rng(seed), OFF)
+        assert torch.equal(sample(case, (192, 192), np.random.default_rng(seed), always)[0], plain)
+        allowed = replace(case, repaintable=True)
+        painted, same, _ = sample(allowed, (192, 192), np.random.default_rng(seed), always)
+        assert torch.equal(codes, same) and not torch.allclose(painted, plain, atol=0.1)
 
 
 def test_samples_carry_the_region_of_each_body() -> None:

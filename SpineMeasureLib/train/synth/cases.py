@@ -32,7 +32,7 @@ from ..sample import slice_points
 from .chain import VARIANTS
 from .pose import PoseMap, Subject, pose_map, random_subject
 from .template import STEP_MM, Template, build_template
-from .tissues import CONTRASTS, Material, Textures, bone_and_sac, surroundings
+from .tissues import CONTRASTS, Material, Textures, bone_and_sac, random_contrast, random_signal, surroundings
 
 Array = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ class Maker:
         """
         rng = np.random.default_rng(seed)
         region = region or str(rng.choice(list(REGIONS), p=(0.42, 0.22, 0.14, 0.22)))
-        contrast = contrast or str(rng.choice(list(CONTRASTS), p=(0.34, 0.18, 0.16, 0.06, 0.12, 0.07, 0.07)))
+        contrast = contrast or random_contrast(rng)
         subject = random_subject(self.template, rng, str(rng.choice(REGIONS[region])), disease)
         affine, shape = _stack(rng, region)
         corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
@@ -209,10 +209,7 @@ def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int])
 def _signal_table(contrast: str, worn_discs: frozenset[str], rng: np.random.Generator) -> Array:
     """Signal [level, material] of this person in this sequence: bodies and discs differ from level to level."""
     levels = len(VERTEBRA_ORDER)
-    signal = np.array(CONTRASTS[contrast]) * np.exp(rng.normal(0, 0.2, len(Material)))
-    if rng.random() < 0.12:  # a sequence of no name
-        signal[1:] = rng.uniform(0.05, 1.0, len(Material) - 1)
-        signal[Material.CORTEX] = signal.min()
+    signal = random_signal(contrast, rng)
     table = np.repeat(signal[None], levels, axis=0)
     table[:, Material.MARROW] *= np.exp(rng.normal(0, 0.07, levels))
     narrow = 0.5 * np.isin(VERTEBRA_ORDER, list(worn_discs))

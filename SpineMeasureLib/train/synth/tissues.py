@@ -47,7 +47,26 @@ CONTRASTS: dict[str, tuple[float, ...]] = {
     "gradient_echo": (0.0, 0.35, 0.32, 0.35, 0.75, 0.04, 0.12, 0.62, 0.45, 0.85, 0.60, 0.50, 0.08, 0.5, 0.05, 0.5),
 }
 
+#: How often each is drawn.
+_SHARES = (0.34, 0.18, 0.16, 0.06, 0.12, 0.07, 0.07)
+#: Share of images from a sequence of no name, in which all tissues but cortex may have any signal.
+_ANY_SEQUENCE = 0.12
+
 _UNEVEN = np.array([0, 0.1, 0.2, 0.35, 0.25, 0.25, 0.12, 0.1, 0.2, 0.06, 0.15, 0.06, 0.25, 0.12, 0.4, 0.2])
+
+
+def random_contrast(rng: np.random.Generator) -> str:
+    """A name in `CONTRASTS`."""
+    return str(rng.choice(list(CONTRASTS), p=_SHARES))
+
+
+def random_signal(contrast: str, rng: np.random.Generator) -> Array:
+    """Signal of each `Material` in an image of a contrast, as protocols vary."""
+    signal: Array = np.array(CONTRASTS[contrast]) * np.exp(rng.normal(0, 0.2, len(Material)))
+    if rng.random() < _ANY_SEQUENCE:
+        signal[1:] = rng.uniform(0.05, 1.0, len(Material) - 1)
+        signal[Material.CORTEX] = signal.min()
+    return signal
 
 
 def bone_and_sac(template: Template) -> Codes:
