@@ -33,8 +33,8 @@ _FEWEST_PIXELS = 200
 #: Probabilities of neighbouring slices are averaged with Gaussian weights of this width: thin slices share what they
 #: show, thick ones do not.
 _ACROSS_MM = 0.8
-#: Lumen is cord where more than this part of it is, over a window of so many pixels.
-_MOSTLY_CORD, _CORD_WINDOW = 0.5, 7
+#: Lumen is cord where most of it is, over a window of so many pixels at IN_PLANE_MM.
+_CORD_WINDOW = 7
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _run(
 def _on_grid(scores: torch.Tensor, size: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Most probable tissue of each pixel of the image's grid, from probabilities [tissues, rows, columns] of a slice,
     and its probability times 255."""
-    native = F.interpolate(scores[None], size=size, mode="bilinear", align_corners=False)
+    native = F.interpolate(cord_settled(scores[None]), size=size, mode="bilinear", align_corners=False)
     best, index = most_probable(native)
     return index[0].to(torch.uint8).numpy(), (best[0] * 255).round().to(torch.uint8).numpy()
 
@@ -198,11 +198,22 @@ def _likeliest(scores: torch.Tensor, size: tuple[int, ...]) -> NDArray[np.uint8]
     return nearest
 
 
+def cord_settled(scores: torch.Tensor) -> torch.Tensor:
+    """Probabilities [batch, tissues, rows, columns] at `IN_PLANE_MM` in which the lumen is divided between canal and
+    cord as it is in the neighbourhood."""
+    lumen = scores[:, Tissue.CANAL] + scores[:, Tissue.CORD]
+    cord, whole = (F.avg_pool2d(part, _CORD_WINDOW, 1, _CORD_WINDOW // 2) for part in (scores[:, Tissue.CORD], lumen))
+    settled = scores.clone()
+    settled[:, Tissue.CORD] = lumen * cord / whole.clamp(min=1e-3)
+    settled[:, Tissue.CANAL] = lumen - settled[:, Tissue.CORD]
+    return settled
+
+
 def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Tissue of each pixel from probabilities [batch, tissues, rows, columns], and how probable it is.
 
     Bone (body or posterior) and lumen (canal or cord) compete as wholes, so that a doubt within one of them does not
-    hand the pixel to a third tissue. Cord is told from canal by what most of the lumen in a neighbourhood is.
+    hand the pixel to a third tissue.
     """
     bone = scores[:, Tissue.BODY] + scores[:, Tissue.POSTERIOR]
     lumen = scores[:, Tissue.CANAL] + scores[:, Tissue.CORD]
@@ -215,9 +226,6 @@ def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     )
     best, place = torch.stack([score for _, score in wholes], dim=1).max(dim=1)
     index = torch.tensor([tissue for tissue, _ in wholes], device=scores.device)[place]
-    posterior = (index == Tissue.BODY) & (scores[:, Tissue.POSTERIOR] > scores[:, Tissue.BODY])
-    index[posterior] = Tissue.POSTERIOR
-    share = F.avg_pool2d(scores[:, Tissue.CORD], _CORD_WINDOW, 1, _CORD_WINDOW // 2)
-    share = share / F.avg_pool2d(lumen, _CORD_WINDOW, 1, _CORD_WINDOW // 2).clamp(min=1e-3)
-    index[(index == Tissue.CANAL) & (share > _MOSTLY_CORD)] = Tissue.CORD
+    for whole, part in ((Tissue.BODY, Tissue.POSTERIOR), (Tissue.CANAL, Tissue.CORD)):
+        index[(index == whole) & (scores[:, part] > scores[:, whole])] = part
     return best, index

@@ -14,7 +14,7 @@ from SpineMeasureLib.anatomy import Region  # noqa: E402
 from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.device import choose_device  # noqa: E402
-from SpineMeasureLib.segment.inference import most_probable, predict_tissue  # noqa: E402
+from SpineMeasureLib.segment.inference import cord_settled, most_probable, predict_tissue  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
 from SpineMeasureLib.segment.preprocess import from_slice_order, slice_order, slice_spacing, slices_seen  # noqa: E402
 from SpineMeasureLib.volume import Volume  # noqa: E402
@@ -96,7 +96,9 @@ def test_cord_is_what_most_of_the_lumen_around_it_is() -> None:
     scores[:, 5], scores[:, 4] = 0.6, 0.4
     scores[:, 5, :, 8:], scores[:, 4, :, 8:] = 0.45, 0.55
     scores[:, 5, 3, 12], scores[:, 4, 3, 12] = 0.9, 0.1
-    _, tissue = most_probable(scores)
+    settled = cord_settled(scores)
+    assert torch.allclose(settled.sum(dim=1), scores.sum(dim=1))
+    _, tissue = most_probable(settled)
     assert (tissue[:, :, :4] == 5).all()
     assert (tissue[:, :, 12:] == 4).all()
 
