@@ -32,6 +32,9 @@ FINAL_SETS = {"lumbar_t2_space": 0.48, "vertebrae_t2": 0.08, "vertebrae_water": 
 SYNTHETIC_CASES, SYNTHETIC_SHARE = 160, 0.30
 #: Peak learning rate of what starts from the base: it is to keep what that one knows.
 _RATE_FROM_BASE = 1.2e-3
+#: Last part of the time of folds and final model, in which nearly all cases are real and little varied; what of them is
+#: synthetic even then, and the learning rate it begins with.
+_FINISH, _FINISH_SYNTHETIC, _FINISH_RATE = 0.2, 0.12, 6e-4
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,14 @@ def _fold(test: list[dict[str, list[str]]], part: str) -> dict[str, list[str]]:
         ) from error
 
 
-def _checkpoint(plan: Plan, part: str) -> Path:
+def _begun(plan: Plan, part: str) -> Path:
+    """Checkpoint of a part's first stage; that of the base is its last."""
     return plan.work / f"fold_{part}.pt"
+
+
+def _checkpoint(plan: Plan, part: str) -> Path:
+    """Checkpoint of a part's last stage: what the others start from, what is scored, what becomes the bundle."""
+    return _begun(plan, part) if part == "base" else plan.work / f"finished_{part}.pt"
 
 
 def _trained(plan: Plan, part: str) -> bool:
@@ -104,7 +113,13 @@ def _trained(plan: Plan, part: str) -> bool:
 
 
 def _log(plan: Plan, part: str) -> dict[str, Any]:
-    log: dict[str, Any] = json.loads(_checkpoint(plan, part).with_suffix(".json").read_text())
+    """The log of a part's first stage, with the time and the steps of all."""
+    stages = dict.fromkeys((_begun(plan, part), _checkpoint(plan, part)))
+    first, *more = (json.loads(path.with_suffix(".json").read_text()) for path in stages)
+    log: dict[str, Any] = first
+    for later in more:
+        log["steps"] += later["steps"]
+        log["options"]["minutes"] += later["options"]["minutes"]
     return log
 
 
@@ -112,22 +127,41 @@ def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progre
     progress(f"load {part}", 0.0, "")
     write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
     cases = list(synthetic(plan.work / "synthetic"))
+
+    def stage(begin: float, end: float) -> Progress:
+        return lambda _, fraction, text="": progress(f"train {part}", begin + (end - begin) * fraction, text)
+
     if part == "base":
-        start = None
         options = replace(plan.options, datasets={"synthetic": 1.0}, final_augmentation=plan.options.augmentation)
-    else:
-        if not _trained(plan, "base"):
-            raise InputNotFoundError("The base that all parts start from is not there.", "Train it first: --only base.")
-        sets = FINAL_SETS if part == "final" else FOLD_SETS
-        cases += load_cases(plan.data, list(sets), unseen)
-        start = load_checkpoint(_checkpoint(plan, "base"), plan.options)
-        datasets = {**sets, "synthetic": SYNTHETIC_SHARE}
-        options = replace(plan.options, datasets=datasets, exclude=unseen, learning_rate=_RATE_FROM_BASE)
+        train(cases, options, _checkpoint(plan, part), stage(0, 1))
+        return
+    if not _trained(plan, "base"):
+        raise InputNotFoundError("The base that all parts start from is not there.", "Train it first: --only base.")
+    sets = FINAL_SETS if part == "final" else FOLD_SETS
+    cases += load_cases(plan.data, list(sets), unseen)
+    first = replace(
+        plan.options,
+        datasets=_shares(sets, SYNTHETIC_SHARE),
+        exclude=unseen,
+        learning_rate=_RATE_FROM_BASE,
+        minutes=(1 - _FINISH) * plan.options.minutes,
+    )
+    last = replace(
+        first,
+        datasets=_shares(sets, _FINISH_SYNTHETIC),
+        learning_rate=_FINISH_RATE,
+        light_from=0.0,
+        minutes=_FINISH * plan.options.minutes,
+    )
+    base = load_checkpoint(_checkpoint(plan, "base"), plan.options)
+    network = train(cases, first, _begun(plan, part), stage(0, 1 - _FINISH), base)
+    train(cases, last, _checkpoint(plan, part), stage(1 - _FINISH, 1), network)
 
-    def report(_: str, fraction: float, text: str = "") -> None:
-        progress(f"train {part}", fraction, text)
 
-    train(cases, options, _checkpoint(plan, part), report, start)
+def _shares(sets: dict[str, float], made_up: float) -> dict[str, float]:
+    """How often each set is drawn where a part of all that is seen is synthetic."""
+    real = sum(sets.values())
+    return {**{name: (1 - made_up) * share / real for name, share in sets.items()}, "synthetic": made_up}
 
 
 def load_checkpoint(path: Path, options: TrainingOptions) -> SpineNet:

@@ -283,7 +283,8 @@ def test_agreement_needs_three_pairs() -> None:
 def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Three patients and one synthetic case as files; a learning rate of 0 keeps what a part starts from."""
     monkeypatch.setattr("SpineMeasureLib.train.command.SYNTHETIC_CASES", 1)
-    monkeypatch.setattr("SpineMeasureLib.train.command._RATE_FROM_BASE", 0.0)
+    for rate in ("_RATE_FROM_BASE", "_FINISH_RATE"):
+        monkeypatch.setattr(f"SpineMeasureLib.train.command.{rate}", 0.0)
     for sets in ("FOLD_SETS", "FINAL_SETS"):
         monkeypatch.setattr(f"SpineMeasureLib.train.command.{sets}", {"lumbar_t2_space": 0.7})
     lumbar, made_up = tmp_path / "data" / "lumbar_t2_space", tmp_path / "work" / "synthetic"
@@ -303,7 +304,8 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
 
     def part(name: str) -> dict[str, torch.Tensor]:
         run(Plan(tmp_path / "data", tmp_path / "work", only=(name,), options=options))
-        return load_checkpoint(tmp_path / "work" / f"fold_{name}.pt", options).state_dict()
+        last = "fold_base.pt" if name == "base" else f"finished_{name}.pt"
+        return load_checkpoint(tmp_path / "work" / last, options).state_dict()
 
     with pytest.raises(InputNotFoundError, match="base"):
         part("0")
@@ -317,6 +319,9 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
     seen = {n: json.loads((tmp_path / "work" / f"fold_{n}.json").read_text())["cases"] for n in ("base", "0")}
     assert seen["base"] == ["synthetic00000"]
     assert len(seen["0"]) == 3 and "synthetic00000" in seen["0"]
+    stages = [json.loads((tmp_path / "work" / f"{name}_0.json").read_text()) for name in ("fold", "finished")]
+    assert stages[1]["options"]["datasets"]["synthetic"] < stages[0]["options"]["datasets"]["synthetic"]
+    assert stages[0]["cases"] == stages[1]["cases"]
 
     run(Plan(tmp_path / "data", tmp_path / "work", tmp_path / "bundle", options=options))
     bundle = open_bundle(tmp_path / "bundle")
@@ -324,3 +329,4 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
     assert "3 patients, real" in card and "axis, cervical, thoracic, lumbar" in card
     assert "had seen the synthetic set alone for 0.001 minutes" in card
+    assert "Trained 0.001 minutes" in card
