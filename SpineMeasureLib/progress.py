@@ -11,3 +11,15 @@ Progress = Callable[[str, float, str], None]
 
 def silent(stage: str, fraction: float, message: str = "") -> None:
     """Report to nobody."""
+
+
+def part_of(progress: Progress, start: float, end: float, name: str | None = None) -> Progress:
+    """Reports of a part of the work as reports of the whole, from `start` to `end` of it.
+
+    :param name: of the stage; that of the part when None.
+    """
+
+    def report(stage: str, fraction: float, message: str = "") -> None:
+        progress(name or stage, start + fraction * (end - start), message)
+
+    return report

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
 from ..errors import DeviceError
-from ..progress import Progress, silent
+from ..progress import Progress, part_of, silent
 from ..volume import Volume
 from .device import describe
 from .network import SpineNet, tissues_and_regions
@@ -121,11 +121,11 @@ def _spine_slices(
         yield from _run(stack, range(count), seen, network, device, progress)
         return
     share = 0.4
-    scan = _run(stack, range(0, count, _SCAN_STEP), seen, network, device, _part(progress, 0.0, share))
+    scan = _run(stack, range(0, count, _SCAN_STEP), seen, network, device, part_of(progress, 0.0, share))
     shown = [n for n, scores in scan if int((scores[Tissue.BACKGROUND] < 0.5).sum()) >= _FEWEST_PIXELS]
     if shown:
         near = range(max(0, shown[0] - _SCAN_STEP + 1), min(count, shown[-1] + _SCAN_STEP))
-        yield from _run(stack, near, seen, network, device, _part(progress, share, 1.0))
+        yield from _run(stack, near, seen, network, device, part_of(progress, share, 1.0))
 
 
 def _shared(found: Iterator[tuple[int, torch.Tensor]], spacing: float) -> Iterator[tuple[int, torch.Tensor]]:
@@ -143,15 +143,6 @@ def _shared(found: Iterator[tuple[int, torch.Tensor]], spacing: float) -> Iterat
 
 def _blend(before: torch.Tensor, current: torch.Tensor, after: torch.Tensor, side: float) -> torch.Tensor:
     return (current + side * (before + after)) / (1 + 2 * side) if side > 0.01 else current
-
-
-def _part(progress: Progress, start: float, end: float) -> Progress:
-    """Progress of a part of the work, as progress of the whole."""
-
-    def report(stage: str, fraction: float, message: str = "") -> None:
-        progress(stage, start + fraction * (end - start), message)
-
-    return report
 
 
 def _run(

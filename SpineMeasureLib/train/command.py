@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import InputNotFoundError, SpineMeasureError
-from ..progress import Progress, silent
+from ..progress import Progress, part_of, silent
 from ..segment.network import SpineNet
 from .bundle_card import write_bundle
 from .crossval import write_scores
@@ -128,12 +128,10 @@ def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progre
     write_cases(plan.data / "anatomy", plan.work / "synthetic", SYNTHETIC_CASES, progress=progress)
     cases = list(synthetic(plan.work / "synthetic"))
 
-    def stage(begin: float, end: float) -> Progress:
-        return lambda _, fraction, text="": progress(f"train {part}", begin + (end - begin) * fraction, text)
-
+    told = f"train {part}"
     if part == "base":
         options = replace(plan.options, datasets={"synthetic": 1.0}, final_augmentation=plan.options.augmentation)
-        train(cases, options, _checkpoint(plan, part), stage(0, 1))
+        train(cases, options, _checkpoint(plan, part), part_of(progress, 0, 1, told))
         return
     if not _trained(plan, "base"):
         raise InputNotFoundError("The base that all parts start from is not there.", "Train it first: --only base.")
@@ -154,8 +152,8 @@ def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progre
         minutes=_FINISH * plan.options.minutes,
     )
     base = load_checkpoint(_checkpoint(plan, "base"), plan.options)
-    network = train(cases, first, _begun(plan, part), stage(0, 1 - _FINISH), base)
-    train(cases, last, _checkpoint(plan, part), stage(1 - _FINISH, 1), network)
+    network = train(cases, first, _begun(plan, part), part_of(progress, 0, 1 - _FINISH, told), base)
+    train(cases, last, _checkpoint(plan, part), part_of(progress, 1 - _FINISH, 1, told), network)
 
 
 def _shares(sets: dict[str, float], made_up: float) -> dict[str, float]:
