@@ -194,11 +194,11 @@ def _per_level(slots: list[_Slot], seen: dict[int, RegionShares]) -> list[Region
 def _guess_in_words(naming: Naming, anchored: bool) -> str:
     reason = "Neither the sacrum nor the dens is in view"
     if anchored:
-        reason = "What looks like the sacrum or the dens does not fit the sizes of the vertebrae"
+        reason = "What looks like the sacrum or the dens does not fit the size and look of the vertebrae"
     sentence = f"{reason}: the level names are a guess"
     if naming.probability:
         other = f"; next most likely: lowest disc {disc_name(*naming.runner_up[-2:])}" if naming.runner_up[1:] else ""
-        sentence += f" from the sizes of the vertebrae ({naming.probability:.0%}{other})"
+        sentence += f" from the size and look of the vertebrae ({naming.probability:.0%}{other})"
     return f"{sentence}. Name the lowest disc (--lowest-disc) to confirm them."
 
 

@@ -212,7 +212,7 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "",
         "- Cervical and thoracic bones and discs were learned from synthetic images alone: no real one was labelled; "
         "results there were looked at, not scored.",
-        "- T1 and STIR were imitated by contrast augmentation and synthetic images; no real one was seen.",
+        "- T1 and STIR were imitated: synthetic images, and real T2 ones with changed contrast; no real one was seen.",
         "- Implants, tumours and fractures with canal compromise were not labelled in any training case.",
         "",
         *(_synthetic(metadata["synthetic_test"]) if "synthetic_test" in metadata else ()),
