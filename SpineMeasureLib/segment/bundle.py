@@ -119,16 +119,18 @@ def load_network(bundle: Bundle) -> SpineNet:
 def save_bundle(
     folder: Path, network: SpineNet, network_definition: dict[str, object], metadata: dict[str, object]
 ) -> Bundle:
-    """Write a bundle: half-precision safetensors, configs, and the weights' SHA-256 into the metadata."""
-    from copy import deepcopy
+    """Write a bundle: half-precision safetensors, configs, and the weights' SHA-256 into the metadata.
 
-    from safetensors.torch import save_model
+    The same weights give the same bytes.
+    """
+    from safetensors.torch import save_file
 
     (folder / "configs").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     file = "models/model.safetensors"
-    # DynUNet registers each block twice; save_model writes shared tensors once.
-    save_model(deepcopy(network).cpu().half(), str(folder / file))
+    # DynUNet registers each block twice: shared tensors are written once.
+    tensors = {tensor.data_ptr(): (name, tensor) for name, tensor in sorted(network.state_dict().items())}
+    save_file({name: tensor.cpu().half().contiguous() for name, tensor in tensors.values()}, str(folder / file))
     data = (folder / file).read_bytes()
     stated = {"file": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     metadata = {**metadata, "weights": stated}

@@ -218,6 +218,11 @@ def test_a_saved_bundle_gives_the_same_network_to_half_precision(tmp_path: Path)
     assert torch.allclose(network(image), small_network()(image), atol=0.05)
 
 
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    first, again = (small_bundle(tmp_path / name) for name in ("first", "again"))
+    assert open_bundle(first).sha256 == open_bundle(again).sha256
+
+
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     folder = small_bundle(tmp_path / "small")
     weights = folder / "models" / "model.safetensors"
