@@ -25,6 +25,9 @@ _SPECK = 0.12
 _SAME_DISC_MM = 6.0
 #: A piece farther than this from the curve through the column is no part of the spine.
 _OFF_COLUMN_MM = 30.0
+#: What keeps this distance from a column that holds most of all voxels, and itself holds less than this part of them,
+#: is no spine.
+_BY_ITSELF_MM, _STRAY = 16.0, 0.1
 #: A body longer than this many times the usual step holds two levels.
 _TWO_LEVELS = 1.6
 
@@ -129,18 +132,29 @@ def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) 
         return None
     bone = np.isin(body_pieces, bodies_kept)
     pillar = bone | np.isin(disc_pieces, discs_kept)
+    pillar &= ~_strays(pillar, mm)
     curve = fit_curve(pillar, mm)
     pillar &= _near_curve(pillar, curve, mm)
     if not pillar.any():
         return None
     curve = fit_curve(pillar, mm)
-    discs = _find_discs(disc_pieces, discs_kept, curve, mm)
+    discs = _find_discs(disc_pieces, np.intersect1d(discs_kept, disc_pieces[pillar]), curve, mm)
     disc_labels = np.zeros(disc_pieces.max() + 1, np.int32)
     for number, disc in enumerate(discs):
         disc_labels[disc.pieces] = number + 1
     column = Column(discs, [], np.zeros(tissue.shape, np.int32), disc_labels[disc_pieces], curve)
     _find_bodies(column, bone & pillar, mm)
     return column
+
+
+def _strays(mask: NDArray[np.bool_], mm: Array) -> NDArray[np.bool_]:
+    """Small parts of the mask that lie by themselves, as drawn in the pelvis; none where all lie by themselves."""
+    reach = np.maximum(np.rint(_BY_ITSELF_MM / 2 / mm), 0).astype(int)
+    joined, count = ndimage.label(ndimage.maximum_filter(mask, 2 * reach + 1))
+    sizes = np.bincount(joined[mask], minlength=count + 1)
+    small = (sizes < _STRAY * sizes.sum()) & (sizes.max() > 0.5 * sizes.sum())
+    stray: NDArray[np.bool_] = mask & small[joined]
+    return stray
 
 
 def _near_curve(mask: NDArray[np.bool_], curve: Array, mm: Array) -> NDArray[np.bool_]:

@@ -324,6 +324,23 @@ def test_bone_that_lies_apart_from_any_column_is_no_spine() -> None:
         name_structures(tissue, np.diag([*SPACING, 1.0]))
 
 
+def test_a_disc_and_a_body_drawn_in_the_pelvis_are_no_level() -> None:
+    spine = column(sacrum=False)
+    below = np.zeros((11, 110, 60), np.uint8)
+    below[1:10, 62:92, 10:18] = Tissue.DISC
+    below[1:10, 62:92, 18:32] = Tissue.BODY
+    tissue = np.concatenate([below, spine.array], axis=2)
+    found = name_structures(tissue, spine.affine, lowest_disc="L5-S1")
+    assert names(found, Kind.DISC) == LUMBAR_DISCS
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+
+
+def test_discs_without_any_bodies_are_all_kept() -> None:
+    spine = column(levels=12)
+    spine.array[spine.array == Tissue.BODY] = 0
+    assert len(named(spine).of_kind(Kind.DISC)) == 12
+
+
 def test_renaming_moves_every_structure_together() -> None:
     spine = column()
     found = name_structures(spine.array, spine.affine)
