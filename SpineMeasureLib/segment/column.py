@@ -132,7 +132,7 @@ def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) 
         return None
     bone = np.isin(body_pieces, bodies_kept)
     pillar = bone | np.isin(disc_pieces, discs_kept)
-    pillar &= ~_strays(pillar, mm)
+    pillar &= _in_company(pillar, mm)
     curve = fit_curve(pillar, mm)
     pillar &= _near_curve(pillar, curve, mm)
     if not pillar.any():
@@ -147,14 +147,14 @@ def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) 
     return column
 
 
-def _strays(mask: NDArray[np.bool_], mm: Array) -> NDArray[np.bool_]:
-    """Small parts of the mask that lie by themselves, as drawn in the pelvis; none where all lie by themselves."""
-    reach = np.maximum(np.rint(_BY_ITSELF_MM / 2 / mm), 0).astype(int)
+def _in_company(mask: NDArray[np.bool_], mm: Array) -> NDArray[np.bool_]:
+    """The mask without small parts that lie by themselves, as drawn in the pelvis; all where all lie by themselves."""
+    reach = np.rint(_BY_ITSELF_MM / 2 / mm).astype(int)
     joined, count = ndimage.label(ndimage.maximum_filter(mask, 2 * reach + 1))
     sizes = np.bincount(joined[mask], minlength=count + 1)
     small = (sizes < _STRAY * sizes.sum()) & (sizes.max() > 0.5 * sizes.sum())
-    stray: NDArray[np.bool_] = mask & small[joined]
-    return stray
+    kept: NDArray[np.bool_] = mask & ~small[joined]
+    return kept
 
 
 def _near_curve(mask: NDArray[np.bool_], curve: Array, mm: Array) -> NDArray[np.bool_]:

@@ -98,14 +98,14 @@ def _fold(test: list[dict[str, list[str]]], part: str) -> dict[str, list[str]]:
         ) from error
 
 
-def _begun(plan: Plan, part: str) -> Path:
-    """Checkpoint of a part's first stage; that of the base is its last."""
-    return plan.work / f"fold_{part}.pt"
+def _stages(plan: Plan, part: str) -> list[Path]:
+    """Checkpoints of a part, one for each of its stages; the base has a single one."""
+    return [plan.work / f"{stage}_{part}.pt" for stage in (("fold",) if part == "base" else ("fold", "finished"))]
 
 
 def _checkpoint(plan: Plan, part: str) -> Path:
     """Checkpoint of a part's last stage: what the others start from, what is scored, what becomes the bundle."""
-    return _begun(plan, part) if part == "base" else plan.work / f"finished_{part}.pt"
+    return _stages(plan, part)[-1]
 
 
 def _trained(plan: Plan, part: str) -> bool:
@@ -115,13 +115,9 @@ def _trained(plan: Plan, part: str) -> bool:
 
 def _log(plan: Plan, part: str) -> dict[str, Any]:
     """The log of a part's first stage, with the time and the steps of all."""
-    stages = dict.fromkeys((_begun(plan, part), _checkpoint(plan, part)))
-    first, *more = (json.loads(path.with_suffix(".json").read_text()) for path in stages)
-    log: dict[str, Any] = first
-    for later in more:
-        log["steps"] += later["steps"]
-        log["options"]["minutes"] += later["options"]["minutes"]
-    return log
+    logs = [json.loads(path.with_suffix(".json").read_text()) for path in _stages(plan, part)]
+    options = {**logs[0]["options"], "minutes": sum(log["options"]["minutes"] for log in logs)}
+    return {**logs[0], "options": options, "steps": sum(log["steps"] for log in logs)}
 
 
 def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progress) -> None:
@@ -153,8 +149,9 @@ def _train_part(plan: Plan, part: str, unseen: tuple[str, ...], progress: Progre
         minutes=_FINISH * plan.options.minutes,
     )
     base = load_checkpoint(_checkpoint(plan, "base"), plan.options)
-    network = train(cases, first, _begun(plan, part), part_of(progress, 0, 1 - _FINISH, told), base)
-    train(cases, last, _checkpoint(plan, part), part_of(progress, 1 - _FINISH, 1, told), network)
+    begun, finished = _stages(plan, part)
+    network = train(cases, first, begun, part_of(progress, 0, 1 - _FINISH, told), base)
+    train(cases, last, finished, part_of(progress, 1 - _FINISH, 1, told), network)
 
 
 def _shares(sets: dict[str, float], made_up: float) -> dict[str, float]:

@@ -14,13 +14,13 @@ from ..anatomy import Tissue
 from .synth.tissues import Material, random_contrast, random_signal
 from .targets import CANAL_OR_CORD, UNKNOWN
 
-#: Codes of each whole; its darker and its brighter material; the quantile of its brightness on T2 that is the brighter
-#: one's, and what the darker one has of that.
+#: Codes of each whole; the materials of its dark edge, its darker and its brighter part; the quantile of its brightness
+#: on T2 that is the brighter one's, and what the darker one has of that.
 _WHOLES = (
-    ((Tissue.BODY, Tissue.POSTERIOR), (Material.CORTEX, Material.MARROW), 0.5, 0.3),
-    ((Tissue.DISC,), (Material.ANNULUS, Material.NUCLEUS), 0.95, 0.35),
-    ((Tissue.CANAL, Tissue.CORD, CANAL_OR_CORD), (Material.ROOTS, Material.CSF), 0.8, 0.4),
-    ((), (Material.MUSCLE, Material.FAT), 0.9, 0.35),
+    ((Tissue.BODY, Tissue.POSTERIOR), (Material.CORTEX, Material.CORTEX, Material.MARROW), 0.5, 0.3),
+    ((Tissue.DISC,), (Material.CORTEX, Material.ANNULUS, Material.NUCLEUS), 0.95, 0.35),
+    ((Tissue.CANAL, Tissue.CORD, CANAL_OR_CORD), (Material.ROOTS, Material.ROOTS, Material.CSF), 0.8, 0.4),
+    ((), (Material.CORTEX, Material.MUSCLE, Material.FAT), 0.9, 0.35),
 )
 #: Darker voxels show nothing.
 _DARK = 0.02
@@ -45,13 +45,12 @@ def repaint_as(signal: np.ndarray, image: torch.Tensor, codes: torch.Tensor) -> 
     whole = whole_of[codes]
     step = (image * (_STEPS / 2)).long().clamp(0, _STEPS - 1)
     painted = torch.zeros_like(image)
-    for number, (_, (darker, brighter), quantile, part) in enumerate(_WHOLES):
+    for number, (_, (edge, darker, brighter), quantile, part) in enumerate(_WHOLES):
         mask = whole == number
         shown = image[mask & (image > _DARK)].numpy()
         if not len(shown):
             continue
         bright = np.quantile(shown, quantile)
-        edge = Material.ROOTS if darker is Material.ROOTS else Material.CORTEX  # of bone, disc and muscle
         knots = np.array([_DARK, 0.4 * part * bright, part * bright, bright, 2 * bright])
         values = (0.0, signal[edge], signal[darker], signal[brighter], 1.15 * signal[brighter])
         curve = np.interp(np.linspace(0, 2, _STEPS), knots, values).astype(np.float32)
