@@ -134,7 +134,12 @@ def save_bundle(
     data = (folder / file).read_bytes()
     stated = {"file": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     metadata = {**metadata, "weights": stated}
-    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    write_metadata(folder, metadata)
     inference = {"imports": [], "network_def": network_definition}
     (folder / "configs" / "inference.json").write_text(json.dumps(inference, indent=2) + "\n", encoding="utf-8")
     return Bundle(folder, metadata)
+
+
+def write_metadata(folder: Path, metadata: dict[str, object]) -> None:
+    """Write what a bundle says of itself."""
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")

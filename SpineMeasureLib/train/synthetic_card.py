@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputNotFoundError, SpineMeasureError
 from ..files import json_object
-from ..segment.bundle import open_bundle
+from ..segment.bundle import open_bundle, write_metadata
 from .bundle_card import model_card
 from .evaluate import STRUCTURES
 
@@ -39,7 +38,7 @@ def add_synthetic_scores(bundle_folder: Path, evaluation: Path) -> Path:
     for picture in told["pictures"]:
         shutil.copyfile(evaluation / picture["file"], bundle_folder / "docs" / picture["file"])
     metadata = {**bundle.metadata, "synthetic_test": told}
-    (bundle_folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    write_metadata(bundle_folder, metadata)
     card = bundle_folder / "docs" / "README.md"
     card.write_text(model_card(metadata, bundle), encoding="utf-8")
     return card
