@@ -74,8 +74,8 @@ def run(plan: Plan, progress: Progress = silent) -> None:
             log, base = (_log(plan, part) for part in ("final", "base"))
             log["note"] = (
                 " It and the cross-validated models went on from one that had seen the synthetic set alone for "
-                f"{base['options']['minutes']:g} minutes, {base['steps']} steps; the last {_FINISH:.0%} of their time they saw "
-                "hardly any synthetic cases."
+                f"{base['options']['minutes']:g} minutes, {base['steps']} steps; the last {_FINISH:.0%} of their time "
+                "they saw hardly any synthetic cases."
             )
             write_bundle(plan.bundle, load_checkpoint(_checkpoint(plan, "final"), plan.options), log, summary)
 
