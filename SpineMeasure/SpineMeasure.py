@@ -10,6 +10,7 @@ import time
 from typing import Annotated
 
 import ctk
+import qt
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -112,14 +113,17 @@ class SpineMeasureParameterNode:
     device: Annotated[str, Choice(["auto", "cuda", "mps", "cpu"])] = "auto"
     lowestDisc: str = ""
     group: Annotated[str, Choice(["Lines", "All values", "Disc", "Canal and cord", "Vertebra", "Alignment"])] = "Lines"
-    scope: Annotated[str, Choice(["selected values", "level", "case"])] = "selected values"
-    reviewer: str = ""
     snapToPlane: bool = True
 
 
 #
 # SpineMeasureWidget
 #
+
+#: What accept, withdraw and reset apply to. Not remembered: nobody is to sign more than they meant to.
+SCOPES = ("selected values", "level", "case")
+#: Where the reader's initials are remembered: with the user, not with a scene, which others open.
+REVIEWER_SETTING = "SpineMeasure/reviewer"
 
 
 class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -139,6 +143,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._filling = False
         self._parameterNode = None
         self._guiTag = None
+        self._watched = None
         self._deviceRun = None
         self._askedDevice = ""
         self._started = 0.0
@@ -185,6 +190,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.modelBrowser.setMarkdown(model_card())
         self.ui.methodsBrowser.setMarkdown(methods_text())
         self.ui.renameSelector.addItems(disc_names())
+        self.ui.scopeSelector.addItems([self._shown(scope) for scope in SCOPES])
+        self.ui.reviewerEdit.text = slicer.app.userSettings().value(REVIEWER_SETTING, "")
         self.ui.exportPath.filters = ctk.ctkPathLineEdit.Dirs
         self.ui.shortcutsLabel.toolTip = self.shortcuts.tooltip()
         self.showMessage("")
@@ -218,6 +225,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ):
             button.connect("clicked(bool)", slot)
         ui.measurementTable.connect("cellClicked(int,int)", self.onCellClicked)
+        ui.measurementTable.connect("currentCellChanged(int,int,int,int)", self.onCurrentCellChanged)
+        ui.scopeSelector.connect("currentIndexChanged(int)", self.onScopeChosen)
+        ui.reviewerEdit.connect("editingFinished()", self.onReviewerEntered)
         ui.measurementTable.connect("itemSelectionChanged()", self.updateButtons)
         ui.levelSelector.connect("currentTextChanged(QString)", self.onLevelChosen)
         ui.levelFilter.connect("currentTextChanged(QString)", self.onFilterChanged)
@@ -244,6 +254,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.reviewLayout.show()
         self._openSegmentEditor()
         self._findSessions()
+        if self.session is not None and self._currentKey is None:
+            self._showSession()  # it came while another module was shown
         if self._askedDevice != self._parameterNode.device:
             self.askDevice()
 
@@ -279,9 +291,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._guiTag = self._parameterNode.connectParametersToGui(self._parameterWidgets())
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             # The connection filled them with the values themselves.
-            for box in (self.ui.quantityFilter, self.ui.scopeSelector):
-                for n in range(box.count):
-                    box.setItemText(n, self._shown(box.itemText(n)))
+            box = self.ui.quantityFilter
+            for n in range(box.count):
+                box.setItemText(n, self._shown(box.itemText(n)))
             self.onParametersModified()
 
     def _parameterWidgets(self) -> dict:
@@ -313,14 +325,25 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, caller=None, event=None, node=None) -> None:
         """Close a case whose record was deleted; let the Segment Editor go of a segmentation that was deleted."""
-        if node is None or not (node.IsA("vtkMRMLScriptedModuleNode") or node.IsA("vtkMRMLSegmentationNode")):
+        kinds = ("vtkMRMLScriptedModuleNode", "vtkMRMLSegmentationNode", "vtkMRMLTableNode", "vtkMRMLVolumeNode")
+        if node is None or not any(node.IsA(kind) for kind in kinds):
             return
+        if any(not any(_leftOf(session)) for session in self._sessions):
+            qt.QTimer.singleShot(0, self.removeEmptyCases)  # the scene is being changed just now
         for session in list(self._sessions):
             if session.nodes.case is None or session.nodes.case is node:
                 self._forget(session)
         if self.session is not None and self.session.nodes.segmentation in (None, node):
             self.segmentEditor.forget()
         self.updateButtons()
+
+    def removeEmptyCases(self) -> None:
+        """Take away what is left of a case whose image, segments and table were deleted: values that nobody sees."""
+        for session in [s for s in self._sessions if not any(_leftOf(s))]:
+            case = session.nodes.case
+            self._forget(session)
+            if case is not None:
+                slicer.mrmlScene.RemoveNode(case)
 
     def onParametersModified(self, caller=None, event=None) -> None:
         """Follow the parameters: another volume shows its case, filters the table, the rest the buttons."""
@@ -330,6 +353,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         session = self._sessionOf(parameters.volume)
         if session is not None and session is not self.session:
             self.setSession(session)
+        elif session is None and parameters.volume is not None and self._hasImage():
+            self.setSession(None)  # values of one image beside another would be taken for its own
+            if self.entered:
+                slicer.util.setSliceViewerLayers(background=parameters.volume, fit=True)
         if self.session is not None:
             self.session.snap_to_plane = parameters.snapToPlane
         if self._shownGroup != parameters.group:
@@ -354,6 +381,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         chosen = self._sessionOf(self._parameterNode.volume)
         self.setSession(chosen or self._sessions[-1])
 
+    def _hasImage(self) -> bool:
+        return self.session is not None and self.session.nodes.volume is not None
+
     def _sessionOf(self, volume):
         """The newest case of a volume."""
         return next((s for s in reversed(self._sessions) if volume is not None and s.nodes.volume is volume), None)
@@ -369,19 +399,43 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show another case, or none."""
         if self.session is not None and self._token is not None:
             self.session.unobserve(self._token)
-            if session is not None and self.session in self._sessions:
+            if self.session in self._sessions:
                 self.logic.setShown(self.session, False)
+        self._watchSegments(None)
         self.session, self._token, self._currentKey = session, None, None
         if session is not None:
             self._token = session.observe(self.onSessionChanged)
             self._adoptSession(session)
+            self._watchSegments(session.nodes.segmentation)
         self.segmentEditor.forget()
         self._openSegmentEditor()
         self._fillLevels()
         self._fillTable()
         self._tell(self.ui.remeasureLabel, "")
-        if session is not None and self.entered and session.levels:
-            self.goToLevel(session.levels[len(session.levels) // 2])
+        self._tell(self.ui.exportLabel, "")
+        if session is not None and self.entered:
+            self._showSession()
+
+    def _showSession(self) -> None:
+        """Show the case in the views, at a level in its middle."""
+        self.logic.showCase(self.session)
+        levels = self.session.levels
+        if levels:
+            self.goToLevel(levels[len(levels) // 2])
+
+    def _watchSegments(self, segmentation) -> None:
+        """Be told when segments of this segmentation, and of no other, are painted on."""
+        event = slicer.vtkSegmentation.SourceRepresentationModified
+        if self._watched is not None:
+            self.removeObserver(self._watched, event, self.onSegmentsModified)
+        self._watched = segmentation
+        if segmentation is not None:
+            self.addObserver(segmentation, event, self.onSegmentsModified)
+
+    def onSegmentsModified(self, caller=None, event=None) -> None:
+        """Say that the values are those of the segments as they were."""
+        if self.session is not None and self.session.segments_changed:
+            self._tell(self.ui.remeasureLabel, _("The segments were edited: press Re-measure."))
 
     def _adoptSession(self, session) -> None:
         parameters = self._parameterNode
@@ -393,7 +447,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._filling = False
         session.snap_to_plane = parameters.snapToPlane
         session.free_while(self.shortcuts.controlHeld)
-        self.logic.showCase(session)
         self.logic.setShown(session, True)
 
     def _forget(self, session) -> None:
@@ -413,6 +466,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._fillLevels()
             self._fillTable()
             return
+        dragged = self.session.dragged
+        if dragged is not None and dragged != self._currentKey:
+            self._chooseKey(dragged)
+            self.table.select(dragged)
         self.table.update(self.session, keys)
         if not self.session.dragging:
             self._showSummary()
@@ -529,8 +586,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         with slicer.util.tryWithErrorDisplay(_("The segmentation could not be measured."), waitCursor=True):
             try:
+                # Its own image, where it knows one; the chosen volume may be that of another patient.
+                known = parameters.segmentation.GetNodeReference(
+                    parameters.segmentation.GetReferenceImageGeometryReferenceRole()
+                )
                 session = self.logic.measureSegmentation(
-                    parameters.segmentation, parameters.volume, parameters.lowestDisc
+                    parameters.segmentation, known or parameters.volume, parameters.lowestDisc
                 )
             except self.logic.plainError() as error:
                 self.showMessage(error.message, error.hint)
@@ -606,14 +667,21 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def goToKey(self, key) -> None:
         """Turn all slice views to a value's plane, highlight its line and select its row."""
-        self._currentKey = key
+        self._aim(key)
+        self.table.select(key)
+        self.updateButtons()
+
+    def _aim(self, key) -> None:
+        self._chooseKey(key)
         if key is None:
             self.session.highlight(None)
         else:
-            self._setLevel(key[0])
             self.logic.show(self.session, key)
-        self.table.select(key)
-        self.updateButtons()
+
+    def _chooseKey(self, key) -> None:
+        self._currentKey = key
+        if key is not None:
+            self._setLevel(key[0])
 
     def _stepLevel(self, by) -> None:
         from SpineMeasureLib.review.panel import step
@@ -708,9 +776,25 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.session is not None and row < len(self.table.keys):
             self.goToKey(self.table.keys[row])
 
+    def onCurrentCellChanged(self, row, column, rowBefore, columnBefore) -> None:
+        """Show the value of the row that the arrow keys came to."""
+        if self.session is not None and 0 <= row < len(self.table.keys) and self.table.keys[row] != self._currentKey:
+            self._aim(self.table.keys[row])
+
+    def onScopeChosen(self, index) -> None:
+        """What can be accepted depends on it."""
+        self.updateButtons()
+
+    def onReviewerEntered(self) -> None:
+        """Remember the initials for the next case."""
+        slicer.app.userSettings().setValue(REVIEWER_SETTING, self.ui.reviewerEdit.text.strip())
+
+    def _scope(self) -> str:
+        return SCOPES[self.ui.scopeSelector.currentIndex]
+
     def _scopeKeys(self) -> list:
         """The values that accept, withdraw and reset apply to."""
-        scope = self._parameterNode.scope
+        scope = self._scope()
         if self.session is None or scope == "selected values":
             return self.table.selectedKeys()
         level = self.ui.levelSelector.currentText
@@ -718,14 +802,25 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onAccept(self, checked=False) -> None:
         """Accept what the scope says."""
-        scope, reviewer = self._parameterNode.scope, self._parameterNode.reviewer
+        reviewer = self.ui.reviewerEdit.text.strip()
+        self.showMessage("")
+        if self._toldStale():
+            return
         session, level = self.session, self.ui.levelSelector.currentText
         actions = {
             "selected values": lambda: session.accept(self.table.selectedKeys(), reviewer),
             "level": lambda: session.accept_level(level, reviewer),
             "case": lambda: session.accept_all(reviewer),
         }
-        self._change(_("Accept"), actions[scope])
+        if self._change(_("Accept"), actions[self._scope()]) and not reviewer:
+            self.showMessage(_("Accepted without initials."), _("Enter yours to sign."), isError=False)
+
+    def _toldStale(self) -> bool:
+        """Whether the values are not those of the segments any more; the panel says so then."""
+        stale = self.session is not None and self.session.segments_changed
+        if stale:
+            self.showMessage(_("The segments were edited after they were measured."), _("Press Re-measure first."))
+        return stale
 
     def onWithdraw(self, checked=False) -> None:
         """Take the acceptance of what the scope says back."""
@@ -739,7 +834,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "level": lambda: session.reset_level(level),
             "case": session.reset_all if session is not None else None,
         }
-        self._change(_("Reset"), actions[self._parameterNode.scope])
+        self._change(_("Reset"), actions[self._scope()])
 
     def onUndo(self, checked=False) -> None:
         """Undo one step."""
@@ -785,10 +880,13 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     # Export
 
-    def _export(self, action) -> None:
+    def _export(self, action, values=True) -> None:
+        """Write something; what holds `values` only where they are those of the segments."""
         folder = self.ui.exportPath.currentPath
         if not folder:
             self._tell(self.ui.exportLabel, _("Choose a folder first."))
+            return
+        if values and self._toldStale():
             return
 
         def write() -> None:
@@ -813,7 +911,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onExportScene(self, checked=False) -> None:
         """Write the scene."""
-        self._export(self.logic.exportScene)
+        self._export(self.logic.exportScene, values=False)
 
     def onExportReport(self, checked=False) -> None:
         """Write the report."""
@@ -829,7 +927,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Add the case to a training data set."""
         from SpineMeasureLib.review.output import write_training_case
 
-        self._export(write_training_case)
+        self._export(write_training_case, values=False)
 
     # Buttons, shortcuts, layout
 
@@ -865,7 +963,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if isDisc
             else _("Choose the level of a disc first.")
         )
-        selected = has and (parameters.scope != "selected values" or bool(self.table.selectedKeys()))
+        selected = has and (self._scope() != "selected values" or bool(self.table.selectedKeys()))
         for button in (ui.acceptButton, ui.withdrawButton, ui.resetButton):
             button.enabled = selected
         ui.undoButton.enabled = has and session.can_undo
@@ -894,6 +992,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ("Alt+Z", _("undo"), self.onUndo),
             ("Alt+Y", _("redo"), self.onRedo),
         )
+
+
+def _leftOf(session) -> tuple:
+    """What the scene still has of a case that a reader can see."""
+    nodes = session.nodes
+    return nodes.volume, nodes.segmentation, nodes.table
 
 
 #

@@ -68,8 +68,10 @@ class MeasurementTable:
         return [key for row, key in enumerate(self.keys) if self.table.item(row, ICON_COLUMN).isSelected()]
 
     def select(self, key) -> None:
-        """Select the row of a key where it is shown."""
-        if key in self.keys and key not in self.selectedKeys():
+        """Select the row of a key; none where it is not shown."""
+        if key not in self.keys:
+            self.table.clearSelection()
+        elif key not in self.selectedKeys():
             self.table.selectRow(self.keys.index(key))
 
 

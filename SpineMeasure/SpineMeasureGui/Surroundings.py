@@ -2,15 +2,20 @@
 
 import qt
 import slicer
+import vtk
 
 from SpineMeasureLib.review.layout import LAYOUT_ID, add_layout
 
 
 class ReviewLayout:
-    """The module's own layout; the one before it comes back. Does nothing without a layout manager."""
+    """The module's own layout; the one before it and the orientations of the slice views come back.
+
+    Does nothing without a layout manager.
+    """
 
     def __init__(self) -> None:
         self._previous = None
+        self._orientations = {}
 
     def show(self) -> None:
         """Change to the module's layout."""
@@ -19,6 +24,7 @@ class ReviewLayout:
             return
         if layoutManager.layout != LAYOUT_ID:
             self._previous = layoutManager.layout
+        self._orientations = {node: node.GetOrientation() for node in _sliceNodes()}
         layoutManager.setLayout(add_layout(layoutManager.layoutLogic().GetLayoutNode()))
 
     def restore(self) -> None:
@@ -26,7 +32,22 @@ class ReviewLayout:
         layoutManager = slicer.app.layoutManager()
         if layoutManager is not None and self._previous is not None and layoutManager.layout == LAYOUT_ID:
             layoutManager.setLayout(self._previous)
-        self._previous = None
+        for node in _sliceNodes():
+            # One that was turned by hand, and has no name, cannot come back.
+            if self._orientations.get(node) in orientationNames(node):
+                node.SetOrientation(self._orientations[node])
+        self._previous, self._orientations = None, {}
+
+
+def _sliceNodes() -> list:
+    return slicer.util.getNodesByClass("vtkMRMLSliceNode")
+
+
+def orientationNames(node) -> list:
+    """Names of the orientations that a slice view can be set to."""
+    names = vtk.vtkStringArray()
+    node.GetSliceOrientationPresetNames(names)
+    return [names.GetValue(n) for n in range(names.GetNumberOfValues())]
 
 
 class Shortcuts:

@@ -48,6 +48,8 @@ class Session:
         self._frames = FrameCache()
         #: The segments as they were when they were measured last.
         self._measured: object = None
+        #: The same of the segments alone, also where steps were undone; None where the values are older than they are.
+        self._drawn: object = _drawn_now(self.nodes.segmentation)
 
     @property
     def snap_to_plane(self) -> bool:
@@ -200,6 +202,12 @@ class Session:
         """True where an anchor or the user fixed the level names."""
         return self._state.verified
 
+    @property
+    def segments_changed(self) -> bool:
+        """True where segments were painted, added or removed after the values were measured."""
+        node = self.nodes.segmentation
+        return node is not None and _drawn_now(node) != self._drawn
+
     def segmentation(self) -> SpineSegmentation:
         """The structures as segmented and named now, for export.
 
@@ -289,13 +297,22 @@ class Session:
 
     def undo(self) -> bool:
         """Undo one step; a drag that is under way is one. :return: False where there is none."""
-        self._measured = None
-        return self._editor.undo()
+        return self._go(self._editor.undo)
 
     def redo(self) -> bool:
         """Do an undone step again. :return: False where there is none."""
-        self._measured = None
-        return self._editor.redo()
+        return self._go(self._editor.redo)
+
+    def _go(self, move: Callable[[], bool]) -> bool:
+        """Undo or redo; where that brings other automatic values, they are not those of the segments as they are."""
+        before, self._measured = self._measured_values(), None
+        done = move()
+        if self._measured_values() != before:
+            self._drawn = None
+        return done
+
+    def _measured_values(self) -> dict[int, float | None]:
+        return {number: row.automatic.value for number, row in self._state.rows.items()}
 
     # -- level names
 
@@ -334,6 +351,7 @@ class Session:
         found = recognised(node)
         segments = {segment: self._state.segments.get(segment, what) for segment, what in found.items()}
         if self._measured == (stamp(node), segments):
+            self._drawn = stamp(node)
             return RemeasureResult()
         segmentation = segmentation_of(node, segments, self._state.verified, self._state.anchor)
         spine = Spine(segmentation)
@@ -341,7 +359,7 @@ class Session:
         self._frames.keep(node, segments, spine)
         if state.rows != self._state.rows or segments != self._state.segments:
             self._editor.step(lambda *_: replace(state, segments=segments))
-        self._measured = stamp(node), segments
+        self._measured, self._drawn = (stamp(node), segments), stamp(node)
         return result
 
     # -- looking
@@ -391,6 +409,10 @@ class Session:
     @property
     def _numbers(self) -> dict[Key, int]:
         return self._editor.numbers
+
+
+def _drawn_now(segmentation: Any) -> object:
+    return None if segmentation is None else stamp(segmentation)
 
 
 def _plain(point: Sequence[float]) -> Point:

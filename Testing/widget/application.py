@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tempfile
 import types
 import unittest
 from collections.abc import Callable
@@ -102,12 +103,18 @@ class _Application(QtCore.QObject):
     def __init__(self, mrml: Any) -> None:
         super().__init__()
         self._mrml, self._layout_manager = mrml, strict(_LayoutManager, "qMRMLLayoutManager")(mrml.scene)
+        self._settings_folder = tempfile.TemporaryDirectory()
+        file = str(Path(self._settings_folder.name) / "Slicer.ini")
+        self._settings = QtCore.QSettings(file, QtCore.QSettings.Format.IniFormat)
 
     def layoutManager(self) -> Any:
         return self._layout_manager
 
     def applicationLogic(self) -> Any:
         return self._mrml.logic
+
+    def userSettings(self) -> Any:
+        return self._settings
 
     def testingEnabled(self) -> bool:
         return self._testing

@@ -40,12 +40,15 @@ def window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Any]:
     """An empty scene, a main window and a PythonSlicer; what would pop up is in ``calls``."""
+    import slicer
     from PySide6 import QtWidgets
 
     monkeypatch.setenv("SLICER_HOME", str(tmp_path_factory.mktemp("Slicer")))
     write_program(python_slicer(), f'exec {sys.executable} "$@"')
     application.scene.Clear(0)
     slicer_window.calls.clear()
+    slicer.app.userSettings().clear()
+    slicer.app.layoutManager().setLayout(3)
     slicer_window.window = QtWidgets.QMainWindow()
     yield slicer_window
     slicer_window.window.deleteLater()

@@ -162,6 +162,156 @@ def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any, 
     assert not any(session.status(m.key) == "accepted" for m in session.rows)
 
 
+def test_initials_stay_with_the_reader_and_not_with_the_scene(
+    panel: Any, session: Any, application: Any, tmp_path: Path
+) -> None:
+    from Testing.widget.application import module_classes
+
+    panel.ui.reviewerEdit.text = "AB"
+    panel.ui.reviewerEdit.editingFinished.emit()
+    panel.ui.scopeSelector.setCurrentText("case")
+    panel.ui.exportPath.currentPath = str(tmp_path)
+    panel.ui.sceneButton.click()
+    panel.cleanup()
+    again = module_classes().SpineMeasureWidget()
+    assert again.ui.reviewerEdit.text == "AB" and again.ui.scopeSelector.currentText == "selected values"
+    again.ui.reviewerEdit.text = "CD"
+    application.scene.Clear(0)
+    assert application.scene.ReadFromMRB(str(tmp_path / "T2 sag.mrb"))
+    assert again.ui.reviewerEdit.text == "CD" and again.ui.scopeSelector.currentText == "selected values"
+    again.cleanup()
+
+
+def test_accepting_without_initials_is_told(panel: Any, session: Any) -> None:
+    panel.goToKey(KEY)
+    panel.ui.acceptButton.click()
+    assert session.status(KEY) == "accepted" and "without initials" in panel.ui.messageLabel.text
+
+
+def test_a_dragged_line_is_the_one_that_keys_act_on(panel: Any, session: Any) -> None:
+    other = ("L3-L4", *KEY[1:])
+    panel.goToKey(other)
+    line = session.line(KEY)
+    position = line.GetNthControlPointPositionWorld(0)
+    line.InvokeEvent(line.PointStartInteractionEvent)
+    line.SetNthControlPointPositionWorld(0, [position[0], position[1], position[2] + 2])
+    assert panel.table.selectedKeys() == [KEY] and panel.ui.levelSelector.currentText == "L4-L5"
+    line.InvokeEvent(line.PointEndInteractionEvent)
+    panel.onReset()
+    assert session.status(KEY) == "automatic"
+    panel.onAccept()
+    assert session.status(KEY) == "accepted" and session.status(other) != "accepted"
+
+
+def test_arrow_keys_show_the_value_that_they_come_to(panel: Any, session: Any) -> None:
+    panel.goToKey(panel.table.keys[3])
+    panel.ui.measurementTable.setCurrentCell(4, 1)
+    assert panel._currentKey == panel.table.keys[4] and panel.table.selectedKeys() == [panel.table.keys[4]]
+    assert panel.ui.levelSelector.currentText == panel.table.keys[4][0]
+
+
+def half_of(session: Any, name: str) -> float:
+    """Erase about half of a segment, as painting does; returns what was left of it."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    segmentation = session.nodes.segmentation.GetSegmentation()
+    segment = segmentation.GetSegment(segmentation.GetSegmentIdBySegmentName(name))
+    labelmap = segment.GetRepresentation("Binary labelmap")
+    voxels = vtk_to_numpy(labelmap.GetPointData().GetScalars())
+    own = np.flatnonzero(voxels == segment.GetLabelValue())
+    voxels[own[: len(own) // 2]] = 0
+    labelmap.GetPointData().GetScalars().Modified()
+    labelmap.Modified()
+    return 1 - (len(own) // 2) / len(own)
+
+
+def test_values_of_painted_segments_are_not_exported_or_accepted_before_they_are_measured_again(
+    panel: Any, session: Any, tmp_path: Path
+) -> None:
+    volume_of_disc = next(m.key for m in session.rows if m.key[:2] == ("L4-L5", "disc_volume"))
+    before = session.row(volume_of_disc).value
+    left = half_of(session, "L4-L5")
+    assert session.segments_changed and "Re-measure" in panel.ui.remeasureLabel.text
+    panel.ui.exportPath.currentPath = str(tmp_path)
+    panel.ui.csvButton.click()
+    panel.ui.acceptButton.click()
+    assert not list(tmp_path.iterdir()) and not panel.session.acceptance(volume_of_disc)
+    assert "edited after they were measured" in panel.ui.messageLabel.text
+    panel.ui.sceneButton.click()
+    assert (tmp_path / "T2 sag.mrb").exists()
+    panel.ui.remeasureButton.click()
+    assert not session.segments_changed
+    assert session.row(volume_of_disc).value == pytest.approx(left * before, rel=0.02)
+    panel.ui.csvButton.click()
+    assert list(tmp_path.glob("*.csv"))
+    panel.ui.undoButton.click()
+    assert session.segments_changed
+
+
+def test_a_volume_without_a_case_shows_no_values_of_another(
+    panel: Any, session: Any, application: Any, sample: Any, window: Any
+) -> None:
+    from Testing.widget.conftest import add_volume
+
+    other = add_volume(application.scene, sample.image, "Patient B")
+    window.calls.clear()
+    panel.ui.volumeSelector.setCurrentNode(other)
+    assert panel.session is None and panel.ui.measurementTable.rowCount == 0 and not panel.ui.csvButton.enabled
+    assert not session.nodes.segmentation.GetDisplayVisibility() and not session.line(KEY).GetDisplayVisibility()
+    assert ("setSliceViewerLayers",) in window.calls
+    panel.ui.volumeSelector.setCurrentNode(session.nodes.volume)
+    assert panel.session is session and panel.ui.measurementTable.rowCount
+    assert session.nodes.segmentation.GetDisplayVisibility()
+
+
+def test_a_segmentation_is_measured_on_its_own_image(panel: Any, application: Any, sample: Any) -> None:
+    from SpineMeasureLib.review.segments import add_segmentation
+    from Testing.widget.conftest import add_volume
+
+    first = add_volume(application.scene, sample.image, "Patient A")
+    own = add_volume(application.scene, sample.image, "Patient B")
+    segmentation = add_segmentation(application.scene, sample.segmentation, own, "B segmentation")
+    panel.ui.volumeSelector.setCurrentNode(first)
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    panel.ui.measureSegmentationButton.click()
+    assert panel.session.nodes.volume is own and panel.ui.volumeSelector.currentNode() is own
+
+
+def test_a_case_whose_folder_was_deleted_is_gone(panel: Any, session: Any, application: Any, window: Any) -> None:
+    import slicer
+
+    case = session.nodes.case
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(application.scene)
+    tree.RemoveItem(session.nodes.folder, True, True)
+    wait_for(window, lambda: panel.session is None)
+    assert case.GetScene() is None and panel.ui.measurementTable.rowCount == 0 and not panel.ui.csvButton.enabled
+
+
+def test_a_case_that_comes_while_another_module_is_shown_waits_for_the_reader(
+    panel: Any, volume: Any, sample: Any, application: Any, window: Any
+) -> None:
+    from SpineMeasureLib.review.session import Session
+
+    made = Session.build(application.scene, volume, sample.segmentation, sample.measurements, "T2 sag")
+    panel.exit()
+    window.calls.clear()
+    panel.addSession(made)
+    assert window.calls == []
+    panel.enter()
+    assert ("setSliceViewerLayers",) in window.calls and panel._currentKey is not None
+
+
+def test_leaving_gives_the_slice_views_their_orientation_back(slice_nodes: Any, panel: Any, session: Any) -> None:
+    red = slice_nodes.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    panel.exit()
+    red.SetOrientation("Axial")
+    panel.enter()
+    panel.goToKey(KEY)
+    assert red.GetOrientation() != "Axial"
+    panel.exit()
+    assert red.GetOrientation() == "Axial"
+
+
 def test_levels_are_stepped_through_from_head_to_sacrum_and_stop_at_the_ends(panel: Any, session: Any) -> None:
     panel.goToLevel(session.levels[0])
     assert not panel.ui.previousLevelButton.enabled
@@ -249,13 +399,12 @@ def test_own_layout_is_shown_and_the_one_before_comes_back(panel: Any) -> None:
 def test_choices_survive_another_module_and_each_change_is_told_once(panel: Any, session: Any) -> None:
     panel.ui.deviceSelector.setCurrentText("cpu")
     panel.ui.quantityFilter.setCurrentText("Disc")
-    panel.ui.reviewerEdit.text = "AB"
     for _ in range(3):
         panel.exit()
         gc.collect()
         panel.enter()
     parameters = panel._parameterNode
-    assert (parameters.device, parameters.group, parameters.reviewer) == ("cpu", "Disc", "AB")
+    assert (parameters.device, parameters.group) == ("cpu", "Disc")
     assert panel.ui.deviceSelector.currentText == "cpu" and panel.ui.quantityFilter.currentText == "Disc"
     assert {key[1].partition("_")[0] for key in panel.table.keys} <= {"disc", "farfan"}
     fills: list[Any] = []
@@ -267,9 +416,8 @@ def test_choices_survive_another_module_and_each_change_is_told_once(panel: Any,
 
 def test_closing_the_scene_brings_the_choices_back_to_their_defaults(panel: Any, application: Any) -> None:
     panel.ui.deviceSelector.setCurrentText("cpu")
-    panel.ui.reviewerEdit.text = "AB"
     application.scene.Clear(0)
-    assert panel.ui.deviceSelector.currentText == "auto" and panel.ui.reviewerEdit.text == ""
+    assert panel.ui.deviceSelector.currentText == "auto"
 
 
 def test_of_several_volumes_the_first_image_is_chosen(window: Any, application: Any, sample: Any) -> None:

@@ -236,7 +236,7 @@ def test_every_text_of_the_library_that_the_panel_shows_can_be_translated() -> N
 
     calls = [n for n in ast.walk(tree_of(MODULE / "SpineMeasureGui" / "Texts.py")) if isinstance(n, ast.Call)]
     listed = [ast.literal_eval(n.args[0]) for n in calls if isinstance(n.args[0], ast.Constant)]
-    choices = re.search(r"scope: Annotated\[str, Choice\((\[.*?\])\)", (MODULE / "SpineMeasure.py").read_text())
+    choices = re.search(r"SCOPES = (\(.*?\))", (MODULE / "SpineMeasure.py").read_text())
     assert choices
     wanted = {
         *panel.COLUMNS, *panel.STATUSES, *panel.GROUPS, panel.ALL_LEVELS, panel.LEVELS_GUESSED,
