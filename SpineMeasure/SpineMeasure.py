@@ -1102,10 +1102,11 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureGui.ChildRun import ChildRun
 
         from SpineMeasureLib import child
-        from SpineMeasureLib.review.volume_node import volume_from_node
+        from SpineMeasureLib.review.volume_node import refuse_moved, volume_from_node
         from SpineMeasureLib.volume import check_mri, write_volume
 
         volume = volume_from_node(volumeNode)
+        affine = volume.affine
         check_mri(volume)
         outcome = []
 
@@ -1115,6 +1116,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
                 failure = child.Failure("input", "The volume was removed meanwhile.", "Load it again and measure it.")
             if failure is None:
                 try:
+                    refuse_moved(volumeNode, affine)
                     session = self._sessionFromResults(workspace.results, volumeNode)
                 except self.plainError() as error:
                     failure = child.Failure("unexpected", error.message, error.hint)

@@ -56,8 +56,6 @@ def case_of_segmentation_node(
         values = {segment: each.GetLabelValue() for segment, each in segments_of(node).items()}
     segmentation = segmentation_from_labels(merged_labels(node, values), lowest_disc=lowest_disc)
     spine = Spine(segmentation)
-    if volume_node is None:
-        volume_node = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
     own = add_segmentation(scene, segmentation, volume_node, f"{node.GetName()} by level")
     node.SetDisplayVisibility(False)
     return own, {segment_id(s.name): (s.kind, s.level) for s in segmentation.structures}, spine

@@ -1,6 +1,7 @@
 """Lines of a case: two points that may be moved, their look, and what they measure as node attributes.
 
-Coordinates are RAS mm. Markups overwrite their description; attributes stay with the scene.
+Coordinates are RAS mm of the node itself, as those of segments and rows: a transform that it is put under changes no
+value. Markups overwrite their description; attributes stay with the scene.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def line_ends(node: Any) -> tuple[Point, Point] | None:
     """Both ends in RAS mm, as they are now; None where one is not placed."""
     if node.GetNumberOfDefinedControlPoints() != 2 or node.GetNumberOfControlPoints() != 2:
         return None
-    first, second = (node.GetNthControlPointPositionWorld(n) for n in (0, 1))
+    first, second = (node.GetNthControlPointPosition(n) for n in (0, 1))
     return (first[0], first[1], first[2]), (second[0], second[1], second[2])
 
 
@@ -72,7 +73,7 @@ def set_line_ends(node: Any, p1: Point, p2: Point) -> None:
     """Move the ends (RAS mm) that are elsewhere."""
     for n, (found, wanted) in enumerate(zip(line_ends(node) or (None, None), (p1, p2), strict=True)):
         if found != wanted:
-            node.SetNthControlPointPositionWorld(n, wanted)
+            node.SetNthControlPointPosition(n, wanted)
 
 
 def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -> None:

@@ -31,6 +31,7 @@ from .recognise import recognised
 from .segments import add_segmentation, segmentation_of, stamp
 from .state import Acceptance, State, Status, difference_of, status_of
 from .steps import accepted, reset, withdrawn
+from .volume_node import refuse_transforms
 
 __all__ = ["Key", "RemeasureResult", "Session"]
 
@@ -78,7 +79,9 @@ class Session:
         """Add a case to the scene: segments, lines, table and folders.
 
         :param volume_node: the image's node, which stays as it is, or None.
+        :raises GeometryMismatchError: it lies under a transform.
         """
+        refuse_transforms(volume_node)
         segmentation_node = add_segmentation(scene, segmentation, volume_node, f"{name} segmentation")
         nodes = add_case(scene, volume_node, segmentation_node, state_of(segmentation, measurements), name)
         session = cls(scene, nodes.case)
@@ -94,16 +97,20 @@ class Session:
         Segments are known by their names (``"L4"``, ``"L4-L5"``, ``"Spinal canal"``) or terminology. A segmentation of
         vertebra, disc and canal only is separated and named in a new segmentation node.
 
+        :param volume_node: the image, by default the one that the segmentation refers to.
         :param lowest_disc: name of the lowest disc in view.
+        :raises GeometryMismatchError: volume or segmentation lies under a transform.
         :raises NothingFoundError: no disc and no vertebra is recognised.
         :raises LevelNameError: `lowest_disc` is unknown or does not fit.
         """
+        if volume_node is None:
+            role = segmentation_node.GetReferenceImageGeometryReferenceRole()
+            volume_node = segmentation_node.GetNodeReference(role)
+        refuse_transforms(volume_node, segmentation_node)
         node, segments, spine = case_of_segmentation_node(scene, segmentation_node, volume_node, lowest_disc)
         segmentation = spine.segmentation
         state = state_of(segmentation, measure_spine(spine))
         state = replace(state, segments=segments)
-        if volume_node is None:
-            volume_node = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
         name = volume_node.GetName() if volume_node is not None else segmentation_node.GetName()
         session = cls(scene, add_case(scene, volume_node, node, state, name).case)
         session._frames.keep(node, segments, spine)
@@ -212,9 +219,11 @@ class Session:
         """The structures as segmented and named now, for export.
 
         :raises NothingFoundError: the segmentation was deleted or is empty.
+        :raises GeometryMismatchError: it lies under a transform.
         """
-        state = self._state
-        return segmentation_of(self._editor.case.segmentation(), state.segments, state.verified, state.anchor)
+        state, node = self._state, self._editor.case.segmentation()
+        refuse_transforms(node)
+        return segmentation_of(node, state.segments, state.verified, state.anchor)
 
     # -- being told of changes
 
@@ -344,10 +353,14 @@ class Session:
     def remeasure(self) -> RemeasureResult:
         """Measure the segments as they are now; edited and accepted values stay; one step where anything changed.
 
-        :raises NothingFoundError: the segmentation was deleted or is empty; nothing changes then.
+        Where it is refused, nothing changes.
+
+        :raises NothingFoundError: the segmentation was deleted or is empty.
+        :raises GeometryMismatchError: volume or segmentation lies under a transform.
         """
         self._editor.finish_drag()
         node = self._editor.case.segmentation()
+        refuse_transforms(self.nodes.volume, node)
         found = recognised(node)
         segments = {segment: self._state.segments.get(segment, what) for segment, what in found.items()}
         if self._measured == (stamp(node), segments):

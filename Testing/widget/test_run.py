@@ -194,6 +194,18 @@ def test_a_script_gets_a_session_and_shows_no_window(
     wait_for(window, lambda: not list(temporary.iterdir()))
 
 
+def test_results_for_a_volume_that_was_moved_during_the_run_are_refused(
+    panel: Any, volume: Any, window: Any, sample_folder: Path
+) -> None:
+    wait_for_device(panel)
+    outcome: list[Any] = []
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o))
+    volume.SetOrigin(0.0, 0.0, 7.0)
+    wait_for(window, lambda: outcome)
+    assert outcome[0] is None and "moved meanwhile" in outcome[1].message
+
+
 def test_what_is_missing_is_installed_after_asking_with_versions_kept(
     panel: Any, window: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
