@@ -248,6 +248,7 @@ def export_report(
         raise typer.BadParameter(f"'{paper}' is neither a4 nor letter.", param_hint="--paper")
     with plain_errors():
         from .export.case_files import write_report_files
+        from .export.pdf import write_pdf
         from .export.report import ReportOptions
         from .files import atomic_folder
         from .pipeline import read_case_on
@@ -255,10 +256,15 @@ def export_report(
         fields = dict(entry.partition("=")[::2] for entry in field or ())
         options = ReportOptions(fields, accepted_by, paper.lower())
         volume, done = read_case_on(case, image, series)
-        with atomic_folder(out or case) as folder:
-            write_report_files(folder, volume, done.segmentation, done.measurements, options, pdf)
+        place = out or case
+        with atomic_folder(place) as folder:
+            write_report_files(folder, volume, done.segmentation, done.measurements, options)
             names = sorted(file.name for file in folder.iterdir())
-        console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+        console.print(f"{', '.join(names)} in {place}", soft_wrap=True)
+        if pdf:
+            # The others stay where it fails.
+            write_pdf(place / "report.html", place / "report.pdf")
+            console.print(f"report.pdf in {place}", soft_wrap=True)
 
 
 @app.command()

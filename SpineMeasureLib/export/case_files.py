@@ -46,18 +46,11 @@ def write_report_files(
     segmentation: SpineSegmentation,
     measurements: Sequence[Measurement],
     options: ReportOptions,
-    pdf: bool,
 ) -> None:
-    """Write report.html, report.txt and, if asked, report.pdf.
-
-    :raises DependencyError: no browser for the PDF.
-    """
-    from .pdf import write_pdf
+    """Write report.html and report.txt."""
     from .report import write_report
     from .report_text import report_text
 
     write_report(volume, segmentation, measurements, folder / "report.html", options)
     text = report_text(segmentation, measurements, options.accepted_by)
     (folder / "report.txt").write_text(text, encoding="ascii", errors="replace")
-    if pdf:
-        write_pdf(folder / "report.html", folder / "report.pdf")

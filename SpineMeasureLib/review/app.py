@@ -34,6 +34,17 @@ class MrmlApplication:
     _kept: list[Any] = field(default_factory=list)
 
 
+def startup_environment() -> dict[str, str] | None:
+    """Variables for a program that is started from here; None where those of this process will do.
+
+    Slicer's launcher sets variables such as LD_LIBRARY_PATH to Slicer's own libraries, with which other programs, a
+    browser for one, may not start. Slicer knows what they were before.
+    """
+    import slicer
+
+    return dict(slicer.util.startupEnvironment()) if hasattr(slicer, "app") else None
+
+
 @lru_cache(maxsize=1)
 def mrml_application() -> MrmlApplication:
     """The one MRML application of this process: Slicer itself where this runs in it, else a windowless one.

@@ -17,6 +17,7 @@ from ..grid import segmentation_on
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
+from .app import startup_environment
 
 if TYPE_CHECKING:
     from .session import Session
@@ -77,21 +78,24 @@ def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path
 
     :param pdf: False for none.
     :raises NothingFoundError: the image or the segmentation was deleted.
-    :raises OutputError: the folder cannot be written to.
+    :raises OutputError: the folder cannot be written to, or the PDF was not made; HTML and text are there then.
     """
-    return write_report_of(copy_of(session), folder, pdf)
+    from ..export.pdf import find_browser, write_pdf
+
+    path = write_report_of(copy_of(session), folder)
+    if pdf and find_browser() is not None:
+        write_pdf(path, path.with_suffix(".pdf"), startup_environment())
+    return path
 
 
-def write_report_of(case: CaseCopy, folder: Path | str, pdf: bool = True) -> Path:
-    """`write_report` of a copy."""
+def write_report_of(case: CaseCopy, folder: Path | str) -> Path:
+    """Write the report of a copy as HTML and as text; returns the path of the HTML."""
     from ..export.case_files import write_report_files
-    from ..export.pdf import find_browser
     from ..export.report import ReportOptions
 
     path = Path(folder) / f"{case.name}_report.html"
     with atomic_folder(path.parent) as temporary, tempfile.TemporaryDirectory() as made:
-        printed = pdf and find_browser() is not None
-        write_report_files(Path(made), case.volume, case.segmentation, case.rows, ReportOptions(), printed)
+        write_report_files(Path(made), case.volume, case.segmentation, case.rows, ReportOptions())
         for file in Path(made).iterdir():
             shutil.copy(file, temporary / f"{path.stem}{file.suffix}")
     return path

@@ -70,7 +70,7 @@ async def write_download(kind: str, session: Session, viewer: Viewer, source: Pa
         return path
     case = copy_of(session)
     if kind == "report":
-        return await asyncio.to_thread(write_report_of, case, folder, False)
+        return await asyncio.to_thread(write_report_of, case, folder)
     if kind == "pdf":
         return await asyncio.to_thread(_pdf, case, folder)
     if kind == "picture":
@@ -81,7 +81,7 @@ async def write_download(kind: str, session: Session, viewer: Viewer, source: Pa
 def _pdf(case: CaseCopy, folder: Path) -> Path:
     from ..export.pdf import write_pdf
 
-    page = write_report_of(case, folder, pdf=False)
+    page = write_report_of(case, folder)
     write_pdf(page, page.with_suffix(".pdf"))
     return page.with_suffix(".pdf")
 

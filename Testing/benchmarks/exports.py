@@ -76,7 +76,7 @@ def main() -> None:
         timed("DICOM SR", lambda: write_dataset(make_sr(rows, segmentation, source, seg=seg), folder / "b.dcm"), runs)
         timed(
             "report (HTML, text)",
-            lambda: write_report_files(folder, volume, segmentation, rows, ReportOptions(), pdf=False),
+            lambda: write_report_files(folder, volume, segmentation, rows, ReportOptions()),
             runs,
         )
         try:

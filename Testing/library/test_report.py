@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.errors import DependencyError
+from SpineMeasureLib.errors import DependencyError, OutputError
 from SpineMeasureLib.export import pdf
 from SpineMeasureLib.export.picture import png
 from SpineMeasureLib.export.report import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
@@ -206,9 +206,42 @@ def test_the_text_is_plain_and_has_a_line_for_each_level(case: Case) -> None:
 
 def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "find_browser", lambda: None)
-    with pytest.raises(DependencyError, match=r"Open report\.html"):
+    with pytest.raises(DependencyError, match=r"The PDF was not made: .* Open report\.html"):
         pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
     assert not (tmp_path / "report.pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [("exit 7", "browser ended with code 7"), ("exec sleep 9", "browser took over 0.1 s"), (None, "not be started")],
+)
+def test_why_there_is_no_pdf_is_told_and_an_earlier_one_is_not_left_beside_the_new_page(
+    script: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = program(tmp_path / "browser", script) if script else tmp_path / "nothing"
+    monkeypatch.setattr(pdf, "find_browser", lambda: str(browser))
+    monkeypatch.setattr(pdf, "_SECONDS", 0.1 if "sleep" in str(script) else 10)
+    (tmp_path / "report.pdf").write_bytes(b"%PDF- of yesterday")
+    with pytest.raises(OutputError, match=rf"The PDF was not made: .*{why}\. Open report\.html in a browser"):
+        pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_the_browser_gets_the_variables_that_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = program(tmp_path / "browser", f'echo "$LIBRARIES" > {tmp_path}/told')
+    monkeypatch.setattr(pdf, "find_browser", lambda: str(browser))
+    monkeypatch.setenv("LIBRARIES", "of Slicer")
+    for environment, told in ((None, "of Slicer"), ({"LIBRARIES": "of the system"}, "of the system")):
+        with pytest.raises(OutputError):
+            pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf", environment)
+        assert (tmp_path / "told").read_text().strip() == told
+
+
+def program(path: Path, script: str) -> Path:
+    """A shell script that can be run."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
 
 
 @pytest.mark.slow
