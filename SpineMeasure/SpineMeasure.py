@@ -1252,6 +1252,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             # Not `slicer.util.saveScene`, after which the scene would take the temporary name for its own.
             if not slicer.mrmlScene.WriteToMRB(str(temporary)):
                 raise OutputError("The scene could not be written.", "Check the folder and the disk.")
+        session.written.add(path)
         return path
 
     @staticmethod

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +24,17 @@ from .app import startup_environment
 if TYPE_CHECKING:
     from .session import Session
 
+#: Of everything that a reviewer writes under the name of a case.
+_ENDINGS = (
+    "_measurements.csv", "_measurements.json", ".mrb", "_report.html", "_report.txt", "_report.pdf", "_dicom",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class CaseCopy:
     """A case as plain data, apart from its scene: another thread may write it while the review goes on.
 
-    :ivar name: of its image, as `output_path` makes it; a file is this and an ending.
+    :ivar name: of its image, as a file system takes it; a file is this and an ending.
     """
 
     name: str
@@ -42,15 +49,36 @@ def copy_of(session: Session) -> CaseCopy:
     :raises NothingFoundError: the image or the segmentation was deleted.
     """
     volume = _image(session)
-    return CaseCopy(output_path(session, "", "").name, tuple(session.rows), session.segmentation(), volume)
+    return CaseCopy(_name(session), tuple(session.rows), session.segmentation(), volume)
 
 
 def output_path(session: Session, folder: Path | str, ending: str) -> Path:
-    """A file in `folder` named after the volume of the case, without characters that a file system refuses."""
+    """Where in `folder` a case may be written: a file or folder of this session, or one that is not there yet.
+
+    It is named after the volume of the case. Volumes of all patients of one protocol have the same name; where another
+    session wrote anything under it, all files of this one have a number, so that no name stands for two patients.
+
+    :param ending: one of `_ENDINGS`. Who writes it adds the path to `session.written`.
+    """
+    place = Path(folder).absolute()
+    return place / f"{_free_name(session, place)}{ending}"
+
+
+def _free_name(session: Session, folder: Path) -> str:
+    """The name of the case's volume, with a number where another session wrote a file of that name."""
+    name = _name(session)
+    for free in chain([name], (f"{name}_{n}" for n in count(2))):
+        paths = [folder / f"{free}{ending}" for ending in _ENDINGS]
+        if all(path in session.written or not os.path.exists(path) for path in paths):
+            break
+    return free
+
+
+def _name(session: Session) -> str:
+    """The name of the case's volume, without characters that a file system refuses."""
     volume = session.nodes.volume
     name = volume.GetName() if volume is not None else ""
-    safe = "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(" .")
-    return Path(folder) / f"{safe or 'Spine'}{ending}"
+    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(" .") or "Spine"
 
 
 def write_table(session: Session, folder: Path | str) -> Path:
@@ -60,6 +88,7 @@ def write_table(session: Session, folder: Path | str) -> Path:
     """
     path = output_path(session, folder, "_measurements.csv")
     write_csv(list(session.rows), path)
+    session.written.add(path)
     return path
 
 
@@ -70,6 +99,7 @@ def write_everything(session: Session, folder: Path | str) -> Path:
     """
     path = output_path(session, folder, "_measurements.json")
     write_json(list(session.rows), {"versions": versions()}, path)
+    session.written.add(path)
     return path
 
 
@@ -82,7 +112,9 @@ def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path
     """
     from ..export.pdf import find_browser, write_pdf
 
-    path = write_report_of(copy_of(session), folder)
+    place = Path(folder).absolute()
+    path = write_report_of(replace(copy_of(session), name=_free_name(session, place)), place)
+    session.written.update(path.with_suffix(suffix) for suffix in (".html", ".txt", ".pdf"))
     if pdf and find_browser() is not None:
         write_pdf(path, path.with_suffix(".pdf"), startup_environment())
     return path
@@ -130,7 +162,9 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
     with tempfile.TemporaryDirectory() as gathered:
         for n, file in enumerate(images):
             shutil.copy(file, Path(gathered) / f"{n:06d}.dcm")
-        return write_dicom_of(copy_of(session), read_dicom(Path(gathered)), folder)
+        written = write_dicom_of(copy_of(session), read_dicom(Path(gathered)), folder)
+    session.written.add(Path(folder))
+    return written
 
 
 def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[Path]:

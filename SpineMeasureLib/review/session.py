@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from ..anatomy import VERTEBRA_ORDER
@@ -37,7 +38,10 @@ __all__ = ["Key", "RemeasureResult", "Session"]
 
 
 class Session:
-    """The review of one case; one session per case at a time."""
+    """The review of one case; one session per case at a time.
+
+    :ivar written: files and folders that were written for the user; `output` replaces no others.
+    """
 
     def __init__(self, scene: Any, case: Any) -> None:
         """Use `build`, `from_segmentation_node` or `find`.
@@ -51,6 +55,7 @@ class Session:
         self._measured: object = None
         #: The same of the segments alone, also where steps were undone; None where the values are older than they are.
         self._drawn: object = _drawn_now(self.nodes.segmentation)
+        self.written: set[Path] = set()
 
     @property
     def snap_to_plane(self) -> bool:

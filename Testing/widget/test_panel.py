@@ -574,6 +574,18 @@ def test_exports_are_written_and_a_missing_folder_is_told(panel: Any, session: A
     assert "could not be written" in panel.ui.messageLabel.text and panel.ui.exportLabel.isHidden()
 
 
+def test_a_scene_replaces_the_one_that_this_session_wrote_and_no_other(
+    panel: Any, session: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "T2 sag.mrb").write_text("of another patient")
+    panel.ui.exportPath.currentPath = str(tmp_path)
+    for _ in range(2):
+        panel.ui.sceneButton.click()
+        assert panel.ui.exportLabel.text == f"Written: {tmp_path / 'T2 sag_2.mrb'}"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["T2 sag.mrb", "T2 sag_2.mrb"]
+    assert (tmp_path / "T2 sag.mrb").read_text() == "of another patient"
+
+
 def test_report_and_training_case_are_written(panel: Any, session: Any, tmp_path: Path) -> None:
     from SpineMeasureLib.volume import read_volume
 
@@ -636,6 +648,8 @@ def test_dicom_objects_refer_to_the_images_of_the_database_and_are_added_to_it(
     panel.ui.dicomButton.click()
     assert "Written" in panel.ui.exportLabel.text
     assert database.inserted == ["measurements.dcm", "segmentation.dcm"]
+    panel.ui.dicomButton.click()
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["T2 sag_dicom"]
     seg = pydicom.dcmread(tmp_path / "out" / "T2 sag_dicom" / "segmentation.dcm")
     referred = {i.ReferencedSOPInstanceUID for i in seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
     assert referred == set(files)
