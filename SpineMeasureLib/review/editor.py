@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import SpineMeasureError, UnreadableInputError
 from ..measure.derived import Key
 from ..measure.types import Measurement
-from .drag import Drag, Ends, dragged, same
+from .drag import STILL_MM, Drag, Ends, dragged, same
 from .folders import forget
 from .history import History
 from .lines import is_line, line_ends, set_line_ends
@@ -238,9 +238,12 @@ class Editor:
             wanted = known
         elif self._drag is not None and self._drag.number == number:
             wanted = dragged(self._drag.start, ends, plane)
+        elif all(dist(a, b) > STILL_MM for a, b in zip(known, ends, strict=True)):
+            # Moved whole, as by a transform that was hardened: in its old plane it would get another length.
+            wanted = ends
         else:
-            # A script, or the points' list of the Markups module: both ends may move.
-            wanted = dragged(known, (ends[0], known[1]), plane)[0], dragged(known, (known[0], ends[1]), plane)[1]
+            # A script, or the points' list of the Markups module.
+            wanted = dragged(known, ends, plane)
         with self.own_changes():
             set_line_ends(line, *wanted)
         if self._drag is not None and self._drag.number == number:

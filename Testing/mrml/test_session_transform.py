@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from review_checks import moved
+from review_checks import check_case, moved
 
 from SpineMeasureLib.errors import GeometryMismatchError
 from SpineMeasureLib.review.volume_node import refuse_moved, volume_from_node
@@ -140,6 +140,18 @@ def test_lines_lie_in_their_segments_after_a_transform_was_hardened(session: Any
     away = np.linalg.norm(np.mean(ends, axis=0) - nodes.segmentation.GetSegmentCenterRAS(segment))
     assert away < 10 and again.row(MIDDLE).value == pytest.approx(before, abs=0.3)
     again.close()
+
+
+def test_a_line_on_which_a_transform_was_hardened_is_an_edit_of_the_same_length(session: Any, scene: Any) -> None:
+    line, before = session.line(MIDDLE), session.row(MIDDLE).value
+    put_under(transform(scene), line)
+    shown = [line.GetNthControlPointPositionWorld(n) for n in (0, 1)]
+    line.HardenTransform()
+    np.testing.assert_allclose([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], shown, atol=1e-9)
+    assert session.status(MIDDLE) == "edited" and session.row(MIDDLE).value == pytest.approx(before)
+    session.undo()
+    assert session.status(MIDDLE) == "automatic"
+    check_case(session)
 
 
 def test_segments_under_a_transform_are_not_exported(session: Any, scene: Any) -> None:
