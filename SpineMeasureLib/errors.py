@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """`text` with question marks for bytes of a file name that are not UTF-8: no terminal prints them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class SpineMeasureError(Exception):
     """Base of every error shown to the user.
 
@@ -13,9 +18,9 @@ class SpineMeasureError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()

@@ -16,8 +16,9 @@ from .errors import (
     NonFiniteVolumeError,
     OutputError,
     SpacingError,
+    UnreadableInputError,
 )
-from .files import atomic_path
+from .files import atomic_path, require_utf8
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -69,6 +70,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     :raises SpineMeasureError: one of its subclasses, saying what is wrong with the input.
     """
     path = Path(path)
+    require_utf8(path, UnreadableInputError)
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
     from .dicom_files import is_dicom

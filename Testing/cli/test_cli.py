@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,6 +153,27 @@ def test_bad_calls_end_in_one_sentence_and_their_code(
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not out.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_not_utf8_end_in_one_sentence(sample_folder: Path, tmp_path: Path) -> None:
+    image, labels = sample_folder / "lumbar_t2.nii.gz", sample_folder / "lumbar_t2_labels.nii.gz"
+    patient = tmp_path / "M\udcfcller"
+    patient.mkdir()
+    shutil.copy(image, patient / "x.nii.gz")
+    for call, code in (
+        (("measure", patient / "x.nii.gz", "--labels", labels, "-o", tmp_path / "out"), 11),
+        (("measure", image, "--labels", patient / "x.nii.gz", "-o", tmp_path / "out"), 11),
+        (("measure", image, "--labels", labels, "-o", patient / "out"), 40),
+        (("export", "report", patient, "--image", image), 10),
+        (("dicom", "list", patient), 17),
+    ):
+        done = spinemeasure(*call)
+        assert done.returncode == code, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "M?ller" in done.stderr
+    assert [p.name for p in patient.iterdir()] == ["x.nii.gz"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_failing_run_keeps_the_earlier_results(measured: tuple[Path, str], sample_folder: Path) -> None:
