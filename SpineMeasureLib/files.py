@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; on success its files replace those of the same path there.
 
     It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
     On failure, folders that were made for this are removed again.
+
+    :param outdated: names of files in `folder` that are removed on success, unless they were written anew.
 
     :raises OutputError: the folder cannot be written to, its name is not UTF-8, or the disk is full.
     """
@@ -63,10 +65,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder))
         yield temporary
-        for file in sorted(path for path in temporary.rglob("*") if path.is_file()):
+        files = sorted(path for path in temporary.rglob("*") if path.is_file())
+        left = set(outdated) - {str(file.relative_to(temporary)) for file in files}
+        for file in files:
             target = folder / file.relative_to(temporary)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
+        for name in left:
+            (folder / name).unlink(missing_ok=True)
         written = True
     except OSError as error:
         reason = error.strerror or "the disk refused it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
 
+from SpineMeasureLib.results import earlier_outputs  # noqa: E402
 from SpineMeasureLib.volume import read_volume  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
 
@@ -127,6 +129,18 @@ def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: 
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == OUTPUTS
     assert not naming_the_patient(tmp_path / "out")
+
+
+def test_objects_and_report_with_the_names_of_an_earlier_run_are_removed(
+    measured: Path, study: Path, sample_folder: Path, tmp_path: Path
+) -> None:
+    out, labels = tmp_path / "out", sample_folder / "lumbar_t2_labels.nii.gz"
+    shutil.copytree(measured, out)
+    assert spinemeasure("export", "report", out, "--image", study).returncode == 0
+    assert {*OBJECTS, "report.html"} < set(earlier_outputs(out)) == {p.name for p in out.iterdir()}
+    done = spinemeasure("measure", study, "-o", out, "--labels", labels, "--lowest-disc", "L6-S1")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in out.iterdir()) == OUTPUTS
 
 
 def test_names_of_image_and_mask_are_in_no_output(sample_folder: Path, tmp_path: Path) -> None:
