@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ MOST_VOXELS = 1_000_000_000
 FEWEST_SLICES = 3
 #: Cosine between two array axes above which the grid is not rectangular (0.6 degrees).
 _MOST_SHEAR = 0.01
+#: Voxels that are longer (mm) from head to foot or from front to back hide the height of a disc.
+_THICK_MM = 2.0
+_LENGTHWISE = {1: "from front to back, as in coronal slices", 2: "from head to foot, as in axial slices"}
 #: Air is about -1000 Hounsfield units and fills much of any CT; magnitude MRI has no negative values.
 _AIR_HU = (-1100, -900)
 _LEAST_AIR = 0.03
@@ -84,7 +87,27 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
 
         volume = read_file(path)
     _check_grid(volume)
-    return volume
+    found = thick_slices(volume.affine[:3, :3])
+    earlier = cast("list[str]", volume.meta.get("warnings", []))
+    return replace(volume, meta={**volume.meta, "warnings": [*earlier, *found]}) if found else volume
+
+
+def thick_slices(axes: NDArray[np.float64]) -> list[str]:
+    """A warning where axial or coronal slices are too thick to measure discs in.
+
+    :param axes: 3x3, the step along each array axis in mm in a column, in RAS or LPS.
+    """
+    lengths, along = np.linalg.norm(axes, axis=0).round(2), np.abs(axes).argmax(axis=0)
+    thick = [
+        (length, to) for length, to in zip(lengths, along, strict=True) if to in _LENGTHWISE and length > _THICK_MM
+    ]
+    if not thick:
+        return []
+    length, to = max(thick)
+    return [
+        f"The voxels are {length:.1f} mm long {_LENGTHWISE[to]}: disc heights are not to be trusted. "
+        "Use a sagittal or a 3D series."
+    ]
 
 
 def check_mri(volume: Volume) -> None:

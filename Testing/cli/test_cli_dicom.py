@@ -16,6 +16,7 @@ pytest.importorskip("highdicom")
 
 from SpineMeasureLib.results import earlier_outputs  # noqa: E402
 from SpineMeasureLib.volume import read_volume  # noqa: E402
+from Testing.library.dicom_slices import write_series  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
 
 from .test_cli import OUTPUTS, spinemeasure  # noqa: E402
@@ -121,6 +122,18 @@ def test_a_listing_names_no_patient(study: Path) -> None:
     table = spinemeasure("dicom", "list", study)
     assert "t2_tse_sag" in table.stdout
     assert not [word for word in IDENTITY if word in done.stdout + table.stdout]
+
+
+def test_a_listing_of_several_studies_prints_the_uids_to_choose_by(tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        write_series(tmp_path / number, StudyInstanceUID=f"1.2.5.{number}", SeriesInstanceUID=f"1.2.6.{number}")
+    done = spinemeasure("dicom", "list", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for number in ("1", "2"):
+        assert f"series UID 1.2.6.{number}, study UID 1.2.5.{number}" in done.stdout
+    assert spinemeasure("info", tmp_path).returncode == 17
+    write_series(tmp_path / "one")
+    assert "UID" not in spinemeasure("dicom", "list", tmp_path / "one").stdout
 
 
 def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:

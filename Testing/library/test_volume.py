@@ -59,6 +59,28 @@ def test_spacing_is_the_distance_between_voxel_centres() -> None:
     assert volume((2, 0, 1), True, 17.0).spacing == pytest.approx((0.5, 0.75, 4.0))
 
 
+PLANES = {"sagittal": (2, 1, 0), "coronal": (0, 2, 1), "axial": (0, 1, 2)}
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("tilt", [0.0, 17.0])
+@pytest.mark.parametrize("plane", PLANES)
+def test_thick_axial_and_coronal_slices_are_warned_of_in_any_format(
+    tmp_path: Path, plane: str, tilt: float, ending: str
+) -> None:
+    write_volume(volume(PLANES[plane], tilt=tilt), tmp_path / f"image{ending}")
+    warnings = read_volume(tmp_path / f"image{ending}").meta.get("warnings", [])
+    assert isinstance(warnings, list)
+    assert [w for w in warnings if "4.0 mm long from" in w and f"as in {plane} slices" in w] == warnings
+    assert bool(warnings) == (plane != "sagittal")
+
+
+@pytest.mark.parametrize(("length", "is_warned_of"), [(1.0, False), (2.0, False), (2.5, True)])
+def test_equal_voxels_are_warned_of_where_they_are_large(tmp_path: Path, length: float, is_warned_of: bool) -> None:
+    write_volume(Volume(volume().array, np.diag([length, length, length, 1.0])), tmp_path / "image.nii")
+    assert ("from head to foot" in str(read_volume(tmp_path / "image.nii").meta["warnings"])) == is_warned_of
+
+
 def test_a_fourth_dimension_of_one_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "image.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.ones((*SHAPE, 1), np.int16), np.eye(4)), path)
