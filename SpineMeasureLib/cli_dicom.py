@@ -54,8 +54,8 @@ def dicom_list(
         console.print(table)
         if len({row["study_uid"] for row in rows(listing)}) > 1:
             for row in rows(listing):
-                told = f"{row['number']}: series UID {row['uid']}, study UID {row['study_uid']}"
-                console.print(told, soft_wrap=True)
+                uids = f"series UID {row['uid']}, study UID {row['study_uid']}"
+                console.print(f"{row['number']}: {uids}", soft_wrap=True)
         console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
         for warning in listing.warnings:
             errors.print(f"[yellow]Note:[/yellow] {warning}")

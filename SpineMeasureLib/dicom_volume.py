@@ -28,7 +28,7 @@ _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.
 def read_dicom(path: Path, series: str | None = None) -> Volume:
     """Read one series of a DICOM folder or file as a volume.
 
-    :param series: UID, number or (part of the) description; None for the best sagittal one.
+    :param series: as `choose_series` takes it; None for the best sagittal one.
     :return: slices along k; `meta` holds ``format``, ``modality``, ``series`` (description), ``series_chosen`` (why),
         ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k); `frames`
         says which image each k is.

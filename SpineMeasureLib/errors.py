@@ -33,7 +33,7 @@ class InputNotFoundError(SpineMeasureError):
 
 
 class UnreadableInputError(SpineMeasureError):
-    """The file exists but is no image this program can read."""
+    """The file exists but is no image this program can read, or its name cannot be passed on."""
 
     exit_code = 11
 
@@ -57,7 +57,7 @@ class NonFiniteVolumeError(SpineMeasureError):
 
 
 class SpacingError(SpineMeasureError):
-    """Voxel spacing is missing, zero, or too coarse to measure in."""
+    """Voxel spacing is missing, contradictory, or too coarse to measure in; or so is where the image lies."""
 
     exit_code = 15
 
@@ -69,7 +69,7 @@ class ModalityError(SpineMeasureError):
 
 
 class DicomSeriesError(SpineMeasureError):
-    """The DICOM folder holds no usable series, several to choose from, or a damaged one."""
+    """The DICOM folder holds no usable series, several (or several studies) to choose from, or a damaged one."""
 
     exit_code = 17
 
@@ -117,7 +117,7 @@ class LevelNameError(SpineMeasureError):
 
 
 class OutputError(SpineMeasureError):
-    """The outputs could not be written."""
+    """The outputs could not be written, or their folder has a name that cannot be passed on."""
 
     exit_code = 40
 

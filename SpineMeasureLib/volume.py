@@ -68,7 +68,7 @@ class Volume:
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read a 3D image: NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.
 
-    :param series: which DICOM series, by UID, number or description, where the folder holds several.
+    :param series: of DICOM: UID, number or description of the series, or UID of the study, where there are several.
     :return: `meta` holds ``format``, ``warnings`` where there are any, and of DICOM what `read_dicom` names.
     :raises SpineMeasureError: one of its subclasses, saying what is wrong with the input.
     """
@@ -99,13 +99,15 @@ def thick_slices(axes: NDArray[np.float64]) -> list[str]:
     """
     lengths, along = np.linalg.norm(axes, axis=0).round(2), np.abs(axes).argmax(axis=0)
     thick = [
-        (length, to) for length, to in zip(lengths, along, strict=True) if to in _LENGTHWISE and length > _THICK_MM
+        (length, axis)
+        for length, axis in zip(lengths, along, strict=True)
+        if axis in _LENGTHWISE and length > _THICK_MM
     ]
     if not thick:
         return []
-    length, to = max(thick)
+    length, axis = max(thick)
     return [
-        f"The voxels are {length:.1f} mm long {_LENGTHWISE[to]}: disc heights are not to be trusted. "
+        f"The voxels are {length:.1f} mm long {_LENGTHWISE[axis]}: disc heights are not to be trusted. "
         "Use a sagittal or a 3D series."
     ]
 
