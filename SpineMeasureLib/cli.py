@@ -33,7 +33,9 @@ Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map ins
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
-SeriesOption = Annotated[Optional[str], typer.Option("--series", help="DICOM series: number, UID or description.")]
+SeriesOption = Annotated[
+    Optional[str], typer.Option("--series", help="DICOM series: number, UID or description; or UID of a study.")
+]
 BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
 Dicom = Annotated[
     bool, typer.Option("--dicom", help="Of a DICOM image, write DICOM SEG and SR too; they name the patient.")

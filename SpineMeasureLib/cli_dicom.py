@@ -52,6 +52,10 @@ def dicom_list(
             cells[3] = name
             table.add_row(">" if row["chosen"] else "", *map(str, cells), size)
         console.print(table)
+        if len({row["study_uid"] for row in rows(listing)}) > 1:
+            for row in rows(listing):
+                uids = f"series UID {row['uid']}, study UID {row['study_uid']}"
+                console.print(f"{row['number']}: {uids}", soft_wrap=True)
         console.print(f"{'> ' if listing.chosen else ''}{listing.reason}", soft_wrap=True)
         for warning in listing.warnings:
             errors.print(f"[yellow]Note:[/yellow] {warning}")

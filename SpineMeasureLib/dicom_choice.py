@@ -35,8 +35,8 @@ _NOT_ANATOMY = {
     "PROJECTION IMAGE",
 }  # fmt: skip
 _ONLY_WATER = {"WATER", "W"}
-#: Beyond this distance (mm) slices of another plane hide the height of a disc.
-_THICK_MM = 2.0
+#: More studies than this are counted, not named.
+_MOST_NAMED = 8
 #: Cosine of the angle (10 degrees) below which stacks of a series are meant to be one.
 _NEARLY_PARALLEL = 0.985
 
@@ -96,15 +96,17 @@ def _number(text: str) -> float:
 def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str, list[str]]:
     """The series to measure, why, and warnings.
 
-    :param wanted: UID, number or (part of the) description; None for the best sagittal one.
-    :raises DicomSeriesError: nothing fits, or several fit equally well.
+    :param wanted: UID, number or (part of the) description of a series; UID of a study for the best sagittal series of
+        it; None for that of all.
+    :raises DicomSeriesError: nothing fits, several fit equally well, or what fits is of several studies.
     :raises ModalityError: none of several series is an MRI.
     """
     chosen, reason, warnings = _chosen(study, wanted)
-    if chosen.plane != "sagittal" and chosen.spacing[2] > _THICK_MM:
+    studies = len({series.study for series in study.series})
+    if studies > 1 and wanted not in (chosen.uid, chosen.study):
         warnings.append(
-            f"The series is {chosen.plane} with {chosen.spacing[2]:.1f} mm between slices: "
-            "disc heights are not to be trusted. Use a sagittal or a 3D series."
+            f"There are series of {studies} studies (examinations or patients), of which one was taken: "
+            "check that it is the one you mean."
         )
     if chosen.localiser:
         warnings.append("The series is a localiser: its values are not to be trusted. Use a diagnostic series.")
@@ -119,10 +121,13 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
     series = study.series
     if not series:
         raise _nothing(study)
+    if wanted and wanted in (s.study for s in series):
+        series, wanted = tuple(s for s in series if s.study == wanted), None
     if wanted is not None:
         fits = _asked_for(series, wanted)
         if not fits:
             raise DicomSeriesError(f"There is no series '{wanted}'.", f"Choose by number with --series: {_all(series)}")
+        _check_one_study(fits)
         return _best(fits), "chosen by the user", []
     if len(series) == 1:
         return series[0], "the only series", []
@@ -131,6 +136,7 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
     candidates = [s for s in series if s.plane == "sagittal" and s.modality in ("MR", "") and not s.localiser]
     if not candidates:
         raise DicomSeriesError("None of the series is a sagittal MRI.", f"Choose one with --series: {_all(series)}")
+    _check_one_study(candidates)
     best = _best(candidates)
     if any(_is_interleaved(best, s) for s in candidates if s is not best):
         raise DicomSeriesError(
@@ -140,6 +146,21 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
     rivals = [str(s) for s in candidates if s is not best and _merit(s) == _merit(best)]
     remark = f"Series {best} was taken; the study also holds {'; '.join(rivals)} (choose with --series)."
     return best, _reason(best, candidates, series), [remark] if rivals else []
+
+
+def _check_one_study(candidates: Sequence[Series]) -> None:
+    """Refuse to choose between examinations, or patients: that one is measured must not hide the other."""
+    studies: dict[str, list[str]] = {}
+    for series in candidates:
+        studies.setdefault(series.study, []).append(f"{series.number or '?'}: {series.description or 'no description'}")
+    if len(studies) > 1:
+        told = [f"{uid or 'no UID'} ({'; '.join(names)})" for uid, names in sorted(studies.items())]
+        more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+        raise DicomSeriesError(
+            f"There are series of {len(told)} studies (examinations or patients).",
+            "Choose with --series the UID of a study or of a series, which 'spinemeasure dicom list' prints: "
+            f"{', '.join(told[:_MOST_NAMED])}{more}.",
+        )
 
 
 def _is_interleaved(one: Series, other: Series) -> bool:

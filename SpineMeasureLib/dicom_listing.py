@@ -8,6 +8,7 @@ from pathlib import Path
 from .dicom_choice import choose_series, contrast
 from .dicom_series import Series, read_study
 from .errors import SpineMeasureError
+from .volume import thick_slices
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def list_study(path: Path) -> Listing:
         best, reason, warnings = choose_series(study)
     except SpineMeasureError as error:
         return Listing(study.series, None, str(error))
-    return Listing(study.series, best, reason, tuple(warnings))
+    return Listing(study.series, best, reason, (*warnings, *thick_slices(best.axes)))
 
 
 def rows(listing: Listing) -> list[dict[str, object]]:
@@ -55,4 +56,5 @@ def _row(series: Series, is_chosen: bool) -> dict[str, object]:
         "localiser": series.localiser,
         "chosen": is_chosen,
         "uid": series.uid,
+        "study_uid": series.study,
     }

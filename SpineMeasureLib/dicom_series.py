@@ -62,11 +62,22 @@ class Series:
     unplaced: int = 0
 
     @property
+    def study(self) -> str:
+        """UID of the study: of one examination of one patient."""
+        return self.header.get("StudyInstanceUID", "")
+
+    @property
     def spacing(self) -> tuple[float, float, float]:
         """Mm between columns, between rows, and (median) between slices."""
         rows, columns = self.frames[0].pixel_spacing
         steps = [step for step in np.diff(np.sort(places(self.frames))) if step > SAME_PLACE_MM]
         return columns, rows, float(np.median(steps)) if steps else 0.0
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """3x3: steps between columns, rows and slices in LPS mm, one in each column."""
+        first = self.frames[0]
+        return np.stack([first.orientation[:3], first.orientation[3:], first.normal], axis=1) * self.spacing
 
     def __str__(self) -> str:
         size = " x ".join(f"{s:.2f}" for s in self.spacing)
@@ -76,7 +87,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Study:
-    """What a folder, DICOMDIR or file holds.
+    """What a folder, DICOMDIR or file holds: as a rule of one study.
 
     :ivar series: stacks of at least `FEWEST_SLICES` images, by number.
     :ivar damaged: number of DICOM files that cannot be read.

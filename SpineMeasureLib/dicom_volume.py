@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from .dicom_choice import choose_series
 from .dicom_frames import Frame
 from .dicom_series import SAME_PLACE_MM, places, read_study
-from .errors import DicomSeriesError, DimensionError, TooLargeError
+from .errors import DicomSeriesError, DimensionError, TooLargeError, UnreadableInputError
+from .files import require_utf8
 from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS, Volume
 
 #: A step between slices may differ from the usual one by this part of it.
@@ -27,12 +28,13 @@ _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.
 def read_dicom(path: Path, series: str | None = None) -> Volume:
     """Read one series of a DICOM folder or file as a volume.
 
-    :param series: UID, number or (part of the) description; None for the best sagittal one.
+    :param series: as `choose_series` takes it; None for the best sagittal one.
     :return: slices along k; `meta` holds ``format``, ``modality``, ``series`` (description), ``series_chosen`` (why),
         ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k); `frames`
         says which image each k is.
     :raises DicomSeriesError: no usable series, missing slices, damaged pixels, or a choice is needed.
     :raises TooLargeError: more than `MOST_VOXELS`.
+    :raises UnreadableInputError: the name of a file is not UTF-8.
     """
     chosen, reason, warnings = choose_series(read_study(path), series)
     frames, repeated = sort_frames(chosen.frames)
@@ -139,6 +141,7 @@ def _decode(path: Path) -> NDArray[Any]:
     """Pixels [frame, row, column] of a file, scaled as it says."""
     import SimpleITK as sitk
 
+    require_utf8(path, UnreadableInputError)
     damaged = DicomSeriesError(
         f"The pixels of {path.name} cannot be decoded.", "Export the series again, uncompressed."
     )

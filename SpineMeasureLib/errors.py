@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """`text` with question marks for bytes of a file name that are not UTF-8: no terminal prints them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class SpineMeasureError(Exception):
     """Base of every error shown to the user.
 
@@ -13,9 +18,9 @@ class SpineMeasureError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
@@ -28,7 +33,7 @@ class InputNotFoundError(SpineMeasureError):
 
 
 class UnreadableInputError(SpineMeasureError):
-    """The file exists but is no image this program can read."""
+    """The file exists but is no image this program can read, or its name cannot be passed on."""
 
     exit_code = 11
 
@@ -52,7 +57,7 @@ class NonFiniteVolumeError(SpineMeasureError):
 
 
 class SpacingError(SpineMeasureError):
-    """Voxel spacing is missing, zero, or too coarse to measure in."""
+    """Voxel spacing is missing, contradictory, or too coarse to measure in; or so is where the image lies."""
 
     exit_code = 15
 
@@ -64,7 +69,7 @@ class ModalityError(SpineMeasureError):
 
 
 class DicomSeriesError(SpineMeasureError):
-    """The DICOM folder holds no usable series, several to choose from, or a damaged one."""
+    """The DICOM folder holds no usable series, several (or several studies) to choose from, or a damaged one."""
 
     exit_code = 17
 
@@ -112,7 +117,7 @@ class LevelNameError(SpineMeasureError):
 
 
 class OutputError(SpineMeasureError):
-    """The outputs could not be written."""
+    """The outputs could not be written, or their folder has a name that cannot be passed on."""
 
     exit_code = 40
 

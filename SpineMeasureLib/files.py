@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import OutputError
+from .errors import OutputError, SpineMeasureError
 
 
 def json_object(path: Path) -> dict[str, Any] | None:
@@ -23,25 +23,41 @@ def json_object(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def require_utf8(path: Path, kind: type[SpineMeasureError]) -> None:
+    """Refuse a name with bytes that are not UTF-8, as discs and shares from before it have: SimpleITK would abort.
+
+    :raises kind: with the part of the path to rename.
+    """
+    for part in path.parts:
+        try:
+            part.encode("utf-8")
+        except UnicodeEncodeError:
+            raise kind(f"The name {part} has letters that are not UTF-8.", "Rename it with plain letters.") from None
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a file of the same name in a temporary folder beside `path`; move it there on success, else delete it.
 
-    :raises OutputError: the folder cannot be written to, or the disk is full.
+    :raises OutputError: the folder cannot be written to, its name or the file's is not UTF-8, or the disk is full.
     """
+    require_utf8(path, OutputError)
     with atomic_folder(path.parent) as folder:
         yield folder / path.name
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; on success its files replace those of the same path there.
 
     It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
     On failure, folders that were made for this are removed again.
 
-    :raises OutputError: the folder cannot be written to, or the disk is full.
+    :param outdated: names of files in `folder` that are removed on success, unless they were written anew.
+
+    :raises OutputError: the folder cannot be written to, its name is not UTF-8, or the disk is full.
     """
+    require_utf8(folder, OutputError)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     temporary: Path | None = None
     written = False
@@ -49,10 +65,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder))
         yield temporary
-        for file in sorted(path for path in temporary.rglob("*") if path.is_file()):
+        files = sorted(path for path in temporary.rglob("*") if path.is_file())
+        left = set(outdated) - {str(file.relative_to(temporary)) for file in files}
+        for file in files:
             target = folder / file.relative_to(temporary)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
+        for name in left:
+            (folder / name).unlink(missing_ok=True)
         written = True
     except OSError as error:
         reason = error.strerror or "the disk refused it"

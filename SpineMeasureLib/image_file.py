@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import DimensionError, NonFiniteVolumeError, SpacingError, TooLargeError, UnreadableInputError
 from .volume import FEWEST_SLICES, MOST_VOXELS, Volume, from_sitk
@@ -25,18 +26,27 @@ _HEADER_BYTES = 65536
 _CHUNK_BYTES = 1 << 24
 #: By how much (relative) the two statements of voxel size in a NIfTI header may differ.
 _SAME_SIZE = 0.02
+#: How far its two statements of place may be from how the image was read: direction cosines (3 degrees, what rounding
+#: a quaternion to four digits can do) and mm.
+_SAME_DIRECTION = 0.05
+_SAME_ORIGIN_MM = 1.0
+#: Mm of the units of length that a NIfTI header may state.
+_UNITS_MM = {1: 1000.0, 3: 0.001}
+_GZIP = b"\x1f\x8b"
 #: A zero or NaN among numbers.
 _NOT_A_SIZE = re.compile(rb"(?:^| )(?:nan|none|0+\.?0*)(?: |$)")
+_FROM_SCANNER = "Export it again from the scanner's images."
 #: How the reader words a grid that it refuses.
 _BAD_GRID = ("orthonormal", "determinant is 0", "Zero-valued spacing")
 
 
 def read_file(path: Path) -> Volume:
-    """Read a NIfTI, NRRD or MetaImage file; all that its header tells is checked before pixels are read.
+    """Read a NIfTI, NRRD or MetaImage file; all that its header tells by itself is checked before pixels are read.
 
     :raises UnreadableInputError: no image, another format, damaged or cut off.
     :raises DimensionError: 2D, 4D or several values per voxel.
-    :raises SpacingError: voxel sizes are missing or contradict each other, or axes are not at right angles.
+    :raises SpacingError: voxel sizes are missing, voxel sizes or places contradict each other, or axes are not at right
+        angles.
     :raises TooLargeError: more than `MOST_VOXELS`.
     :raises NonFiniteVolumeError: NaN or infinite values in a NIfTI file.
     """
@@ -64,6 +74,7 @@ def read_file(path: Path) -> Volume:
     size = reader.GetSize()
     _check_size(path, size, reader.GetNumberOfComponents())
     meta: dict[str, object] = {"format": next(e for e in _NIFTI + _TEXT_HEADER if name.endswith(e)).lstrip(".")}
+    header = None
     if name.endswith(_NIFTI):
         header = _NiftiHeader.read(path)
         meta["warnings"] = _check_nifti_header(path, header)
@@ -76,7 +87,10 @@ def read_file(path: Path) -> Volume:
         raise _damaged(path) from error
     if image.GetDimension() > 3:
         image = sitk.Extract(image, [*size[:3], *[0] * (len(size) - 3)], [0] * len(size))
-    return from_sitk(image, meta)
+    volume = from_sitk(image, meta)
+    if header:
+        _check_nifti_place(path, header, volume.affine)
+    return volume
 
 
 def _damaged(path: Path) -> UnreadableInputError:
@@ -84,10 +98,7 @@ def _damaged(path: Path) -> UnreadableInputError:
 
 
 def _bad_grid(path: Path) -> SpacingError:
-    return SpacingError(
-        f"The axes of {path.name} are not at right angles or have no length.",
-        "Export it again from the scanner's images.",
-    )
+    return SpacingError(f"The axes of {path.name} are not at right angles or have no length.", _FROM_SCANNER)
 
 
 def _no_spacing(path: Path) -> SpacingError:
@@ -132,8 +143,11 @@ class _NiftiHeader:
     bits: int
     pixdim: tuple[float, ...]
     offset: int
+    unit: int
     qform_code: int
     sform_code: int
+    quaternion: tuple[float, ...]
+    q_offset: tuple[float, ...]
     srow: tuple[float, ...]
 
     @classmethod
@@ -154,21 +168,57 @@ class _NiftiHeader:
             bits=bits,
             pixdim=take("8f", 76),
             offset=int(take("f", 108)[0]),
+            unit=raw[123] & 7,
             qform_code=qform_code,
             sform_code=sform_code,
+            quaternion=take("3f", 256),
+            q_offset=take("3f", 268),
             srow=take("12f", 280),
         )
 
+    def stated_affines(self) -> list[NDArray[np.float64]]:
+        """The 4x4 of every form that counts (code above 0), voxel index to RAS mm."""
+        found = []
+        if self.sform_code > 0:
+            found.append(np.vstack([np.reshape(self.srow, (3, 4)), [0, 0, 0, 1]]))
+        if self.qform_code > 0:
+            form = np.eye(4)
+            handedness = -1 if self.pixdim[0] < 0 else 1
+            form[:3, :3] = _rotation(self.quaternion) * self.pixdim[1:4] * [1, 1, handedness]
+            form[:3, 3] = self.q_offset
+            found.append(form)
+        millimetre = _UNITS_MM.get(self.unit, 1.0)
+        return [np.diag([millimetre, millimetre, millimetre, 1.0]) @ form for form in found]
+
+
+def _rotation(quaternion: tuple[float, ...]) -> NDArray[np.float64]:
+    """3x3 of the last three numbers of a unit quaternion (nifti1.h, method 2)."""
+    vector = np.array(quaternion, float)
+    b, c, d = vector / max(1.0, float(np.linalg.norm(vector)))
+    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+    return np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+    """The uncompressed bytes; the ending does not tell: programs write plain files named .nii.gz."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == _GZIP
+    return cast(BinaryIO, gzip.open(path)) if compressed else path.open("rb")
 
 
 def _check_nifti_header(path: Path, header: _NiftiHeader) -> list[str]:
     """Refuse unusable voxel sizes; return warnings."""
-    sizes = np.abs(header.pixdim[1:4])
-    if sizes.min() == 0 or not np.isfinite(sizes).all():
+    sizes = np.array(header.pixdim[1:4])
+    if (sizes == 0).any() or not np.isfinite(sizes).all():
         raise _no_spacing(path)
+    if sizes.min() < 0:
+        raise SpacingError(f"{path.name} states a negative voxel size: it may be mirrored.", _FROM_SCANNER)
     if header.sform_code > 0:
         lengths = np.linalg.norm(np.reshape(header.srow, (3, 4))[:, :3], axis=0)
         if not np.allclose(lengths, sizes, rtol=_SAME_SIZE):
@@ -176,6 +226,21 @@ def _check_nifti_header(path: Path, header: _NiftiHeader) -> list[str]:
     if header.sform_code <= 0 and header.qform_code <= 0:
         return ["The file does not say how the image lies in the body; directions may be wrong."]
     return []
+
+
+def _check_nifti_place(path: Path, header: _NiftiHeader, affine: NDArray[np.float64]) -> None:
+    """Refuse an image that lies elsewhere by one of its header's forms: which is right, no program can tell."""
+
+    def directions(form: NDArray[np.float64]) -> NDArray[np.float64]:
+        return form[:3, :3] / np.linalg.norm(form[:3, :3], axis=0)
+
+    for form in header.stated_affines():
+        turned = np.abs(directions(form) - directions(affine)).max()
+        moved = np.abs(form[:3, 3] - affine[:3, 3]).max()
+        if not (turned <= _SAME_DIRECTION and moved <= _SAME_ORIGIN_MM):
+            raise SpacingError(
+                f"{path.name} states two different places or directions of the image (qform and sform).", _FROM_SCANNER
+            )
 
 
 def _check_nifti_data(path: Path, header: _NiftiHeader) -> None:

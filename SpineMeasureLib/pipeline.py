@@ -17,6 +17,7 @@ from .files import atomic_folder
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
 from .progress import Progress, silent
+from .results import earlier_outputs
 from .review.process import SCENE, SEGMENTATION, SceneProcess, scene_process
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
@@ -82,6 +83,8 @@ class _Clock:
 def run(job: Job, progress: Progress = silent) -> Result:
     """Read, segment (or take labels), measure, and write every output; all files appear together at the end.
 
+    What an earlier run left in the output folder is replaced as a whole: what this one does not write is removed.
+
     :raises SpineMeasureError: one of its subclasses; nothing is written then.
     """
     clock = _Clock()
@@ -104,13 +107,19 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
 
         with clock.stage("measure"):
             measurements = measure(segmentation, progress)
-    with atomic_folder(job.out) as folder:
+    with atomic_folder(job.out, _outdated(job)) as folder:
         with clock.stage("write"):
             _write(job, folder, volume, segmentation, measurements, scene, warnings, progress)
         _write_run(folder, volume, segmentation, warnings, clock.seconds)
         files = sorted(file.name for file in folder.iterdir())
     progress("done", 1.0, "")
     return Result(segmentation, measurements, files, warnings, clock.seconds)
+
+
+def _outdated(job: Job) -> list[str]:
+    """What an earlier run left in the output folder, but for what this one was made from."""
+    sources = [path.resolve() for path in (job.image, job.labels, job.subregions) if path]
+    return [name for name in earlier_outputs(job.out) if (job.out / name).resolve() not in sources]
 
 
 def _listed(value: object) -> list[object]:

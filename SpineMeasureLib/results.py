@@ -13,6 +13,11 @@ from .measure.types import Measurement, Plane, Point, Reference
 from .segmentation import SpineSegmentation, Structure
 from .volume import read_volume
 
+#: Every file that this program writes into the folder of a case: measured, then exported.
+OUTPUTS = (
+    "labels.json", "labels.nii.gz", "measurements.csv", "measurements.json", "overview.png", "run.json", "scene.mrb",
+    "segmentation.seg.nrrd", "measurements.dcm", "segmentation.dcm", "report.html", "report.txt", "report.pdf",
+)  # fmt: skip
 #: What `pipeline.provenance` adds to that of the segmentation.
 _ADDED = ("level_verified", "anchor", "versions")
 
@@ -54,6 +59,14 @@ def read_results(folder: Path) -> Results:
             f"{folder.name} was not written by this program.", "Name an output folder of 'spinemeasure measure'."
         ) from error
     return Results(segmentation, measurements, run)
+
+
+def earlier_outputs(folder: Path) -> list[str]:
+    """Names of the files in a folder that an earlier run, or an export of it, left there; none where none ran there."""
+    run = json_object(folder / "run.json") if (folder / "run.json").is_file() else None
+    if not run or "spinemeasure" not in str(run.get("versions")):
+        return []
+    return [name for name in OUTPUTS if (folder / name).is_file()]
 
 
 def _json(path: Path) -> dict[str, Any]:

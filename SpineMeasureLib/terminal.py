@@ -15,7 +15,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from .__main__ import cancel_on_signals
-from .errors import SpineMeasureError
+from .errors import SpineMeasureError, printable
 from .progress import Progress
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -51,6 +51,6 @@ def terminal_progress() -> Iterator[Progress]:
         task = bar.add_task("start", total=1.0)
 
         def show(stage: str, fraction: float, message: str = "") -> None:
-            bar.update(task, completed=fraction, description=f"{stage} {message}".strip())
+            bar.update(task, completed=fraction, description=printable(f"{stage} {message}".strip()))
 
         yield show

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ from .errors import (
     NonFiniteVolumeError,
     OutputError,
     SpacingError,
+    UnreadableInputError,
 )
-from .files import atomic_path
+from .files import atomic_path, require_utf8
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -34,6 +35,9 @@ MOST_VOXELS = 1_000_000_000
 FEWEST_SLICES = 3
 #: Cosine between two array axes above which the grid is not rectangular (0.6 degrees).
 _MOST_SHEAR = 0.01
+#: Voxels that are longer (mm) from head to foot or from front to back hide the height of a disc.
+_THICK_MM = 2.0
+_LENGTHWISE = {1: "from front to back, as in coronal slices", 2: "from head to foot, as in axial slices"}
 #: Air is about -1000 Hounsfield units and fills much of any CT; magnitude MRI has no negative values.
 _AIR_HU = (-1100, -900)
 _LEAST_AIR = 0.03
@@ -64,11 +68,12 @@ class Volume:
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read a 3D image: NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.
 
-    :param series: which DICOM series, by UID, number or description, where the folder holds several.
+    :param series: of DICOM: UID, number or description of the series, or UID of the study, where there are several.
     :return: `meta` holds ``format``, ``warnings`` where there are any, and of DICOM what `read_dicom` names.
     :raises SpineMeasureError: one of its subclasses, saying what is wrong with the input.
     """
     path = Path(path)
+    require_utf8(path, UnreadableInputError)
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
     from .dicom_files import is_dicom
@@ -82,7 +87,29 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
 
         volume = read_file(path)
     _check_grid(volume)
-    return volume
+    found = thick_slices(volume.affine[:3, :3])
+    earlier = cast("list[str]", volume.meta.get("warnings", []))
+    return replace(volume, meta={**volume.meta, "warnings": [*earlier, *found]}) if found else volume
+
+
+def thick_slices(axes: NDArray[np.float64]) -> list[str]:
+    """A warning where axial or coronal slices are too thick to measure discs in.
+
+    :param axes: 3x3, the step along each array axis in mm in a column, in RAS or LPS.
+    """
+    lengths, along = np.linalg.norm(axes, axis=0).round(2), np.abs(axes).argmax(axis=0)
+    thick = [
+        (length, axis)
+        for length, axis in zip(lengths, along, strict=True)
+        if axis in _LENGTHWISE and length > _THICK_MM
+    ]
+    if not thick:
+        return []
+    length, axis = max(thick)
+    return [
+        f"The voxels are {length:.1f} mm long {_LENGTHWISE[axis]}: disc heights are not to be trusted. "
+        "Use a sagittal or a 3D series."
+    ]
 
 
 def check_mri(volume: Volume) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from SpineMeasureLib.errors import InputNotFoundError, OutputError
+from SpineMeasureLib.pipeline import Job, run
+from SpineMeasureLib.results import earlier_outputs, read_results
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 COLUMNS = (
@@ -154,12 +159,89 @@ def test_bad_calls_end_in_one_sentence_and_their_code(
     assert not out.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_not_utf8_end_in_one_sentence(sample_folder: Path, tmp_path: Path) -> None:
+    image, labels = sample_folder / "lumbar_t2.nii.gz", sample_folder / "lumbar_t2_labels.nii.gz"
+    patient = tmp_path / "M\udcfcller"
+    patient.mkdir()
+    shutil.copy(image, patient / "x.nii.gz")
+    for call, code in (
+        (("measure", patient / "x.nii.gz", "--labels", labels, "-o", tmp_path / "out"), 11),
+        (("measure", image, "--labels", patient / "x.nii.gz", "-o", tmp_path / "out"), 11),
+        (("measure", image, "--labels", labels, "-o", patient / "out"), 40),
+        (("export", "report", patient, "--image", image), 10),
+        (("dicom", "list", patient), 17),
+    ):
+        done = spinemeasure(*call)
+        assert done.returncode == code, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "M?ller" in done.stderr
+    assert [p.name for p in patient.iterdir()] == ["x.nii.gz"]
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_failing_run_keeps_the_earlier_results(measured: tuple[Path, str], sample_folder: Path) -> None:
     before = (measured[0] / "measurements.csv").read_bytes()
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     done = spinemeasure("measure", labels, "-o", measured[0], "--labels", "nowhere.nii")
     assert done.returncode == 10
     assert (measured[0] / "measurements.csv").read_bytes() == before
+
+
+EXPORTED = ["measurements.dcm", "report.html", "report.pdf", "report.txt", "segmentation.dcm"]
+
+
+@pytest.fixture
+def earlier(measured: tuple[Path, str], tmp_path: Path) -> Path:
+    """A measured and exported case in whose folder somebody keeps files of their own."""
+    out = tmp_path / "earlier"
+    shutil.copytree(measured[0], out)
+    for name in (*EXPORTED, "notes.txt", "other.dcm"):
+        (out / name).write_text("earlier")
+    (out / "own").mkdir()
+    return out
+
+
+@pytest.mark.parametrize("is_measured", [True, False], ids=["measure", "segment"])
+def test_a_new_run_removes_what_an_earlier_one_left_and_nothing_else(
+    is_measured: bool, earlier: Path, sample_folder: Path
+) -> None:
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    job = Job(sample_folder / "lumbar_t2.nii.gz", earlier, labels, lowest_disc="L6-S1", measure=is_measured)
+    written = run(replace(job, scene=False, picture=False)).files
+    assert sorted(p.name for p in earlier.iterdir()) == sorted([*written, "notes.txt", "other.dcm", "own"])
+    assert ("measurements.csv" in written) == is_measured
+    if not is_measured:
+        with pytest.raises(InputNotFoundError, match=r"There is no measurements\.json"):
+            read_results(earlier)
+
+
+def test_a_run_does_not_remove_the_mask_that_it_was_made_from(earlier: Path, sample_folder: Path) -> None:
+    mask = earlier / "segmentation.seg.nrrd"
+    write_volume(read_volume(sample_folder / "lumbar_t2_labels.nii.gz"), mask)
+    run(Job(sample_folder / "lumbar_t2.nii.gz", earlier, mask, scene=False, picture=False))
+    assert mask.exists() and not (earlier / "scene.mrb").exists()
+
+
+@pytest.mark.parametrize("run_json", [None, "{}", "[]", "not JSON", '{"versions": {"other": 1}}'])
+def test_a_folder_in_which_this_program_never_ran_loses_no_file(run_json: str | None, tmp_path: Path) -> None:
+    (tmp_path / "report.pdf").write_text("of the radiologist")
+    if run_json is not None:
+        (tmp_path / "run.json").write_text(run_json)
+    assert earlier_outputs(tmp_path) == []
+
+
+def test_a_failing_run_removes_nothing(earlier: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(p.name for p in earlier.iterdir())
+    monkeypatch.setattr("SpineMeasureLib.pipeline._write_run", disk_is_full)
+    job = Job(sample_folder / "lumbar_t2.nii.gz", earlier, sample_folder / "lumbar_t2_labels.nii.gz", scene=False)
+    with pytest.raises(OutputError):
+        run(replace(job, picture=False))
+    assert sorted(p.name for p in earlier.iterdir()) == before
+
+
+def disk_is_full(*arguments: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")

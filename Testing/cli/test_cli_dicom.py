@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
 
+from SpineMeasureLib.results import earlier_outputs  # noqa: E402
 from SpineMeasureLib.volume import read_volume  # noqa: E402
+from Testing.library.dicom_slices import write_series  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
 
 from .test_cli import OUTPUTS, spinemeasure  # noqa: E402
@@ -121,12 +124,36 @@ def test_a_listing_names_no_patient(study: Path) -> None:
     assert not [word for word in IDENTITY if word in done.stdout + table.stdout]
 
 
+def test_a_listing_of_several_studies_prints_the_uids_to_choose_by(tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        write_series(tmp_path / number, StudyInstanceUID=f"1.2.5.{number}", SeriesInstanceUID=f"1.2.6.{number}")
+    done = spinemeasure("dicom", "list", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for number in ("1", "2"):
+        assert f"series UID 1.2.6.{number}, study UID 1.2.5.{number}" in done.stdout
+    assert spinemeasure("info", tmp_path).returncode == 17
+    write_series(tmp_path / "one")
+    assert "UID" not in spinemeasure("dicom", "list", tmp_path / "one").stdout
+
+
 def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels)
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == OUTPUTS
     assert not naming_the_patient(tmp_path / "out")
+
+
+def test_objects_and_report_with_the_names_of_an_earlier_run_are_removed(
+    measured: Path, study: Path, sample_folder: Path, tmp_path: Path
+) -> None:
+    out, labels = tmp_path / "out", sample_folder / "lumbar_t2_labels.nii.gz"
+    shutil.copytree(measured, out)
+    assert spinemeasure("export", "report", out, "--image", study).returncode == 0
+    assert {*OBJECTS, "report.html"} < set(earlier_outputs(out)) == {p.name for p in out.iterdir()}
+    done = spinemeasure("measure", study, "-o", out, "--labels", labels, "--lowest-disc", "L6-S1")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in out.iterdir()) == OUTPUTS
 
 
 def test_names_of_image_and_mask_are_in_no_output(sample_folder: Path, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from SpineMeasureLib import errors
+from SpineMeasureLib.files import atomic_folder
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.volume import check_mri, read_volume
+from SpineMeasureLib.volume import Volume, check_mri, read_volume, write_volume
 
 RNG = np.random.default_rng(0)
 
@@ -39,6 +40,10 @@ def header(path: Path, **changes: int | float) -> Path:
         struct.pack_into("<f", data, 280, float(changes["sform_size"]))
     if "dim" in changes:
         struct.pack_into("<3h", data, 42, *(int(changes["dim"]),) * 3)
+    if "qform_turn" in changes:
+        struct.pack_into("<3f", data, 256, 0.0, float(changes["qform_turn"]), 0.0)
+    if "qform_offset" in changes:
+        struct.pack_into("<f", data, 268, float(changes["qform_offset"]))
     path.write_bytes(bytes(data))
     return path
 
@@ -68,6 +73,7 @@ def ct(path: Path) -> Path:
 
 CASES: dict[str, tuple[str, Callable[[Path], Path], type[errors.SpineMeasureError]]] = {
     "missing path": ("x.nii", lambda p: p, errors.InputNotFoundError),
+    "name in Latin-1": ("M\udcfcller.nii.gz", lambda p: p, errors.UnreadableInputError),
     "not an image": ("x.nii.gz", text_file, errors.UnreadableInputError),
     "unknown ending": ("x.docx", text_file, errors.UnreadableInputError),
     "cut off": ("x.nii", truncated, errors.UnreadableInputError),
@@ -80,6 +86,9 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], type[errors.SpineMeasureErro
     "no spacing in NIfTI": ("x.nii", lambda p: header(p, pixdim=0), errors.SpacingError),
     "NaN spacing in NIfTI": ("x.nii", lambda p: header(p, pixdim=float("nan")), errors.SpacingError),
     "two spacings in NIfTI": ("x.nii", lambda p: header(p, sform_size=-3.0), errors.SpacingError),
+    "negative spacing in NIfTI": ("x.nii", lambda p: header(p, pixdim=-1), errors.SpacingError),
+    "upside down by one form of NIfTI": ("x.nii", lambda p: header(p, qform_turn=1), errors.SpacingError),
+    "two places in NIfTI": ("x.nii", lambda p: header(p, qform_offset=20), errors.SpacingError),
     "picture": ("x.png", text_file, errors.DimensionError),
     "coarse slices": ("x.nii", lambda p: save(p, noise(8, 8, 8), (1.0, 1.0, 15.0)), errors.SpacingError),
     "coarse pixels": ("x.nii", lambda p: save(p, noise(8, 8, 8), (4.0, 4.0, 4.0)), errors.SpacingError),
@@ -105,6 +114,7 @@ def test_bad_input_is_refused_in_one_sentence_with_a_hint(name: str, tmp_path: P
     assert caught.value.message.endswith(".")
     assert caught.value.hint
     assert str(tmp_path) not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_nrrd_without_spacing_is_refused(tmp_path: Path) -> None:
@@ -125,6 +135,16 @@ def test_a_label_map_with_values_that_are_no_numbers_is_refused(sample_folder: P
     with pytest.raises(errors.NonFiniteVolumeError, match="label map"):
         run(job)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["M\udcfcller/image.nii.gz", "out/M\udcfcller.nii.gz"])
+def test_nothing_is_written_below_a_name_that_is_not_utf8(name: str, tmp_path: Path) -> None:
+    image = Volume(noise(8, 8, 8), np.eye(4))
+    with pytest.raises(errors.OutputError, match=r"M\?ller.* has letters"):
+        write_volume(image, tmp_path / name)
+    with pytest.raises(errors.OutputError, match=r"M\?ller.* has letters"), atomic_folder(tmp_path / name):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_kind_of_error_has_an_exit_code_of_its_own() -> None:

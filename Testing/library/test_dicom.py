@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.dicom_listing import list_study, rows
 from SpineMeasureLib.dicom_series import read_study
-from SpineMeasureLib.errors import DicomSeriesError, ModalityError
+from SpineMeasureLib.errors import DicomSeriesError, ModalityError, UnreadableInputError
 from SpineMeasureLib.volume import check_mri, read_volume
 
 pydicom = pytest.importorskip("pydicom")
@@ -49,6 +50,14 @@ def test_no_patient_identity_is_kept(tmp_path: Path) -> None:
 def test_run_length_compressed_slices_are_decoded(tmp_path: Path) -> None:
     pixels = write_series(tmp_path, change=lambda ds, n: ds.compress(RLELossless))
     assert np.array_equal(read_volume(tmp_path).array, pixels.transpose(2, 1, 0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_images_below_a_name_that_is_not_utf8_are_listed_but_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "M\udcfcller")
+    assert len(list_study(tmp_path).series) == 1
+    with pytest.raises(UnreadableInputError, match=r"M\?ller has letters"):
+        read_volume(tmp_path)
 
 
 def test_a_missing_slice_is_refused_with_its_place(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.dicom_listing import list_study, rows
+from SpineMeasureLib.errors import DicomSeriesError
+from SpineMeasureLib.volume import read_volume
 
 pytest.importorskip("pydicom")
 
@@ -101,9 +103,58 @@ def test_other_t2_series_are_named_beside_the_chosen_one(tmp_path: Path) -> None
 
 def test_thick_axial_slices_and_localisers_are_warned_of(tmp_path: Path) -> None:
     write_series(tmp_path / "a", **one(5, "t2 tra", AXIAL))
-    assert "disc heights are not to be trusted" in str(list_study(tmp_path / "a").warnings)
+    (warning,) = list_study(tmp_path / "a").warnings
+    assert "disc heights are not to be trusted" in warning
+    assert read_volume(tmp_path / "a").meta["warnings"] == [warning]
     write_series(tmp_path / "b", **one(1, "scout"))
     assert "localiser" in str(list_study(tmp_path / "b").warnings)
+
+
+TWO_STUDIES = (
+    one(1, "t2 sag", StudyInstanceUID="1.2.5.1", PatientID="secret-8", count=8),
+    one(1, "t1 sag", StudyInstanceUID="1.2.5.2", PatientID="secret-9", StudyDate="20240101"),
+    one(2, "t2 tra", AXIAL, StudyInstanceUID="1.2.5.2", PatientID="secret-9"),
+)
+
+
+@pytest.fixture
+def two_studies(tmp_path: Path) -> Path:
+    for number, series in enumerate(TWO_STUDIES):
+        write_series(tmp_path / str(number), **series)
+    return tmp_path
+
+
+@pytest.mark.parametrize("wanted", [None, "1", "sag"])
+def test_nothing_is_chosen_among_studies_which_are_named(two_studies: Path, wanted: str | None) -> None:
+    with pytest.raises(DicomSeriesError, match="series of 2 studies") as caught:
+        read_volume(two_studies, wanted)
+    for told in ("1.2.5.1 (1: t2 sag)", "1.2.5.2 (1: t1 sag)", "--series"):
+        assert told in str(caught.value)
+    assert not [word for word in ("Doe", "secret", "20240101") if word in str(caught.value)]
+
+
+def test_one_of_several_studies_is_chosen_by_its_uid(two_studies: Path) -> None:
+    volume = read_volume(two_studies, "1.2.5.2")
+    assert volume.meta["series"] == "t1 sag"
+    assert volume.meta["series_chosen"] == "the only sagittal MR series of 2"
+    assert volume.meta["warnings"] == []
+
+
+def test_a_series_of_several_studies_is_chosen_by_its_uid(two_studies: Path) -> None:
+    found = {(str(r["study_uid"]), r["number"]): str(r["uid"]) for r in rows(list_study(two_studies))}
+    assert len(set(found.values())) == 3
+    volume = read_volume(two_studies, found["1.2.5.2", "1"])
+    assert (volume.meta["series"], volume.meta["warnings"]) == ("t1 sag", [])
+
+
+@pytest.mark.parametrize("wanted", [None, "t2 sag"])
+def test_a_second_study_that_cannot_be_meant_is_told(tmp_path: Path, wanted: str | None) -> None:
+    for number in (0, 2):
+        write_series(tmp_path / str(number), **TWO_STUDIES[number])
+    volume = read_volume(tmp_path, wanted)
+    assert volume.meta["series"] == "t2 sag"
+    (warning,) = volume.meta["warnings"]  # type: ignore[misc]
+    assert "series of 2 studies" in warning
 
 
 def test_the_patient_in_a_description_is_left_out(tmp_path: Path) -> None:

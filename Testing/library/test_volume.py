@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.errors import OutputError, SpacingError
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 nibabel = pytest.importorskip("nibabel")
@@ -59,6 +59,28 @@ def test_spacing_is_the_distance_between_voxel_centres() -> None:
     assert volume((2, 0, 1), True, 17.0).spacing == pytest.approx((0.5, 0.75, 4.0))
 
 
+PLANES = {"sagittal": (2, 1, 0), "coronal": (0, 2, 1), "axial": (0, 1, 2)}
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("tilt", [0.0, 17.0])
+@pytest.mark.parametrize("plane", PLANES)
+def test_thick_axial_and_coronal_slices_are_warned_of_in_any_format(
+    tmp_path: Path, plane: str, tilt: float, ending: str
+) -> None:
+    write_volume(volume(PLANES[plane], tilt=tilt), tmp_path / f"image{ending}")
+    warnings = read_volume(tmp_path / f"image{ending}").meta.get("warnings", [])
+    assert isinstance(warnings, list)
+    assert [w for w in warnings if "4.0 mm long from" in w and f"as in {plane} slices" in w] == warnings
+    assert bool(warnings) == (plane != "sagittal")
+
+
+@pytest.mark.parametrize(("length", "is_warned_of"), [(1.0, False), (2.0, False), (2.5, True)])
+def test_equal_voxels_are_warned_of_where_they_are_large(tmp_path: Path, length: float, is_warned_of: bool) -> None:
+    write_volume(Volume(volume().array, np.diag([length, length, length, 1.0])), tmp_path / "image.nii")
+    assert ("from head to foot" in str(read_volume(tmp_path / "image.nii").meta["warnings"])) == is_warned_of
+
+
 def test_a_fourth_dimension_of_one_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "image.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.ones((*SHAPE, 1), np.int16), np.eye(4)), path)
@@ -81,6 +103,68 @@ def test_failing_to_write_leaves_the_earlier_file_and_no_other(tmp_path: Path, m
         write_volume(volume(), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["image.nii.gz"]
+
+
+def with_two_forms(path: Path, sform: np.ndarray, qform: np.ndarray) -> Path:
+    image = nibabel.Nifti1Image(volume().array, sform)
+    image.set_sform(sform, 1)
+    image.set_qform(qform, 1)
+    nibabel.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_forms_of_nifti_that_differ_by_rounding_are_taken(tmp_path: Path, grid: Volume) -> None:
+    rounded = grid.affine.round(2)
+    assert read_volume(with_two_forms(tmp_path / "image.nii", grid.affine, rounded)).array.shape == SHAPE
+
+
+@pytest.mark.parametrize("unit", ["meter", "mm", "micron", "unknown"])
+def test_forms_of_nifti_in_any_unit_of_length_are_taken(tmp_path: Path, unit: str) -> None:
+    grid = volume(tilt=17.0)
+    millimetres = {"meter": 1000.0, "micron": 0.001}.get(unit, 1.0)
+    stated = np.diag([*[1 / millimetres] * 3, 1.0]) @ grid.affine
+    path = with_two_forms(tmp_path / "image.nii", stated, stated)
+    image = nibabel.load(path)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "stated.nii")
+    np.testing.assert_allclose(read_volume(tmp_path / "stated.nii").affine, grid.affine, atol=1e-3)
+
+
+@pytest.mark.parametrize("codes", [(1, 1), (2, 1), (1, 2), (4, 1)])
+def test_nifti_whose_forms_lie_elsewhere_is_refused_whichever_the_reader_takes(
+    tmp_path: Path, codes: tuple[int, int]
+) -> None:
+    turned = volume().affine
+    turned[1:3] *= -1
+    for number, other in enumerate((turned, volume(tilt=17.0).affine, volume(flip=True).affine)):
+        image = nibabel.Nifti1Image(volume().array, volume().affine)
+        image.set_sform(volume().affine, codes[0])
+        image.set_qform(other, codes[1])
+        nibabel.save(image, tmp_path / f"{number}.nii")
+        with pytest.raises(SpacingError, match="two different places"):
+            read_volume(tmp_path / f"{number}.nii")
+
+
+def test_a_form_of_nifti_that_does_not_count_contradicts_nothing(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(volume().array, volume().affine)
+    image.set_qform(volume((2, 0, 1)).affine, 0)
+    nibabel.save(image, tmp_path / "image.nii")
+    np.testing.assert_allclose(read_volume(tmp_path / "image.nii").affine, volume().affine, atol=1e-4)
+
+
+def test_a_plain_nifti_file_with_the_ending_of_a_compressed_one_is_read(tmp_path: Path) -> None:
+    write_volume(volume(), tmp_path / "image.nii")
+    path = (tmp_path / "image.nii").rename(tmp_path / "image.nii.gz")
+    assert np.array_equal(read_volume(path).array, volume().array)
+
+
+@pytest.mark.real_data
+def test_every_real_nifti_file_is_read_in_its_place(data_folder: Path) -> None:
+    paths = sorted(data_folder.rglob("*.nii*"))
+    assert len(paths) > 20
+    for path in paths:
+        np.testing.assert_allclose(read_volume(path).affine, nibabel.load(path).affine, atol=1e-3)
 
 
 @pytest.mark.real_data
