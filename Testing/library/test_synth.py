@@ -101,7 +101,7 @@ def test_a_bulge_brings_what_lies_ahead_of_it_backward(maker: Maker) -> None:
 
 @pytest.mark.parametrize("region", list(REGIONS))
 def test_labels_run_down_the_spine_without_a_gap(maker: Maker, region: str) -> None:
-    case = maker.case(5, region)
+    case = maker.case(5, region, disease=0.0)
     assert case.image.array.shape == case.labels.array.shape
     up = -case.image.affine[2, 1]  # rows run downward
     assert up > 0

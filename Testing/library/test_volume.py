@@ -132,18 +132,27 @@ def test_forms_of_nifti_in_any_unit_of_length_are_taken(tmp_path: Path, unit: st
 
 
 @pytest.mark.parametrize("codes", [(1, 1), (2, 1), (1, 2), (4, 1)])
-def test_nifti_whose_forms_lie_elsewhere_is_refused_whichever_the_reader_takes(
+def test_nifti_that_one_form_turns_over_is_refused_whichever_the_reader_takes(
     tmp_path: Path, codes: tuple[int, int]
 ) -> None:
     turned = volume().affine
     turned[1:3] *= -1
-    for number, other in enumerate((turned, volume(tilt=17.0).affine, volume(flip=True).affine)):
+    for number, other in enumerate((turned, volume((1, 0, 2)).affine, volume(flip=True).affine)):
         image = nibabel.Nifti1Image(volume().array, volume().affine)
         image.set_sform(volume().affine, codes[0])
         image.set_qform(other, codes[1])
         nibabel.save(image, tmp_path / f"{number}.nii")
-        with pytest.raises(SpacingError, match="two different places"):
+        with pytest.raises(SpacingError, match="two different directions"):
             read_volume(tmp_path / f"{number}.nii")
+
+
+def test_a_form_of_nifti_that_registration_turned_is_told_and_taken(tmp_path: Path) -> None:
+    told = read_volume(with_two_forms(tmp_path / "image.nii", volume(tilt=17.0).affine, volume().affine))
+    assert any("degrees apart" in warning for warning in told.meta["warnings"])  # type: ignore[attr-defined]
+    moved = volume().affine
+    moved[:3, 3] += 50
+    told = read_volume(with_two_forms(tmp_path / "moved.nii", moved, volume().affine))
+    assert not any("degrees apart" in warning for warning in told.meta["warnings"])  # type: ignore[attr-defined]
 
 
 def test_a_form_of_nifti_that_does_not_count_contradicts_nothing(tmp_path: Path) -> None:
