@@ -134,6 +134,8 @@ def texts() -> tuple:
         _("Choose a volume of grey values."),
         _("The volume or its segmentation lies under a transform."),
         _("The volume was moved meanwhile."),
+        _("The segmentation does not lie in the volume."),
+        _("Choose the volume that it was drawn on."),
         _("Measure it again."),
         _("Harden the transform in the Transforms module, or remove it."),
         _("The image was not loaded from Slicer's DICOM database, so no DICOM objects can refer to it."),

@@ -32,7 +32,7 @@ from .recognise import recognised
 from .segments import add_segmentation, segmentation_of, stamp
 from .state import Acceptance, State, Status, difference_of, status_of
 from .steps import accepted, reset, withdrawn
-from .volume_node import refuse_transforms
+from .volume_node import refuse_elsewhere, refuse_transforms
 
 __all__ = ["Key", "RemeasureResult", "Session"]
 
@@ -104,7 +104,7 @@ class Session:
 
         :param volume_node: the image, by default the one that the segmentation refers to.
         :param lowest_disc: name of the lowest disc in view.
-        :raises GeometryMismatchError: volume or segmentation lies under a transform.
+        :raises GeometryMismatchError: volume or segmentation lies under a transform, or they lie in different places.
         :raises NothingFoundError: no disc and no vertebra is recognised.
         :raises LevelNameError: `lowest_disc` is unknown or does not fit.
         """
@@ -112,6 +112,7 @@ class Session:
             role = segmentation_node.GetReferenceImageGeometryReferenceRole()
             volume_node = segmentation_node.GetNodeReference(role)
         refuse_transforms(volume_node, segmentation_node)
+        refuse_elsewhere(volume_node, segmentation_node)
         node, segments, spine = case_of_segmentation_node(scene, segmentation_node, volume_node, lowest_disc)
         segmentation = spine.segmentation
         state = state_of(segmentation, measure_spine(spine))

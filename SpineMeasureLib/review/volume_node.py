@@ -55,6 +55,24 @@ def refuse_moved(node: Any, affine: NDArray[np.float64]) -> None:
         raise GeometryMismatchError("The volume was moved meanwhile.", "Measure it again.")
 
 
+def refuse_elsewhere(volume: Any, segmentation: Any) -> None:
+    """Pair no segmentation with an image that it was not drawn on: its middle lies outside that one then.
+
+    :param volume: None where there is no image.
+    :raises GeometryMismatchError: it does.
+    """
+    if volume is None or not segmentation.GetSegmentation().GetNumberOfSegments():
+        return
+    around, own = np.zeros(6), np.zeros(6)
+    volume.GetRASBounds(around)
+    segmentation.GetRASBounds(own)
+    middle = (own[::2] + own[1::2]) / 2
+    if ((middle < around[::2]) | (middle > around[1::2])).any():
+        raise GeometryMismatchError(
+            "The segmentation does not lie in the volume.", "Choose the volume that it was drawn on."
+        )
+
+
 def _affine(node: Any) -> NDArray[np.float64]:
     """4x4 of a volume node, index to RAS mm."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4

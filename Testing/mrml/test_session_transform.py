@@ -190,3 +190,16 @@ def test_results_for_a_volume_that_was_moved_meanwhile_are_refused(session: Any,
     volume.HardenTransform()
     with pytest.raises(GeometryMismatchError, match="moved meanwhile"):
         refuse_moved(volume, affine)
+
+
+def test_a_segmentation_is_not_measured_on_an_image_that_lies_elsewhere(session: Any, scene: Any, small: Any) -> None:
+    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.session import Session
+
+    affine = small[0].affine.copy()
+    affine[0, 3] += 300
+    other = add_volume(scene, Volume(small[0].labels.astype(np.int16), affine), "another patient")
+    cases = len(Session.find(scene))
+    with pytest.raises(GeometryMismatchError, match="does not lie in the volume"):
+        Session.from_segmentation_node(scene, session.nodes.segmentation, other)
+    assert len(Session.find(scene)) == cases
