@@ -1,11 +1,12 @@
-"""Discs that touch are parted."""
+"""Discs that touch are parted; vertebrae missing together with a disc are counted."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, SACRUM_VALUE, Kind, Tissue, vertebra_value
+from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, SACRUM_VALUE, Kind, Tissue, disc_name, vertebra_value
+from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.segment.instances import name_structures
 from SpineMeasureLib.segmentation import SpineSegmentation
@@ -78,3 +79,53 @@ def test_a_herniation_that_migrated_behind_a_body_is_no_disc_of_its_own() -> Non
     found = name_structures(tissue, true.affine)
     assert same_names(found, true.labels)
     assert [s.level for s in found.of_kind(Kind.DISC)] == [s.level for s in true.of_kind(Kind.DISC)]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [(L3, L3_L4), (L3, L2_L3), (L3, L2_L3, L3_L4), (L3_L4, L4, L4_L5), (L3 - 1, L3, L3_L4)],
+    ids=["disc below", "disc above", "both discs", "lower vertebra", "two vertebrae"],
+)
+def test_a_vertebra_missing_with_a_disc_shifts_no_name_and_is_told(gone: tuple[int, ...]) -> None:
+    true = voxelise(lumbar(upper="T12"))
+    found = name_structures(tissue_of(np.where(np.isin(true.labels, gone), 0, true.labels)), true.affine)
+    assert same_names(found, true.labels) and found.level_verified
+    (told,) = found.warnings
+    assert ("L4" if L4 in gone else "L3") in told and "counted" in told
+
+
+def uneven(heights: list[int], gaps: list[int]) -> np.ndarray:
+    """Column on a sacrum: bodies of these heights (mm) from below, a disc of each of these under them."""
+    tissue = np.zeros((11, 110, 30 + sum(heights) + sum(gaps)), np.uint8)
+    tissue[2:9, 60:94, 2:24] = Tissue.SACRUM
+    low = 25
+    for height, gap in zip(heights, gaps, strict=True):
+        tissue[1:10, 60:94, low : low + gap - 1] = Tissue.DISC
+        tissue[1:10, 60:94, low + gap : low + gap + height - 1] = Tissue.BODY
+        low += height + gap
+    return tissue
+
+
+@pytest.mark.parametrize(
+    ("heights", "gaps"),
+    [
+        ([29, 29, 29, 29, 20, 19, 18, 17], [12, 12, 12, 10, 5, 4, 4, 4]),
+        ([27, 27, 12, 27, 27, 26], [10, 10, 10, 10, 10, 9]),
+        ([27, 27, 27, 27, 27, 26], [10, 3, 3, 12, 3, 10]),
+    ],
+    ids=["tall below short", "crushed", "worn"],
+)
+def test_uneven_steps_leave_room_for_no_other_vertebra(heights: list[int], gaps: list[int]) -> None:
+    found = name_structures(uneven(heights, gaps), np.diag([4.0, 1, 1, 1]))
+    assert len(found.of_kind(Kind.BODY)) == len(heights)
+    levels = [s.level for s in found.structures if s.kind is Kind.BODY]
+    assert [disc_name(*pair) for pair in zip(levels, [*levels[1:], "S1"], strict=True)] == [
+        s.level for s in found.of_kind(Kind.DISC)
+    ]
+    assert not any("counted" in warning for warning in found.warnings)
+
+
+def test_more_vertebrae_than_a_spine_has_end_in_one_sentence() -> None:
+    tissue = uneven([14] * 27, [5] * 27)
+    with pytest.raises(LevelNameError, match="more than any spine has"):
+        name_structures(tissue, np.diag([4.0, 1, 1, 1]))
