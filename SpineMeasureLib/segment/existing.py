@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..anatomy import (
     CANAL_VALUE,
@@ -30,6 +31,8 @@ _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
 }
 _VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
+#: A disc nearer than this to a vertebra lies on it: less than half the height of a lumbar body.
+_TOUCHING_MM = 8.0
 _SEMANTIC_VALUES = {SEMANTIC_VERTEBRA, SEMANTIC_DISC, SEMANTIC_CANAL}
 
 
@@ -87,6 +90,9 @@ def _named(
 ) -> SpineSegmentation:
     values = {float(v) for v in np.unique(own)}
     order = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER or _present(values, n)]
+    for upper, missing, lower in (("T11", "T12", "L1"), ("L4", "L5", "S1")):
+        if not _present(values, missing) and _touch(own, affine, upper, lower):
+            order.remove(missing)
     structures = list_structures(own, affine, tuple(order))
     if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
         raise NothingFoundError(
@@ -98,6 +104,15 @@ def _named(
 
 def _present(values: set[float], vertebra: str) -> bool:
     return any(vertebra_value(vertebra) + offset in values for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET))
+
+
+def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lower: str) -> bool:
+    """Whether the disc below a vertebra lies on another one, so that there is none between."""
+    disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
+    if not disc.any() or not below.any():
+        return False
+    distance = ndimage.distance_transform_edt(~below, np.linalg.norm(affine[:3, :3], axis=0))
+    return bool(distance[disc].min() < _TOUCHING_MM)
 
 
 def _from_other(

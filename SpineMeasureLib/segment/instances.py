@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,12 @@ from ..anatomy import (
     DISC_OFFSET,
     POSTERIOR_OFFSET,
     SACRUM_VALUE,
+    USUAL_ORDER,
+    VERTEBRA_ORDER,
     Kind,
     Region,
     Tissue,
     disc_name,
-    vertebra_name,
     vertebra_value,
 )
 from ..errors import LevelNameError, NothingFoundError
@@ -372,7 +374,9 @@ def _touches_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> N
 
 
 def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentation:
-    """The same structures with the lowest disc named by the user; all levels follow.
+    """The same structures with the lowest disc named by the user; all levels follow, those below it too.
+
+    What is left below the last vertebra that follows is sacrum.
 
     :raises LevelNameError: the name is unknown or does not fit.
     """
@@ -381,30 +385,47 @@ def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentati
         raise LevelNameError("There is no disc to name.", "Leave out --lowest-disc.")
     upper, lower = parse_disc(lowest_disc)
     old_chain = _chain_of(segmentation)
-    old_upper = discs[-1].level.split("-")[0]
-    above = old_chain[: old_chain.index(old_upper) + 2]
-    naming = name_from_below(len(above), upper, lower, "user")
-    table = np.arange(256, dtype=np.uint8)
-    kept = np.zeros(256, bool)
-    for old, new in zip(above, naming.vertebrae, strict=True):
+    above = old_chain.index(discs[-1].level.split("-")[1]) + 1
+    naming = name_from_below(above, upper, lower, "user")
+    following = list(naming.vertebrae) + _order_below(lower, old_chain[above - 1 :])
+    table = np.zeros(256, np.uint8)
+    for old, new in zip(old_chain, following, strict=True):
         for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET):
             table[vertebra_value(old) + offset] = vertebra_value(new) + offset
-            kept[vertebra_value(old) + offset] = True
     for value in (CANAL_VALUE, CORD_VALUE):
-        kept[value] = True
-    table[~kept] = 0
+        table[value] = value
     labels = table[segmentation.labels]
-    structures = list_structures(labels, segmentation.affine, naming.vertebrae)
+    structures = list_structures(labels, segmentation.affine, tuple(dict.fromkeys(following)))
     return replace(segmentation, labels=labels, structures=structures, level_verified=True, anchor="user")
 
 
-def _chain_of(segmentation: SpineSegmentation) -> list[str]:
-    """Vertebra names from the topmost to the lowest that the structures mention, none left out between."""
-    from ..anatomy import VERTEBRA_ORDER
+def _order_below(lower: str, old: Sequence[str]) -> list[str]:
+    """Names of the vertebrae below the lowest disc.
 
-    named = {vertebra_name(s.value) for s in segmentation.of_kind(Kind.BODY)}
-    for disc in segmentation.of_kind(Kind.DISC):
-        named.update(disc.level.split("-"))
-    places = [VERTEBRA_ORDER.index(name) for name in named]
-    span = VERTEBRA_ORDER[min(places) : max(places) + 1]
-    return [name for name in span if name in named or name not in ("T13", "L6")]
+    :param lower: the new name of the vertebra below that disc.
+    :param old: its old name and those of the vertebrae below it.
+    """
+    if lower == old[0]:
+        return list(old[1:])
+    order = [n for n in VERTEBRA_ORDER[VERTEBRA_ORDER.index(lower) + 1 :] if n in USUAL_ORDER]
+    return [*order, *["S1"] * len(old)][: len(old) - 1]
+
+
+def _chain_of(segmentation: SpineSegmentation) -> list[str]:
+    """Vertebra names from the topmost to the lowest that the structures mention, none left out between.
+
+    A disc such as L4-S1 says that there is none between its vertebrae.
+    """
+    kinds = (Kind.BODY, Kind.DISC, Kind.SACRUM)
+    levels = [s.level.split("-") for s in segmentation.structures if s.kind in kinds]
+    left_out = {"T13", "L6"}
+    for level in levels:
+        left_out.update(_span(level)[1:-1])
+    named = {name for level in levels for name in level}
+    return [name for name in _span(named) if name in named or name not in left_out]
+
+
+def _span(names: Collection[str]) -> tuple[str, ...]:
+    """Every vertebra from the topmost to the lowest of `names`."""
+    places = [VERTEBRA_ORDER.index(name) for name in names]
+    return VERTEBRA_ORDER[min(places) : max(places) + 1]
