@@ -50,7 +50,8 @@ def segmentation_from_labels(
     `lowest_disc` names one.
 
     :param convention: ``"auto"``, ``"own"`` or a name of `conventions.conventions`.
-    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`.
+    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`, which
+        ``"auto"`` then takes for one of SPINEPS.
     :raises NothingFoundError: the map holds no disc and no vertebra.
     :raises UnreadableInputError: its values are those of no convention, of several, or not those of the named one.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
@@ -59,6 +60,8 @@ def segmentation_from_labels(
     values = {float(v) for v in np.unique(array)} - {0.0}
     if not values:
         raise NothingFoundError("The label map is empty.", "Choose the label map of this image.")
+    if convention == "auto" and subregions is not None:
+        convention = "spineps"
     if convention == "auto" and values <= _SEMANTIC_VALUES:
         return _from_semantic(labels, lowest_disc)
     if convention == "own":
@@ -66,6 +69,11 @@ def segmentation_from_labels(
         followed = None
     else:
         followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
+    if subregions is not None and (followed is None or followed.tissues):
+        raise UnreadableInputError(
+            f"Label maps of the convention '{convention}' have no subregions beside them.",
+            "Leave out --subregions, or name a convention of SPINEPS.",
+        )
     if followed and followed.tissues:
         return _from_tissues(labels, followed, lowest_disc)
     warnings: tuple[str, ...] = ()
