@@ -23,6 +23,12 @@ _SMALLEST_BODY_MM3 = 300.0
 _SPECK = 0.12
 #: Disc pieces nearer than this along the spine are parts of one disc (the nearest discs, cervical, are 14 mm apart).
 _SAME_DISC_MM = 6.0
+#: Touching discs are parted where their piece holds less than this part of either's voxels per mm along the spine; the
+#: lesser has at least that part of the other's, or is no disc but a herniation that migrated.
+_BRIDGE, _LESSER_DISC = 0.5, 0.25
+_BRIDGE_SMOOTHING_MM = 2.0
+#: A piece whose longest axis in the sagittal plane lies this near to the spine (cosine) is longer than a disc is thick.
+_ALONG = 0.75
 #: A piece farther than this from the curve through the column is no part of the spine.
 _OFF_COLUMN_MM = 30.0
 #: What keeps this distance from a column that holds most of all voxels, and itself holds less than this part of them,
@@ -138,7 +144,8 @@ def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) 
     if not pillar.any():
         return None
     curve = fit_curve(pillar, mm)
-    discs = _find_discs(disc_pieces, np.intersect1d(discs_kept, disc_pieces[pillar]), curve, mm)
+    discs_kept = np.intersect1d(discs_kept, disc_pieces[pillar])
+    discs = _find_discs(disc_pieces, _part_touching(disc_pieces, discs_kept, curve, mm), curve, mm)
     disc_labels = np.zeros(disc_pieces.max() + 1, np.int32)
     for number, disc in enumerate(discs):
         disc_labels[disc.pieces] = number + 1
@@ -166,6 +173,49 @@ def _near_curve(mask: NDArray[np.bool_], curve: Array, mm: Array) -> NDArray[np.
     keep = np.concatenate([[False], distance < _OFF_COLUMN_MM])
     near: NDArray[np.bool_] = keep[labels]
     return near
+
+
+def _part_touching(labels: Labels, kept: NDArray[np.int64], curve: Array, mm: Array) -> NDArray[np.int64]:
+    """Part pieces that are several discs joined by a bridge, as of a herniation; changes `labels`.
+
+    :return: numbers of the pieces kept and of those parted from them.
+    """
+    boxes = ndimage.find_objects(labels)
+    todo = [(int(n), np.argwhere(labels[boxes[n - 1]] == n) + [s.start for s in boxes[n - 1]]) for n in kept]
+    count, done = len(boxes), []
+    while todo:
+        number, voxels = todo.pop()
+        above = _above_bridge(voxels * mm, curve)
+        if above is None:
+            done.append(number)
+            continue
+        count += 1
+        labels[tuple(voxels[above].T)] = count
+        todo += [(count, voxels[above]), (number, voxels[~above])]
+    return np.array(sorted(done), np.int64)
+
+
+def _above_bridge(points: Array, curve: Array) -> NDArray[np.bool_] | None:
+    """Which points of a piece lie above the middle of a bridge between two discs; None where it is one disc."""
+    centre = points.mean(axis=0)
+    tangent = tangent_at(curve, float(arc_positions(curve, centre[None])[0][0]))
+    flat = points[:, 1:] - centre[1:]
+    axis = np.linalg.eigh(flat.T @ flat)[1][:, 1]
+    if abs(axis @ tangent[1:]) < _ALONG:
+        return None
+    height = flat @ (axis * np.sign(axis @ tangent[1:]))
+    bins = np.rint(height - height.min()).astype(int)
+    profile = ndimage.gaussian_filter1d(np.bincount(bins).astype(float), _BRIDGE_SMOOTHING_MM, mode="constant")
+    lesser = np.minimum(np.maximum.accumulate(profile), np.maximum.accumulate(profile[::-1])[::-1])
+    thin = (profile < _BRIDGE * lesser) & (lesser > _LESSER_DISC * profile.max())
+    if not thin.any():
+        return None
+    bridges, _ = ndimage.label(thin)
+    bridge = np.flatnonzero(bridges == bridges[np.where(thin, profile / lesser, 1.0).argmin()])
+    if len(bridge) < _SAME_DISC_MM:
+        return None
+    above: NDArray[np.bool_] = bins > bridge.mean()
+    return above
 
 
 def _find_discs(labels: Labels, kept: NDArray[np.int64], curve: Array, mm: Array) -> list[Disc]:

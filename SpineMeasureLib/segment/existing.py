@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..anatomy import (
     CANAL_VALUE,
@@ -30,6 +31,8 @@ _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
 }
 _VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
+#: A disc nearer than this to a vertebra lies on it: less than half the height of a lumbar body.
+_TOUCHING_MM = 8.0
 _SEMANTIC_VALUES = {SEMANTIC_VERTEBRA, SEMANTIC_DISC, SEMANTIC_CANAL}
 
 
@@ -47,7 +50,8 @@ def segmentation_from_labels(
     `lowest_disc` names one.
 
     :param convention: ``"auto"``, ``"own"`` or a name of `conventions.conventions`.
-    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`.
+    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`, which
+        ``"auto"`` then takes for one of SPINEPS.
     :raises NothingFoundError: the map holds no disc and no vertebra.
     :raises UnreadableInputError: its values are those of no convention, of several, or not those of the named one.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
@@ -56,6 +60,8 @@ def segmentation_from_labels(
     values = {float(v) for v in np.unique(array)} - {0.0}
     if not values:
         raise NothingFoundError("The label map is empty.", "Choose the label map of this image.")
+    if convention == "auto" and subregions is not None:
+        convention = "spineps"
     if convention == "auto" and values <= _SEMANTIC_VALUES:
         return _from_semantic(labels, lowest_disc)
     if convention == "own":
@@ -63,6 +69,11 @@ def segmentation_from_labels(
         followed = None
     else:
         followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
+    if subregions is not None and (followed is None or followed.tissues):
+        raise UnreadableInputError(
+            f"Label maps of the convention '{convention}' have no subregions beside them.",
+            "Leave out --subregions, or name a convention of SPINEPS.",
+        )
     if followed and followed.tissues:
         return _from_tissues(labels, followed, lowest_disc)
     warnings: tuple[str, ...] = ()
@@ -87,6 +98,9 @@ def _named(
 ) -> SpineSegmentation:
     values = {float(v) for v in np.unique(own)}
     order = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER or _present(values, n)]
+    for upper, missing, lower in (("T11", "T12", "L1"), ("L4", "L5", "S1")):
+        if not _present(values, missing) and _touch(own, affine, upper, lower):
+            order.remove(missing)
     structures = list_structures(own, affine, tuple(order))
     if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
         raise NothingFoundError(
@@ -98,6 +112,15 @@ def _named(
 
 def _present(values: set[float], vertebra: str) -> bool:
     return any(vertebra_value(vertebra) + offset in values for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET))
+
+
+def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lower: str) -> bool:
+    """Whether the disc below a vertebra lies on another one, so that there is none between."""
+    disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
+    if not disc.any() or not below.any():
+        return False
+    distance = ndimage.distance_transform_edt(~below, np.linalg.norm(affine[:3, :3], axis=0))
+    return bool(distance[disc].min() < _TOUCHING_MM)
 
 
 def _from_other(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,18 @@ from ..anatomy import (
     DISC_OFFSET,
     POSTERIOR_OFFSET,
     SACRUM_VALUE,
+    USUAL_ORDER,
+    VERTEBRA_ORDER,
     Kind,
     Region,
     Tissue,
     disc_name,
-    vertebra_name,
     vertebra_value,
 )
 from ..errors import LevelNameError, NothingFoundError
 from ..segmentation import SpineSegmentation, Structure
-from .column import Body, Column, Disc, arc_positions, find_column, forward_of, pieces_of, tangent_at
+from .chain import Slot, find_chain
+from .column import Body, Column, arc_positions, find_column, forward_of, pieces_of, tangent_at
 from .levels import DENS_LIKELY, DENS_SEEN, Naming, RegionShares, name_chain, name_from_below, parse_disc
 from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
@@ -47,14 +50,6 @@ _SURELY_AXIS = 0.75
 _FREE_ABOVE_C2_MM = 4.0
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """One vertebra of the chain: its body where there is one, and the disc below it where there is one."""
-
-    body: Body | None
-    disc: Disc | None
-
-
 def name_structures(
     tissue: NDArray[np.uint8],
     affine: NDArray[np.float64],
@@ -74,7 +69,7 @@ def name_structures(
     :param lowest_disc: name of the lowest disc in view, given by the user.
     :param sacrum_drawn: False where the map comes from masks without a sacrum.
     :raises NothingFoundError: no disc and no vertebra.
-    :raises LevelNameError: `lowest_disc` is unknown or does not fit.
+    :raises LevelNameError: `lowest_disc` is unknown or does not fit, or there are more vertebrae than a spine has.
     """
     whole = slice_order(tissue, affine)
     columns = _columns_in_use(whole)
@@ -95,7 +90,7 @@ def name_structures(
     dens = _dens_seen(column, ordered, spacing)
     if column.bodies and (dens > 1 or _is_axis(seen.get(column.bodies[0].label))):
         column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
-    slots = _chain(column, settled is not None)
+    slots = find_chain(column, settled is not None)
     chain = _sizes(slots, ordered.shape[1] * spacing[1])
     naming = name_chain(
         chain,
@@ -107,6 +102,7 @@ def name_structures(
     )
     if not naming.verified:
         warnings.append(_guess_in_words(naming, settled is not None or dens > 1))
+    warnings += _counted_in_words(slots, naming)
     painted = np.zeros(whole.shape, np.uint8)
     labels = painted[:, :, columns]
     flags = _paint_chain(labels, column, slots, naming)
@@ -127,32 +123,7 @@ def _columns_in_use(ordered: NDArray[np.uint8]) -> slice:
     return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(None)
 
 
-def _chain(column: Column, sacrum: bool) -> list[_Slot]:
-    """Vertebrae from head to sacrum, each with the disc below it; the last slot lies below the lowest disc."""
-    bodies, discs = list(column.bodies), list(column.discs)
-    slots: list[_Slot] = []
-    while bodies or discs:
-        body = bodies[0] if bodies and (not discs or bodies[0].position > discs[0].position) else None
-        if body:
-            bodies.pop(0)
-        below = discs[0] if discs else None
-        if below and bodies and bodies[0].position > below.position:
-            below = None  # the next body comes before the next disc: no disc between them
-        if below:
-            discs.pop(0)
-        slots.append(_Slot(body, below))
-    if slots and slots[-1].disc is not None:
-        slots.append(_Slot(None, None))
-    if sacrum and slots and slots[-1].body is not None:
-        slots.append(_Slot(None, None))
-    return slots
-
-
-def _levels(slot: _Slot) -> int:
-    return slot.body.levels if slot.body else 1
-
-
-def _sizes(slots: list[_Slot], height: float) -> list[Size]:
+def _sizes(slots: list[Slot], height: float) -> list[Size]:
     """Sizes of the vertebrae that are wholly in view, one per level.
 
     :param height: of the image, mm.
@@ -161,7 +132,7 @@ def _sizes(slots: list[_Slot], height: float) -> list[Size]:
     for index, slot in enumerate(slots):
         body, above = slot.body, slots[index - 1].disc if index else None
         if body is None or body.levels > 1:
-            sizes += [Size()] * _levels(slot)
+            sizes += [Size()] * slot.levels
             continue
         half = body.length / 2 + 1
         whole = half < body.centre[1] < height - half
@@ -183,11 +154,11 @@ def _is_axis(shares: RegionShares | None) -> bool:
     return shares is not None and shares[0] > _SURELY_AXIS
 
 
-def _per_level(slots: list[_Slot], seen: dict[int, RegionShares]) -> list[RegionShares | None]:
+def _per_level(slots: list[Slot], seen: dict[int, RegionShares]) -> list[RegionShares | None]:
     """What was seen of the region of each vertebra; None where there is no body, or one of two vertebrae."""
     shares: list[RegionShares | None] = []
     for slot in slots:
-        shares += [seen.get(slot.body.label) if slot.body and slot.body.levels == 1 else None] * _levels(slot)
+        shares += [seen.get(slot.body.label) if slot.body and slot.body.levels == 1 else None] * slot.levels
     return shares
 
 
@@ -200,6 +171,15 @@ def _guess_in_words(naming: Naming, anchored: bool) -> str:
         other = f"; next most likely: lowest disc {disc_name(*naming.runner_up[-2:])}" if naming.runner_up[1:] else ""
         sentence += f" from the size and look of the vertebrae ({naming.probability:.0%}{other})"
     return f"{sentence}. Name the lowest disc (--lowest-disc) to confirm them."
+
+
+def _counted_in_words(slots: list[Slot], naming: Naming) -> list[str]:
+    """A sentence on vertebrae that were not found but counted; none where there are none."""
+    counted, level = [], 0
+    for slot in slots:
+        counted += [naming.vertebrae[level]] * slot.counted
+        level += slot.levels
+    return [f"Not found, but counted for the room left between the others: {', '.join(counted)}."] if counted else []
 
 
 def _dens_seen(column: Column, tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> float:
@@ -238,7 +218,7 @@ def _taper(column: Column, body: Body, mm: NDArray[np.float64]) -> float:
 
 
 def _paint_chain(
-    labels: NDArray[np.uint8], column: Column, slots: list[_Slot], naming: Naming
+    labels: NDArray[np.uint8], column: Column, slots: list[Slot], naming: Naming
 ) -> dict[int, tuple[str, ...]]:
     """Write bodies and discs; return flags by label value."""
     flags: dict[int, tuple[str, ...]] = {}
@@ -252,7 +232,7 @@ def _paint_chain(
             body_lut[slot.body.label] = value
             if slot.body.levels > 1 or (slot.disc is None and index < len(slots) - 1):
                 flags[value] = ("fused_or_absent_disc",)
-        level += _levels(slot)
+        level += slot.levels
         if slot.disc:
             upper = vertebra_value(naming.vertebrae[level - 1])
             disc_lut[order[id(slot.disc)]] = DISC_OFFSET + upper
@@ -267,7 +247,7 @@ def _paint_posterior(
     labels: NDArray[np.uint8],
     tissue: NDArray[np.uint8],
     column: Column,
-    slots: list[_Slot],
+    slots: list[Slot],
     naming: Naming,
     spacing: tuple[float, float, float],
 ) -> None:
@@ -283,7 +263,7 @@ def _paint_posterior(
         if slot.body:
             names.append(vertebra_value(naming.vertebrae[level]))
             places.append(slot.body.position)
-        level += _levels(slot)
+        level += slot.levels
     if not names or not len(kept):
         return
     steps = -np.diff(places)
@@ -394,7 +374,9 @@ def _touches_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> N
 
 
 def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentation:
-    """The same structures with the lowest disc named by the user; all levels follow.
+    """The same structures with the lowest disc named by the user; all levels follow, those below it too.
+
+    What is left below the last vertebra that follows is sacrum.
 
     :raises LevelNameError: the name is unknown or does not fit.
     """
@@ -403,30 +385,47 @@ def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentati
         raise LevelNameError("There is no disc to name.", "Leave out --lowest-disc.")
     upper, lower = parse_disc(lowest_disc)
     old_chain = _chain_of(segmentation)
-    old_upper = discs[-1].level.split("-")[0]
-    above = old_chain[: old_chain.index(old_upper) + 2]
-    naming = name_from_below(len(above), upper, lower, "user")
-    table = np.arange(256, dtype=np.uint8)
-    kept = np.zeros(256, bool)
-    for old, new in zip(above, naming.vertebrae, strict=True):
+    above = old_chain.index(discs[-1].level.split("-")[1]) + 1
+    naming = name_from_below(above, upper, lower, "user")
+    following = list(naming.vertebrae) + _order_below(lower, old_chain[above - 1 :])
+    table = np.zeros(256, np.uint8)
+    for old, new in zip(old_chain, following, strict=True):
         for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET):
             table[vertebra_value(old) + offset] = vertebra_value(new) + offset
-            kept[vertebra_value(old) + offset] = True
     for value in (CANAL_VALUE, CORD_VALUE):
-        kept[value] = True
-    table[~kept] = 0
+        table[value] = value
     labels = table[segmentation.labels]
-    structures = list_structures(labels, segmentation.affine, naming.vertebrae)
+    structures = list_structures(labels, segmentation.affine, tuple(dict.fromkeys(following)))
     return replace(segmentation, labels=labels, structures=structures, level_verified=True, anchor="user")
 
 
-def _chain_of(segmentation: SpineSegmentation) -> list[str]:
-    """Vertebra names from the topmost to the lowest that the structures mention, none left out between."""
-    from ..anatomy import VERTEBRA_ORDER
+def _order_below(lower: str, old: Sequence[str]) -> list[str]:
+    """Names of the vertebrae below the lowest disc.
 
-    named = {vertebra_name(s.value) for s in segmentation.of_kind(Kind.BODY)}
-    for disc in segmentation.of_kind(Kind.DISC):
-        named.update(disc.level.split("-"))
-    places = [VERTEBRA_ORDER.index(name) for name in named]
-    span = VERTEBRA_ORDER[min(places) : max(places) + 1]
-    return [name for name in span if name in named or name not in ("T13", "L6")]
+    :param lower: the new name of the vertebra below that disc.
+    :param old: its old name and those of the vertebrae below it.
+    """
+    if lower == old[0]:
+        return list(old[1:])
+    order = [n for n in VERTEBRA_ORDER[VERTEBRA_ORDER.index(lower) + 1 :] if n in USUAL_ORDER]
+    return [*order, *["S1"] * len(old)][: len(old) - 1]
+
+
+def _chain_of(segmentation: SpineSegmentation) -> list[str]:
+    """Vertebra names from the topmost to the lowest that the structures mention, none left out between.
+
+    A disc such as L4-S1 says that there is none between its vertebrae.
+    """
+    kinds = (Kind.BODY, Kind.DISC, Kind.SACRUM)
+    levels = [s.level.split("-") for s in segmentation.structures if s.kind in kinds]
+    left_out = {"T13", "L6"}
+    for level in levels:
+        left_out.update(_span(level)[1:-1])
+    named = {name for level in levels for name in level}
+    return [name for name in _span(named) if name in named or name not in left_out]
+
+
+def _span(names: Collection[str]) -> tuple[str, ...]:
+    """Every vertebra from the topmost to the lowest of `names`."""
+    places = [VERTEBRA_ORDER.index(name) for name in names]
+    return VERTEBRA_ORDER[min(places) : max(places) + 1]

@@ -124,7 +124,7 @@ def name_chain(
     :param dens: how much likelier what is seen of the first of the chain is if that is C2.
     :param regions: of each of the chain, what the model drew its body as; None where there is no body.
     :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
-    :raises LevelNameError: the user's name is unknown or does not fit.
+    :raises LevelNameError: the user's name is unknown or does not fit, or the chain is longer than any spine.
     """
     if lowest_disc is not None:
         return name_from_below(len(chain), *parse_disc(lowest_disc), "user")
@@ -134,8 +134,13 @@ def name_chain(
             names = order[start : start + len(chain)]
             priors[names] = priors.get(names, 0.0) + share
     known = sacrum or dens > 1 or any(regions) or any(size.depth or size.step for size in chain)
-    if not known or not priors:
-        return name_from_below(min(len(chain), len(USUAL_ORDER)), "L5", "S1", "", probability=0.0)
+    if not priors:
+        raise LevelNameError(
+            f"{len(chain)} vertebrae were found, more than any spine has.",
+            "Check that image or label map shows one spine, and no other parts as vertebrae or discs.",
+        )
+    if not known:
+        return name_from_below(len(chain), "L5", "S1", "", probability=0.0)
     sizes, drawn = without_outliers(chain), _log_drawn(regions, len(chain))
     scores: dict[tuple[str, ...], float] = {}
     for names, prior in priors.items():

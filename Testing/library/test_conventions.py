@@ -122,6 +122,15 @@ def test_spineps_masks_together_give_names_and_subregions(own: Volume, reference
     same(found, reference, (Kind.BODY, Kind.POSTERIOR, Kind.DISC, Kind.CANAL, Kind.CORD, Kind.SACRUM), 0.99)
 
 
+def test_subregions_make_a_mask_without_arches_one_of_spineps(own: Volume) -> None:
+    spine = subregions_of(own)
+    mask = np.where((own.array < POSTERIOR_OFFSET) & ~np.isin(own.array, (CANAL_VALUE, CORD_VALUE)), own.array, 0)
+    found = segmentation_from_labels(Volume(mask, own.affine), subregions=spine)
+    assert np.array_equal(found.labels == CANAL_VALUE, own.array == CANAL_VALUE)
+    with pytest.raises(UnreadableInputError, match="subregions"):
+        segmentation_from_labels(Volume(mask, own.affine), convention="own", subregions=spine)
+
+
 @pytest.mark.parametrize("name", ["spineps", "veridah"])
 def test_the_instance_mask_alone_is_divided_behind_its_bodies(
     name: str, own: Volume, reference: SpineSegmentation

@@ -362,6 +362,47 @@ def test_our_own_labels_keep_their_names() -> None:
     assert again.anchor == "labels"
 
 
+@pytest.mark.parametrize("lowest", ["L4-S1", "T11-L1"])
+def test_our_own_labels_of_a_spine_with_a_vertebra_less_keep_their_names(lowest: str) -> None:
+    found = rename(named(column()), lowest)
+    again = segmentation_from_labels(found.as_volume())
+    assert [s.name for s in again.structures] == [s.name for s in found.structures]
+    assert [s.name for s in rename(again, lowest).structures] == [s.name for s in found.structures]
+    usual = rename(again, "L5-S1")
+    assert names(usual, Kind.DISC) == LUMBAR_DISCS
+
+
+def test_a_vertebra_that_own_labels_miss_is_not_absent_from_the_spine() -> None:
+    spine = column()
+    labels = named(spine).labels
+    labels[np.isin(labels, (24, 124, 224))] = 0  # L5 and its disc
+    found = segmentation_from_labels(Volume(labels, spine.affine))
+    assert names(found, Kind.DISC)[-1] == "L4-L5"
+
+
+def without_lowest_disc() -> SpineSegmentation:
+    spine = column()
+    labels = named(spine).labels
+    labels[labels == 124] = 0
+    return segmentation_from_labels(Volume(labels, spine.affine))
+
+
+def test_naming_the_lowest_disc_keeps_a_sacrum_that_it_does_not_touch() -> None:
+    found = without_lowest_disc()
+    again = rename(found, "L4-L5")
+    assert [s.name for s in again.structures] == [s.name for s in found.structures]
+    assert np.array_equal(again.labels, found.labels)
+
+
+def test_what_lies_below_the_lowest_disc_follows_its_name() -> None:
+    found = without_lowest_disc()
+    higher, lower = rename(found, "L3-L4"), rename(found, "L5-S1")
+    assert names(higher, Kind.BODY)[-2:] == ["L4", "L5"] and not higher.of_kind(Kind.SACRUM)
+    assert names(lower, Kind.BODY)[-1] == "L5" and lower.of_kind(Kind.SACRUM)
+    for moved in (higher, lower):
+        assert np.count_nonzero(moved.labels) == np.count_nonzero(found.labels)
+
+
 def test_a_plain_vertebra_disc_canal_map_is_separated_and_named() -> None:
     spine = column(sacrum=False)
     plain = np.zeros_like(spine.array)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, Region, Tissue, region_of
+from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.segment.instances import name_structures
 from SpineMeasureLib.segment.levels import DENS_SEEN, Naming, name_chain
 from SpineMeasureLib.segment.sizes import _DEPTH_MM, _STEP_MM, Size
@@ -115,8 +116,10 @@ def test_a_spine_from_dens_to_sacrum_is_counted(missing: str, added: str, names:
     assert (found.vertebrae[0], found.vertebrae[-2:]) == ("C2", (names, "S1")) and found.verified
 
 
-def test_more_vertebrae_than_a_spine_has_are_counted_from_below() -> None:
-    assert named([Size()] * 27).vertebrae[-2:] == ("L5", "S1")
+def test_more_vertebrae_than_a_spine_has_are_refused() -> None:
+    assert named([Size()] * 25).vertebrae[-2:] == ("L5", "S1")
+    with pytest.raises(LevelNameError, match="27 vertebrae"):
+        named([Size()] * 27)
 
 
 def drawn_as(first: str, last: str, **other: Region) -> list[tuple[float, ...]]:
