@@ -21,6 +21,10 @@ _RADIUS_MM = 22.0
 #: The diameter is averaged over lines in a band of this height along the centreline: single lines see voxel steps.
 _BAND_MM = 3.0
 _BAND_LINES = 5
+#: Where the lumen ends within 20 mm, a section that loses this much in the 3 mm towards there is narrowed by that end.
+_END_WITHIN_MM = 20
+_BEYOND_MM = 3.0
+_NARROWER_MM = 1.25
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class CrossSection:
 
     :ivar anterior: AP direction in the plane.
     :ivar ends: (anterior, posterior) ends of the diameter, RAS mm.
+    :ivar beyond: where the end of the lumen narrows it, the ends of the diameter moved 3 mm towards there [n, 3].
     """
 
     centre: Array
@@ -126,6 +131,7 @@ class CrossSection:
     across: Array
     ends: tuple[Array, Array]
     area: float
+    beyond: Array
 
     @property
     def diameter(self) -> float:
@@ -167,7 +173,24 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
         return None
     back, front = stretch.mean(axis=0)
     ends = (centre + front * anterior, centre + back * anterior)
-    return CrossSection(centre, anterior, across, ends, total * step**2)
+    return CrossSection(centre, anterior, across, ends, total * step**2, _beyond(field, line, index, centre, ends))
+
+
+def _beyond(field: Field, line: Centreline, index: int, centre: Array, ends: tuple[Array, Array]) -> Array:
+    """`CrossSection.beyond`: empty where the lumen goes on, or is as wide where it comes nearer to its end."""
+    diameter = float(np.linalg.norm(ends[0] - ends[1]))
+    found = [np.empty((0, 3))]
+    for towards, way in (
+        (line.tangents[index], line.points[max(index - _END_WITHIN_MM, 0) : index]),
+        (-line.tangents[index], line.points[index + 1 : index + 1 + _END_WITHIN_MM]),
+    ):
+        goes_on = len(way) == _END_WITHIN_MM and (field.at(way + centre - line.points[index]) > 0).all()
+        if not goes_on:
+            step = _BEYOND_MM * towards
+            back, front = intervals(field, (centre + step)[None], unit(ends[0] - ends[1]), 20.0)[0]
+            if not front - back > diameter - _NARROWER_MM:
+                found.append(np.stack(ends) + step)
+    return np.concatenate(found)
 
 
 def transverse(field: Field, section: CrossSection) -> tuple[Array, Array] | None:

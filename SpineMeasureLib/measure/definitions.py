@@ -54,7 +54,8 @@ _ALL = (
     ),
     Definition(
         "disc_width", "width50", "mm", "Disc width",
-        "extent to right and left at mid-height; only where the whole disc is in the field of view",
+        "extent to right and left at mid-height; only where the whole disc is in the field of view; doubtful where"
+        " slices are thicker than 1.5 mm",
     ),
     Definition("disc_area", "area", "mm2", "Disc sagittal area", f"area {_PLANE}"),
     Definition("disc_volume", "volume", "mm3", "Disc volume", "voxels times voxel volume; flagged where it is cut"),
@@ -81,7 +82,8 @@ _ALL = (
     Definition(
         "canal_ap_minimum", "within_5mm", "mm", "Canal AP, least",
         "least AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
-        " that plane and the medians of three sections 1 mm apart", boundary=_SAC,
+        " that plane and the medians of three sections 1 mm apart; sections that an end of the canal narrows are left"
+        " out", boundary=_SAC,
     ),
     Definition(
         "canal_area", "disc_level", "mm2", "Canal area, disc level",
@@ -93,7 +95,8 @@ _ALL = (
     ),
     Definition(
         "canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
-        "1 - least AP diameter at the disc / mean of the references, each over 20 mm from 10 mm above and below",
+        "1 - least AP diameter at the disc / mean of the references, each over 20 mm from 10 mm above and below;"
+        " sections that an end of the canal narrows are left out",
         "Fehlings et al., Spine 1999", _SAC,
     ),
     *(
@@ -101,7 +104,10 @@ _ALL = (
         for place in ("disc_level", "mid_vertebral")
         for quantity, unit, title, text in (
             ("cord_ap", "mm", "Cord AP", "AP diameter of the cord in the canal's cross-section"),
-            ("cord_transverse", "mm", "Cord transverse", "diameter across, through the cord's centroid"),
+            (
+                "cord_transverse", "mm", "Cord transverse",
+                "diameter across, through the cord's centroid; doubtful where slices are thicker than 1.5 mm",
+            ),
             ("cord_area", "mm2", "Cord area", "area of the cord in the canal's cross-section"),
             ("cord_occupancy", "ratio", "Cord occupancy", "cord area / canal area"),
         )

@@ -10,7 +10,7 @@ from .derived import derive
 from .fields import Field, intervals
 from .frames import Frame, alike, tilt
 from .rows import Ends, Shared, length, row
-from .spine import Piece, Spine
+from .spine import THIN_SLICES_MM, Piece, Spine
 from .types import Measurement
 
 Array = NDArray[np.float64]
@@ -134,7 +134,7 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     rows.append(row(level, "disc_height_mean", "mean3", mean3, shared=common))
     rows += _endplate_rows(level, disc, common)
     rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, planes, None), shared=common))
-    rows.append(_width(level, disc, common))
+    rows.append(_width(spine, level, disc, common))
     rows.append(row(level, "disc_area", "area", area, shared=common))
     whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
     rows.append(row(level, "disc_volume", "volume", field.volume, whole))
@@ -164,10 +164,12 @@ def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]
     ]
 
 
-def _width(level: str, disc: Piece, common: Shared) -> Measurement:
+def _width(spine: Spine, level: str, disc: Piece, common: Shared) -> Measurement:
     if disc.field.cut_across:
         note = "the disc reaches the first or last slice"
         return row(level, "disc_width", "width50", None, common.flagged("cut_by_field_of_view"), note=note)
+    if spine.thickness > THIN_SLICES_MM:
+        common = common.flagged("low_confidence")
     frame = disc.frame
     stretch = intervals(disc.field, frame.origin[None], frame.right, 40.0)[0]
     ends = (frame.origin + stretch[1] * frame.right, frame.origin + stretch[0] * frame.right)

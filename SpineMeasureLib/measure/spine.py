@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 #: Fewer slices than this through a structure make its plane and width uncertain.
 FEW_SLICES = 3
+#: Areas and widths across slices need slices this thin; thicker ones blur the sides.
+THIN_SLICES_MM = 1.5
 _LATERAL_MM = 12.0
 #: Beyond the end of the canal by more than this, its centreline says no more where anterior is.
 _BEYOND_CANAL_MM = 10.0
@@ -76,6 +78,16 @@ class Spine:
         self._middles = [f.centroid for f in (*self._body_fields.values(), *disc_fields.values()) if f]
         self.discs = {s.level: self._disc(s, disc_fields[s.level]) for s in segmentation.of_kind(Kind.DISC)}
         self.bodies = {s.level: self._body(s, self._body_fields[s.level]) for s in segmentation.of_kind(Kind.BODY)}
+
+    @property
+    def thickness(self) -> float:
+        """Distance between slices in mm."""
+        return float(np.linalg.norm(self.affine[:3, :3], axis=0).max())
+
+    def at_border(self, points: Array) -> bool:
+        """True where one of the RAS points [n, 3] lies in an outermost voxel of the image or outside it."""
+        index = (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        return bool(((index < 0.5) | (index > np.array(self.segmentation.labels.shape) - 1.5)).any())
 
     def _mask_of_kinds(self, *kinds: Kind) -> NDArray[np.bool_]:
         values = [s.value for kind in kinds for s in self.segmentation.of_kind(kind)]
