@@ -259,7 +259,8 @@ def export_report(
         options = ReportOptions(fields, accepted_by, paper.lower())
         volume, done = read_case_on(case, image, series)
         place = out or case
-        with atomic_folder(place) as folder:
+        earlier_pdf = ("report.pdf",) if (place / "report.html").exists() else ()  # else somebody else's
+        with atomic_folder(place, earlier_pdf) as folder:
             write_report_files(folder, volume, done.segmentation, done.measurements, options)
             names = sorted(file.name for file in folder.iterdir())
         console.print(f"{', '.join(names)} in {place}", soft_wrap=True)

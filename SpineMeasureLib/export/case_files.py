@@ -53,4 +53,4 @@ def write_report_files(
 
     write_report(volume, segmentation, measurements, folder / "report.html", options)
     text = report_text(segmentation, measurements, options.accepted_by)
-    (folder / "report.txt").write_text(text, encoding="ascii", errors="replace")
+    (folder / "report.txt").write_text(text, encoding="utf-8")

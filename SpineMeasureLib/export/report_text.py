@@ -12,7 +12,10 @@ from .report import NOT_FOR_DIAGNOSIS
 
 
 def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurement], accepted_by: str = "") -> str:
-    """One line for each disc level, ASCII, without tabs: reporting systems keep neither tables nor other signs."""
+    """One line for each disc level, ASCII but for names, without tabs.
+
+    Reporting systems keep neither tables nor other signs.
+    """
     by_key = {m.key: m for m in measurements}
     lines = ["Spine MRI measurements (mm, degrees)"]
     if not segmentation.level_verified:

@@ -96,8 +96,13 @@ def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineS
     try:
         named = name_structures(result.tissue, image.affine, confidence=result.probability, regions=result.region)
     except NothingFoundError:
-        return SpineSegmentation(np.zeros_like(result.tissue), image.affine, (), False, "nothing found")
+        return nothing_found(image)
     return replace(named, certainty=Certainty(result.probability))
+
+
+def nothing_found(image: Volume) -> SpineSegmentation:
+    """The segmentation of an image in which nothing was found: the Dice of all that it shows is 0."""
+    return SpineSegmentation(np.zeros(image.array.shape, np.uint8), image.affine, (), False, "nothing found")
 
 
 def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:

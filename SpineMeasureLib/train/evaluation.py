@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import SACRUM_VALUE, vertebra_value
-from ..errors import InputNotFoundError, SpineMeasureError
+from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError
 from ..files import atomic_folder, json_object
+from ..grid import on_grid_of
 from ..progress import Progress, silent
 from ..segment import segment_volume
 from ..segment.existing import segmentation_from_labels
@@ -23,7 +24,16 @@ from ..volume import Volume, read_volume
 from .agreement import bootstrap_interval
 from .crossval import write_scores
 from .data import ADAPTERS, TrainingCase
-from .evaluate import PARTLY_LABELLED, STRUCTURES, CaseScore, compare, compare_partly, of_kinds, reference_mask
+from .evaluate import (
+    PARTLY_LABELLED,
+    STRUCTURES,
+    CaseScore,
+    compare,
+    compare_partly,
+    nothing_found,
+    of_kinds,
+    reference_mask,
+)
 from .evaluation_page import write_page, write_worst
 from .overlap import MEASURES, Overlap
 
@@ -61,12 +71,15 @@ def evaluate(
 ) -> dict[str, object]:
     """Judge `prediction` on every case of `dataset`; tables, plots and a page with pictures go to `out`.
 
+    A case in which `prediction` finds nothing counts with Dice 0. Other errors begin with the name of their case.
+
     :param prediction: a model bundle, or a folder with ``<case>.nii.gz`` or ``<case>/labels.nii.gz`` for every case.
     :param dataset: folder with ``<case>_image.nii.gz`` and ``<case>_labels.nii.gz`` (1 vertebra, 2 disc, 3 canal, or
         values of `anatomy`), or one of the training sets that label less. Cases with a ``<case>_about.json`` (see
         `synth.cases.write_cases`) are also told apart by region and contrast.
     :return: the summary that is also written as ``summary.json``.
     :raises InputNotFoundError: a case, or the segmentation of a case, is missing.
+    :raises GeometryMismatchError: labels or segmentation of a case do not lie on the voxels of its image.
     :raises OutputError: `out` cannot be written.
     """
     predict, about = _predictor(prediction, device)
@@ -75,12 +88,16 @@ def evaluate(
     done: list[Evaluated] = []
     for name, image_path, labels_path in cases:
         progress("evaluate", len(done) / len(cases), name)
-        image, labels = read_volume(image_path), read_volume(labels_path)
         about_case = dataset / f"{name}_about.json"
         told = (json_object(about_case) if about_case.exists() else None) or {}
-        done.append(_judge(name, image, labels, predict(name, image), partial.get(name), told))
+        try:
+            done.append(_judge(name, image_path, labels_path, predict, partial.get(name), told))
+        except SpineMeasureError as error:
+            raise type(error)(f"{name}: {error.message}", error.hint) from error
     with atomic_folder(out) as folder:
         summary: dict[str, object] = {**about, "dataset": dataset.name, "cases": len(done), **_overlap_summary(done)}
+        if empty := [case.name for case in done if not case.predicted.structures]:
+            summary["nothing_found"] = empty
         scores = [case.score for case in done if case.score]
         if scores:
             summary |= {**write_scores(scores, folder, "evaluation"), **_by_group(done)}
@@ -118,22 +135,26 @@ def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object
     def read(name: str, image: Volume) -> SpineSegmentation:
         for path in (prediction / name / "labels.nii.gz", prediction / f"{name}.nii.gz"):
             if path.exists():
-                return segmentation_from_labels(read_volume(path))
-        raise InputNotFoundError(f"{prediction} holds no labels of {name}.", f"Put them there as {name}.nii.gz.")
+                return segmentation_from_labels(on_grid_of(image, read_volume(path)))
+        raise InputNotFoundError(f"{prediction} holds no labels of it.", f"Put them there as {name}.nii.gz.")
 
     return read, {"segmentations": prediction.name}
 
 
 def _judge(
     name: str,
-    image: Volume,
-    labels: Volume,
-    predicted: SpineSegmentation,
+    image_path: Path,
+    labels_path: Path,
+    predict: Predict,
     partial: TrainingCase | None,
     about: dict[str, object],
 ) -> Evaluated:
-    if predicted.labels.shape != labels.array.shape:
-        raise SpineMeasureError(f"The labels of {name} do not lie on its voxels.", "Resample them to the image.")
+    image = read_volume(image_path)
+    labels = on_grid_of(image, read_volume(labels_path))
+    try:
+        predicted = predict(name, image)
+    except NothingFoundError:
+        predicted = nothing_found(image)
     if partial is None:
         score = compare(name, predicted, labels)
         return Evaluated(name, image, predicted, labels, score.overlaps, score, about)

@@ -61,6 +61,8 @@ def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Pa
 def _about(summary: dict[str, object]) -> str:
     names = ("model", "model_version", "sha256", "segmentations", "cases")
     told = [f"{name.replace('_', ' ')}: {summary[name]}" for name in names if name in summary]
+    if empty := cast("list[str]", summary.get("nothing_found", [])):
+        told.append(f"nothing found in {', '.join(empty)}")
     return f"<p>{escape('; '.join(told))}</p>"
 
 

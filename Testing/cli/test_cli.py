@@ -191,6 +191,18 @@ def test_a_failing_run_keeps_the_earlier_results(measured: tuple[Path, str], sam
 EXPORTED = ["measurements.dcm", "report.html", "report.pdf", "report.txt", "segmentation.dcm"]
 
 
+@pytest.mark.parametrize("page", [True, False], ids=["of an earlier page", "of somebody else"])
+def test_a_report_without_pdf_removes_the_pdf_of_an_earlier_page_alone(
+    page: bool, measured: tuple[Path, str], sample_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("report.pdf", "report.html")[: 1 + page]:
+        (tmp_path / name).write_text("earlier")
+    image = sample_folder / "lumbar_t2.nii.gz"
+    done = spinemeasure("export", "report", measured[0], "--image", image, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.pdf").exists() is not page
+
+
 @pytest.fixture
 def earlier(measured: tuple[Path, str], tmp_path: Path) -> Path:
     """A measured and exported case in whose folder somebody keeps files of their own."""

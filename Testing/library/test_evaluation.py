@@ -12,12 +12,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from SpineMeasureLib.errors import InputNotFoundError, SpineMeasureError
+from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, NothingFoundError, SpineMeasureError
 from SpineMeasureLib.segment.bundle import open_bundle
+from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.train.evaluation import evaluate
 from SpineMeasureLib.train.overlap import overlap
 from SpineMeasureLib.train.synthetic_card import add_synthetic_scores
-from SpineMeasureLib.volume import Volume, write_volume
+from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 SPACING = (4.0, 1.0, 1.0)
 
@@ -134,7 +136,78 @@ def test_scores_of_another_model_do_not_get_into_a_card(dataset: Path, bundle: P
 
 def test_a_case_without_a_segmentation_is_named_and_nothing_is_written(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "found" / "b.nii.gz").unlink()
-    with pytest.raises(InputNotFoundError, match="no labels of b"):
+    with pytest.raises(InputNotFoundError, match="^b: .* holds no labels"):
+        evaluate(tmp_path / "found", dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("folder", ["found", "cases"], ids=["segmentation", "expert labels"])
+def test_labels_are_compared_where_they_lie_however_their_axes_are_stored(
+    folder: str, dataset: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / folder / ("a.nii.gz" if folder == "found" else "a_labels.nii.gz")
+    turn = np.diag([1.0, -1.0, 1.0, 1.0])
+    turn[1, 3] = boxes().shape[1] - 1
+    stored = read_volume(path)
+    write_volume(Volume(np.ascontiguousarray(stored.array[:, ::-1]), stored.affine @ turn), path)
+    evaluate(tmp_path / "found", dataset, tmp_path / "out")
+    with (tmp_path / "out" / "overlaps.csv").open() as file:
+        assert {float(row["dice"]) for row in csv.DictReader(file) if row["case"] == "a"} == {1.0}
+
+
+@pytest.mark.parametrize("change", ["moved", "cropped"])
+@pytest.mark.parametrize("folder", ["found", "cases"], ids=["segmentation", "expert labels"])
+def test_labels_beside_the_voxels_of_the_image_are_refused_and_the_case_is_named(
+    folder: str, change: str, dataset: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / folder / ("b.nii.gz" if folder == "found" else "b_labels.nii.gz")
+    stored = read_volume(path)
+    if change == "moved":
+        stored.affine[0, 3] += 500
+    write_volume(stored if change == "moved" else Volume(stored.array[:-1], stored.affine), path)
+    with pytest.raises(GeometryMismatchError, match="^b: .* does not lie on the voxels"):
+        evaluate(tmp_path / "found", dataset, tmp_path / "out")
+
+
+def test_a_partly_labelled_set_is_judged_by_the_structure_that_it_labels(dataset: Path, tmp_path: Path) -> None:
+    bodies = dataset.rename(tmp_path / "vertebrae_t2")
+    affine = np.diag([*SPACING, 1.0])
+    for name in ("a", "b"):
+        write_volume(Volume((boxes() == 1).astype(np.uint8) * 24, affine), bodies / f"{name}_labels.nii.gz")
+    summary = evaluate(tmp_path / "found", bodies, tmp_path / "out")
+    assert summary["body.dice"]["mean"] > 0.9  # type: ignore[index]
+    assert "disc.dice" not in summary
+
+
+def test_a_case_in_which_nothing_is_found_counts_with_dice_0_and_is_told(
+    dataset: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([segmentation_from_labels(Volume(boxes(), np.diag([*SPACING, 1.0]))), None])
+
+    def segment(*arguments: object, **options: object) -> SpineSegmentation:
+        if answer := next(answers):
+            return answer
+        raise NothingFoundError("No vertebra and no disc was found in the image.")
+
+    monkeypatch.setattr("SpineMeasureLib.train.evaluation.segment_volume", segment)
+    summary = evaluate(bundle, dataset, tmp_path / "out")
+    assert summary["disc.dice"]["mean"] == 0.5  # type: ignore[index]
+    assert summary["discs_found"] == [3, 6]
+    assert summary["nothing_found"] == ["b"]
+    assert "nothing found in b" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_set_in_which_nothing_at_all_is_found_is_judged(dataset: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_volume(Volume(0 * boxes(), np.diag([*SPACING, 1.0])), tmp_path / "found" / f"{name}.nii.gz")
+    summary = evaluate(tmp_path / "found", dataset, tmp_path / "out")
+    assert summary["disc.dice"]["mean"] == 0  # type: ignore[index]
+    assert summary["discs_found"] == [0, 6]
+
+
+def test_a_case_without_expert_labels_in_its_map_is_named(dataset: Path, tmp_path: Path) -> None:
+    write_volume(Volume(0 * boxes(), np.diag([*SPACING, 1.0])), dataset / "b_labels.nii.gz")
+    with pytest.raises(NothingFoundError, match="^b: The label map is empty"):
         evaluate(tmp_path / "found", dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

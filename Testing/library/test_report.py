@@ -15,6 +15,7 @@ import pytest
 
 from SpineMeasureLib.errors import DependencyError, OutputError
 from SpineMeasureLib.export import pdf
+from SpineMeasureLib.export.case_files import write_report_files
 from SpineMeasureLib.export.picture import png
 from SpineMeasureLib.export.report import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
 from SpineMeasureLib.export.report_rows import disc_levels, number, shown
@@ -202,6 +203,11 @@ def test_the_text_is_plain_and_has_a_line_for_each_level(case: Case) -> None:
     assert "* edited by hand." in text
     assert "Accepted by R. Reader." in text
     assert text.endswith(NOT_FOR_DIAGNOSIS + "\n")
+
+
+def test_a_name_with_umlauts_is_whole_in_the_text_file(case: Case, tmp_path: Path) -> None:
+    write_report_files(tmp_path, *case, ReportOptions(accepted_by="J\u00fcrgen M\u00fcller"))
+    assert "Accepted by J\u00fcrgen M\u00fcller." in (tmp_path / "report.txt").read_text(encoding="utf-8")
 
 
 def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
