@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
-from _thread import interrupt_main
 from pathlib import Path
 
-from .errors import CancelledError, DependencyError, SpineMeasureError
+from .cancel import cancel_at_end_of_input, cancel_on_signals, stop_if_cancelled, true_end
+from .errors import CancelledError, DependencyError, PlainError
 from .pipeline import Job, run
 
 
@@ -26,49 +24,13 @@ def emit(line: dict[str, object]) -> None:
 
 def report(stage: str, fraction: float, message: str = "") -> None:
     """Progress as a JSON line."""
+    stop_if_cancelled()
     emit({"stage": stage, "fraction": round(fraction, 4), "message": message})
-
-
-def cancel_on_signals() -> None:
-    """Let a termination signal end the work as a cancellation, so that temporary files are removed."""
-
-    told = False
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal told
-        # Told twice (a signal, and the end of the input), the second must not stop the cleaning up.
-        if not told:
-            told = True
-            raise CancelledError("The work was cancelled.", "Nothing was written.")
-
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
-
-
-def cancel_at_end_of_input() -> None:
-    """Cancel when standard input ends: the parent closed it, or is gone. Works where there are no signals, too.
-
-    The parent first writes a line, which shows that its end of the input reaches this process through any launcher.
-    """
-
-    def wait() -> None:
-        # Not through sys.stdin, whose lock a thread must not hold when the interpreter ends.
-        try:
-            connected = bool(os.read(0, 1024))
-            while connected and os.read(0, 1024):
-                pass
-        except OSError:
-            return
-        if connected:
-            interrupt_main(signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def failure(error: BaseException) -> dict[str, object]:
     """The last line of a run that failed."""
-    if isinstance(error, SpineMeasureError):
+    if isinstance(error, PlainError):
         details = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
     elif isinstance(error, MemoryError):
         details = {"message": "The computer ran out of memory.", "hint": "Crop the image.", "exit_code": 32}
@@ -81,8 +43,8 @@ def run_with_json_lines(job: Job) -> int:
     """Run a job with JSON lines on standard output; returns the exit code."""
     try:
         result = run(job, report)
-    except Exception as error:  # every failure ends in a line that the parent understands
-        line = failure(error)
+    except (Exception, CancelledError) as error:  # every failure ends in a line that the parent understands
+        line = failure(true_end(error))
         emit(line)
         details = line["error"]
         assert isinstance(details, dict)
@@ -102,7 +64,7 @@ def tell_device(requested: str) -> int:
         missing = DependencyError(f"The package '{error.name}' is not installed.")
         emit(failure(missing))
         return missing.exit_code
-    except SpineMeasureError as error:
+    except PlainError as error:
         emit(failure(error))
         return error.exit_code
     emit({"result": told})

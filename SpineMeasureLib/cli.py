@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from . import __version__
-from .__main__ import cancel_on_signals, run_with_json_lines
+from .__main__ import run_with_json_lines
+from .cancel import cancel_on_signals
 from .cli_dicom import dicom_app
 from .cli_train import evaluate, train_app
 from .measure.flags import in_words

@@ -8,8 +8,8 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-class SpineMeasureError(Exception):
-    """Base of every error shown to the user.
+class PlainError(BaseException):
+    """What ends the work and is shown to the user: an error, or that the work was cancelled.
 
     :param message: one plain sentence saying what was wrong.
     :param hint: one plain sentence saying what to do about it.
@@ -24,6 +24,10 @@ class SpineMeasureError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+
+class SpineMeasureError(PlainError, Exception):
+    """Base of every error shown to the user."""
 
 
 class InputNotFoundError(SpineMeasureError):
@@ -140,7 +144,7 @@ class ArchiveStudyError(ArchiveError):
     exit_code = 52
 
 
-class CancelledError(SpineMeasureError):
-    """The user stopped the work."""
+class CancelledError(PlainError):
+    """The user stopped the work. No `Exception`, which a library might take for a fault of its own and go on."""
 
     exit_code = 130

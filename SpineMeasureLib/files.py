@@ -6,12 +6,17 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .cancel import held_back
 from .errors import OutputError, SpineMeasureError
+
+#: Temporary folders that were not touched for so long are of a process that was killed.
+_ABANDONED_S = 24 * 3600
 
 
 def json_object(path: Path) -> dict[str, Any] | None:
@@ -51,7 +56,7 @@ def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path
     """Yield an empty temporary folder inside `folder`; on success its files replace those of the same path there.
 
     It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
-    On failure, folders that were made for this are removed again.
+    On failure, folders that were made for this are removed again. A cancellation waits until all files are moved.
 
     :param outdated: names of files in `folder` that are removed on success, unless they were written anew.
 
@@ -63,24 +68,38 @@ def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path
     written = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder))
         yield temporary
-        files = sorted(path for path in temporary.rglob("*") if path.is_file())
-        left = set(outdated) - {str(file.relative_to(temporary)) for file in files}
-        for file in files:
-            target = folder / file.relative_to(temporary)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, target)
-        for name in left:
-            (folder / name).unlink(missing_ok=True)
-        written = True
+        with held_back():
+            _move(temporary, folder, outdated)
+            written = True
     except OSError as error:
         reason = error.strerror or "the disk refused it"
         raise OutputError(f"The outputs could not be written: {reason}.", "Check the folder and the disk.") from error
     finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
-        if not written:
-            for place in made:
-                with suppress(OSError):
-                    place.rmdir()
+        with held_back():
+            if temporary:
+                shutil.rmtree(temporary, ignore_errors=True)
+            if not written:
+                for place in made:
+                    with suppress(OSError):
+                        place.rmdir()
+
+
+def _move(temporary: Path, folder: Path, outdated: Collection[str]) -> None:
+    files = sorted(path for path in temporary.rglob("*") if path.is_file())
+    left = set(outdated) - {str(file.relative_to(temporary)) for file in files}
+    for file in files:
+        target = folder / file.relative_to(temporary)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, target)
+    for name in left:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for old in folder.glob(".spinemeasure-????????"):
+        with suppress(OSError):
+            if time.time() - old.lstat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(old, ignore_errors=True)

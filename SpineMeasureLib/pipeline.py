@@ -110,6 +110,7 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
     with atomic_folder(job.out, _outdated(job)) as folder:
         with clock.stage("write"):
             _write(job, folder, volume, segmentation, measurements, scene, warnings, progress)
+        progress("write", 1.0, "")
         _write_run(folder, volume, segmentation, warnings, clock.seconds)
         files = sorted(file.name for file in folder.iterdir())
     progress("done", 1.0, "")

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from .__main__ import cancel_on_signals
-from .errors import SpineMeasureError, printable
+from .cancel import cancel_on_signals, stop_if_cancelled, true_end
+from .errors import CancelledError, PlainError, printable
 from .progress import Progress
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -31,12 +31,13 @@ def plain_errors() -> Iterator[None]:
     cancel_on_signals()
     try:
         yield
-    except SpineMeasureError as error:
-        errors.print(f"[red]Error:[/red] {error}")
-        raise typer.Exit(error.exit_code) from None
     except (typer.Exit, typer.Abort):
         raise
-    except Exception as error:
+    except (Exception, CancelledError) as caught:
+        error = true_end(caught)
+        if isinstance(error, PlainError):
+            errors.print(f"[red]Error:[/red] {error}")
+            raise typer.Exit(error.exit_code) from None
         with tempfile.NamedTemporaryFile("w", prefix="spinemeasure-", suffix=".log", delete=False) as log:
             log.write(traceback.format_exc())
         errors.print(f"[red]Error:[/red] Something unexpected went wrong ({type(error).__name__}). Details: {log.name}")
@@ -51,6 +52,7 @@ def terminal_progress() -> Iterator[Progress]:
         task = bar.add_task("start", total=1.0)
 
         def show(stage: str, fraction: float, message: str = "") -> None:
+            stop_if_cancelled()
             bar.update(task, completed=fraction, description=printable(f"{stage} {message}".strip()))
 
         yield show
