@@ -90,6 +90,12 @@ class GeometryMismatchError(SpineMeasureError):
     exit_code = 19
 
 
+class ReviewedCaseError(SpineMeasureError):
+    """What was done to a case in a review is in its scene, not in its tables."""
+
+    exit_code = 20
+
+
 class ModelError(SpineMeasureError):
     """The model bundle is missing, damaged or does not match its checksum."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
-from .files import atomic_folder
+from .files import atomic_folder, file_hash
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
 from .progress import Progress, silent
@@ -220,9 +220,11 @@ def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[
     :raises InputNotFoundError: something is missing.
     :raises UnreadableInputError: the folder was not written by this program.
     :raises GeometryMismatchError: the image is another one.
+    :raises ReviewedCaseError: the case was edited in a review since.
     """
-    from .results import read_results
+    from .results import read_results, require_unedited
 
+    require_unedited(folder)
     case = read_results(folder)
     volume = read_volume(image, series)
     try:
@@ -267,7 +269,11 @@ def _write_run(
 ) -> None:
     spacing = [round(s, 4) for s in volume.spacing]
     # Neither file nor folder is named: both may name the patient.
-    source: dict[str, object] = {"shape": list(volume.array.shape), "spacing_mm": spacing}
+    source: dict[str, object] = {
+        "shape": list(volume.array.shape),
+        "spacing_mm": spacing,
+        "sha256": volume.sha256,
+    }
     source |= {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
     content: dict[str, object] = {
         "input": source,
@@ -275,4 +281,6 @@ def _write_run(
         "seconds": seconds,
         "warnings": warnings,
     }
+    if (folder / SCENE).exists():
+        content["scene_sha256"] = file_hash(folder / SCENE)
     (folder / "run.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .anatomy import Kind
-from .errors import InputNotFoundError, UnreadableInputError
-from .files import json_object
+from .errors import GeometryMismatchError, InputNotFoundError, ReviewedCaseError, UnreadableInputError
+from .files import atomic_path, file_hash, json_object
 from .measure.types import Measurement, Plane, Point, Reference
+from .review.process import SCENE
 from .segmentation import SpineSegmentation, Structure
-from .volume import read_volume
+from .volume import Volume, read_volume
 
 #: Every file that this program writes into the folder of a case: measured, then exported.
 OUTPUTS = (
-    "labels.json", "labels.nii.gz", "measurements.csv", "measurements.json", "overview.png", "run.json", "scene.mrb",
+    "labels.json", "labels.nii.gz", "measurements.csv", "measurements.json", "overview.png", "run.json", SCENE,
     "segmentation.seg.nrrd", "measurements.dcm", "segmentation.dcm", "report.html", "report.txt", "report.pdf",
 )  # fmt: skip
 #: What `pipeline.provenance` adds to that of the segmentation.
@@ -63,10 +65,51 @@ def read_results(folder: Path) -> Results:
 
 def earlier_outputs(folder: Path) -> list[str]:
     """Names of the files in a folder that an earlier run, or an export of it, left there; none where none ran there."""
-    run = json_object(folder / "run.json") if (folder / "run.json").is_file() else None
-    if not run or "spinemeasure" not in str(run.get("versions")):
+    if "spinemeasure" not in str(_run_of(folder).get("versions")):
         return []
     return [name for name in OUTPUTS if (folder / name).is_file()]
+
+
+def require_unedited(folder: Path) -> None:
+    """Refuse to export the tables of a case whose scene was edited in a review: they know nothing of that.
+
+    :raises ReviewedCaseError: it was.
+    """
+    from .review.keep import kept_path
+
+    scene = folder / SCENE
+    if not scene.is_file():
+        return
+    now, kept = file_hash(scene), kept_path(scene)
+    edits = (json_object(kept) or {}) if kept.is_file() else {}
+    if _run_of(folder).get("scene_sha256", now) != now or edits.get("scene") == now:
+        raise ReviewedCaseError(
+            f"{folder.name} was edited in a review, and its tables were not.", "Export it from that review."
+        )
+
+
+def note_scene(folder: Path) -> None:
+    """Note in run.json that the scene, written anew, shows what the tables say."""
+    run = _run_of(folder)
+    if run:
+        with atomic_path(folder / "run.json") as temporary:
+            text = json.dumps({**run, "scene_sha256": file_hash(folder / SCENE)}, indent=1)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def require_image(folder: Path, image: Volume) -> None:
+    """Refuse results that were measured on another image; those of earlier versions do not tell.
+
+    :raises GeometryMismatchError: they were.
+    """
+    if _run_of(folder).get("input", {}).get("sha256", image.sha256) != image.sha256:
+        raise GeometryMismatchError(
+            f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
+        )
+
+
+def _run_of(folder: Path) -> dict[str, Any]:
+    return (json_object(folder / "run.json") or {}) if (folder / "run.json").is_file() else {}
 
 
 def _json(path: Path) -> dict[str, Any]:

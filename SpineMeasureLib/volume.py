@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -63,6 +64,13 @@ class Volume:
         """Distance between voxel centres along i, j, k in mm."""
         lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
         return (float(lengths[0]), float(lengths[1]), float(lengths[2]))
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of voxels and geometry: what tells one image from another."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.array).tobytes())
+        digest.update(np.round(self.affine, 4).tobytes())
+        return digest.hexdigest()
 
 
 def read_volume(path: Path | str, series: str | None = None) -> Volume:

@@ -5,7 +5,6 @@ Writing a scene bundle takes seconds, its record milliseconds: so every edit is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,6 @@ _ENDING = ".review.json"
 def kept_path(scene_path: Path) -> Path:
     """The file beside a scene that keeps what was done since it was written."""
     return scene_path.with_name(scene_path.name + _ENDING)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def keep(scene: Any, scene_path: Path, scene_hash: str) -> None:

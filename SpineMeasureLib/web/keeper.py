@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpineMeasureError
-from ..review.keep import file_hash, keep, kept_path
+from ..files import file_hash
+from ..review.keep import keep, kept_path
 
 #: Least seconds between two writings: a line that is dragged changes many times a second.
 _EVERY = 0.2

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..child import Failure, Update
 from ..errors import NothingFoundError, SpineMeasureError
-from ..review.keep import file_hash
+from ..files import file_hash
+from ..results import note_scene, require_image
 from ..volume import read_volume
 from .actions import Actions
 from .desk import Desk
@@ -67,7 +68,8 @@ class Review:
     async def open_path(self, path: Path) -> None:
         """Open a scene, a folder of results, or an image, which is measured first unless it was before.
 
-        :raises SpineMeasureError: it cannot be opened; the present case stays.
+        :raises SpineMeasureError: it cannot be opened, or what lies there was measured on another image; the present
+            case stays.
         """
         if self._run is not None:
             raise SpineMeasureError("An image is being measured.", "Wait for its end, or cancel it.")
@@ -80,6 +82,7 @@ class Review:
         else:
             out = results_of(path)
             if (out / SCENE_NAME).is_file():
+                require_image(out, read_volume(path))
                 self._open_scene(out / SCENE_NAME)
             else:
                 self._start(path, out)
@@ -148,6 +151,7 @@ class Review:
         session = self._viewer.build(volume, out, "Spine")
         path = out / SCENE_NAME
         self._viewer.write(path)
+        note_scene(out)
         self._keeper.start(path, file_hash(path))
         self._source = image
         self.desk.take(session, _title(path), _told_of_run(out))

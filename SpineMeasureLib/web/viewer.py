@@ -11,10 +11,10 @@ from trame_slicer.views import Layout, LayoutDirection, SliceView, ViewLayoutDef
 from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
 from ..errors import NothingFoundError, OutputError, UnreadableInputError
-from ..files import atomic_path
+from ..files import atomic_path, file_hash
 from ..results import read_results
 from ..review.images import add_volume
-from ..review.keep import bring_back, file_hash
+from ..review.keep import bring_back
 from ..review.links import case_nodes
 from ..review.session import Key, Session
 from ..review.slices import Aim, aim_at, look

@@ -25,7 +25,8 @@ def edited(session: Any) -> None:
 
 
 def test_kept_edits_come_back(session: Any, scene: Any, tmp_path: Path) -> None:
-    from SpineMeasureLib.review.keep import bring_back, file_hash, keep
+    from SpineMeasureLib.files import file_hash
+    from SpineMeasureLib.review.keep import bring_back, keep
     from SpineMeasureLib.review.session import Session
 
     path = tmp_path / "case.mrb"

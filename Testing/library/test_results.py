@@ -1,0 +1,78 @@
+"""What an output folder says of itself: whether its tables still hold, and which image it belongs to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from SpineMeasureLib.errors import GeometryMismatchError, ReviewedCaseError
+from SpineMeasureLib.files import file_hash
+from SpineMeasureLib.pipeline import Job, read_case_on, run
+from SpineMeasureLib.results import note_scene, require_image, require_unedited
+from SpineMeasureLib.review.keep import kept_path
+from SpineMeasureLib.volume import Volume, read_volume
+
+
+@pytest.fixture(scope="module")
+def measured(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample measured from its own labels."""
+    out = tmp_path_factory.mktemp("results") / "out"
+    image, labels = (sample_folder / f"lumbar_t2{end}.nii.gz" for end in ("", "_labels"))
+    run(Job(image=image, out=out, labels=labels, picture=False))
+    return out
+
+
+@pytest.fixture
+def case(measured: Path, tmp_path: Path) -> Path:
+    """A copy of the folder."""
+    return Path(shutil.copytree(measured, tmp_path / "out"))
+
+
+def test_tables_of_a_case_as_measured_are_exported(case: Path, sample_folder: Path) -> None:
+    assert read_case_on(case, sample_folder / "lumbar_t2.nii.gz")[1].measurements
+
+
+def test_tables_of_a_case_whose_edits_are_kept_beside_its_scene_are_not_exported(
+    case: Path, sample_folder: Path
+) -> None:
+    scene = case / "scene.mrb"
+    kept_path(scene).write_text(json.dumps({"scene": file_hash(scene), "cases": []}))
+    with pytest.raises(ReviewedCaseError, match="edited in a review"):
+        read_case_on(case, sample_folder / "lumbar_t2.nii.gz")
+    kept_path(scene).write_text(json.dumps({"scene": "an earlier one", "cases": []}))
+    require_unedited(case)
+
+
+def test_tables_of_a_case_whose_scene_was_saved_again_are_not_exported(case: Path, sample_folder: Path) -> None:
+    with (case / "scene.mrb").open("ab") as file:
+        file.write(b"edited")
+    with pytest.raises(ReviewedCaseError, match="edited in a review"):
+        read_case_on(case, sample_folder / "lumbar_t2.nii.gz")
+    note_scene(case)
+    require_unedited(case)
+    assert json.loads((case / "run.json").read_text())["input"]["shape"]
+
+
+def test_a_case_without_a_scene_has_no_edits(case: Path) -> None:
+    (case / "scene.mrb").unlink()
+    require_unedited(case)
+
+
+def test_results_of_another_image_are_told(case: Path, sample_folder: Path) -> None:
+    image = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    require_image(case, image)
+    moved = image.affine.copy()
+    moved[0, 3] += 1
+    for other in (Volume(image.array + 1, image.affine), Volume(image.array, moved)):
+        with pytest.raises(GeometryMismatchError, match="another image"):
+            require_image(case, other)
+
+
+def test_results_that_do_not_tell_their_image_are_taken(case: Path) -> None:
+    told = json.loads((case / "run.json").read_text())
+    del told["input"]["sha256"]
+    (case / "run.json").write_text(json.dumps(told))
+    require_image(case, Volume(read_volume(case / "labels.nii.gz").array, read_volume(case / "labels.nii.gz").affine))
