@@ -216,8 +216,6 @@ def _signal_table(contrast: str, worn_discs: frozenset[str], rng: np.random.Gene
     worn = np.clip(rng.normal(rng.uniform(0.1, 0.9), 0.3, levels) + narrow, 0, 1)
     nucleus, annulus = signal[Material.NUCLEUS], signal[Material.ANNULUS]
     table[:, Material.NUCLEUS] = nucleus + (annulus * 1.2 - nucleus) * worn
-    about_waist = signal[[Material.VEIN, Material.FAT, Material.MUSCLE, Material.VESSEL]]
-    table[:, Material.VEIN] = rng.choice(about_waist, levels, p=(0.55, 0.15, 0.2, 0.1))
     return np.clip(table, 0, 1.3)
 
 

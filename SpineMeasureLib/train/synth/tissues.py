@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -35,18 +34,17 @@ class Material(IntEnum):
     BRAIN = 13
     LUNG = 14
     GLAND = 15
-    VEIN = 16
 
 
 #: Signal of each material, 0..1, in the order of `Material` (relative; textbook order of brightness, not measured).
 CONTRASTS: dict[str, tuple[float, ...]] = {
-    "t2": (0.0, 0.70, 0.15, 0.25, 0.05, 0.05, 0.36, 0.52, 0.10, 0.95, 0.50, 0.42, 0.06, 0.50, 0.06, 0.45, 0.65),
-    "t1": (0.0, 0.90, 0.30, 0.30, 0.08, 0.05, 0.52, 0.33, 0.24, 0.14, 0.26, 0.34, 0.10, 0.38, 0.05, 0.35, 0.34),
-    "stir": (0.0, 0.06, 0.24, 0.32, 0.06, 0.04, 0.14, 0.52, 0.12, 0.95, 0.48, 0.42, 0.06, 0.50, 0.06, 0.55, 0.72),
-    "pd": (0.0, 0.80, 0.42, 0.45, 0.10, 0.06, 0.48, 0.55, 0.30, 0.75, 0.60, 0.62, 0.10, 0.65, 0.08, 0.55, 0.66),
-    "space": (0.0, 0.45, 0.18, 0.25, 0.10, 0.06, 0.28, 0.40, 0.10, 0.95, 0.55, 0.46, 0.08, 0.48, 0.06, 0.40, 0.45),
-    "water": (0.0, 0.08, 0.45, 0.45, 0.35, 0.06, 0.20, 0.60, 0.42, 0.70, 0.55, 0.55, 0.12, 0.60, 0.08, 0.55, 0.62),
-    "gradient_echo": (0.0, 0.35, 0.32, 0.35, 0.75, 0.04, 0.12, 0.62, 0.45, 0.85, 0.6, 0.5, 0.08, 0.5, 0.05, 0.5, 0.62),
+    "t2": (0.0, 0.70, 0.15, 0.25, 0.05, 0.05, 0.36, 0.52, 0.10, 0.95, 0.50, 0.42, 0.06, 0.50, 0.06, 0.45),
+    "t1": (0.0, 0.90, 0.30, 0.30, 0.08, 0.05, 0.52, 0.33, 0.24, 0.14, 0.26, 0.34, 0.10, 0.38, 0.05, 0.35),
+    "stir": (0.0, 0.06, 0.24, 0.32, 0.06, 0.04, 0.14, 0.52, 0.12, 0.95, 0.48, 0.42, 0.06, 0.50, 0.06, 0.55),
+    "pd": (0.0, 0.80, 0.42, 0.45, 0.10, 0.06, 0.48, 0.55, 0.30, 0.75, 0.60, 0.62, 0.10, 0.65, 0.08, 0.55),
+    "space": (0.0, 0.45, 0.18, 0.25, 0.10, 0.06, 0.28, 0.40, 0.10, 0.95, 0.55, 0.46, 0.08, 0.48, 0.06, 0.40),
+    "water": (0.0, 0.08, 0.45, 0.45, 0.35, 0.06, 0.20, 0.60, 0.42, 0.70, 0.55, 0.55, 0.12, 0.60, 0.08, 0.55),
+    "gradient_echo": (0.0, 0.35, 0.32, 0.35, 0.75, 0.04, 0.12, 0.62, 0.45, 0.85, 0.60, 0.50, 0.08, 0.5, 0.05, 0.5),
 }
 
 #: How often each is drawn.
@@ -54,10 +52,7 @@ _SHARES = (0.34, 0.18, 0.16, 0.06, 0.12, 0.07, 0.07)
 #: Share of images from a sequence of no name, in which all tissues but cortex may have any signal.
 _ANY_SEQUENCE = 0.12
 
-#: Thickness of the vessels and the fat about the middle of a body's waist.
-_VEINS_MM = 4.5
-
-_UNEVEN = np.array([0, 0.1, 0.2, 0.35, 0.25, 0.25, 0.12, 0.1, 0.2, 0.06, 0.15, 0.06, 0.25, 0.12, 0.4, 0.2, 0.25])
+_UNEVEN = np.array([0, 0.1, 0.2, 0.35, 0.25, 0.25, 0.12, 0.1, 0.2, 0.06, 0.15, 0.06, 0.25, 0.12, 0.4, 0.2])
 
 
 def random_contrast(rng: np.random.Generator) -> str:
@@ -88,7 +83,6 @@ def bone_and_sac(template: Template) -> Codes:
     material[arch & ~beside] = Material.LIGAMENT
     material[ndimage.binary_dilation(bone | disc | lumen, iterations=1)] = Material.LIGAMENT
     material[_epidural_fat(lumen) & ~neck] = Material.FAT
-    material[_about_waists(template) & (material == Material.AIR)] = Material.VEIN
     material[bone] = Material.CORTEX
     material[ndimage.binary_erosion(bone, iterations=1)] = Material.MARROW
     for n in range(1, len(USUAL_ORDER)):  # neighbouring bones keep their own rims
@@ -97,7 +91,6 @@ def bone_and_sac(template: Template) -> Codes:
         if box:
             rim = own[box[0]] & ~ndimage.binary_erosion(own[box[0]], iterations=1, border_value=1)
             material[box[0]][rim] = Material.CORTEX
-    material[_within_bodies(template) & (material == Material.MARROW)] = Material.VEIN
     sacrum = (tissue == Tissue.SACRUM) & (material == Material.MARROW)
     for below in (29.0, 52.0):  # remnants of the discs S1-S2 and S2-S3
         at = np.abs(template.stations - (template.tops[-1] - below)) < 1.2
@@ -116,43 +109,6 @@ def _epidural_fat(lumen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for shift in range(1, 6):
         fat[:, :-shift] |= lumen[:, shift:]
     return fat & ~lumen
-
-
-def _about_waists(template: Template) -> NDArray[np.bool_]:
-    """Where the lumbar and intercostal vessels run: in front of and beside the narrow middle of the bodies below C7."""
-    veins = np.zeros(template.tissue.shape, bool)
-    for n, own, box in _bodies(template):
-        wide = tuple(slice(max(0, part.start - 6), part.stop + 6) for part in box)
-        body = own[wide]
-        half = (template.tops[n] - template.bottoms[n]) / 2
-        thick = _VEINS_MM * (1 - ((template.stations[wide[2]] - template.centres[n]) / (0.8 * half)) ** 2)
-        away = STEP_MM * ndimage.distance_transform_edt(~body, (1, 1, 100))
-        behind = box[1].start - wide[1].start + round(4 / STEP_MM)
-        near = away <= thick
-        near[:, :behind] = False
-        veins[wide] |= near & ~body
-    return veins
-
-
-def _within_bodies(template: Template) -> NDArray[np.bool_]:
-    """The basivertebral veins: a wedge from the middle of a body to that of its back wall."""
-    side = template.origin[0] + np.arange(template.tissue.shape[0]) * STEP_MM
-    veins = np.zeros(template.tissue.shape, bool)
-    for n, own, box in _bodies(template):
-        back = np.arange(own.shape[1]) - box[1].start
-        wedge = (back < 0.45 * (box[1].stop - box[1].start))[:, None] & (
-            np.abs(template.stations - template.centres[n]) < 1.6
-        )
-        veins |= own & wedge & (np.abs(side) < 5.0)[:, None, None]
-    return veins
-
-
-def _bodies(template: Template) -> Iterator[tuple[int, NDArray[np.bool_], tuple[slice, ...]]]:
-    """Place in `USUAL_ORDER`, voxels and box of each thoracic and lumbar body."""
-    for n, name in enumerate(USUAL_ORDER):
-        own = (template.tissue == Tissue.BODY) & (template.level == n)
-        if name[0] in "TL" and own.any():
-            yield n, own, ndimage.find_objects(own.astype(np.uint8))[0]
 
 
 class Textures:
