@@ -185,8 +185,17 @@ def _protocol(image: Any) -> str:
     for tag in _NAMING:
         for word in re.split(r"[\s^=,\\]+", str(image.get(tag, "") or "")):
             if len(word) >= _SHORTEST_NAME:
-                text = re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", "", text, flags=re.IGNORECASE)
+                text = re.sub(rf"(?<![^\W_]){_spelled(word)}(?![^\W_])", "", text, flags=re.IGNORECASE)
     return text.strip(" _-^,")
+
+
+def _spelled(word: str) -> str:
+    """Pattern of a word; of a date (YYYYMMDD) in the usual spellings."""
+    if not re.fullmatch(r"\d{8}", word):
+        return re.escape(word)
+    year, month, day = word[:4], word[4:6], word[6:]
+    orders = ((year, month, day), (day, month, year), (month, day, year))
+    return f"(?:{'|'.join('[-./_ ]?'.join(order) for order in orders)})"
 
 
 def _grouped(frames: Sequence[Frame], belongs: Callable[[Frame, Frame], bool]) -> list[list[Frame]]:

@@ -175,7 +175,9 @@ def _write(
     if job.scene and not scene.done:
         progress("write", 0.7, "scene")
         _write_scene(folder, volume, segmentation, measurements, name, warnings)
-    if job.dicom and volume.frames:
+    if job.dicom and not volume.frames:
+        warnings.append("No DICOM objects were written: the image is not DICOM.")
+    elif job.dicom:
         from .export.case_files import write_dicom
 
         progress("write", 0.9, "DICOM objects")

@@ -161,3 +161,9 @@ def test_the_patient_in_a_description_is_left_out(tmp_path: Path) -> None:
     write_series(tmp_path, **one(2, "DOE t2 sag secret-7"))
     listing = list_study(tmp_path)
     assert [r["description"] for r in rows(listing)] == ["t2 sag"]
+
+
+@pytest.mark.parametrize("spelled", ["19640812", "1964-08-12", "12.08.1964", "08/12/1964"])
+def test_the_date_of_birth_in_a_description_is_left_out_however_it_is_spelled(tmp_path: Path, spelled: str) -> None:
+    write_series(tmp_path, **{**one(2, f"t2 sag {spelled}"), "PatientBirthDate": "19640812"})
+    assert [r["description"] for r in rows(list_study(tmp_path))] == ["t2 sag"]

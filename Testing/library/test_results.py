@@ -76,3 +76,9 @@ def test_results_that_do_not_tell_their_image_are_taken(case: Path) -> None:
     del told["input"]["sha256"]
     (case / "run.json").write_text(json.dumps(told))
     require_image(case, Volume(read_volume(case / "labels.nii.gz").array, read_volume(case / "labels.nii.gz").affine))
+
+
+def test_that_an_image_which_is_not_dicom_gets_no_dicom_objects_is_told(sample_folder: Path, tmp_path: Path) -> None:
+    image, labels = (sample_folder / f"lumbar_t2{end}.nii.gz" for end in ("", "_labels"))
+    done = run(Job(image=image, out=tmp_path / "out", labels=labels, picture=False, scene=False, dicom=True))
+    assert "No DICOM objects were written: the image is not DICOM." in done.warnings
