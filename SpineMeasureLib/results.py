@@ -10,6 +10,7 @@ from typing import Any
 from .anatomy import Kind
 from .errors import GeometryMismatchError, InputNotFoundError, ReviewedCaseError, UnreadableInputError
 from .files import atomic_path, file_hash, json_object
+from .grid import on_grid_of
 from .measure.types import Measurement, Plane, Point, Reference
 from .review.process import SCENE
 from .segmentation import SpineSegmentation, Structure
@@ -98,14 +99,22 @@ def note_scene(folder: Path) -> None:
 
 
 def require_image(folder: Path, image: Volume) -> None:
-    """Refuse results that were measured on another image; those of earlier versions do not tell.
+    """Refuse results that were measured on another image.
+
+    Voxels are compared where the image is stored as it was then; where it lies, always.
 
     :raises GeometryMismatchError: they were.
     """
-    if _run_of(folder).get("input", {}).get("sha256", image.sha256) != image.sha256:
+    told = _run_of(folder).get("input", {})
+    as_then = told.get("format") == image.meta.get("format")
+    try:
+        if as_then and told.get("sha256", image.sha256) != image.sha256:
+            raise GeometryMismatchError("Other voxels.")
+        on_grid_of(image, read_volume(folder / "labels.nii.gz"))
+    except GeometryMismatchError as error:
         raise GeometryMismatchError(
             f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
-        )
+        ) from error
 
 
 def _run_of(folder: Path) -> dict[str, Any]:
