@@ -587,11 +587,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The segmentation could not be measured."), waitCursor=True):
             try:
                 # Its own image, where it knows one; the chosen volume may be that of another patient.
-                known = parameters.segmentation.GetNodeReference(
+                image = parameters.segmentation.GetNodeReference(
                     parameters.segmentation.GetReferenceImageGeometryReferenceRole()
                 )
                 session = self.logic.measureSegmentation(
-                    parameters.segmentation, known or parameters.volume, parameters.lowestDisc
+                    parameters.segmentation, image or parameters.volume, parameters.lowestDisc
                 )
             except self.logic.plainError() as error:
                 self.showMessage(error.message, error.hint)

@@ -29,8 +29,6 @@ _SAME_SIZE = 0.02
 #: By how much its two statements of direction may differ: what rounding a quaternion to four digits can do; and what
 #: turns an axis over, or into another.
 _SAME_DIRECTION_DEG, _TURNED_OVER_DEG = 3.0, 40.0
-#: Mm of the units of length that a NIfTI header may state.
-_UNITS_MM = {1: 1000.0, 3: 0.001}
 _GZIP = b"\x1f\x8b"
 #: A zero or NaN among numbers.
 _NOT_A_SIZE = re.compile(rb"(?:^| )(?:nan|none|0+\.?0*)(?: |$)")
@@ -44,8 +42,8 @@ def read_file(path: Path) -> Volume:
 
     :raises UnreadableInputError: no image, another format, damaged or cut off.
     :raises DimensionError: 2D, 4D or several values per voxel.
-    :raises SpacingError: voxel sizes are missing, voxel sizes or places contradict each other, or axes are not at right
-        angles.
+    :raises SpacingError: voxel sizes are missing, voxel sizes or directions contradict each other, or axes are not at
+        right angles.
     :raises TooLargeError: more than `MOST_VOXELS`.
     :raises NonFiniteVolumeError: NaN or infinite values in a NIfTI file.
     """
@@ -143,11 +141,9 @@ class _NiftiHeader:
     bits: int
     pixdim: tuple[float, ...]
     offset: int
-    unit: int
     qform_code: int
     sform_code: int
     quaternion: tuple[float, ...]
-    q_offset: tuple[float, ...]
     srow: tuple[float, ...]
 
     @classmethod
@@ -168,41 +164,32 @@ class _NiftiHeader:
             bits=bits,
             pixdim=take("8f", 76),
             offset=int(take("f", 108)[0]),
-            unit=raw[123] & 7,
             qform_code=qform_code,
             sform_code=sform_code,
             quaternion=take("3f", 256),
-            q_offset=take("3f", 268),
             srow=take("12f", 280),
         )
 
-    def stated_affines(self) -> list[NDArray[np.float64]]:
-        """The 4x4 of every form that counts (code above 0), voxel index to RAS mm."""
+    def stated_directions(self) -> list[NDArray[np.float64]]:
+        """Directions of the axes, unit vectors in RAS in the columns of a 3x3, by every form that counts (code > 0)."""
+        from scipy.spatial.transform import Rotation
+
         found = []
         if self.sform_code > 0:
-            found.append(np.vstack([np.reshape(self.srow, (3, 4)), [0, 0, 0, 1]]))
+            found.append(_directions(np.reshape(self.srow, (3, 4))))
         if self.qform_code > 0:
-            form = np.eye(4)
+            vector = np.array(self.quaternion, float)
+            vector /= max(1.0, float(np.linalg.norm(vector)))
+            real = np.sqrt(max(0.0, 1.0 - float(vector @ vector)))
             handedness = -1 if self.pixdim[0] < 0 else 1
-            form[:3, :3] = _rotation(self.quaternion) * self.pixdim[1:4] * [1, 1, handedness]
-            form[:3, 3] = self.q_offset
-            found.append(form)
-        millimetre = _UNITS_MM.get(self.unit, 1.0)
-        return [np.diag([millimetre, millimetre, millimetre, 1.0]) @ form for form in found]
+            found.append(Rotation.from_quat([*vector, real]).as_matrix() * [1, 1, handedness])
+        return found
 
 
-def _rotation(quaternion: tuple[float, ...]) -> NDArray[np.float64]:
-    """3x3 of the last three numbers of a unit quaternion (nifti1.h, method 2)."""
-    vector = np.array(quaternion, float)
-    b, c, d = vector / max(1.0, float(np.linalg.norm(vector)))
-    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
-    return np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
+def _directions(form: NDArray[np.float64]) -> NDArray[np.float64]:
+    axes = np.asarray(form, float)[:3, :3]
+    directions: NDArray[np.float64] = axes / np.linalg.norm(axes, axis=0)
+    return directions
 
 
 def _open(path: Path) -> BinaryIO:
@@ -233,13 +220,9 @@ def _check_nifti_directions(path: Path, header: _NiftiHeader, affine: NDArray[np
 
     Registration leaves a form turned a little: every value measured is the same by both, and a warning says so.
     """
-
-    def directions(form: NDArray[np.float64]) -> NDArray[np.float64]:
-        return form[:3, :3] / np.linalg.norm(form[:3, :3], axis=0)
-
     turned = 0.0
-    for form in header.stated_affines():
-        along = (directions(form) * directions(affine)).sum(axis=0)
+    for stated in header.stated_directions():
+        along = (stated * _directions(affine)).sum(axis=0)
         turned = max(turned, float(np.degrees(np.arccos(np.clip(along, -1, 1))).max()))
     if not turned <= _TURNED_OVER_DEG:
         raise SpacingError(

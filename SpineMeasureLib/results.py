@@ -107,14 +107,15 @@ def require_image(folder: Path, image: Volume) -> None:
     """
     told = _run_of(folder).get("input", {})
     as_then = told.get("format") == image.meta.get("format")
+    other = GeometryMismatchError(
+        f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
+    )
+    if as_then and "sha256" in told and told["sha256"] != image.sha256:
+        raise other
     try:
-        if as_then and told.get("sha256", image.sha256) != image.sha256:
-            raise GeometryMismatchError("Other voxels.")
         on_grid_of(image, read_volume(folder / "labels.nii.gz"))
     except GeometryMismatchError as error:
-        raise GeometryMismatchError(
-            f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
-        ) from error
+        raise other from error
 
 
 def _run_of(folder: Path) -> dict[str, Any]:

@@ -378,7 +378,8 @@ class Session:
         self._frames.keep(node, segments, spine)
         if state.rows != self._state.rows or segments != self._state.segments:
             self._editor.step(lambda *_: replace(state, segments=segments))
-        self._measured, self._drawn = (stamp(node), segments), stamp(node)
+        self._drawn = stamp(node)
+        self._measured = self._drawn, segments
         return result
 
     # -- looking
