@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 #: Files of these endings may lack the DICOM preamble.
 _ENDINGS = (".dcm", ".ima")
-_PREAMBLE_BYTES = 132
+#: So many bytes at the start of a file tell whether it is DICOM.
+START_BYTES = 132
 #: Storage classes whose objects have rows, unless they are cut off: MR, enhanced MR, its colour and converted kinds.
 _MR_IMAGES = tuple(f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".3", ".4"))
 #: A file without preamble begins with an element of one of these groups, little endian, of a number below this.
@@ -36,8 +37,12 @@ class Headers:
 def is_dicom(path: Path) -> bool:
     """Whether a file is DICOM, by its preamble, its ending, or the element that it begins with."""
     with path.open("rb") as file:
-        start = file.read(_PREAMBLE_BYTES)
-    if start[128:] == b"DICM" or path.suffix.lower() in _ENDINGS:
+        return begins_as_dicom(path.name, file.read(START_BYTES))
+
+
+def begins_as_dicom(name: str, start: bytes) -> bool:
+    """Whether a file is DICOM, from its name and its first `START_BYTES` bytes; see `is_dicom`."""
+    if start[128:START_BYTES] == b"DICM" or name.lower().endswith(_ENDINGS):
         return True
     return start[:2] in _FIRST_GROUPS and int.from_bytes(start[2:4], "little") < _FIRST_ELEMENT
 

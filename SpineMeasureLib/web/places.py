@@ -9,9 +9,9 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from ..dicom_files import START_BYTES, begins_as_dicom
 from ..errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
 
-SCENE_NAME = "scene.mrb"
 SCENE_ENDING = ".mrb"
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 STUDY_ENDING = ".zip"
@@ -21,8 +21,6 @@ UPLOAD_LIMIT = 512 * 2**20
 _UNPACKED_LIMIT = 4 * 2**30
 #: Most files of an uploaded study.
 _FILES_LIMIT = 20_000
-#: Where a DICOM file says that it is one.
-_DICOM_MARK = slice(128, 132)
 
 _ZIP_AGAIN = "Zip the DICOM folder itself again."
 
@@ -116,8 +114,8 @@ def unpack_study(path: Path, limit: int = _UNPACKED_LIMIT) -> Path:
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> bool:
     """Unpack a member if it is a DICOM file."""
     with archive.open(member) as source:
-        start = source.read(_DICOM_MARK.stop)
-        if start[_DICOM_MARK] != b"DICM":
+        start = source.read(START_BYTES)
+        if not begins_as_dicom(member.filename, start):
             return False
         target = folder / member.filename
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,12 +13,13 @@ from ..child import Failure, Update
 from ..errors import NothingFoundError, SpineMeasureError
 from ..files import file_hash
 from ..results import note_scene, require_image
+from ..review.process import SCENE
 from ..volume import read_volume
 from .actions import Actions
 from .desk import Desk
 from .downloads import write_download
 from .keeper import Keeper
-from .places import IMAGE_ENDINGS, SCENE_ENDING, SCENE_NAME, below
+from .places import IMAGE_ENDINGS, SCENE_ENDING, below
 from .run import Run
 from .viewer import Viewer
 
@@ -73,17 +74,17 @@ class Review:
         """
         if self._run is not None:
             raise SpineMeasureError("An image is being measured.", "Wait for its end, or cancel it.")
-        if path.is_dir() and (path / SCENE_NAME).is_file():
-            self._open_scene(path / SCENE_NAME)
+        if path.is_dir() and (path / SCENE).is_file():
+            self._open_scene(path / SCENE)
         elif path.is_dir() and (path / "run.json").is_file():
-            raise NothingFoundError(f"The folder {path.name} holds no {SCENE_NAME}.", "Open its image instead.")
+            raise NothingFoundError(f"The folder {path.name} holds no {SCENE}.", "Open its image instead.")
         elif path.name.lower().endswith(SCENE_ENDING):
             self._open_scene(path)
         else:
             out = results_of(path)
-            if (out / SCENE_NAME).is_file():
+            if (out / SCENE).is_file():
                 require_image(out, read_volume(path))
-                self._open_scene(out / SCENE_NAME)
+                self._open_scene(out / SCENE)
             else:
                 self._start(path, out)
 
@@ -149,7 +150,7 @@ class Review:
         self._keeper.stop()
         self.desk.leave()
         session = self._viewer.build(volume, out, "Spine")
-        path = out / SCENE_NAME
+        path = out / SCENE
         self._viewer.write(path)
         note_scene(out)
         self._keeper.start(path, file_hash(path))
@@ -221,7 +222,7 @@ def image_of(results: Path) -> Path | None:
 
 
 def _title(scene: Path) -> str:
-    return scene.parent.name if scene.name == SCENE_NAME else scene.name
+    return scene.parent.name if scene.name == SCENE else scene.name
 
 
 def _told_of_run(folder: Path) -> str:

@@ -101,6 +101,7 @@ def test_uploads_over_the_limit_leave_nothing(tmp_path: Path) -> None:
 
 
 DICOM = b"\0" * 128 + b"DICM and what follows"
+WITHOUT_PREAMBLE = b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100"
 
 
 def archive(path: Path, files: dict[str, bytes]) -> Path:
@@ -112,12 +113,20 @@ def archive(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def test_only_the_dicom_files_of_an_archive_are_unpacked(tmp_path: Path) -> None:
-    files = {"study/1/a.dcm": DICOM, "study/2/b": DICOM, "study/run.exe": b"MZ", "scene.mrb": b"PK", "study/": b""}
+    files = {
+        "study/1/a.dcm": DICOM,
+        "study/2/b": DICOM,
+        "study/3/IM1": WITHOUT_PREAMBLE,
+        "study/run.exe": b"MZ",
+        "scene.mrb": b"PK",
+        "study/": b"",
+    }
     folder = unpack_study(archive(tmp_path / "knee.zip", files))
     assert folder == tmp_path / "knee"
     assert sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()) == [
         "study/1/a.dcm",
         "study/2/b",
+        "study/3/IM1",
     ]
     assert (folder / "study" / "1" / "a.dcm").read_bytes() == DICOM
 
