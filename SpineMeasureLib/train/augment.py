@@ -20,6 +20,9 @@ from .targets import UNKNOWN
 
 #: Distance of the nodes that a warp moves: about a vertebra.
 _WARP_NODES_MM = 32.0
+#: How often what a tilted plane shows from beyond the stack is dark, as in an image that was turned and resampled; else
+#: the border slice goes on there.
+_OUTSIDE_DARK = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,19 @@ def sample(
     middle = int(rng.integers(count))
     row, column, centre = _plane(case, middle, size, rng, augmentation)
     depth = np.full(size, float(middle))
+    outside_dark = False
     if rng.random() < augmentation.oblique:
+        outside_dark = rng.random() < _OUTSIDE_DARK
         slopes = np.tan(np.radians(rng.normal(0, augmentation.tilt_deg, 2))) * case.spacing[1:] / spacing
         depth += slopes[0] * (row - centre[0]) + slopes[1] * (column - centre[1])
     codes, regions = _targets(case, depth, row, column)
+    if outside_dark:
+        codes[torch.from_numpy((depth < -0.5) | (depth > count - 0.5))] = Tissue.BACKGROUND
     offsets = np.arange(thickness) - thickness // 2
     shifts = np.array(slices_seen(spacing * thickness))[:, None] * thickness + offsets
-    depths = np.clip(depth + shifts.reshape(-1, 1, 1), 0, count - 1)
+    depths = depth + shifts.reshape(-1, 1, 1)
+    if not outside_dark:
+        depths = np.clip(depths, 0, count - 1)
     image = _intensities(case, depths, row, column).unflatten(0, shifts.shape).mean(dim=1)
     if case.repaintable and rng.random() < augmentation.repaint:
         middles = depths.reshape(*shifts.shape, *size)[:, thickness // 2]

@@ -34,7 +34,7 @@ SYNTHETIC_CASES, SYNTHETIC_SHARE = 160, 0.30
 _RATE_FROM_BASE = 1.2e-3
 #: Last part of the time of folds and final model, in which nearly all cases are real and little varied; what of them is
 #: synthetic even then, and the learning rate it begins with.
-_FINISH, _FINISH_SYNTHETIC, _FINISH_RATE = 0.2, 0.12, 6e-4
+_FINISH, _FINISH_SYNTHETIC, _FINISH_RATE = 0.25, 0.12, 6e-4
 
 
 @dataclass(frozen=True)
