@@ -87,6 +87,8 @@ def name_structures(
     if confidence is not None:
         trim_bodies(column, np.array(spacing))
     seen = {} if regions is None else _regions_seen(column, slice_order(regions, affine)[:, :, columns])
+    if _leave_out_above_axis(column, seen):
+        warnings.append("What was drawn as a vertebra above C2 was left out.")
     dens = _dens_seen(column, ordered, spacing)
     if column.bodies and (dens > 1 or _is_axis(seen.get(column.bodies[0].label))):
         column.bodies[0].levels = 1  # long for its dens, not because two bodies are fused
@@ -152,6 +154,22 @@ def _regions_seen(column: Column, told: NDArray[np.uint8]) -> dict[int, RegionSh
 def _is_axis(shares: RegionShares | None) -> bool:
     """Whether a body was drawn as C2, and not a part of it alone, as where C3 is joined to it."""
     return shares is not None and shares[0] > _SURELY_AXIS
+
+
+def _leave_out_above_axis(column: Column, seen: dict[int, RegionShares]) -> bool:
+    """Take bodies and discs above C2 out of the column, as drawn in the base of the skull; False where there are none.
+
+    C2 is a body drawn as such with a cervical one below it.
+    """
+    for place, (body, below) in enumerate(zip(column.bodies, column.bodies[1:], strict=False)):
+        cervical = seen.get(below.label, (0.0,) * len(Region))[Region.CERVICAL - Region.AXIS] > 0.5
+        if place and cervical and _is_axis(seen.get(body.label)):
+            column.bodies = column.bodies[place:]
+            above = sum(disc.position > body.position for disc in column.discs)
+            column.discs = column.discs[above:]
+            column.disc_labels = np.maximum(column.disc_labels - above, 0)
+            return True
+    return False
 
 
 def _per_level(slots: list[Slot], seen: dict[int, RegionShares]) -> list[RegionShares | None]:

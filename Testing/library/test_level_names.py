@@ -170,6 +170,23 @@ def test_a_body_drawn_as_c2_names_a_neck_whose_dens_is_cut() -> None:
     assert not name_structures(tissue, AFFINE).level_verified
 
 
+@pytest.mark.parametrize("disc_too", [False, True])
+def test_what_is_drawn_above_c2_is_no_vertebra(disc_too: bool) -> None:
+    tissue = np.pad(neck("dens"), ((0, 0), (0, 0), (0, 40)))
+    tip = int(np.nonzero(tissue == Tissue.BODY)[2].max())
+    tissue[1:6, 30:46, tip + 8 : tip + 22] = Tissue.BODY  # the base of the skull
+    if disc_too:
+        tissue[1:6, 30:46, tip + 2 : tip + 7] = Tissue.DISC
+    regions = np.full(tissue.shape, Region.CERVICAL, np.uint8)
+    regions[:, :, tip - 33 : tip + 1] = Region.AXIS
+    found = name_structures(tissue, AFFINE, regions=regions)
+    assert (found.anchor, found.level_verified) == ("dens", True)
+    discs, bodies = found.of_kind(Kind.DISC), found.of_kind(Kind.BODY)
+    assert [s.level for s in discs] == ["C2-C3", "C3-C4", "C4-C5", "C5-C6", "C6-C7", "C7-T1"]
+    assert not np.isin(found.labels[:, :, tip + 1 :], [s.value for s in (*discs, *bodies)]).any()
+    assert any("above C2" in warning for warning in found.warnings)
+
+
 @pytest.mark.parametrize(("drawn_as_c2", "levels"), [(1.0, 1), (0.5, 2)])
 def test_a_long_top_body_is_c2_alone_where_nearly_all_of_it_is_drawn_so(drawn_as_c2: float, levels: int) -> None:
     whole = neck("fused")
