@@ -54,6 +54,10 @@ CONTRASTS: dict[str, tuple[float, ...]] = {
 }
 
 
+#: Thickness of the dura, and of the space between the sac and the bone around it, mm.
+_DURA_MM, _EPIDURAL_MM = 0.8, 1.6
+
+
 @dataclass(frozen=True)
 class SyntheticCase:
     """An image with its true labels (values of `anatomy`) and true measurements."""
@@ -163,8 +167,7 @@ def _materials(spine: SpineShape, points: Array, textures: _Textures) -> tuple[N
     ahead, aside = forward.reshape(points.shape[:2]), sideways.reshape(points.shape[:2])
     radii = spine.canal.radii[index]
     ring = np.hypot(ahead / radii[..., 0], aside / radii[..., 1])
-    behind = np.hypot((ahead + 1.0) / (radii[..., 0] + 3.5), aside / (radii[..., 1] + 3.0))
-    material[(behind < 1.0) & (index > 0)] = Material.FAT
+    material[(_around_sac(ahead, aside, radii, _EPIDURAL_MM) < 1.0) & (index > 0)] = Material.FAT
     _sacrum(spine, points, material, label)
     for body in spine.bodies:
         _posterior(spine, body, points, ahead, aside, radii, material, label)
@@ -178,8 +181,16 @@ def _materials(spine: SpineShape, points: Array, textures: _Textures) -> tuple[N
         bright = Material.DARK_DISC if disc.dark > 0.6 else Material.NUCLEUS
         material[inside] = np.where(core[inside] & ~cleft[inside], bright, Material.ANNULUS)
         label[inside] = DISC_OFFSET + vertebra_value(disc.level.split("-")[0])
+    dura = (_around_sac(ahead, aside, radii, _DURA_MM) < 1.0) & (index > 0) & (label == 0)
+    material[dura] = Material.LIGAMENT
     _sac(spine, points, index, ahead, aside, ring, material, label)
     return material, label
+
+
+def _around_sac(ahead: Array, aside: Array, radii: Array, beyond: float) -> Array:
+    """Less than 1 within a tube that reaches `beyond` mm beyond the dural sac."""
+    inside: Array = np.hypot(ahead / (radii[..., 0] + beyond), aside / (radii[..., 1] + beyond))
+    return inside
 
 
 def _torso(spine: SpineShape, points: Array, textures: _Textures) -> NDArray[np.int64]:
@@ -232,8 +243,8 @@ def _posterior(
     parts = []
     pedicle = (np.abs(np.abs(y) - 13.5) / 4.5) ** 2 + ((z - 5.5) / 7.0) ** 2 < 1
     parts.append(pedicle & (x < wall + 4) & (x > wall - 16))
-    outer = np.hypot((ahead + 1.0) / (radii[..., 0] + 9.0), aside / (radii[..., 1] + 8.0))
-    inner = np.hypot((ahead + 1.0) / (radii[..., 0] + 3.5), aside / (radii[..., 1] + 3.0))
+    outer = _around_sac(ahead, aside, radii, _EPIDURAL_MM + 5.5)
+    inner = _around_sac(ahead, aside, radii, _EPIDURAL_MM)
     lower = -13.0 - 0.25 * np.abs(y)
     parts.append((outer < 1) & (inner > 1) & (ahead < -radii[..., 0] * 0.2) & (z < 3) & (z > lower))
     for shift, rise in ((-3.0, -15.0), (2.0, 8.0)):
@@ -251,6 +262,9 @@ def _posterior(
     label[whole] = POSTERIOR_OFFSET + vertebra_value(body.name)
     flavum = (inner > 1) & (outer < 0.8) & (ahead < 0) & (z <= lower) & (z > lower - 14)
     material[flavum & (label == 0)] = Material.LIGAMENT
+    # Fat behind the sac lies in pads between the laminae.
+    pad = flavum & (np.abs(aside) < 5) & (outer < 0.8 - 0.1 * np.abs(z - lower + 7) / 7)
+    material[pad & (label == 0)] = Material.FAT
 
 
 def _sacrum(spine: SpineShape, points: Array, material: NDArray[np.int64], label: NDArray[np.uint8]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind  # noqa: E402
+from SpineMeasureLib.measure import measure  # noqa: E402
 from SpineMeasureLib.segment import segment_volume  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
@@ -56,6 +58,18 @@ def test_the_sample_is_segmented_near_its_true_labels(sample_result: SpineSegmen
             Kind.DISC,
         ):
             assert dice(sample_result.mask(structure), truth == structure.value) > 0.6, structure.name
+
+
+def test_the_sample_is_measured_near_its_true_values(sample_result: SpineSegmentation, sample_folder: Path) -> None:
+    truth = json.loads((sample_folder / "lumbar_t2_truth.json").read_text())["values"]
+    found = {row.key: row.value for row in measure(sample_result)}
+    for quantity, within_mm in (("disc_height_middle", 1.0), ("canal_ap", 1.2)):
+        pairs = [
+            (found[v["level"], v["quantity"], v["method"]], v["value"]) for v in truth if v["quantity"] == quantity
+        ]
+        errors = [abs(value - true) for value, true in pairs if value is not None]
+        assert len(errors) > 6
+        assert np.mean(errors) < within_mm, quantity
 
 
 def test_every_structure_has_a_confidence(sample_result: SpineSegmentation) -> None:
