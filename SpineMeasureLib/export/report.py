@@ -182,7 +182,7 @@ def _level(
     lines = "".join(_row(m, sources, shared, bool(options.accepted_by)) for m in listed)
     missing = rows.reasons(listed)
     notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
-    notes += [f"Not measured: {'. '.join(missing)}."] if missing else []
+    notes += [f"Not measured: {'; '.join(missing)}."] if missing else []
     return (
         f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
         "</figcaption></figure><div>"
