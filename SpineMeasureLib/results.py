@@ -89,12 +89,15 @@ def require_unedited(folder: Path) -> None:
         )
 
 
-def note_scene(folder: Path) -> None:
-    """Note in run.json that the scene, written anew, shows what the tables say."""
+def note_scene(folder: Path, scene_hash: str) -> None:
+    """Note in run.json that the scene, written anew, shows what the tables say.
+
+    :param scene_hash: `file_hash` of the scene.
+    """
     run = _run_of(folder)
     if run:
         with atomic_path(folder / "run.json") as temporary:
-            text = json.dumps({**run, "scene_sha256": file_hash(folder / SCENE)}, indent=1)
+            text = json.dumps({**run, "scene_sha256": scene_hash}, indent=1)
             temporary.write_text(text + "\n", encoding="utf-8")
 
 

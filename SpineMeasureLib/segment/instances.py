@@ -87,7 +87,7 @@ def name_structures(
     if confidence is not None:
         trim_bodies(column, np.array(spacing))
     seen = {} if regions is None else _regions_seen(column, slice_order(regions, affine)[:, :, columns])
-    if _leave_out_above_axis(column, seen):
+    if seen and _leave_out_above_axis(column, seen):
         warnings.append("What was drawn as a vertebra above C2 was left out.")
     dens = _dens_seen(column, ordered, spacing)
     if column.bodies and (dens > 1 or _is_axis(seen.get(column.bodies[0].label))):
@@ -162,8 +162,8 @@ def _leave_out_above_axis(column: Column, seen: dict[int, RegionShares]) -> bool
     C2 is a body drawn as such with a cervical one below it.
     """
     for place, (body, below) in enumerate(zip(column.bodies, column.bodies[1:], strict=False)):
-        cervical = seen.get(below.label, (0.0,) * len(Region))[Region.CERVICAL - Region.AXIS] > 0.5
-        if place and cervical and _is_axis(seen.get(body.label)):
+        cervical = seen[below.label][Region.CERVICAL - Region.AXIS] > 0.5
+        if place and cervical and _is_axis(seen[body.label]):
             column.bodies = column.bodies[place:]
             above = sum(disc.position > body.position for disc in column.discs)
             column.discs = column.discs[above:]

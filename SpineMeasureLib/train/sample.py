@@ -166,7 +166,7 @@ def _materials(spine: SpineShape, points: Array, textures: _Textures) -> tuple[N
     index = nearest.reshape(points.shape[:2])
     ahead, aside = forward.reshape(points.shape[:2]), sideways.reshape(points.shape[:2])
     radii = spine.canal.radii[index]
-    ring = np.hypot(ahead / radii[..., 0], aside / radii[..., 1])
+    ring = _around_sac(ahead, aside, radii, 0.0)
     material[(_around_sac(ahead, aside, radii, _EPIDURAL_MM) < 1.0) & (index > 0)] = Material.FAT
     _sacrum(spine, points, material, label)
     for body in spine.bodies:

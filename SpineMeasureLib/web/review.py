@@ -152,8 +152,9 @@ class Review:
         session = self._viewer.build(volume, out, "Spine")
         path = out / SCENE
         self._viewer.write(path)
-        note_scene(out)
-        self._keeper.start(path, file_hash(path))
+        written = file_hash(path)
+        note_scene(out, written)
+        self._keeper.start(path, written)
         self._source = image
         self.desk.take(session, _title(path), _told_of_run(out))
 

@@ -52,7 +52,7 @@ def test_tables_of_a_case_whose_scene_was_saved_again_are_not_exported(case: Pat
         file.write(b"edited")
     with pytest.raises(ReviewedCaseError, match="edited in a review"):
         read_case_on(case, sample_folder / "lumbar_t2.nii.gz")
-    note_scene(case)
+    note_scene(case, file_hash(case / "scene.mrb"))
     require_unedited(case)
     assert json.loads((case / "run.json").read_text())["input"]["shape"]
 

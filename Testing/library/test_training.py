@@ -18,7 +18,7 @@ from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segment.network import N_CHANNELS  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
-from SpineMeasureLib.train import targets  # noqa: E402
+from SpineMeasureLib.train import augment, targets  # noqa: E402
 from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
 from SpineMeasureLib.train.command import Plan, held_out, load_checkpoint, run  # noqa: E402
@@ -171,7 +171,8 @@ def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
     assert seen > 8
 
 
-def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
+def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augment, "_OUTSIDE_DARK", 0.0)  # what is dark beyond the stack has a test of its own
     rng = np.random.default_rng(4)
     volume = ndimage.gaussian_filter(rng.normal(size=(15, 120, 120)), (1.5, 6, 6)) > 0
     image = np.where(volume, 200, 40).astype(np.uint8)
@@ -184,7 +185,7 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code() -> None:
         outside += int((~inside).sum())
         middle = seen[2]
         wrong = (middle > 120 / 255) != (codes == 1)
-        assert (wrong & inside).sum() / inside.sum() < 0.04  # the voxels that the plane cuts between two others
+        assert (wrong & inside).sum() / inside.sum() < 0.03  # the voxels that the plane cuts between two others
     assert outside > 0
 
 
