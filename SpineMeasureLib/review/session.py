@@ -24,6 +24,7 @@ from .drag import in_plane, same
 from .editor import Callback, Editor, ends_of
 from .existing import case_of_segmentation_node
 from .frames import FrameCache
+from .labels import Filter
 from .lines import editable
 from .links import case_nodes
 from .merge import RemeasureResult, remeasured
@@ -390,14 +391,23 @@ class Session:
         quantities: Iterable[str] | None = None,
         labels: bool = True,
         label_highlighted: bool = True,
+        only_level: bool = False,
     ) -> None:
         """Show the lines of these levels and quantities only; None means all of them.
 
-        :param labels: whether one line per disc and vertebra is labelled.
-        :param label_highlighted: whether the highlighted one is.
+        :param labels: whether discs and vertebrae are labelled beside the spine.
+        :param label_highlighted: whether the label of the highlighted line says what it is.
+        :param only_level: whether only lines at the level of the highlighted line are shown.
         """
+        shown = Filter(
+            None if levels is None else frozenset(levels),
+            None if quantities is None else frozenset(quantities),
+            labels,
+            label_highlighted,
+            only_level,
+        )
         with self._editor.own_changes():
-            self._editor.case.show(self._editor.live, levels, quantities, labels, label_highlighted)
+            self._editor.case.show(self._editor.live, shown)
 
     def highlight(self, key: Key | None) -> None:
         """Make one line stand out, or none."""
