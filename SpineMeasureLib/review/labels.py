@@ -32,8 +32,6 @@ _TEXT_SCALE = 2.6
 _BACKGROUND_OPACITY = 0.55
 #: A line that runs less upwards than this (cosine) is in the axial plane, too.
 _LEVEL_LINE = 0.7
-#: From an AP line to the end of its text in the axial view: half a lumbar body and its transverse process.
-_BESIDE_MM = 32.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def update_labels(
         by_level.setdefault(m.level, {})[m.quantity, m.method] = m
     labelled = looked_at is not None and shown.current and shown.has_level(looked_at.level)
     current = _current(by_level, looked_at) if labelled else []
-    axial = [_Label(label.text, place) for label in current for place in _beside(looked_at)]
+    axial = current if looked_at is not None and _is_level(looked_at) else []
     found: dict[str, list[_Label]] = {_DISCS: [], _VERTEBRAE: [], _CURRENT: current, _AXIAL: axial}
     for level, rows in by_level.items():
         role = _role(level)
@@ -149,14 +147,11 @@ def _ahead(m: Measurement, by_mm: float) -> Point | None:
     return x, y, z
 
 
-def _beside(m: Measurement | None) -> list[Point]:
-    """To the patient's right of a line that the axial view shows; empty for other lines."""
-    if m is None or m.p1 is None or m.p2 is None or dist(m.p1, m.p2) == 0:
-        return []
-    if abs(m.p1[2] - m.p2[2]) / dist(m.p1, m.p2) >= _LEVEL_LINE:
-        return []
-    x, y, z = ((a + b) / 2 for a, b in zip(m.p1, m.p2, strict=True))
-    return [(x + _BESIDE_MM, y, z)]
+def _is_level(m: Measurement) -> bool:
+    """True for a line that the axial view shows."""
+    if m.p1 is None or m.p2 is None or dist(m.p1, m.p2) == 0:
+        return False
+    return abs(m.p1[2] - m.p2[2]) / dist(m.p1, m.p2) < _LEVEL_LINE
 
 
 def _node(scene: Any, case: Any, role: str) -> Any:
@@ -169,8 +164,11 @@ def _node(scene: Any, case: Any, role: str) -> Any:
         node.SetHideFromEditors(True)
         node.SetSelectable(False)
         node.CreateDefaultDisplayNodes()
-        _fix_look(node.GetDisplayNode(), _COLOURS[role])
-        node.GetDisplayNode().AddViewNodeID(_AXIAL_VIEW if role == _AXIAL else _SAGITTAL_VIEW)
+        display = node.GetDisplayNode()
+        _fix_look(display, _COLOURS[role])
+        display.AddViewNodeID(_AXIAL_VIEW if role == _AXIAL else _SAGITTAL_VIEW)
+        if role == _AXIAL:
+            display.GetTextProperty().SetJustificationToCentered()
         link(case, role, node)
     return node
 
@@ -209,5 +207,6 @@ def _fix_look(display: Any, colour: tuple[float, float, float]) -> None:
     text = display.GetTextProperty()
     text.SetBackgroundColor(0, 0, 0)
     text.SetBackgroundOpacity(_BACKGROUND_OPACITY)
+    # The patient's front is at the left of a sagittal view: the text ends in front of the spine.
     text.SetJustificationToRight()
     text.SetVerticalJustificationToCentered()
