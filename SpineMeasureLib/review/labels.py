@@ -27,6 +27,8 @@ _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
 _GAP_MM = 7.0
 #: From the front of the canal to the front of the spine if no depth was measured: a deep lumbar body.
 _DEEP_MM = 40.0
+#: VTK_TEXT_CENTERED and VTK_TEXT_RIGHT, which VTK's Python modules do not name.
+_CENTRED, _RIGHT = 1, 2
 #: Per cent of the height of the view.
 _TEXT_SCALE = 2.6
 _BACKGROUND_OPACITY = 0.55
@@ -164,13 +166,23 @@ def _node(scene: Any, case: Any, role: str) -> Any:
         node.SetHideFromEditors(True)
         node.SetSelectable(False)
         node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        _fix_look(display, _COLOURS[role])
-        display.AddViewNodeID(_AXIAL_VIEW if role == _AXIAL else _SAGITTAL_VIEW)
-        if role == _AXIAL:
-            display.GetTextProperty().SetJustificationToCentered()
+        _fix_look(node.GetDisplayNode(), _COLOURS[role])
+        node.GetDisplayNode().AddViewNodeID(_AXIAL_VIEW if role == _AXIAL else _SAGITTAL_VIEW)
         link(case, role, node)
+    if node.GetDisplayNode() is not None:
+        _justify(node.GetDisplayNode().GetTextProperty(), role)
     return node
+
+
+def _justify(text: Any, role: str) -> None:
+    """Scene files do not keep this.
+
+    The patient's front is at the left of a sagittal view: the text ends in front of the spine.
+    """
+    wanted = _CENTRED if role == _AXIAL else _RIGHT
+    if text.GetJustification() != wanted:
+        text.SetJustification(wanted)
+        text.SetVerticalJustificationToCentered()
 
 
 def _fill(node: Any, labels: list[_Label]) -> None:
@@ -207,6 +219,3 @@ def _fix_look(display: Any, colour: tuple[float, float, float]) -> None:
     text = display.GetTextProperty()
     text.SetBackgroundColor(0, 0, 0)
     text.SetBackgroundOpacity(_BACKGROUND_OPACITY)
-    # The patient's front is at the left of a sagittal view: the text ends in front of the spine.
-    text.SetJustificationToRight()
-    text.SetVerticalJustificationToCentered()

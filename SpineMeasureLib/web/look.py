@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "scopes": list(SCOPES),
     "reviewer": "",
     "snap": True,
-    "labels": False,
+    "labels": True,
     "disc_names": disc_names(),
     "segments_as": ["outline", "fill"],
     "opacity": 0.2,

@@ -106,6 +106,11 @@ def test_a_reopened_scene_has_its_labels_once(scene: Any, session: Any, applicat
     assert scene.ReadFromMRB(str(tmp_path / "case.mrb"))
     found = Session.find(scene)
     assert labels(scene) == before
+    for node in nodes_of_class(scene, "vtkMRMLMarkupsFiducialNode"):
+        # Files do not keep which end of a text is at its point.
+        text = node.GetDisplayNode().GetTextProperty()
+        axial = node.GetAttribute("SpineMeasure.labels") == "axialLabel"
+        assert text.GetJustificationAsString() == ("Centered" if axial else "Right")
     found[0].close()
 
 
