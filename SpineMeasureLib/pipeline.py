@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from .background import mark_cut
 from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
 from .files import atomic_folder, file_hash
 from .grid import on_grid_of, segmentation_on
@@ -99,7 +98,7 @@ def run(job: Job, progress: Progress = silent) -> Result:
 def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progress: Progress) -> Result:
     warnings = [str(w) for w in _listed(volume.meta.get("warnings"))]
     with clock.stage("segment"):
-        segmentation = _segmentation(job, volume, progress)
+        segmentation = mark_cut(_segmentation(job, volume, progress), volume.outside)
     warnings += segmentation.warnings
     measurements: list[Measurement] = []
     if job.measure:
@@ -151,12 +150,10 @@ def _read_labels(volume: Volume, path: Path) -> Volume:
     :raises GeometryMismatchError: it lies elsewhere.
     :raises NonFiniteVolumeError: NaN or infinite values.
     """
-    labels = on_grid_of(volume, read_volume(path))
-    if np.issubdtype(labels.array.dtype, np.floating) and not np.isfinite(labels.array).all():
-        raise NonFiniteVolumeError(
-            "The label map holds values that are not numbers (NaN or infinite).", "Export it again."
-        )
-    return labels
+    try:
+        return on_grid_of(volume, read_volume(path))
+    except NonFiniteVolumeError as error:
+        raise NonFiniteVolumeError(f"The label map cannot be used. {error.message}", error.hint) from error
 
 
 def _write(
