@@ -11,7 +11,7 @@ from .anatomy import Kind
 from .errors import GeometryMismatchError, InputNotFoundError, ReviewedCaseError, UnreadableInputError
 from .files import atomic_path, file_hash, json_object
 from .grid import on_grid_of
-from .measure.types import Measurement, Plane, Point, Reference
+from .measure.types import Acceptance, Measurement, Plane, Point, Reference
 from .review.process import SCENE
 from .segmentation import SpineSegmentation, Structure
 from .volume import Volume, read_volume
@@ -147,6 +147,10 @@ def measurement_from_dict(row: dict[str, Any]) -> Measurement:
     """A measurement from the fields of its JSON form (`dataclasses.asdict`); unknown fields are passed over."""
     plain = {k: row[k] for k in _PLAIN if k in row}
     plane, reference, automatic = row.get("plane"), row.get("reference"), row.get("automatic")
+    accepted = row.get("accepted")
+    if plain.get("source") == "accepted":  # up to version 0.1 acceptance replaced the source of the value
+        plain["source"] = "edited" if "edited" in row.get("flags", ()) else "automatic"
+        accepted = {"reviewer": "", "time": ""}
     return Measurement(
         **plain,
         p1=_point(row.get("p1")),
@@ -155,6 +159,7 @@ def measurement_from_dict(row: dict[str, Any]) -> Measurement:
         flags=tuple(row.get("flags", ())),
         reference=Reference(reference["mean"], reference["sd"], reference["source"]) if reference else None,
         automatic=measurement_from_dict(automatic) if automatic else None,
+        accepted=Acceptance(accepted["reviewer"], accepted["time"]) if accepted else None,
     )
 
 

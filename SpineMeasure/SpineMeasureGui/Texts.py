@@ -26,6 +26,7 @@ def texts() -> tuple:
         _("edited"),
         _("flagged"),
         _("accepted"),
+        _("edited, accepted"),
         _("cut by field of view"),
         _("few slices"),
         _("low confidence"),

@@ -23,6 +23,7 @@ from .runinfo import versions
 FIELDS = ("Patient", "Patient ID", "Date of birth", "Date of examination", "Referring physician", "Reported by")
 PAPERS = {"a4": "A4", "letter": "letter"}
 NOT_FOR_DIAGNOSIS = "Research software. Not for diagnosis."
+_UNVERIFIED = "The level names are not verified: count the levels before using a value."
 
 
 @dataclass(frozen=True)
@@ -109,21 +110,19 @@ def _head(segmentation: SpineSegmentation, measurements: Sequence[Measurement], 
         for name in names
     )
     state = rows.state(measurements, options.accepted_by)
-    levels = (
-        '<p class="warn">The level names are not verified: count the levels before using a value.</p>'
-        if not segmentation.level_verified
-        else ""
-    )
+    warnings = [] if segmentation.level_verified else [_UNVERIFIED]
+    warnings.append(rows.unaccepted_edits(measurements, options.accepted_by))
+    boxes = "".join(f'<p class="warn">{escape(text)}</p>' for text in warnings if text)
     return (
         f'<header><h1>Spine MRI measurements</h1><p class="never">{NOT_FOR_DIAGNOSIS}</p></header>'
-        f'<dl class="fields">{cells}</dl><p class="state">{escape(state)}</p>{levels}'
+        f'<dl class="fields">{cells}</dl>{boxes}<p class="state">{escape(state)}</p>'
     )
 
 
 def _cell(m: Measurement | None) -> str:
     if m is None or m.value is None:
         return "<td>\u2013</td>"
-    mark = "<sup>e</sup>" if m.automatic else ""
+    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
     doubt = ' class="doubt"' if "low_confidence" in m.flags else ""
     return f"<td{doubt}>{rows.number(m.value, m.unit)}{mark}</td>"
 
@@ -186,30 +185,33 @@ def _level(
     return (
         f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
         "</figcaption></figure><div>"
-        '<table><colgroup><col style="width:40%"><col><col><col style="width:5%"><col style="width:13%">'
-        f'<col style="width:18%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
+        '<table><colgroup><col style="width:38%"><col><col style="width:5%"><col><col><col style="width:13%">'
+        f'<col style="width:18%"></colgroup><thead><tr><th>{level}</th><th>value</th><th></th><th>automatic</th>'
+        "<th>accepted</th>"
         f'<th class="words">reference</th><th class="words">remarks</th></tr></thead><tbody>{lines}</tbody></table>'
         + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
         + "</div></section>"
     )
 
 
-def _row(m: Measurement, sources: _Sources, shared: Sequence[str], is_accepted: bool) -> str:
+def _row(m: Measurement, sources: _Sources, shared: Sequence[str], case_accepted: bool) -> str:
     """A row of a level's table.
 
     :param shared: flags that are said below the table.
-    :param is_accepted: whether a person accepts the whole case.
+    :param case_accepted: whether a person accepts the whole case.
     """
     reference = ""
     if m.reference:
         spread = f" (SD {rows.number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
         reference = f"mean {rows.number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
-    accepted = m.value if is_accepted or rows.is_accepted(m) else None
+    automatic = rows.number(m.automatic.value, m.unit) if m.automatic else ""
+    accepted = "\u2713" if m.value is not None and (case_accepted or m.accepted) else ""
+    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
     return (
         f"<tr><th>{escape(definition(m.quantity, m.method).title)}</th>"
-        f"<td>{rows.number(rows.automatic_value(m), m.unit)}</td>"
-        f"<td><b>{rows.number(accepted, m.unit) if accepted is not None else ''}</b></td>"
-        f'<td class="unit">{rows.unit_text(m.unit)}</td><td class="reference">{reference}</td>'
+        f"<td><b>{rows.number(m.value, m.unit)}</b>{mark}</td>"
+        f'<td class="unit">{rows.unit_text(m.unit)}</td><td>{automatic}</td><td>{accepted}</td>'
+        f'<td class="reference">{reference}</td>'
         f'<td class="words">{escape(rows.remarks([m], shared))}</td></tr>'
     )
 

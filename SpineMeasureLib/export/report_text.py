@@ -20,12 +20,14 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
     lines = ["Spine MRI measurements (mm, degrees)"]
     if not segmentation.level_verified:
         lines.append("THE LEVEL NAMES ARE NOT VERIFIED.")
+    if edits := rows.unaccepted_edits(measurements, accepted_by):
+        lines.append(edits.upper())
     for level in rows.disc_levels(measurements):
         found = {quantity: by_key.get((level, quantity, method)) for _, quantity, method in rows.SUMMARY}
 
         def say(quantity: str, found: dict[str, Measurement | None] = found) -> str:
             m = found[quantity]
-            return _number(m) + ("*" if m and m.automatic else "")
+            return _number(m) + ("*" if m and rows.is_edited(m) else "")
 
         heights = " / ".join(say(f"disc_height_{place}") for place in ("anterior", "middle", "posterior"))
         line = (
@@ -37,7 +39,7 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         lines.append(f"{line} ({doubts})" if doubts else line)
     for m in rows.alignment(measurements):
         lines.append(f"{definition(m.quantity, m.method).title} {m.level}: {_number(m)}.")
-    if any(m.automatic for m in measurements):
+    if any(map(rows.is_edited, measurements)):
         lines.append("* edited by hand.")
     lines.append("Wedge: positive open in front. Slip: positive where the upper body lies forward.")
     lines.append(f"Methods: {', '.join(method for _, _, method in rows.SUMMARY)}.")

@@ -26,6 +26,18 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """Who accepted a value, and when.
+
+    :ivar reviewer: name or initials; empty if none was given.
+    :ivar time: ISO 8601 UTC; empty if it is not known.
+    """
+
+    reviewer: str
+    time: str
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One value of one quantity at one level, by one named method.
 
@@ -38,12 +50,14 @@ class Measurement:
     :ivar p2: second endpoint in RAS mm (inferior or posterior end).
     :ivar plane: the measuring plane.
     :ivar boundary: ``"dural_sac"`` or ``"osseous"`` for canal rows, else empty.
-    :ivar source: ``"automatic"``, ``"edited"`` or ``"accepted"``.
+    :ivar source: ``"automatic"``, or ``"edited"`` if a person moved its line or one that it follows from.
+    :ivar accepted: who accepted the value and when; None until somebody does. An edit alone is not an acceptance.
     :ivar flags: why the value is doubtful; names as in `measurements.md`.
     :ivar confidence: 0..1; of lines that were compared with experts' in cross-validation the probability to lie within
         the tolerance (`confidence.Calibrated`), else the mean probability inside the structure; None for label maps.
     :ivar repeatability: spread (standard deviation) over the neighbouring planes in `unit`.
-    :ivar automatic: the automatic ancestor of an edited value.
+    :ivar automatic: the automatic value, if another one replaces it: an edited value, or one that was accepted before
+        the segmentation changed.
     """
 
     level: str
@@ -62,6 +76,7 @@ class Measurement:
     reference: Reference | None = None
     note: str = ""
     automatic: Measurement | None = None
+    accepted: Acceptance | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -90,8 +90,8 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
         "plane": json.dumps(asdict(measurement.plane)) if measurement.plane else None,
         "confidence": None if measurement.confidence is None else f"{measurement.confidence:.3f}",
         "edited": row.edit.time if row and row.edit and row.edit.by_hand else None,
-        "accepted": row.accepted.time if row and row.accepted else None,
-        "reviewer": row.accepted.reviewer if row and row.accepted else None,
+        "accepted": measurement.accepted.time if measurement.accepted else None,
+        "reviewer": measurement.accepted.reviewer if measurement.accepted else None,
     }
     changing = node.StartModify()
     for name, text in facts.items():

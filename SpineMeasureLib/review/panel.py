@@ -15,12 +15,14 @@ from ..measure.definitions import Definition, definition, methods
 from ..measure.types import Measurement
 from ..resources import data_path
 from .links import case_nodes
-from .state import status_of
+from .state import status_text, statuses_of
 
 if TYPE_CHECKING:
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
+#: What the column of the status may say.
+STATUS_TEXTS = (*STATUSES, "edited, accepted")
 COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
 
 #: Group of quantities -> beginnings of their names. "Lines" are the editable ones, whatever their name.
@@ -43,6 +45,7 @@ class Row:
     """One measurement as text.
 
     :ivar cells: in the order of `COLUMNS`.
+    :ivar status: the one of `STATUSES` that decides colour and icon; the cell names all that hold.
     """
 
     key: Key
@@ -73,8 +76,8 @@ def row_of(session: Session, key: Key) -> Row:
         value_text(m.value, m.unit),
         value_text(automatic.value, m.unit) if differs else "",
         value_text(difference, m.unit, sign=True) if difference is not None else "",
-        status,
-        ", ".join(flag.replace("_", " ") for flag in m.flags),
+        status_text(m),
+        ", ".join(flag.replace("_", " ") for flag in m.flags if flag != "edited"),
     )
     return Row(key, cells, status, _tooltip(m, what))
 
@@ -149,11 +152,12 @@ def unopened_cases(scene: Any, opened: Collection[Session]) -> list[Session]:
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many values, lines, and values of every status there are."""
+    """How many values and lines there are, and how many values of each status; one may be both edited and accepted."""
     found = dict.fromkeys(STATUSES, 0)
     rows = session.rows
     for m in rows:
-        found[status_of(m)] += 1
+        for status in statuses_of(m):
+            found[status] += 1
     return {"values": len(rows), "lines": sum(session.line(m.key) is not None for m in rows), **found}
 
 

@@ -17,7 +17,7 @@ from ..errors import LevelNameError, NothingFoundError
 from ..measure import measure_spine
 from ..measure.derived import Key
 from ..measure.spine import Spine
-from ..measure.types import Measurement, Plane, Point
+from ..measure.types import Acceptance, Measurement, Plane, Point
 from ..segmentation import SpineSegmentation
 from .build import CaseNodes, add_case, state_of
 from .drag import in_plane, same
@@ -31,7 +31,7 @@ from .merge import RemeasureResult, remeasured
 from .naming import discs_of, is_regional, named_disc, renamed, shifted
 from .recognise import recognised
 from .segments import add_segmentation, segmentation_of, stamp
-from .state import Acceptance, State, Status, difference_of, status_of
+from .state import State, Status, difference_of, status_of, statuses_of
 from .steps import accepted, reset, withdrawn
 from .volume_node import refuse_elsewhere, refuse_transforms
 
@@ -177,8 +177,12 @@ class Session:
         return None if number is None else self._values[number].key
 
     def status(self, key: Key) -> Status:
-        """Whether a value is automatic, edited, flagged or accepted."""
+        """Whether a value is automatic, edited, flagged or accepted; "accepted" for one that is edited and accepted."""
         return status_of(self.row(key))
+
+    def statuses(self, key: Key) -> tuple[Status, ...]:
+        """Everything that holds of a value: ``("edited", "accepted")`` for one that is both."""
+        return statuses_of(self.row(key))
 
     def automatic(self, key: Key) -> Measurement:
         """The automatic value of a row."""

@@ -153,7 +153,7 @@ class Desk:
         wanted = set(state.status_filter or ()) & set(STATUSES)
         keys = keys_shown(session, group, level)
         if wanted:
-            keys = [key for key in keys if session.status(key) in wanted]
+            keys = [key for key in keys if wanted.intersection(session.statuses(key))]
         self._keys = [m.key for m in session.rows]
         state.level_filter = level
         state.rows = [page_row(session, key) for key in keys]

@@ -117,7 +117,7 @@ def _table(review: Review) -> None:
     ):
         for field in ("level", "quantity", "value", "auto", "diff"):
             html.Td("{{ (live[item.id] || item)." + field + " }}", classes=f"sm-{field}")
-        html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).status",))
+        html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).mark",))
         html.Td("{{ (live[item.id] || item).flags }}", classes="sm-flags")
 
 

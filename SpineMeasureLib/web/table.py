@@ -33,8 +33,8 @@ def key_of(row_id: object) -> Key:
 
 
 def page_row(session: Session, key: Key) -> dict[str, Any]:
-    """One row for the page; ``number`` is what the table sorts its values by."""
+    """One row for the page; ``number`` is what the table sorts its values by, ``mark`` the status that colours it."""
     row = row_of(session, key)
     value = session.row(key).value
     texts = dict(zip(_FIELDS, row.cells, strict=True))
-    return {"id": id_of(key), **texts, "number": value, "tooltip": row.tooltip}
+    return {"id": id_of(key), **texts, "mark": row.status, "number": value, "tooltip": row.tooltip}

@@ -14,6 +14,7 @@ import pytest
 from SpineMeasureLib import child
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
 from SpineMeasureLib.measure import measure
+from SpineMeasureLib.measure.types import Acceptance
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
 from SpineMeasureLib.results import measurement_from_dict, read_results
 from SpineMeasureLib.segment.existing import segmentation_from_labels
@@ -152,7 +153,7 @@ def test_a_measurement_reads_back_from_its_json_with_its_automatic_ancestor(samp
 
     labels = read_volume(sample_folder / "lumbar_t2_labels.nii.gz")
     for m in measure(segmentation_from_labels(labels)):
-        edited = replace(m, source="edited", automatic=m)
+        edited = replace(m, source="edited", automatic=m, accepted=Acceptance("AB", "2026-03-01T10:15:00+00:00"))
         assert measurement_from_dict(json.loads(json.dumps(asdict(edited)))) == edited
 
 

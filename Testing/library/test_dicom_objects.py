@@ -24,7 +24,7 @@ from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa
 from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
-from SpineMeasureLib.measure.types import Measurement  # noqa: E402
+from SpineMeasureLib.measure.types import Acceptance, Measurement  # noqa: E402
 from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
@@ -227,6 +227,30 @@ def test_an_edited_value_tells_the_automatic_one_and_is_chosen_by_a_person(sampl
     assert not named(item, "TEXT", "111001")  # no algorithm made it
     assert named(read["L4-L5", "disc_height_anterior", "chord10"], "TEXT", "111001")
     assert "Edited by hand" in [f.ConceptCodeSequence[0].CodeMeaning for f in named(item, "CODE", "SM-FLAG")]
+
+
+def test_edited_and_accepted_are_two_things_and_only_acceptance_of_the_case_verifies(sample: Sample) -> None:
+    rows = [m for m in sample.measurements if m.level == "L4-L5" and m.value is not None]
+    time = "2026-03-01T10:15:00+00:00"
+    edited = replace(rows[0], source="edited", automatic=rows[0])
+    accepted = replace(rows[1], accepted=Acceptance("Reader^Rosa", time))
+    report = make_sr([edited, accepted, *rows[2:]], sample.segmentation, sample.source)
+    assert report.VerificationFlag == "UNVERIFIED"
+    read = dict(numbers(report))
+    for m, chosen, accepts in ((edited, True, False), (accepted, False, True), (rows[2], False, False)):
+        assert bool(named(read[m.key], "CODE", "121404")) is chosen
+        assert bool(named(read[m.key], "CODE", "SM-ACCEPT")) is accepts
+    (acceptance,) = named(read[accepted.key], "CODE", "SM-ACCEPT")
+    assert named(acceptance, "PNAME", "121008")[0].PersonName == "Reader^Rosa"
+    assert str(named(acceptance, "DATETIME", "SM-ACCEPT-AT")[0].DateTime).startswith("20260301101500")
+    case = [replace(m, accepted=Acceptance("Reader^Rosa", time)) for m in (edited, *rows[1:])]
+    whole = make_sr(case, sample.segmentation, sample.source)
+    assert (whole.VerificationFlag, whole.PreliminaryFlag) == ("VERIFIED", "FINAL")
+    assert whole.VerifyingObserverSequence[0].VerifyingObserverName == "Reader^Rosa"
+    for others in ([*case[:-1], rows[-1]], [*case[:-1], replace(rows[-1], accepted=Acceptance("Else", time))]):
+        assert make_sr(others, sample.segmentation, sample.source).VerificationFlag == "UNVERIFIED"
+    unnamed = [replace(m, accepted=Acceptance("", "")) for m in rows]
+    assert make_sr(unnamed, sample.segmentation, sample.source).VerificationFlag == "UNVERIFIED"
 
 
 def test_what_could_not_be_measured_is_said_with_the_reason(sample: Sample) -> None:

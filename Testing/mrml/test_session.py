@@ -183,12 +183,13 @@ def test_a_level_or_the_whole_case_is_accepted_in_one_step(session: Any) -> None
     assert {session.status(m.key) for m in session.rows if m.level == "L4-L5" and m.value is not None} == {"accepted"}
     assert session.status(CANAL) == "automatic"
     session.accept_all("CD")
-    assert {m.source for m in session.rows if m.value is not None} == {"accepted"}
-    assert {m.source for m in session.rows if m.value is None} <= {"automatic"}
+    assert {m.accepted.reviewer for m in session.rows if m.value is not None} == {"CD"}
+    assert not any(m.accepted for m in session.rows if m.value is None)
+    assert {m.source for m in session.rows} == {"automatic"}
     check_case(session)
     session.undo()
     session.undo()
-    assert not session.can_undo and not any(m.source == "accepted" for m in session.rows)
+    assert not session.can_undo and not any(m.accepted for m in session.rows)
 
 
 def test_acceptance_ends_where_the_value_becomes_another(session: Any) -> None:
@@ -197,7 +198,11 @@ def test_acceptance_ends_where_the_value_becomes_another(session: Any) -> None:
     assert {session.status(k) for k in (ANTERIOR, MEAN3, INDEX, FARFAN)} == {"edited"}
     assert session.status(MIDDLE) == "accepted"
     session.accept([ANTERIOR], "CD")
-    assert session.row(ANTERIOR).source == "accepted" and "edited" in session.row(ANTERIOR).flags
+    both = session.row(ANTERIOR)
+    assert both.source == "edited" and both.accepted and both.accepted.reviewer == "CD"
+    assert session.statuses(ANTERIOR) == ("edited", "accepted") and session.row(MIDDLE).source == "automatic"
+    row = cells(session.nodes.table)[ANTERIOR]
+    assert (row["source"], row["accepted"], row["reviewer"]) == ("edited", "true", "CD")
     assert session.difference(ANTERIOR) == pytest.approx(2.0)
     check_case(session)
 
