@@ -29,9 +29,9 @@ from .cli_options import (
     Series,
     Subregions,
     Threads,
+    number,
     one_of,
     renamed,
-    within,
 )
 from .cli_train import evaluate, train_app
 from .terminal import App, console, errors, examples, group, terminal_progress
@@ -308,7 +308,7 @@ def review(
     host: Annotated[
         str, typer.Option(help="Address to listen on; a warning follows if other computers can reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(callback=within(0, 65535), help="0 for any free one.")] = 0,
+    port: Annotated[int, typer.Option(**number(0, 65535), help="0 for any free one.")] = 0,
     device: Device = "auto",
     python: Annotated[str, typer.Option(help="Python that runs the model; by default this one.")] = sys.executable,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,

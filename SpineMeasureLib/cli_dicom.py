@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from .cli_options import Quiet, within
+from .cli_options import Quiet, number
 from .terminal import console, errors, examples, group, terminal_progress
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Url = Annotated[
     str, typer.Argument(help="Root of the DICOMweb service: https://host/dicom-web. Login by environment, see docs.")
 ]
 Retries = Annotated[
-    int, typer.Option(callback=within(0, 20), help="Further attempts of a request that failed, after growing pauses.")
+    int, typer.Option(**number(0, 20), help="Further attempts of a request that failed, after growing pauses.")
 ]
 
 

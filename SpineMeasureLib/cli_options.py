@@ -33,16 +33,25 @@ def one_of(names: Callable[[], Sequence[str]], *flags: str, text: str) -> Any:
     return typer.Option(*flags, help=text, callback=check, autocompletion=complete)
 
 
-def within(lowest: float, highest: float = math.inf) -> Callable[[float], float]:
-    """The check of an option that takes numbers from `lowest` to `highest`, finite ones only."""
+def number(lowest: float, highest: float = math.inf, kind: type[float] = int) -> dict[str, Any]:
+    """Settings of an option that takes a number from `lowest` to `highest`: ``typer.Option(**number(0))``.
 
-    def check(value: float) -> float:
-        if math.isfinite(value) and lowest <= value <= highest:
-            return value
-        limits = f"between {lowest:g} and {highest:g}" if math.isfinite(highest) else f"a number from {lowest:g} on"
-        raise typer.BadParameter(f"{value:g} is not {limits}.")
+    :param kind: int or float. Infinity and what is not a number are refused.
+    """
 
-    return check
+    def parse(text: Any) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+        else:
+            if math.isfinite(value) and lowest <= value <= highest:
+                return value
+            limits = f"from {lowest:g} on" if highest == math.inf else f"from {lowest:g} to {highest:g}"
+            what = f"a number {limits}"
+        raise typer.BadParameter(f"'{text}' is not {what}.")
+
+    return {"parser": parse, "metavar": "N"}
 
 
 def renamed(**names: str) -> dict[str, Any]:
@@ -63,7 +72,6 @@ def _conventions() -> Sequence[str]:
 
 
 def _threads(count: int) -> int:
-    within(0)(count)
     limit_threads(count)
     return count
 
@@ -85,7 +93,8 @@ Dicom = Annotated[
     bool, typer.Option("--dicom", help="Write DICOM SEG and SR of a DICOM image too; they name the patient.")
 ]
 Threads = Annotated[
-    int, typer.Option("--threads", callback=_threads, is_eager=True, help="Number of CPU threads; 0 for all.")
+    int,
+    typer.Option("--threads", **number(0), callback=_threads, is_eager=True, help="Number of CPU threads; 0 for all."),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", callback=be_quiet, help="Print errors only.")]
 Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from .cli_options import Device, Out, Quiet, Threads, renamed, within
+from .cli_options import Device, Out, Quiet, Threads, number, renamed
 from .terminal import console, examples, group, terminal_progress
 
 train_app = group("Train the models.")
@@ -34,16 +34,16 @@ def train_segmentation(
     ] = None,
     blend: Annotated[
         float,
-        typer.Option(callback=within(0.05, 1), help="With --resume-from: part of the new weights in the result."),
+        typer.Option(**number(0.05, 1, float), help="With --resume-from: part of the new weights in the result."),
     ] = 0.5,
-    minutes: Annotated[float, typer.Option(callback=within(0), help="Time budget of each model.")] = 45.0,
+    minutes: Annotated[float, typer.Option(**number(0, kind=float), help="Time budget of each model.")] = 45.0,
     folds: Annotated[
-        int, typer.Option(callback=within(2), help="Parts of the patients, each held out once; with --resume-from one.")
+        int, typer.Option(**number(2), help="Parts of the patients, each held out once; with --resume-from one.")
     ] = 3,
     only: Annotated[Optional[list[str]], typer.Option(help="Train only this: base, a fold's number or final.")] = None,
     device: Device = "auto",
     threads: Threads = 0,
-    seed: Annotated[int, typer.Option(callback=within(0), help="Start of the random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(**number(0), help="Start of the random numbers.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Train or fine-tune the segmentation model.
@@ -79,9 +79,9 @@ def train_segmentation(
 def synthesize(
     data: Annotated[Path, typer.Option(help="Folder with the training sets: its 'anatomy' is bent.")],
     out: Out,
-    count: Annotated[int, typer.Option(callback=within(1), help="Number of cases.")] = 60,
+    count: Annotated[int, typer.Option(**number(1), help="Number of cases.")] = 60,
     seed: Annotated[
-        int, typer.Option(callback=within(0), help="Number of the first case; each is the same for the same number.")
+        int, typer.Option(**number(0), help="Number of the first case; each is the same for the same number.")
     ] = 0,
     balanced: Annotated[bool, typer.Option("--balanced", help="Regions, contrasts and diseases take turns.")] = False,
     quiet: Quiet = False,
