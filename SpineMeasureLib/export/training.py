@@ -36,7 +36,8 @@ TISSUE_OF = {
     Kind.SACRUM: Tissue.SACRUM,
 }
 _BIDS_VERSION = "1.10.0"
-_SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
+#: BIDS suffixes of an MRI that are taken.
+SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,8 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     :raises OutputError: unknown suffix, a folder with another data set or with a case of another image under this
         name, or one that cannot be written to.
     """
-    if suffix not in _SUFFIXES:
-        raise OutputError(f"'{suffix}' is no BIDS suffix of an MRI.", f"Use one of {', '.join(_SUFFIXES)}.")
+    if suffix not in SUFFIXES:
+        raise OutputError(f"'{suffix}' is no BIDS suffix of an MRI.", f"Use one of {', '.join(SUFFIXES)}.")
     made_by = {"Name": "SpineMeasure", "Version": __version__}
     description = {
         "Name": "Corrected spine segmentations",
