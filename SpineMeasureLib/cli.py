@@ -30,10 +30,22 @@ app.add_typer(export_app, name="export")
 app.add_typer(dicom_app, name="dicom")
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
-Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
+Labels = Annotated[
+    Optional[Path], typer.Option(help="Measure this label map, .seg.nrrd or DICOM SEG instead of running the model.")
+]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
+DiscPoints = Annotated[
+    Optional[Path],
+    typer.Option(help="Points that name the discs: NIfTI as of the Spinal Cord Toolbox, .mrk.json or .fcsv."),
+]
+WriteConvention = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        help="Write labels in another program's values too: totalspineseg, spineps, spider, totalsegmentator."
+    ),
+]
 SeriesOption = Annotated[
     Optional[str], typer.Option("--series", help="DICOM series: number, UID or description; or UID of a study.")
 ]
@@ -78,6 +90,8 @@ def measure(
     subregions: Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask beside its seg-vert mask.")] = None,
     device: Device = "auto",
     lowest_disc: Lowest = None,
+    disc_points: DiscPoints = None,
+    write_convention: WriteConvention = None,
     series: SeriesOption = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
@@ -95,6 +109,8 @@ def measure(
         dicom=dicom,
         convention=convention,
         subregions=subregions,
+        disc_points=disc_points,
+        write_conventions=_conventions_to_write(write_convention),
     )
     result = _run(job, json_progress)
     if result:
@@ -108,18 +124,42 @@ def segment(
     out: Out,
     device: Device = "auto",
     lowest_disc: Lowest = None,
+    disc_points: DiscPoints = None,
+    write_convention: WriteConvention = None,
     series: SeriesOption = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
     json_progress: Json = False,
 ) -> None:
     """Segment an image; write labels and Slicer scene without measuring."""
-    job = Job(image, out, None, series, device, bundle, lowest_disc, measure=False, dicom=dicom)
+    job = Job(
+        image,
+        out,
+        None,
+        series,
+        device,
+        bundle,
+        lowest_disc,
+        measure=False,
+        dicom=dicom,
+        disc_points=disc_points,
+        write_conventions=_conventions_to_write(write_convention),
+    )
     result = _run(job, json_progress)
     if result:
         names = ", ".join(s.name for s in result.segmentation.structures)
         console.print(f"Found: {names}", soft_wrap=True)
         _report(result, out)
+
+
+def _conventions_to_write(names: list[str] | None) -> tuple[str, ...]:
+    """The conventions that the user named, each once."""
+    from .segment.conventions import WRITTEN
+
+    for name in names or ():
+        if name not in WRITTEN:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(WRITTEN)}.", param_hint="--write-convention")
+    return tuple(dict.fromkeys(names or ()))
 
 
 def _report(result: Result, out: Path) -> None:
@@ -202,14 +242,15 @@ def methods() -> None:
 @app.command()
 def conventions() -> None:
     """Print the label maps of other programs that 'measure --labels' reads."""
+    from .segment.conventions import WRITTEN
     from .segment.conventions import conventions as known
 
     table = Table(show_lines=True)
-    for heading in ("--convention", "label map", "found by auto"):
+    for heading in ("--convention", "label map", "found by auto", "--write-convention"):
         table.add_column(heading, overflow="fold")
-    table.add_row("own", "labels.nii.gz of this program", "yes")
+    table.add_row("own", "labels.nii.gz of this program", "yes", "always")
     for c in known().values():
-        table.add_row(c.name, c.what, "yes" if c.guessed else "no")
+        table.add_row(c.name, c.what, "yes" if c.guessed else "no", "yes" if c.name in WRITTEN else "no")
     console.print(table)
 
 
