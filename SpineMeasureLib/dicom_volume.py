@@ -15,11 +15,11 @@ from .dicom_frames import Frame
 from .dicom_series import SAME_PLACE_MM, places, read_study
 from .errors import DicomSeriesError, DimensionError, TooLargeError, UnreadableInputError
 from .files import require_utf8
-from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS, Volume
+from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_SHEAR, MOST_VOXELS, Volume
 
 #: A step between slices may differ from the usual one by this part of it.
 _EVEN_STEP = 0.1
-#: A slice may lie beside the line through the first and last by this part of a pixel.
+#: A slice may lie beside the line through the first and last by this part of a pixel; `MOST_SHEAR` is for that line.
 _ASIDE_PIXELS = 0.5
 #: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; None where none is named.
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", None)
@@ -99,13 +99,15 @@ def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
     """
     first, last = frames[0], frames[-1]
     offsets = np.array([frame.position - first.position for frame in frames])
-    aside = offsets - np.outer(offsets @ first.normal, first.normal)
-    if np.linalg.norm(aside, axis=1).max() > _ASIDE_PIXELS * min(first.pixel_spacing):
+    along = offsets @ first.normal
+    whole = (last.position - first.position) / along[-1]
+    aside = np.linalg.norm(offsets - np.outer(along, whole), axis=1).max()
+    if aside > _ASIDE_PIXELS * min(first.pixel_spacing) or np.linalg.norm(whole - first.normal) > MOST_SHEAR:
         raise DicomSeriesError("The slices are shifted against each other (a sheared stack).", "Use another series.")
     affine = np.eye(4)
     affine[:3, 0] = first.orientation[:3] * first.pixel_spacing[1]
     affine[:3, 1] = first.orientation[3:] * first.pixel_spacing[0]
-    affine[:3, 2] = first.normal * ((last.position - first.position) @ first.normal) / (len(frames) - 1)
+    affine[:3, 2] = whole * along[-1] / (len(frames) - 1)
     affine[:3, 3] = first.position
     return affine
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .background import mark_cut
 from .errors import DependencyError, DicomSeriesError, GeometryMismatchError
 from .files import atomic_folder, file_hash
 from .grid import segmentation_on
@@ -101,7 +102,7 @@ def run(job: Job, progress: Progress = silent) -> Result:
 def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progress: Progress) -> Result:
     warnings = [str(w) for w in _listed(volume.meta.get("warnings"))]
     with clock.stage("segment"):
-        segmentation = _segmentation(job, volume, progress)
+        segmentation = mark_cut(_segmentation(job, volume, progress), volume.outside)
     warnings += segmentation.warnings
     measurements: list[Measurement] = []
     if job.measure:
