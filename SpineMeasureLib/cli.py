@@ -18,6 +18,7 @@ from .cli_options import (
     Convention,
     Device,
     Dicom,
+    DiscPoints,
     Image,
     Json,
     Labels,
@@ -29,6 +30,7 @@ from .cli_options import (
     Series,
     Subregions,
     Threads,
+    WriteConvention,
     number,
     one_of,
     renamed,
@@ -70,6 +72,8 @@ def measure(
     subregions: Subregions = None,
     device: Device = "auto",
     lowest_disc: Lowest = None,
+    disc_points: DiscPoints = None,
+    write_convention: WriteConvention = None,
     series: Series = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
@@ -94,6 +98,8 @@ def measure(
         dicom=dicom,
         convention=convention,
         subregions=subregions,
+        disc_points=disc_points,
+        write_conventions=tuple(dict.fromkeys(write_convention or ())),
     )
     result = _run(job, json_progress)
     if result and not quiet:
@@ -114,6 +120,8 @@ def segment(
     out: Out,
     device: Device = "auto",
     lowest_disc: Lowest = None,
+    disc_points: DiscPoints = None,
+    write_convention: WriteConvention = None,
     series: Series = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
@@ -127,7 +135,19 @@ def segment(
     """
     from .pipeline import Job
 
-    job = Job(image, out, None, series, device, bundle, lowest_disc, measure=False, dicom=dicom)
+    job = Job(
+        image,
+        out,
+        None,
+        series,
+        device,
+        bundle,
+        lowest_disc,
+        measure=False,
+        dicom=dicom,
+        disc_points=disc_points,
+        write_conventions=tuple(dict.fromkeys(write_convention or ())),
+    )
     result = _run(job, json_progress)
     if result:
         console.print(f"Found: {', '.join(s.name for s in result.segmentation.structures)}")
@@ -195,11 +215,13 @@ def conventions() -> None:
     'measure --labels' reads these maps of other programs.
     """
     from .cli_tables import plain_table
+    from .segment.conventions import WRITTEN
     from .segment.conventions import conventions as known
 
-    rows = [("own", "labels.nii.gz of this program", "yes")]
-    rows += [(c.name, c.what, "yes" if c.guessed else "no") for c in known().values()]
-    console.show(plain_table(("--convention", "label map", "found by auto"), rows))
+    rows = [("own", "labels.nii.gz of this program", "yes", "always")]
+    for c in known().values():
+        rows.append((c.name, c.what, "yes" if c.guessed else "no", "yes" if c.name in WRITTEN else "no"))
+    console.show(plain_table(("--convention", "label map", "found by auto", "--write-convention"), rows))
 
 
 @export_app.command(

@@ -19,9 +19,11 @@ def one_of(names: Callable[[], Sequence[str]], *flags: str, text: str) -> Any:
     :param names: the values; called when they are needed, as some of them need large libraries.
     """
 
-    def check(value: Optional[str]) -> Optional[str]:
+    def check(value: Any) -> Any:
         if value is None:
             return None
+        if isinstance(value, (list, tuple)):
+            return [check(each) for each in value]
         fitting = [name for name in names() if name.lower() == value.lower()]
         if not fitting:
             raise typer.BadParameter(f"'{value}' is not one of {', '.join(names())}.")
@@ -71,6 +73,12 @@ def _conventions() -> Sequence[str]:
     return ["auto", "own", *conventions()]
 
 
+def _written_conventions() -> Sequence[str]:
+    from .segment.conventions import WRITTEN
+
+    return tuple(WRITTEN)
+
+
 def _threads(count: int) -> int:
     limit_threads(count)
     return count
@@ -78,13 +86,23 @@ def _threads(count: int) -> int:
 
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
-Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
+Labels = Annotated[
+    Optional[Path], typer.Option(help="Measure this label map, .seg.nrrd or DICOM SEG instead of running the model.")
+]
 Convention = Annotated[
     str, one_of(_conventions, text="Which program made the label map: see 'spinemeasure conventions'.")
 ]
 Subregions = Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask beside its seg-vert mask.")]
 Device = Annotated[str, one_of(_devices, text="Processor of the model: auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
+DiscPoints = Annotated[
+    Optional[Path],
+    typer.Option(help="Points that name the discs: NIfTI as of the Spinal Cord Toolbox, .mrk.json or .fcsv."),
+]
+WriteConvention = Annotated[
+    Optional[list[str]],
+    one_of(_written_conventions, text="Write the labels in another program's values too; may be repeated."),
+]
 Series = Annotated[
     Optional[str], typer.Option("--series", help="DICOM series: number, UID or description; or UID of a study.")
 ]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .background import mark_cut
-from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
+from .errors import DependencyError, DicomSeriesError, GeometryMismatchError
 from .files import atomic_folder, file_hash
-from .grid import on_grid_of, segmentation_on
+from .grid import segmentation_on
 from .measure.types import Measurement
 from .progress import Progress, silent
 from .results import earlier_outputs
@@ -32,6 +32,8 @@ class Job:
     :ivar labels: a label map to use instead of the model.
     :ivar convention: what its values are: ``"auto"``, ``"own"`` or a name of `segment.conventions`.
     :ivar subregions: SPINEPS's seg-spine mask beside its seg-vert mask.
+    :ivar disc_points: a file of points that name the discs (`segment.disc_points`).
+    :ivar write_conventions: of other programs (`segment.conventions.WRITTEN`): labels are written in theirs too.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
     :ivar scene: whether to write scene.mrb and segmentation.seg.nrrd (slicer-core).
@@ -51,6 +53,8 @@ class Job:
     dicom: bool = False
     convention: str = "auto"
     subregions: Path | None = None
+    disc_points: Path | None = None
+    write_conventions: tuple[str, ...] = ()
 
 
 @dataclass
@@ -118,7 +122,7 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
 
 def _outdated(job: Job) -> list[str]:
     """What an earlier run left in the output folder, but for what this one was made from."""
-    sources = [path.resolve() for path in (job.image, job.labels, job.subregions) if path]
+    sources = [path.resolve() for path in (job.image, job.labels, job.subregions, job.disc_points) if path]
     return [name for name in earlier_outputs(job.out) if (job.out / name).resolve() not in sources]
 
 
@@ -127,33 +131,38 @@ def _listed(value: object) -> list[object]:
 
 
 def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmentation:
+    from .segment.disc_points import named_by_points, read_disc_points
+
+    points = read_disc_points(job.disc_points) if job.disc_points else ()
     if job.labels is None:
         from .segment import segment_volume
 
         return segment_volume(
-            volume, bundle=job.bundle, device=job.device, lowest_disc=job.lowest_disc, progress=progress
+            volume,
+            bundle=job.bundle,
+            device=job.device,
+            lowest_disc=job.lowest_disc,
+            disc_points=points,
+            progress=progress,
         )
+    from .label_file import read_label_file
     from .segment.existing import segmentation_from_labels
+    from .segment.named_segments import segmentation_from_segments
 
     progress("labels", 0.0, job.labels.name)
-    labels = _read_labels(volume, job.labels)
-    subregions = _read_labels(volume, job.subregions) if job.subregions else None
-    segmentation = segmentation_from_labels(
-        labels, lowest_disc=job.lowest_disc, convention=job.convention, subregions=subregions
-    )
+    file = read_label_file(job.labels, volume)
+    subregions = read_label_file(job.subregions, volume).single() if job.subregions else None
+
+    def named(lowest: str | None) -> SpineSegmentation:
+        if file.segments and job.convention == "auto" and not subregions:
+            return segmentation_from_segments(file, lowest_disc=lowest)
+        by_value = segmentation_from_labels(
+            file.single(), lowest_disc=lowest, convention=job.convention, subregions=subregions
+        )
+        return replace(by_value, warnings=(*file.warnings, *by_value.warnings))
+
+    segmentation = named_by_points(named, points, job.lowest_disc)
     return replace(segmentation, provenance={"labels": "given by the user"})
-
-
-def _read_labels(volume: Volume, path: Path) -> Volume:
-    """A label map in the image's storage order.
-
-    :raises GeometryMismatchError: it lies elsewhere.
-    :raises NonFiniteVolumeError: NaN or infinite values.
-    """
-    try:
-        return on_grid_of(volume, read_volume(path))
-    except NonFiniteVolumeError as error:
-        raise NonFiniteVolumeError(f"The label map cannot be used. {error.message}", error.hint) from error
 
 
 def _write(
@@ -195,10 +204,15 @@ def _write_tables(
 ) -> None:
     """Everything but the scene and DICOM objects: labels, tables, picture."""
     from .export.tables import write_csv, write_json, write_labels
+    from .segment.conventions import written_in, written_name
 
     progress("write", 0.0, "labels")
     write_volume(segmentation.as_volume(), folder / "labels.nii.gz")
     write_labels(segmentation, folder / "labels.json")
+    for name in job.write_conventions:
+        labels, missing = written_in(segmentation, name)
+        write_volume(labels, folder / written_name(name))
+        warnings += missing
     if not job.measure:
         return
     write_csv(measurements, folder / "measurements.csv")

@@ -13,6 +13,7 @@ from .files import atomic_path, file_hash, json_object
 from .grid import on_grid_of
 from .measure.types import Acceptance, Measurement, Plane, Point, Reference
 from .review.process import SCENE
+from .segment.conventions import WRITTEN, written_name
 from .segmentation import SpineSegmentation, Structure
 from .volume import Volume, read_volume
 
@@ -20,6 +21,7 @@ from .volume import Volume, read_volume
 OUTPUTS = (
     "labels.json", "labels.nii.gz", "measurements.csv", "measurements.json", "overview.png", "run.json", SCENE,
     "segmentation.seg.nrrd", "measurements.dcm", "segmentation.dcm", "report.html", "report.txt", "report.pdf",
+    *map(written_name, WRITTEN),
 )  # fmt: skip
 #: What `pipeline.provenance` adds to that of the segmentation.
 _ADDED = ("level_verified", "anchor", "versions")
