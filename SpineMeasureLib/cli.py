@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, cast
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
@@ -184,6 +185,8 @@ def _image_info(path: Path) -> None:
     for key in ("modality", "series", "series_chosen"):
         if key in volume.meta:
             console.print(f"{key.replace('_', ' ')}: {volume.meta[key]}")
+    for warning in cast("list[str]", volume.meta.get("warnings", [])):
+        errors.print(f"[yellow]Note:[/yellow] {escape(warning)}")
 
 
 @app.command()
