@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
@@ -196,6 +196,8 @@ def _image_info(path: Path) -> None:
     for key in ("modality", "series", "series_chosen"):
         if key in volume.meta:
             console.print(f"{key.replace('_', ' ')}: {volume.meta[key]}")
+    for warning in cast("list[str]", volume.meta.get("warnings", [])):
+        errors.note(warning)
 
 
 @app.command(epilog=examples("methods"))

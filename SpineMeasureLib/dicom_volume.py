@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from .dicom_frames import Frame
 from .dicom_series import SAME_PLACE_MM, places, read_study
 from .errors import DicomSeriesError, DimensionError, TooLargeError, UnreadableInputError
 from .files import require_utf8
+from .quiet import quiet_libraries
 from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_SHEAR, MOST_VOXELS, Volume
 
 #: A step between slices may differ from the usual one by this part of it.
@@ -23,6 +25,8 @@ _EVEN_STEP = 0.1
 _ASIDE_PIXELS = 0.5
 #: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; None where none is named.
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", None)
+#: What the JPEG library prints of bytes that it cannot decode, when it goes on with others in their place.
+_DAMAGED_JPEG = re.compile(r"Corrupt JPEG data: (?!\d+ extraneous)|Premature end of JPEG")
 
 
 def read_dicom(path: Path, series: str | None = None) -> Volume:
@@ -151,9 +155,13 @@ def _decode(path: Path) -> NDArray[Any]:
         raise damaged
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
+        with quiet_libraries() as printed:
+            pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
     except RuntimeError as error:
         raise damaged from error
+    if any(_DAMAGED_JPEG.search(line) for line in printed):
+        raise damaged
+    return pixels
 
 
 def _decode_stored(path: Path) -> NDArray[Any]:

@@ -231,7 +231,8 @@ def _scaled(flat: NDArray[Any], header: _Header) -> NDArray[Any]:
     if not np.isfinite(slope) or slope == 0 or (slope, intercept) == (1, 0):
         return flat
     wide = np.float64 if flat.dtype.itemsize > 4 or flat.dtype in (np.int32, np.uint32) else np.float32
-    return (flat * np.float64(slope) + intercept).astype(wide)
+    with np.errstate(over="ignore"):  # infinite values are noticed later
+        return (flat * np.float64(slope) + intercept).astype(wide)
 
 
 def _grid(path: Path, header: _Header) -> tuple[NDArray[np.float64], tuple[str, ...]]:

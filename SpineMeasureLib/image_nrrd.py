@@ -160,7 +160,7 @@ def _grid(path: Path, fields: dict[str, str], space: list[int]) -> tuple[NDArray
     signs = _SPACES.get(re.sub(r"-time$|(?<=^...)t$", "", fields.get("space", "").lower()))
     if "spacedirections" in fields:
         vectors = [vector for vector in _vectors(fields["spacedirections"]) if vector is not None]
-        if any(len(vector) != 3 for vector in (*vectors, origin)):
+        if len(vectors) != 3 or any(len(vector) != 3 for vector in (*vectors, origin)):
             raise unusual(path, "its directions are not those of three dimensions")
         axes = np.array(vectors, float).T
         check_spacing(path, np.linalg.norm(axes, axis=0).tolist())
