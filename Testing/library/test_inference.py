@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import Region  # noqa: E402
-from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError  # noqa: E402
+from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError, OptionError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.device import choose_device  # noqa: E402
 from SpineMeasureLib.segment.inference import cord_settled, most_probable, predict_tissue  # noqa: E402
@@ -241,7 +241,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_device_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DeviceError, match="auto, cuda, mps, cpu"):
+    with pytest.raises(OptionError, match="auto, cuda, mps, cpu"):
         choose_device("tpu")
 
 
