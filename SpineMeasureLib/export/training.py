@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..anatomy import Kind, Tissue, all_structures
-from ..errors import OutputError
+from ..errors import OptionError, OutputError
 from ..files import atomic_folder, json_object
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
@@ -65,11 +65,11 @@ class TrainingCase:
     def identifier(self) -> str:
         """The given name, or ``"case"`` and the start of `image_sha256`.
 
-        :raises OutputError: the given name has other signs than letters and digits.
+        :raises OptionError: the given name has other signs than letters and digits.
         """
         if self.name:
             if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
-                raise OutputError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
+                raise OptionError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
             return self.name
         return f"case{self.image_sha256[:10]}"
 
@@ -151,11 +151,12 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
 
     :param suffix: contrast of the image: ``"T2w"``, ``"T1w"`` ...
     :return: number of subjects in the data set.
-    :raises OutputError: unknown suffix, a folder with another data set or with a case of another image under this
+    :raises OptionError: the suffix is unknown.
+    :raises OutputError: a folder with another data set or with a case of another image under this
         name, or one that cannot be written to.
     """
     if suffix not in SUFFIXES:
-        raise OutputError(f"'{suffix}' is no BIDS suffix of an MRI.", f"Use one of {', '.join(SUFFIXES)}.")
+        raise OptionError(f"'{suffix}' is not a BIDS suffix of an MRI.", f"Use one of {', '.join(SUFFIXES)}.")
     made_by = {"Name": "SpineMeasure", "Version": __version__}
     description = {
         "Name": "Corrected spine segmentations",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..progress import Progress, silent
-from ..volume import Volume
 
 if TYPE_CHECKING:
+    from ..volume import Volume
     from ..segmentation import SpineSegmentation
     from .disc_points import DiscPoint
 

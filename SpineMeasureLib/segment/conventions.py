@@ -33,7 +33,7 @@ from ..anatomy import (
     Tissue,
     vertebra_value,
 )
-from ..errors import UnreadableInputError
+from ..errors import OptionError, UnreadableInputError
 from ..segmentation import SpineSegmentation, Structure
 from ..volume import Volume
 from .split import lumen_behind, to_ras_order
@@ -151,13 +151,13 @@ def conventions() -> dict[str, Convention]:
 def named(name: str) -> Convention:
     """The convention of a name.
 
-    :raises UnreadableInputError: there is none.
+    :raises OptionError: there is none.
     """
     try:
         return conventions()[name]
     except KeyError:
         known = ", ".join(("auto", "own", *conventions()))
-        raise UnreadableInputError(f"'{name}' is no known convention of label maps.", f"Choose of {known}.") from None
+        raise OptionError(f"'{name}' is not a known convention of label maps.", f"Use one of {known}.") from None
 
 
 def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Convention | None:

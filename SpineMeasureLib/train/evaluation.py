@@ -123,7 +123,7 @@ def _cases(dataset: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object]]:
-    if (prediction / "configs" / "metadata.json").exists():
+    if (prediction / "configs").is_dir():
         from ..segment.bundle import open_bundle
 
         bundle = open_bundle(prediction)

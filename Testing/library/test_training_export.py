@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.anatomy import Kind, Tissue
-from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.errors import OptionError, OutputError
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.segment.existing import segmentation_from_labels
@@ -137,8 +137,8 @@ def test_a_folder_with_another_data_set_is_left_alone(add, case: TrainingCase, t
 
 
 def test_names_and_suffixes_that_no_layout_takes_are_refused(case: TrainingCase, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot name a case"):
+    with pytest.raises(OptionError, match="cannot name a case"):
         add_to_nnunet(replace(case, name="Jane Doe"), tmp_path / "a")
-    with pytest.raises(OutputError, match="no BIDS suffix"):
+    with pytest.raises(OptionError, match="not a BIDS suffix"):
         add_to_bids(case, tmp_path / "b", "CT")
     assert not list(tmp_path.iterdir())
