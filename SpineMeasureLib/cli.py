@@ -52,7 +52,7 @@ _TABLE = (
     ("index", "disc_height_index", "dhi_mean3"),
     ("wedge", "disc_wedge", "wedge"),
     ("canal", "canal_ap", "disc_level"),
-    ("least", "canal_ap_minimum", "within_5mm"),
+    ("minimum", "canal_ap_minimum", "within_5mm"),
 )
 
 #: Flags that the notes under the table say once for all levels, or that an empty cell says already.
@@ -133,7 +133,7 @@ def result_table(measurements: list[Measurement]) -> Table:
     by_key = {m.key: m for m in measurements}
     levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
     table = Table(
-        title="Disc heights, AP depth, index, wedge (deg); canal AP at the disc and least; mm",
+        title="Disc heights, AP depth, index, wedge (deg); canal AP at the disc and minimum; mm",
         title_justify="left",
         caption_justify="left",
     )
@@ -187,10 +187,21 @@ def _image_info(path: Path) -> None:
 
 
 @app.command()
-def methods() -> None:
+def methods(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The data dictionary: columns, quantities and flags.")
+    ] = False,
+) -> None:
     """Print the definition of every value."""
     from .measure import methods as definitions
 
+    if as_json:
+        import json
+
+        from .export.dictionary import data_dictionary
+
+        print(json.dumps(data_dictionary(), indent=1))
+        return
     table = Table(show_lines=True)
     for heading in ("quantity", "method", "unit", "definition", "source"):
         table.add_column(heading, overflow="fold")

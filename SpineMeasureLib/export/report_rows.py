@@ -20,7 +20,7 @@ SUMMARY: tuple[Column, ...] = (
     ("wedge", "disc_wedge", "wedge"),
     ("slip", "listhesis", "posterior_corners"),
     ("at disc", "canal_ap", "disc_level"),
-    ("least", "canal_ap_minimum", "within_5mm"),
+    ("minimum", "canal_ap_minimum", "within_5mm"),
 )
 
 #: Rows of one disc level, in this order, where they are measured.

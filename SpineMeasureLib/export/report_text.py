@@ -33,7 +33,7 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         line = (
             f"{level}: disc height anterior/middle/posterior {heights}, AP depth {say('disc_depth')}, "
             f"wedge {say('disc_wedge')}, slip {say('listhesis')}; canal AP (dural sac) {say('canal_ap')}, "
-            f"least {say('canal_ap_minimum')}."
+            f"minimum {say('canal_ap_minimum')}."
         )
         doubts = rows.remarks(found.values())
         lines.append(f"{line} ({doubts})" if doubts else line)
