@@ -24,7 +24,7 @@ _MINIMUM_WITHIN_MM = 5
 _AS_DEEP = 0.95
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
 _REFERENCE_MM = range(10, 31, 4)
-_NOT_NARROWED = "negative: not narrower here than 10 to 30 mm above and below"
+_NOT_NARROWED = "negative: not narrowed here"
 
 
 def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:
