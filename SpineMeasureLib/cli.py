@@ -200,12 +200,23 @@ def _image_info(path: Path) -> None:
         errors.note(warning)
 
 
-@app.command(epilog=examples("methods"))
-def methods() -> None:
+@app.command(epilog=examples("methods", "methods --json"))
+def methods(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The data dictionary: columns, quantities and flags.")
+    ] = False,
+) -> None:
     """Print the definition of every value."""
     from .cli_tables import definition_lines
     from .measure.definitions import methods as definitions
 
+    if as_json:
+        import json
+
+        from .export.dictionary import data_dictionary
+
+        print(json.dumps(data_dictionary(), indent=1))
+        return
     for line in definition_lines(definitions()):
         console.print(line)
 

@@ -24,7 +24,7 @@ _TABLE = (
     ("index", "disc_height_index", "dhi_mean3"),
     ("wedge", "disc_wedge", "wedge"),
     ("canal", "canal_ap", "disc_level"),
-    ("min", "canal_ap_minimum", "within_5mm"),
+    ("minimum", "canal_ap_minimum", "within_5mm"),
 )
 
 #: Flags that the notes under the table say once for all levels, or that an empty cell says already.

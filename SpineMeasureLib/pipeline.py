@@ -106,6 +106,7 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
     warnings = [str(w) for w in _listed(volume.meta.get("warnings"))]
     with clock.stage("segment"):
         segmentation = mark_cut(_segmentation(job, volume, progress), volume.outside)
+    segmentation = replace(segmentation, provenance={**segmentation.provenance, "case_id": volume.case_id})
     warnings += segmentation.warnings
     measurements: list[Measurement] = []
     if job.measure:
@@ -218,7 +219,7 @@ def _write_tables(
         warnings += missing
     if not job.measure:
         return
-    write_csv(measurements, folder / "measurements.csv")
+    write_csv(measurements, folder / "measurements.csv", volume.case_id)
     write_json(measurements, provenance(segmentation), folder / "measurements.json")
     if job.picture:
         progress("write", 0.3, "picture")

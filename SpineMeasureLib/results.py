@@ -150,6 +150,8 @@ def measurement_from_dict(row: dict[str, Any]) -> Measurement:
     plain = {k: row[k] for k in _PLAIN if k in row}
     plane, reference, automatic = row.get("plane"), row.get("reference"), row.get("automatic")
     accepted = row.get("accepted")
+    if plain.get("value") is None:  # version 0.1 wrote the confidence of the structure
+        plain = {k: v for k, v in plain.items() if k not in _OF_A_VALUE}
     if plain.get("source") == "accepted":  # up to version 0.1 acceptance replaced the source of the value
         plain["source"] = "edited" if "edited" in row.get("flags", ()) else "automatic"
         accepted = {"reviewer": "", "time": ""}
@@ -166,8 +168,10 @@ def measurement_from_dict(row: dict[str, Any]) -> Measurement:
 
 
 _PLAIN = (
-    "level", "quantity", "method", "value", "unit", "boundary", "source", "confidence", "repeatability", "note",
+    "level", "quantity", "method", "value", "unit", "boundary", "source", "confidence", "confidence_kind",
+    "confidence_tolerance", "repeatability", "note",
 )  # fmt: skip
+_OF_A_VALUE = ("confidence", "confidence_kind", "confidence_tolerance", "repeatability")
 
 
 def _point(value: Any) -> Point | None:

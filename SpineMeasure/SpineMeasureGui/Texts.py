@@ -33,7 +33,6 @@ def texts() -> tuple:
         _("level unverified"),
         _("fused or absent disc"),
         _("frame fallback"),
-        _("sacralised or lumbarised"),
         _("not measurable"),
         # Its filters.
         _("All levels"),
@@ -63,7 +62,7 @@ def texts() -> tuple:
         _("Disc wedge angle"),
         _("Canal AP, disc level"),
         _("Canal AP, mid-vertebral"),
-        _("Canal AP, least"),
+        _("Canal AP, minimum"),
         _("Canal area, disc level"),
         _("Canal area, mid-vertebral"),
         _("Maximum canal compromise (MCC)"),

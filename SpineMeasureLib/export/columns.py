@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..measure.types import Acceptance, Measurement, Point
+from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Acceptance, Measurement, Point
 
 Cell = str | float | None
 
@@ -63,6 +63,10 @@ def _ends() -> list[Column]:
     ]  # fmt: skip
 
 
+#: First column of measurements.csv; a scene's table has one case and goes without it.
+CASE_ID = Column("case_id", "text", "", "the same for the same image: made from its voxels and geometry, nothing else",
+                 lambda m: "")  # fmt: skip
+
 COLUMNS: tuple[Column, ...] = (
     Column("level", "text", "", "L4-L5 for a disc or the canal at it, L4 for a vertebra, L1-S1 for a region",
            lambda m: m.level),
@@ -89,6 +93,11 @@ COLUMNS: tuple[Column, ...] = (
     *_ends(),
     Column("confidence", "number", "ratio", "0 to 1; empty for label maps, edited values and rows without a value",
            lambda m: m.confidence),
+    Column("confidence_kind", "text", "", f"{WITHIN_TOLERANCE}: calibrated probability that the value is within the "
+           f"tolerance of an expert's; {MODEL_PROBABILITY}: mean probability that the model gives to the structure",
+           lambda m: m.confidence_kind),
+    Column("confidence_tolerance", "number", "mm", f"tolerance that {WITHIN_TOLERANCE} speaks of; empty for others",
+           lambda m: m.confidence_tolerance),
     Column("repeatability", "number", "as unit", "standard deviation over the neighbouring planes; empty if unknown",
            lambda m: m.repeatability),
     Column("reference_mean", "number", "as unit", "published mean of the same definition and level; not a cut-off",

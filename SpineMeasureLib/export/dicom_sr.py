@@ -275,8 +275,10 @@ def _further_properties(m: Measurement) -> list[Any]:
         found.append(sr.CodeContentItem(name, value, "HAS PROPERTIES"))
     if m.repeatability is not None:
         found.append(_num(codes.REPEATABILITY, m.repeatability, m.unit))
-    if m.confidence is not None:
-        found.append(_num(codes.CONFIDENCE, m.confidence, "ratio"))
+    if m.confidence is not None and m.confidence_kind in codes.CONFIDENCES:
+        found.append(_num(codes.CONFIDENCES[m.confidence_kind], m.confidence, "ratio"))
+        if m.confidence_tolerance is not None:
+            found.append(_num(codes.TOLERANCE, m.confidence_tolerance, "mm"))
     if m.automatic is not None and m.automatic.value is not None:
         found.append(_num(codes.AUTOMATIC_VALUE, m.automatic.value, m.unit))
     if m.accepted is not None:

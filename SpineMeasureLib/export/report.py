@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ..files import atomic_path
 from ..measure.definitions import definition
-from ..measure.flags import in_words
 from ..measure.types import Measurement
 from ..resources import data_path
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from . import report_rows as rows
-from .picture import Grey, grey_window, level_picture, spine_picture
+from .impression import TITLE, impression
+from .picture import Grey, grey_window, spine_picture
+from .report_level import Sources, level_block
 from .runinfo import versions
 
 #: Fields of the head; empty ones are filled in on the page or by hand.
@@ -61,13 +62,13 @@ def report_html(
 ) -> str:
     """The page: head, summary with the whole spine, one block per disc, vertebrae, definitions, versions."""
     grey = grey_window(volume, segmentation)
-    sources = _Sources()
+    sources = Sources()
     blocks = [
         _head(segmentation, measurements, options),
         _summary(volume, segmentation, measurements, grey),
         "<h2>Disc levels</h2>",
         *(
-            _level(level, volume, segmentation, [m for m in measurements if m.level == level], grey, sources, options)
+            level_block(level, volume, segmentation, measurements, grey, sources, options.accepted_by)
             for level in rows.disc_levels(measurements)
         ),
         _bodies(measurements),
@@ -86,23 +87,6 @@ def report_html(
     )
 
 
-class _Sources:
-    """Sources of reference values, numbered as they are first cited."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def cite(self, source: str) -> str:
-        return f"<sup>{self._numbers.setdefault(source, len(self._numbers) + 1)}</sup>"
-
-    def html(self) -> str:
-        if not self._numbers:
-            return ""
-        items = "".join(f"<li>{escape(source)}</li>" for source in self._numbers)
-        note = "Published means of other people, shown for comparison; they are no limits of the normal."
-        return f'<section class="small"><h2>Sources of reference values</h2><p>{note}</p><ol>{items}</ol></section>'
-
-
 def _head(segmentation: SpineSegmentation, measurements: Sequence[Measurement], options: ReportOptions) -> str:
     names = dict.fromkeys((*FIELDS, *options.fields))
     cells = "".join(
@@ -115,8 +99,13 @@ def _head(segmentation: SpineSegmentation, measurements: Sequence[Measurement], 
     boxes = "".join(f'<p class="warn">{escape(text)}</p>' for text in warnings if text)
     return (
         f'<header><h1>Spine MRI measurements</h1><p class="never">{NOT_FOR_DIAGNOSIS}</p></header>'
-        f'<dl class="fields">{cells}</dl>{boxes}<p class="state">{escape(state)}</p>'
+        f'<dl class="fields">{cells}</dl>{boxes}<p class="state">{escape(state)}</p>{_impression(measurements)}'
     )
+
+
+def _impression(measurements: Sequence[Measurement]) -> str:
+    lines = "".join(f"<p>{escape(line)}</p>" for line in impression(measurements))
+    return f'<section class="impression"><h2>{TITLE}</h2>{lines}</section>'
 
 
 def _cell(m: Measurement | None) -> str:
@@ -161,58 +150,6 @@ def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequ
         f'<table class="wide"><thead><tr>{over}</tr><tr><th>level</th>{heads}<th class="words">remarks</th></tr>'
         f'<tr class="units"><th></th>{units}<th></th></tr></thead>{table}</table>'
         f'<ul class="angles">{angles}</ul><p class="small">{note}</p></div></section>'
-    )
-
-
-def _level(
-    level: str,
-    volume: Volume,
-    segmentation: SpineSegmentation,
-    found: Sequence[Measurement],
-    grey: Grey,
-    sources: _Sources,
-    options: ReportOptions,
-) -> str:
-    by_kind = {(m.quantity, m.method): m for m in found}
-    plane = by_kind["disc_height_middle", "chord50"].plane
-    picture = level_picture(volume, segmentation, plane, found, grey) if plane else "<p>not measurable</p>"
-    listed = [by_kind[key] for key in rows.LEVEL if key in by_kind]
-    shared = rows.shared_flags(listed)
-    lines = "".join(_row(m, sources, shared, bool(options.accepted_by)) for m in listed)
-    missing = rows.reasons(listed)
-    notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
-    notes += [f"Not measured: {'; '.join(missing)}."] if missing else []
-    return (
-        f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
-        "</figcaption></figure><div>"
-        '<table><colgroup><col style="width:38%"><col><col style="width:5%"><col><col><col style="width:13%">'
-        f'<col style="width:18%"></colgroup><thead><tr><th>{level}</th><th>value</th><th></th><th>automatic</th>'
-        "<th>accepted</th>"
-        f'<th class="words">reference</th><th class="words">remarks</th></tr></thead><tbody>{lines}</tbody></table>'
-        + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
-        + "</div></section>"
-    )
-
-
-def _row(m: Measurement, sources: _Sources, shared: Sequence[str], case_accepted: bool) -> str:
-    """A row of a level's table.
-
-    :param shared: flags that are said below the table.
-    :param case_accepted: whether a person accepts the whole case.
-    """
-    reference = ""
-    if m.reference:
-        spread = f" (SD {rows.number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
-        reference = f"mean {rows.number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
-    automatic = rows.number(m.automatic.value, m.unit) if m.automatic else ""
-    accepted = "\u2713" if m.value is not None and (case_accepted or m.accepted) else ""
-    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
-    return (
-        f"<tr><th>{escape(definition(m.quantity, m.method).title)}</th>"
-        f"<td><b>{rows.number(m.value, m.unit)}</b>{mark}</td>"
-        f'<td class="unit">{rows.unit_text(m.unit)}</td><td>{automatic}</td><td>{accepted}</td>'
-        f'<td class="reference">{reference}</td>'
-        f'<td class="words">{escape(rows.remarks([m], shared))}</td></tr>'
     )
 
 

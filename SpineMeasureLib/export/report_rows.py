@@ -20,7 +20,7 @@ SUMMARY: tuple[Column, ...] = (
     ("wedge", "disc_wedge", "wedge"),
     ("slip", "listhesis", "posterior_corners"),
     ("at disc", "canal_ap", "disc_level"),
-    ("least", "canal_ap_minimum", "within_5mm"),
+    ("minimum", "canal_ap_minimum", "within_5mm"),
 )
 
 #: Rows of one disc level, in this order, where they are measured.
@@ -141,13 +141,15 @@ def _values(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] = ()) -> str:
-    """Flags in words, each once.
+    """Flags in words, and notes on values that there are, each once.
 
     :param without: flags that are said elsewhere.
     """
     silent = {*_SAID_ELSEWHERE, *without}
-    flags = dict.fromkeys(flag for m in measurements if m for flag in m.flags if flag not in silent)
-    return "; ".join(in_words(flag) for flag in flags)
+    found = [m for m in measurements if m]
+    flags = [in_words(flag) for m in found for flag in m.flags if flag not in silent]
+    notes = [m.note for m in found if m.note and m.value is not None]
+    return "; ".join(dict.fromkeys([*flags, *notes]))
 
 
 def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from . import report_rows as rows
+from .impression import TITLE, impression
 from .report import NOT_FOR_DIAGNOSIS
 
 
@@ -22,6 +23,7 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         lines.append("THE LEVEL NAMES ARE NOT VERIFIED.")
     if edits := rows.unaccepted_edits(measurements, accepted_by):
         lines.append(edits.upper())
+    lines += [f"{TITLE}:", *impression(measurements)]
     for level in rows.disc_levels(measurements):
         found = {quantity: by_key.get((level, quantity, method)) for _, quantity, method in rows.SUMMARY}
 
@@ -33,7 +35,7 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         line = (
             f"{level}: disc height anterior/middle/posterior {heights}, AP depth {say('disc_depth')}, "
             f"wedge {say('disc_wedge')}, slip {say('listhesis')}; canal AP (dural sac) {say('canal_ap')}, "
-            f"least {say('canal_ap_minimum')}."
+            f"minimum {say('canal_ap_minimum')}."
         )
         doubts = rows.remarks(found.values())
         lines.append(f"{line} ({doubts})" if doubts else line)

@@ -13,7 +13,7 @@ from ..files import atomic_path
 from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
-from .columns import COLUMNS, Cell
+from .columns import CASE_ID, COLUMNS, Cell
 
 
 def table_rows(measurements: Sequence[Measurement]) -> list[list[Cell]]:
@@ -27,12 +27,15 @@ def _text(cell: Cell) -> str:
     return f"{cell:.4f}".rstrip("0").rstrip(".") if isinstance(cell, float) else str(cell)
 
 
-def write_csv(measurements: Sequence[Measurement], path: Path) -> None:
-    """Write measurements.csv: one row per value, empty cells where there is none."""
+def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str = "") -> None:
+    """Write measurements.csv: one row per value, empty cells where there is none.
+
+    :param case_id: of the image (`Volume.case_id`): tables of many cases can be joined into one.
+    """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([column.name for column in COLUMNS])
-        writer.writerows([_text(cell) for cell in row] for row in table_rows(measurements))
+        writer.writerow([CASE_ID.name, *(column.name for column in COLUMNS)])
+        writer.writerows([case_id, *map(_text, row)] for row in table_rows(measurements))
 
 
 def write_json(measurements: Sequence[Measurement], provenance: dict[str, object], path: Path) -> None:

@@ -63,7 +63,7 @@ class TrainingCase:
 
     @property
     def identifier(self) -> str:
-        """The given name, or ``"case"`` and the start of `image_sha256`.
+        """The given name, or the `case_id` of the image.
 
         :raises OptionError: the given name has other signs than letters and digits.
         """
@@ -71,7 +71,7 @@ class TrainingCase:
             if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
                 raise OptionError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
             return self.name
-        return f"case{self.image_sha256[:10]}"
+        return self.volume.case_id
 
     def tissues(self) -> NDArray[np.uint8]:
         """Array[i,j,k] of `anatomy.Tissue` values: what the segmentation model learns."""

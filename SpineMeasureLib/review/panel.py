@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
 from ..measure.definitions import Definition, definition, methods
-from ..measure.types import Measurement
+from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..resources import data_path
 from .links import case_nodes
 from .state import status_text, statuses_of
@@ -82,6 +82,15 @@ def row_of(session: Session, key: Key) -> Row:
     return Row(key, cells, status, _tooltip(m, what))
 
 
+def confidence_text(m: Measurement) -> str:
+    """What the confidence of a value is, with its number."""
+    if m.confidence_kind == WITHIN_TOLERANCE:
+        return f"Probability of lying within {m.confidence_tolerance:g} mm of an expert's value: {m.confidence:.2f}"
+    if m.confidence_kind == MODEL_PROBABILITY:
+        return f"Mean model probability inside the structure: {m.confidence:.2f}"
+    return f"Confidence, kind not recorded: {m.confidence:.2f}"
+
+
 def _tooltip(m: Measurement, what: Definition) -> str:
     parts = [f"{what.title} ({m.method}): {what.text}."]
     if m.boundary:
@@ -89,7 +98,7 @@ def _tooltip(m: Measurement, what: Definition) -> str:
     if m.repeatability is not None:
         parts.append(f"Spread over neighbouring planes: {value_text(m.repeatability, m.unit)}.")
     if m.confidence is not None:
-        parts.append(f"Confidence of the segmentation: {m.confidence:.2f}.")
+        parts.append(confidence_text(m) + ".")
     if m.reference is not None:
         spread = "" if m.reference.sd is None else f" +/- {m.reference.sd:g}"
         parts.append(f"Published, no cut-off: {m.reference.mean:g}{spread} {m.unit} ({m.reference.source}).")

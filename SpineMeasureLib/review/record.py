@@ -10,7 +10,7 @@ from ..anatomy import Kind
 from ..measure.types import Acceptance, Measurement, Plane, Point, Reference
 from .state import Edit, Row, State
 
-VERSION = 1
+VERSION = 2
 
 
 def row_text(number: int, row: Row) -> str:

@@ -60,14 +60,12 @@ class Row:
         measurement = automatic
         if edit is not None:
             measurement = replace(
-                automatic,
+                automatic.without_certainty(),
                 value=edit.value,
                 p1=edit.p1,
                 p2=edit.p2,
                 source="edited" if edit.by_hand else "automatic",
                 flags=edited_flags(automatic.flags) if edit.by_hand else automatic.flags,
-                confidence=None,
-                repeatability=None,
                 note=self._note(edit),
                 automatic=automatic,
             )

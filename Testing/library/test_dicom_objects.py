@@ -24,7 +24,14 @@ from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa
 from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
-from SpineMeasureLib.measure.types import Acceptance, Measurement  # noqa: E402
+from SpineMeasureLib.measure.types import (  # noqa: E402
+    MODEL_PROBABILITY,
+    WITHIN_TOLERANCE,
+    Acceptance,
+    Measurement,
+)
+
+# # noqa: E402
 from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
@@ -251,6 +258,23 @@ def test_edited_and_accepted_are_two_things_and_only_acceptance_of_the_case_veri
         assert make_sr(others, sample.segmentation, sample.source).VerificationFlag == "UNVERIFIED"
     unnamed = [replace(m, accepted=Acceptance("", "")) for m in rows]
     assert make_sr(unnamed, sample.segmentation, sample.source).VerificationFlag == "UNVERIFIED"
+
+
+def test_each_kind_of_confidence_has_its_own_code(sample: Sample) -> None:
+    rows = [m for m in sample.measurements if m.level == "L4-L5" and m.value is not None][:4]
+    calibrated = replace(rows[0], confidence=0.91, confidence_kind=WITHIN_TOLERANCE, confidence_tolerance=2.0)
+    mean = replace(rows[1], confidence=0.97, confidence_kind=MODEL_PROBABILITY)
+    unknown = replace(rows[2], confidence=0.9)
+    read = dict(numbers(make_sr([calibrated, mean, unknown, rows[3]], sample.segmentation, sample.source)))
+
+    def stated(m: Measurement) -> dict[str, float]:
+        codes = ("SM-PROB", "SM-CONF", "SM-TOL")
+        found = {code: named(read[m.key], "NUM", code) for code in codes}
+        return {code: float(items[0].MeasuredValueSequence[0].NumericValue) for code, items in found.items() if items}
+
+    assert stated(calibrated) == {"SM-PROB": 0.91, "SM-TOL": 2.0}
+    assert stated(mean) == {"SM-CONF": 0.97}
+    assert stated(unknown) == stated(rows[3]) == {}
 
 
 def test_what_could_not_be_measured_is_said_with_the_reason(sample: Sample) -> None:

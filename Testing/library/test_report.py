@@ -99,11 +99,12 @@ def test_tables_show_automatic_accepted_and_reference_values(page: str, case: Ca
     cells = {row[0]: row for row in parser.rows}
     middle = rows["L4-L5", "disc_height_middle", "chord50"]
     assert middle.automatic
-    wanted = [number(middle.value, "mm") + "e", "mm", number(middle.automatic.value, "mm"), "", "mean 12.01"]
-    assert cells["Disc height, middle"][1:6] == wanted
+    assert cells["L4-L5"] == ["L4-L5", "value", "", "automatic", "reference mean", "remarks"]
+    wanted = [number(middle.value, "mm") + "e", "mm", number(middle.automatic.value, "mm"), "12.01"]
+    assert cells["Disc height, middle"][1:5] == wanted
     anterior = rows["L4-L5", "disc_height_anterior", "chord10"]
-    assert cells["Disc height, anterior"][1:5] == [number(anterior.value, "mm"), "mm", "", ""]
-    assert "low confidence" in cells["Canal area, disc level"][6]
+    assert cells["Disc height, anterior"][1:4] == [number(anterior.value, "mm"), "mm", ""]
+    assert "low confidence" in cells["Canal area, disc level"][5]
     assert "Mansur" in page
 
 
@@ -179,6 +180,22 @@ def test_an_accepted_case_shows_every_value_as_accepted(case: Case) -> None:
     cells = [row for row in parser.rows if row[0] not in ("L4-L5",)]
     assert len(cells) > 10
     assert all(row[4] == ("" if row[1] == "\u2013" else "\u2713") for row in cells)
+
+
+def test_columns_that_the_case_does_not_need_are_left_out(case: Case) -> None:
+    volume, segmentation, rows = case
+    plain = [replace(m.automatic or m, reference=None) for m in rows]
+    parser = _Cells()
+    parser.feed(level_block(report_html(volume, segmentation, plain, ReportOptions()), "L4-L5"))
+    assert parser.rows[0] == ["L4-L5", "value", "", "remarks"]
+
+
+def test_a_note_on_a_value_is_a_remark(case: Case) -> None:
+    volume, segmentation, rows = case
+    key = ("L4-L5", "canal_compression", "1-mi/mean(ma,mb)")
+    noted = [replace(m, value=-0.06, note="negative: not narrowed here") if m.key == key else m for m in rows]
+    block = level_block(report_html(volume, segmentation, noted, ReportOptions()), "L4-L5")
+    assert "negative: not narrowed here" in block
 
 
 def test_missing_values_come_with_their_reason(page: str) -> None:
