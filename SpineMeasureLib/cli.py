@@ -153,13 +153,16 @@ def result_table(measurements: list[Measurement]) -> Table:
 
 
 @app.command()
-def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None) -> None:
+def info(
+    image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None,
+    series: SeriesOption = None,
+) -> None:
     """Show geometry of an image (or the series of a DICOM folder), device, model and versions."""
     from .export.runinfo import versions
 
     with plain_errors():
         if image is not None:
-            _image_info(image)
+            _image_info(image, series)
         from .segment.bundle import open_bundle
         from .segment.device import choose_device, describe
 
@@ -169,7 +172,7 @@ def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM
         console.print(", ".join(f"{name} {number}" for name, number in versions().items()), soft_wrap=True)
 
 
-def _image_info(path: Path) -> None:
+def _image_info(path: Path, wanted: str | None) -> None:
     from .volume import read_volume
 
     if path.is_dir():
@@ -177,7 +180,7 @@ def _image_info(path: Path) -> None:
 
         for series in read_study(path).series:
             console.print(f"series {series}", soft_wrap=True)
-    volume = read_volume(path)
+    volume = read_volume(path, wanted)
     console.print(f"shape: {' x '.join(map(str, volume.array.shape))} voxels (i, j, k), {volume.array.dtype}")
     console.print(f"spacing: {' x '.join(f'{s:.3f}' for s in volume.spacing)} mm")
     console.print("voxel to RAS mm:\n" + "\n".join("  " + " ".join(f"{x:10.4f}" for x in row) for row in volume.affine))
@@ -230,8 +233,10 @@ def export_dicom(
 
         volume, done = read_case_on(case, source, series)
         with atomic_folder(out or case) as folder:
-            write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
+            warnings = write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
             names = sorted(file.name for file in folder.iterdir())
+        for warning in warnings:
+            errors.print(f"[yellow]Note:[/yellow] {warning}")
         console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
 
 

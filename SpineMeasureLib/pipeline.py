@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
+from .errors import DependencyError, GeometryMismatchError, NonFiniteVolumeError, SpineMeasureError
 from .files import atomic_folder, file_hash
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
@@ -182,9 +182,11 @@ def _write(
 
         progress("write", 0.9, "DICOM objects")
         try:
-            write_dicom(folder, volume, segmentation, measurements)
-        except (DependencyError, DicomSeriesError) as error:
+            warnings += write_dicom(folder, volume, segmentation, measurements)
+        except SpineMeasureError as error:
             warnings.append(f"No DICOM objects were written. {error}")
+        except Exception as error:  # the other results are not lost for it
+            warnings.append(f"No DICOM objects were written: something unexpected went wrong ({type(error).__name__}).")
 
 
 def _write_tables(
