@@ -161,7 +161,10 @@ def _report(result: Result, out: Path) -> None:
 
 
 @app.command(epilog=examples("info", "info scan.nii.gz", "info dicom_folder"))
-def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None) -> None:
+def info(
+    image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None,
+    series: Series = None,
+) -> None:
     """Show geometry, device, model and versions.
 
     Of a DICOM folder, its series too.
@@ -169,7 +172,7 @@ def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM
     from .export.runinfo import versions
 
     if image is not None:
-        _image_info(image)
+        _image_info(image, series)
     from .segment.bundle import open_bundle
     from .segment.device import choose_device, describe
 
@@ -179,7 +182,7 @@ def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM
     console.print(", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
-def _image_info(path: Path) -> None:
+def _image_info(path: Path, wanted: str | None) -> None:
     from .volume import read_volume
 
     if path.is_dir():
@@ -187,7 +190,7 @@ def _image_info(path: Path) -> None:
 
         for series in read_study(path).series:
             console.print(f"series {series}")
-    volume = read_volume(path)
+    volume = read_volume(path, wanted)
     console.print(f"shape: {' x '.join(map(str, volume.array.shape))} voxels (i, j, k), {volume.array.dtype}")
     console.print(f"spacing: {' x '.join(f'{s:.3f}' for s in volume.spacing)} mm")
     console.print("voxel to RAS mm:")
@@ -264,8 +267,10 @@ def export_dicom(
 
     volume, done = read_case_on(case, image, series)
     with atomic_folder(out or case) as folder:
-        write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
+        warnings = write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
         names = sorted(file.name for file in folder.iterdir())
+    for warning in warnings:
+        errors.note(warning)
     console.print(f"{', '.join(names)} in {out or case}")
 
 

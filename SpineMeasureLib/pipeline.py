@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .background import mark_cut
-from .errors import DependencyError, DicomSeriesError, GeometryMismatchError
+from .errors import DependencyError, GeometryMismatchError, SpineMeasureError
 from .files import atomic_folder, file_hash
 from .grid import segmentation_on
 from .measure.types import Measurement
@@ -192,9 +192,11 @@ def _write(
 
         progress("write", 0.9, "DICOM objects")
         try:
-            write_dicom(folder, volume, segmentation, measurements)
-        except (DependencyError, DicomSeriesError) as error:
+            warnings += write_dicom(folder, volume, segmentation, measurements)
+        except SpineMeasureError as error:
             warnings.append(f"No DICOM objects were written. {error}")
+        except Exception as error:  # the other results are not lost for it
+            warnings.append(f"No DICOM objects were written: something unexpected went wrong ({type(error).__name__}).")
 
 
 def _write_tables(
