@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..progress import Progress, silent
 
 if TYPE_CHECKING:
-    from ..volume import Volume
     from ..segmentation import SpineSegmentation
+    from ..volume import Volume
 
 
 def segment_volume(
