@@ -126,7 +126,7 @@ def _elsewhere(volume: Volume, labels: Volume) -> GeometryMismatchError:
 
 
 def _sizes(values: NDArray[np.float64]) -> str:
-    return " x ".join(f"{value:.3g}" for value in values)
+    return " x ".join(f"{value:.2f}" for value in values)
 
 
 def _mismatch(reason: str, hint: str) -> GeometryMismatchError:

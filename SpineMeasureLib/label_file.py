@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from .dicom_files import is_dicom
 from .dicom_segments import find_segmentation, read_segmentation
@@ -64,15 +65,19 @@ def _read_file(path: Path) -> tuple[Volume, tuple[Segment, ...]]:
 
 
 def _whole_numbers(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Labels stored as floating-point numbers; NaN counts as background, with a warning.
+    """Labels stored as floating-point numbers; NaN around them counts as background, with a warning.
 
-    :raises NonFiniteVolumeError: infinite values.
+    :param array: array[i,j,k,layer].
+    :raises NonFiniteVolumeError: infinite values, or NaN within a structure.
     :raises UnreadableInputError: values between whole numbers.
     """
     missing = np.isnan(array)
     filled = np.where(missing, 0, array)
-    if not np.isfinite(filled).all():
-        raise NonFiniteVolumeError("The label map holds infinite values.", "Export it again.")
+    enclosed = any((ndimage.binary_fill_holes(~missing[..., n]) & missing[..., n]).any() for n in range(array.shape[3]))
+    if enclosed or not np.isfinite(filled).all():
+        raise NonFiniteVolumeError(
+            "The label map holds values that are not numbers (NaN within it, or infinite).", "Export it again."
+        )
     whole = np.rint(filled)
     if np.abs(filled - whole).max(initial=0) > _WHOLE:
         raise UnreadableInputError(

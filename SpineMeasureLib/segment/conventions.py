@@ -288,16 +288,23 @@ def tissues_of(array: NDArray, convention: Convention) -> NDArray[np.uint8]:
     return out
 
 
-def check_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> None:
+def check_order(
+    array: NDArray,
+    affine: NDArray[np.float64],
+    own: dict[int, int],
+    as_said: str = "its convention says",
+    hint: str = "Choose another --convention.",
+) -> None:
     """Refuse a map whose vertebrae do not follow each other downwards as the names of their values do.
 
     :param own: its value -> our value.
+    :param as_said: what names them, and `hint`: what to do, for the message.
     :raises UnreadableInputError: they do not.
     """
     if not _in_order(array, affine, own):
         raise UnreadableInputError(
-            "The vertebrae of the label map do not follow each other from head to sacrum as its convention says.",
-            "Choose another --convention.",
+            f"The vertebrae of the label map do not follow each other from head to sacrum as {as_said}.",
+            hint,
         )
 
 

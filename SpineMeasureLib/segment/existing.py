@@ -21,7 +21,7 @@ from ..anatomy import (
     vertebra_value,
 )
 from ..errors import NothingFoundError, UnreadableInputError
-from ..segmentation import SpineSegmentation
+from ..segmentation import SpineSegmentation, label_centres
 from ..volume import Volume
 from .conventions import Convention, check_order, guess, named, tissues_of, translate
 from .instances import list_structures, name_structures, rename
@@ -102,6 +102,7 @@ def named_labels(
 
     :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
     :raises NothingFoundError: there is no disc and no vertebra.
+    :raises UnreadableInputError: a disc does not lie between the vertebrae that it is named after.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     values = {float(v) for v in np.unique(own)}
@@ -115,7 +116,23 @@ def named_labels(
             "The label map holds no disc and no vertebra.", "Choose the label map of this image and its --convention."
         )
     segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
+    _check_between(segmentation)
     return rename(segmentation, lowest_disc) if lowest_disc else segmentation
+
+
+def _check_between(segmentation: SpineSegmentation) -> None:
+    """Refuse a map whose discs are numbered otherwise than its vertebrae."""
+    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    for disc in segmentation.of_kind(Kind.DISC):
+        middle = centres[disc.value - 1]
+        upper, lower = (centres[vertebra_value(name) - 1] for name in disc.level.split("-"))
+        down = lower - upper
+        part = float((middle - upper) @ down / (down @ down))
+        if not 0 < part < 1 and np.isfinite(part):
+            raise UnreadableInputError(
+                f"Disc {disc.level} of the label map does not lie between these vertebrae.",
+                "Correct its names or values, or choose another --convention.",
+            )
 
 
 def _present(values: set[float], vertebra: str) -> bool:

@@ -173,7 +173,8 @@ def _named(
 ) -> SpineSegmentation:
     """A map with our own values, every structure of which has a level."""
     affine = file.volume.affine
-    check_order(own, affine, {int(v): int(v) for v in np.unique(own)})
+    values = {int(v): int(v) for v in np.unique(own)}
+    check_order(own, affine, values, "their names say", "Correct the names of the segments.")
     if not has_arches:
         warnings += divide_whole_vertebrae(own, affine)
     return named_labels(own, affine, lowest_disc, tuple(warnings))
