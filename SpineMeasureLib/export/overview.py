@@ -15,8 +15,9 @@ from ..files import atomic_path
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
+from . import report_rows as rows
 from . import runinfo
-from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, draw_course, draw_table, table_height
+from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, course_height, draw_course, draw_table, table_height
 from .reformat import STEP_MM, Reformat, reformat
 
 _BACKGROUND = "#101418"
@@ -28,8 +29,10 @@ _OUTLINES: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
     ("cord", (Kind.CORD,), "#b79bff"),
 )
 _TOP, _BOTTOM = 0.93, 0.10
-#: Room of the margins with numbers beside the picture, in widths of the picture and at least this many mm.
-_DISC_MARGIN, _CANAL_MARGIN = (0.42, 52.0), (0.16, 22.0)
+#: Page and part of it that the spine has, in inches; room there for the numbers in front of and behind the picture.
+_PAGE = (16.0, 10.0)
+_SPINE = (0.01, 0.07, 0.52, 0.86)
+_FRONT_INCHES, _BACK_INCHES = 2.1, 0.6
 #: Columns of the margins: distance from the picture in widths of the margin, alignment.
 _DISC_COLUMNS = ((0.98, "left"), (0.53, "right"), (0.32, "right"), (0.11, "right"))
 _CANAL_COLUMNS = ((0.10, "left"),)
@@ -43,14 +46,15 @@ def write_overview(
     import matplotlib.pyplot as plt
 
     with plt.rc_context({"text.color": TEXT, "axes.labelcolor": DIM, "xtick.color": DIM, "ytick.color": DIM}):
-        figure = plt.figure(figsize=(16, 10), facecolor=_BACKGROUND)
-        spine = figure.add_axes((0.01, 0.07, 0.52, 0.86))
+        figure = plt.figure(figsize=_PAGE, facecolor=_BACKGROUND)
+        spine = figure.add_axes(_SPINE)
         _draw_spine(spine, reformat(volume, segmentation), segmentation, measurements)
         height = table_height(measurements)
         draw_table(figure.add_axes((0.55, _TOP - height, 0.44, height)), measurements)
-        charts = _TOP - height - 0.09 - _BOTTOM
-        draw_course(figure.add_axes((0.605, _BOTTOM, 0.19, charts)), measurements, HEIGHTS, "Disc height, mm")
-        draw_course(figure.add_axes((0.845, _BOTTOM, 0.14, charts)), measurements, CANAL, "Canal AP, mm")
+        top = _TOP - height - 0.07
+        tall = min(top - _BOTTOM, course_height(measurements))
+        draw_course(figure.add_axes((0.605, top - tall, 0.19, tall)), measurements, HEIGHTS, "Disc height, mm")
+        draw_course(figure.add_axes((0.845, top - tall, 0.14, tall)), measurements, CANAL, "Canal AP, mm")
         _draw_header(figure, segmentation)
         _draw_key(figure, segmentation)
         with atomic_path(path) as temporary:
@@ -98,19 +102,29 @@ def _draw_spine(
     levels = [m.level for m in measurements if m.quantity == "disc_height_middle"]
     heights = [[by_key.get((level, row.quantity, row.method)) for row in HEIGHTS] for level in levels]
     canals = [[by_key.get((level, row.quantity, row.method)) for row in CANAL] for level in levels]
-    for found, rows in ((heights, HEIGHTS), (canals, CANAL)):
+    for found, curves in ((heights, HEIGHTS), (canals, CANAL)):
         for of_level in found:
-            for m, row in zip(of_level, rows, strict=True):
+            for m, row in zip(of_level, curves, strict=True):
                 _draw_line(axes, m, row.colour)
     back, front, foot, head = picture.extent
-    wide = front - back
-    room = [max(share * wide, least) for share, least in (_DISC_MARGIN, _CANAL_MARGIN)]
+    room = margins(picture.extent)
     _margin_notes(axes, picture, levels, heights, [row.colour for row in HEIGHTS], room[0])
     _margin_notes(axes, picture, [""] * len(levels), canals, [CANAL[0].colour], -room[1])
     axes.set_xlim(front + room[0], back - room[1])  # anterior on the left
     axes.set_ylim(foot, head)
     axes.set_anchor("W")
     axes.axis("off")
+
+
+def margins(extent: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Room in front of and behind the picture, in mm at the scale at which picture and margins fit the page.
+
+    :param extent: of the picture, see `Reformat`.
+    """
+    back, front, foot, head = extent
+    width, height = _SPINE[2] * _PAGE[0], _SPINE[3] * _PAGE[1]
+    mm_per_inch = max((head - foot) / height, (front - back) / (width - _FRONT_INCHES - _BACK_INCHES))
+    return _FRONT_INCHES * mm_per_inch, _BACK_INCHES * mm_per_inch
 
 
 def _draw_outlines(axes: Any, picture: Reformat, segmentation: SpineSegmentation) -> None:
@@ -148,21 +162,23 @@ def _margin_notes(
 
     :param room: width of the margin in mm, in front of the picture; negative behind it.
     """
-    notes = [(level, rows, anchor) for level, rows in zip(levels, found, strict=True) if (anchor := _anchor(rows))]
+    notes = [
+        (level, values, anchor) for level, values in zip(levels, found, strict=True) if (anchor := _anchor(values))
+    ]
     gap = (picture.extent[3] - picture.extent[2]) / 32
     edge = picture.extent[1] if room > 0 else picture.extent[0]
     columns = _DISC_COLUMNS if room > 0 else _CANAL_COLUMNS
-    for (level, rows, anchor), y in zip(notes, spread([a[1] for _, _, a in notes], gap), strict=True):
+    for (level, values, anchor), y in zip(notes, spread([a[1] for _, _, a in notes], gap), strict=True):
         axes.plot([anchor[0], edge + 0.04 * room], [anchor[1], y], color=DIM, linewidth=0.5, alpha=0.7)
         cells = [(level, TEXT)] if level else []
-        for m, usual in zip(rows, colours, strict=True):
+        for m, usual in zip(values, colours, strict=True):
             cells.append((_number(m), BAD if m and "low_confidence" in m.flags else usual))
         for (place, side), (text, colour) in zip(columns, cells, strict=True):
             axes.text(edge + place * room, y, text, color=colour, fontsize=10, ha=side, va="center")
 
 
 def _number(m: Measurement | None) -> str:
-    return "-" if m is None or m.value is None else f"{m.value:.1f}"
+    return rows.number(m.value if m else None, "mm")
 
 
 def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:

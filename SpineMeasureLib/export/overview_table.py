@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..measure.types import Measurement
+from . import report_rows as rows
 
 TEXT, DIM, BAD = "#e8ecf0", "#93a0ad", "#ff7a70"
 _GRID, _FRAME, _BACKGROUND = "#2a323a", "#3a444e", "#101418"
@@ -81,9 +82,12 @@ def draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
 
 
 def _cell(m: Measurement | None) -> str:
-    if m is None or m.value is None:
-        return "\u2013"
-    return f"{m.value:.{2 if m.unit == 'ratio' else 1}f}"
+    return rows.number(m.value, m.unit) if m else rows.number(None, "")
+
+
+def course_height(measurements: Sequence[Measurement]) -> float:
+    """Height of a chart as part of the figure, where there is room."""
+    return 0.14 + 0.06 * len(_levels(measurements))
 
 
 def draw_course(axes: Any, measurements: Sequence[Measurement], curves: Sequence[Curve], title: str) -> None:
@@ -124,17 +128,13 @@ def _draw_key(axes: Any, curves: Sequence[Curve], spreads: Sequence[float | None
 
     handles = [Line2D([], [], color=c.colour, marker="o", markersize=4, label=c.name) for c in curves]
     if spreads:
-        style = {
-            "marker": "D",
-            "markerfacecolor": _BACKGROUND,
-            "markeredgecolor": DIM,
-            "markersize": 5,
-            "linestyle": "none",
-        }
-        handles.append(Line2D([], [], label=reference_words(spreads), **style))
+        handles.append(
+            Line2D([], [], label=reference_words(spreads), marker="D", markerfacecolor=_BACKGROUND, markeredgecolor=DIM,
+                   markersize=5, linestyle="none")
+        )  # fmt: skip
     axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=2, fontsize=8, frameon=False,
-        labelcolor=TEXT, handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=8, frameon=False,
+        labelcolor=TEXT, handlelength=1.4, columnspacing=1.2, borderaxespad=2.4,
     )  # fmt: skip
 
 

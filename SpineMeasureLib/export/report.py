@@ -24,6 +24,8 @@ from .runinfo import versions
 FIELDS = ("Patient", "Patient ID", "Date of birth", "Date of examination", "Referring physician", "Reported by")
 PAPERS = {"a4": "A4", "letter": "letter"}
 NOT_FOR_DIAGNOSIS = "Research software. Not for diagnosis."
+#: Said by the colour of the number in the tables of all levels.
+_RED = ("low_confidence",)
 _UNVERIFIED = "The level names are not verified: count the levels before using a value."
 
 
@@ -122,7 +124,7 @@ def _table(levels: Sequence[str], columns: Sequence[rows.Column], measurements: 
     for level in levels:
         found = [by_key.get((level, quantity, method)) for _, quantity, method in columns]
         cells = "".join(_cell(m) for m in found)
-        body.append(f'<tr><th>{level}</th>{cells}<td class="words">{escape(rows.remarks(found))}</td></tr>')
+        body.append(f'<tr><th>{level}</th>{cells}<td class="words">{escape(rows.remarks(found, _RED))}</td></tr>')
     return "<tbody>" + "".join(body) + "</tbody>"
 
 

@@ -85,12 +85,12 @@ def _table(
     compared = any(m.reference for m in measurements)
     columns = [
         (level, "", "", True),
-        ("value", "11%", "", True),
+        ("value", "10%", "", True),
         ("", "6%", "", True),
-        ("automatic", "12%", "", edited),
-        ("accepted", "11%", "", accepted),
-        ("reference mean", "30%", "reference", compared),
-        ("remarks", "19%" if not (edited and accepted) else "15%", "words", True),
+        ("automatic", "11%", "", edited),
+        ("accepted", "10%", "", accepted),
+        ("reference mean", "26%", "reference", compared),
+        ("remarks", "18%" if not (edited and accepted) else "13%", "words", True),
     ]
     shown = [is_shown for *_, is_shown in columns]
     widths = "".join(f'<col style="width:{width}">' if width else "<col>" for _, width, _, wanted in columns if wanted)

@@ -131,7 +131,7 @@ def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
     else:
         parts.append("No value accepted." if edited else "Automatic values, not yet accepted.")
     if doubtful:
-        parts.append(f"{doubtful} of {len(values)} values have low confidence.")
+        parts.append(f"{doubtful} of {len(values)} values {'has' if doubtful == 1 else 'have'} low confidence.")
     return " ".join(parts)
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.export.band import band_chart
 from SpineMeasureLib.export.impression import impression, is_outside
-from SpineMeasureLib.export.overview_table import reference_words
+from SpineMeasureLib.export.overview import _OUTLINES, _PAGE, _SPINE, margins, write_overview
+from SpineMeasureLib.export.overview_table import BAD, HEIGHTS, reference_words
+from SpineMeasureLib.export.overview_table import CANAL as CANAL_CURVE
+from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Measurement, Reference
+from SpineMeasureLib.volume import Volume
+
+from .phantoms import lumbar, voxelise
 
 HEIGHT = Measurement("L4-L5", "disc_height_middle", "chord50", 8.0, "mm", reference=Reference(12.0, None, "somebody"))
 CANAL = Measurement("T5", "canal_ap", "mid_vertebral", 9.0, "mm", reference=Reference(12.0, 1.4, "somebody"))
@@ -91,3 +101,34 @@ def test_the_key_of_the_overview_claims_an_sd_only_where_one_is_given() -> None:
     assert reference_words([None, None]) == "published mean"
     assert reference_words([1.0, 1.5]) == "published mean \u00b1 SD"
     assert reference_words([None, 1.5]) == "published mean (\u00b1 SD where given)"
+
+
+@pytest.mark.parametrize("extent", [(0.0, 60.0, 0.0, 700.0), (0.0, 120.0, 0.0, 220.0), (0.0, 90.0, 0.0, 80.0)])
+def test_the_numbers_beside_the_picture_have_the_same_room_at_any_length(
+    extent: tuple[float, float, float, float],
+) -> None:
+    """Picture and margins fit the page, and the margin of the discs is 2.1 inches wide: enough for three numbers."""
+    front, back = margins(extent)
+    width, height = _SPINE[2] * _PAGE[0], _SPINE[3] * _PAGE[1]
+    mm_per_inch = max((extent[3] - extent[2]) / height, (extent[1] - extent[0] + front + back) / width)
+    assert (front / mm_per_inch, back / mm_per_inch) == pytest.approx((2.1, 0.6))
+
+
+def test_the_overview_is_drawn_of_any_number_of_levels_and_without_a_canal(tmp_path: Path) -> None:
+    one = voxelise(lumbar(upper="L5"))
+    canal = next(s for s in one.structures if s.kind is Kind.CANAL)
+    bare = replace(
+        one,
+        labels=np.where(one.labels == canal.value, 0, one.labels).astype(np.uint8),
+        structures=tuple(s for s in one.structures if s is not canal),
+    )
+    for case in (one, bare, voxelise(lumbar(upper="L1"))):
+        write_overview(Volume(case.labels * 3.0, case.affine), case, measure(case), tmp_path / "overview.png")
+        head = (tmp_path / "overview.png").read_bytes()[:24]
+        assert struct.unpack(">II", head[16:]) == (1600, 1000)
+
+
+def test_colours_of_the_overview_mean_one_thing_each() -> None:
+    colours = [curve.colour for curve in (*HEIGHTS, *CANAL_CURVE)] + [colour for *_, colour in _OUTLINES] + [BAD]
+    assert len(set(colours)) == len(colours)
+    assert {kind for _, kinds, _ in _OUTLINES for kind in kinds} == set(Kind)
