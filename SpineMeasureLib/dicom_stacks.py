@@ -130,9 +130,9 @@ def _contrast_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Fra
 
 
 def _repetition_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
-    """The first attribute whose values are others in each stack, with the smallest of this one."""
+    """The first attribute whose smallest value is another in each stack, with that of this one."""
     for n, (name, _, _) in enumerate(REPETITION):
-        values = [{frame.repetition[n] for frame in s} for s in stacks]
-        if sum(map(len, values)) == len(set.union(*values)):
+        smallest = {min((frame.repetition[n] for frame in s), key=_order) for s in stacks}
+        if len(smallest) == len(stacks):
             return [f"{name} {min((frame.repetition[n] for frame in stack), key=_order)}"]
     return []

@@ -68,7 +68,7 @@ def inherited(image: Dataset, changes: Changes) -> Dataset:
     from pydicom.dataset import Dataset
 
     clean = Dataset()
-    for tag in image.keys():  # noqa: SIM118: iterating a dataset parses values, which may fail
+    for tag in tuple(image.keys()):  # iterating the dataset itself parses values, which may fail
         keyword = keyword_for_tag(tag)
         if keyword and (tag.group in _GROUPS or keyword in _OTHERS):
             _inherit(image, tag, keyword, clean, changes)
@@ -148,14 +148,14 @@ def _items(image: Dataset, tag: Any) -> list[Dataset] | None:
 
 
 def _is_sound(item: Dataset, keyword: str) -> bool:
-    """Whether an item of a sequence, and all below it, is as the standard wants it; no patient attribute is corrected."""
+    """Whether an item of a sequence, and all below it, is as the standard wants it; items are not corrected."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
     if keyword.endswith("CodeSequence") and not (any(item.get(k) for k in _CODE) and item.get("CodeMeaning")):
         return False
     if keyword in ("ReferencedStudySequence", "ReferencedPatientSequence") and not all(item.get(k) for k in _REFERENCE):
         return False
-    for tag in item.keys():  # noqa: SIM118: as above
+    for tag in tuple(item.keys()):  # as above
         name = keyword_for_tag(tag)
         if not name:
             return False

@@ -1,4 +1,4 @@
-"""DICOM values as the standard allows them (PS3.5 6.2): what scanners, archives and people wrote, corrected or refused."""
+"""DICOM values as the standard allows them (PS3.5 6.2): what scanners and people wrote, corrected or refused."""
 
 from __future__ import annotations
 
