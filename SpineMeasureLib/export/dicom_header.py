@@ -32,6 +32,8 @@ REQUIRED = (
 _OF_TRIAL = ("ClinicalTrialSponsorName", "ClinicalTrialProtocolID")
 #: Texts in which a backslash is a letter.
 _ONE_TEXT = ("ST", "LT", "UT")
+#: Enumerated numbers.
+_NUMBERS = {"PregnancyStatus": (1, 2, 3, 4)}
 _CODE = ("CodeValue", "LongCodeValue", "URNCodeValue")
 _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 
@@ -44,6 +46,7 @@ class Changes:
     corrected: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     uids: list[str] = field(default_factory=list)
+    several: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
         """What to tell the user."""
@@ -55,6 +58,7 @@ class Changes:
                 "The images lack a valid {}: SEG and SR name another one, so other programs may not find the images.",
                 self.uids,
             ),
+            ("The images name several {}: SEG and SR take that of the first slice.", self.several),
         )
         return [sentence.format(", ".join(dict.fromkeys(keywords))) for sentence, keywords in told if keywords]
 
@@ -112,7 +116,7 @@ def _inherit_number(image: Dataset, tag: Any, keyword: str, clean: Dataset, chan
         value = image[tag].value
     except Exception:  # as in `_texts`
         value = ""
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and value in _NUMBERS.get(keyword, (value,)):
         clean[tag] = image[tag]
     elif value is not None:
         changes.emptied.append(keyword)

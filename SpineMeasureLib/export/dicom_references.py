@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _MR_IMAGE, _ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
+_OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 #: Unicode, see `dicom_source.CHARACTERS`.
 _CHARACTERS = "ISO_IR 192"
 
@@ -45,6 +46,7 @@ def referable(
     common.StudyInstanceUID = _uid(first, "StudyInstanceUID", f"study of {spare}", changes)
     common.SeriesInstanceUID = _uid(first, "SeriesInstanceUID", f"series of {spare}", changes)
     common.FrameOfReferenceUID = _uid(first, "FrameOfReferenceUID", f"frame of reference of {spare}", changes)
+    changes.several += [keyword for keyword in _OF_SERIES if len({as_text(value_of(h, keyword)) for h in headers}) > 1]
     measures = _measures(headers, frames, changes)
     names = _instance_uids(headers, frames, spare, changes)
     images = []
