@@ -127,12 +127,9 @@ def _check_one_study(candidates: Sequence[Series]) -> None:
 def _is_interleaved(one: Series, other: Series) -> bool:
     """Whether two stacks of a DICOM series are one, whose slices are not parallel: nearly so, each within the other."""
     a, b = one.frames[0], other.frames[0]
-    if (
-        (one.uid, one.protocol) != (other.uid, other.protocol)
-        or a.contrast != b.contrast
-        or a.normal @ b.normal < _NEARLY_PARALLEL
-        or a.is_beside(b)
-    ):
+    if (one.uid, one.protocol) != (other.uid, other.protocol) or a.contrast != b.contrast:
+        return False
+    if a.is_parallel(b) or a.normal @ b.normal < _NEARLY_PARALLEL or a.is_beside(b):
         return False
     of_one, of_other = (np.array([frame.position for frame in s.frames]) @ a.normal for s in (one, other))
     return bool(of_one.min() < of_other.mean() < of_one.max())

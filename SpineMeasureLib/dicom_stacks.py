@@ -134,5 +134,5 @@ def _repetition_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[F
     for n, (name, _, _) in enumerate(REPETITION):
         smallest = {min((frame.repetition[n] for frame in s), key=_order) for s in stacks}
         if len(smallest) == len(stacks):
-            return [f"{name} {min((frame.repetition[n] for frame in stack), key=_order)}"]
+            return [f"{name} {min((frame.repetition[n] for frame in stack), key=_order) or 'not stated'}"]
     return []

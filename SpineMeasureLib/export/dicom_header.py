@@ -46,19 +46,21 @@ class Changes:
     corrected: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     uids: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)
     several: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
         """What to tell the user."""
         told = (
-            ("The DICOM standard does not allow the images' {}: left empty or out of SEG and SR.", self.emptied),
-            ("The DICOM standard does not allow the images' {} as written: corrected in SEG and SR.", self.corrected),
-            ("The images lack {}: empty in SEG and SR.", self.missing),
+            ("Values that DICOM does not allow were left out of SEG and SR: {}.", self.emptied),
+            ("Values that DICOM does not allow were corrected in SEG and SR: {}.", self.corrected),
+            ("The images lack values that are empty in SEG and SR: {}.", self.missing),
+            ("SEG has the distance between slices for what the images lack: {}.", self.measured),
             (
-                "The images lack a valid {}: SEG and SR name another one, so other programs may not find the images.",
+                "Missing or invalid UIDs were replaced in SEG and SR, so other programs may not find the images: {}.",
                 self.uids,
             ),
-            ("The images name several {}: SEG and SR take that of the first slice.", self.several),
+            ("The images name several values, of which SEG and SR have that of the first slice: {}.", self.several),
         )
         return [sentence.format(", ".join(dict.fromkeys(keywords))) for sentence, keywords in told if keywords]
 

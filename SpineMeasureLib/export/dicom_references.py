@@ -121,7 +121,7 @@ def _measures(headers: Sequence[Dataset], frames: Sequence[Frame], changes: Chan
     value = values_of(headers[0], frames[0].index)
     thickness = _length(value("PixelMeasuresSequence", ["SliceThickness"]))
     if thickness is None:
-        changes.corrected.append("SliceThickness")
+        changes.measured.append("SliceThickness")
     return {
         "PixelSpacing": [_ds(x) for x in frames[0].pixel_spacing],
         "SliceThickness": _ds(thickness or step),

@@ -64,6 +64,20 @@ def test_repeated_acquisitions_are_stacks_to_choose_from(kind: str, count: int, 
     assert {a.tobytes() for a in arrays} == {np.ascontiguousarray(p.transpose(2, 1, 0)).tobytes() for p in pixels}
 
 
+def test_acquisitions_of_different_extent_are_stacks_too(tmp_path: Path) -> None:
+    series = generate_uid()
+    whole = write_series(tmp_path / "1", SeriesInstanceUID=series)
+    part = write_series(tmp_path / "2", count=5, SeriesInstanceUID=series, AcquisitionNumber=2)
+    assert [s.description for s in list_study(tmp_path).series] == [
+        "t2 sag, acquisition not stated",
+        "t2 sag, acquisition 2",
+    ]
+    volume = read_volume(tmp_path)
+    assert np.array_equal(volume.array, whole.transpose(2, 1, 0))
+    assert "1.2: t2 sag, acquisition 2" in str(volume.meta["warnings"])
+    assert np.array_equal(read_volume(tmp_path, "1.2").array, part.transpose(2, 1, 0))
+
+
 def test_what_cannot_be_told_apart_is_refused(tmp_path: Path) -> None:
     write_repeated(tmp_path, 2, lambda n, r: {})
     with pytest.raises(DicomSeriesError, match="same place"):
