@@ -19,7 +19,6 @@ from .files import require_utf8
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _MR_IMAGE, _ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
 _OF_PIXELS = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
@@ -27,7 +26,7 @@ _OF_PIXELS = (
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelData",
 )  # fmt: skip
 #: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; empty if none is named.
-_UNCOMPRESSED = ("1.2.840.10008.1.2", _EXPLICIT_LITTLE_ENDIAN, "1.2.840.10008.1.2.2", "")
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "")
 
 
 class PixelFiles:
@@ -125,7 +124,7 @@ def _bare(path: Path) -> Dataset:
     dataset.SOPClassUID = _ENHANCED_MR_IMAGE if "PerFrameFunctionalGroupsSequence" in dataset else _MR_IMAGE
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     if len(dataset.PixelData) == _bytes_of_pixels(dataset) and _syntax(dataset) not in _UNCOMPRESSED:
-        dataset.file_meta.TransferSyntaxUID = _EXPLICIT_LITTLE_ENDIAN  # plain, whatever its syntax is called
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian  # plain, whatever its syntax is called
     return dataset
 
 

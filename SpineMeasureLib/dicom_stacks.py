@@ -118,7 +118,7 @@ def _order(value: str) -> tuple[float, str]:
 
 
 def _contrast_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
-    found = []
+    found: list[str] = []
     for n, (name, _, _) in enumerate(CONTRAST):
         values = [s[0].contrast[n].split("/") for s in stacks]
         if len(set(map(tuple, values))) == 1 or (name == "echo" and found):
