@@ -23,6 +23,7 @@ from pydicom.tag import Tag  # noqa: E402
 from SpineMeasureLib import pipeline  # noqa: E402
 from SpineMeasureLib.export import dicom_seg, dicom_sr  # noqa: E402
 from SpineMeasureLib.export.case_files import write_dicom  # noqa: E402
+from SpineMeasureLib.export.dicom_source import read_source  # noqa: E402
 from SpineMeasureLib.export.dicom_values import corrected  # noqa: E402
 from SpineMeasureLib.measure import measure  # noqa: E402
 from SpineMeasureLib.measure.types import Measurement  # noqa: E402
@@ -30,7 +31,7 @@ from SpineMeasureLib.pipeline import Job  # noqa: E402
 from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume, write_volume  # noqa: E402
 
-from .dicom_study import write_study  # noqa: E402
+from .dicom_study import write_enhanced, write_study  # noqa: E402
 from .phantoms import Grid, lumbar, voxelise  # noqa: E402
 
 OBJECTS = ("segmentation.dcm", "measurements.dcm")
@@ -166,6 +167,36 @@ def test_objects_are_valid_whatever_the_images_say(
     )
     if shutil.which("dciodvfy"):
         assert not [line for name in OBJECTS for line in complaints(tmp_path / name)]
+
+
+def test_an_enhanced_image_whose_frames_each_hold_their_geometry_gets_objects(spine: Spine, tmp_path: Path) -> None:
+    """Without thickness, and with attributes that are not allowed."""
+    file = write_enhanced(tmp_path / "study", spine.volume, list(range(spine.volume.array.shape[0])))
+    ds = pydicom.dcmread(file)
+    shared = ds.SharedFunctionalGroupsSequence[0]
+    del shared.PixelMeasuresSequence[0].SliceThickness
+    for group in ds.PerFrameFunctionalGroupsSequence:
+        group.PixelMeasuresSequence = shared.PixelMeasuresSequence
+        group.PlaneOrientationSequence = shared.PlaneOrientationSequence
+    ds.SharedFunctionalGroupsSequence = [Dataset()]
+    put("PatientSex", "D")(ds, 0)
+    ds.save_as(file)
+    volume = read_volume(file)
+    warnings = " ".join(write_dicom(tmp_path, volume, on_grid(spine.segmentation, volume), spine.measurements[:2]))
+    assert "SliceThickness" in warnings and "PatientSex" in warnings
+    if shutil.which("dciodvfy"):
+        assert not [line for name in OBJECTS for line in complaints(tmp_path / name)]
+
+
+def test_images_of_two_studies_without_uids_get_different_ones(spine: Spine, tmp_path: Path) -> None:
+    change = drop("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    brighter = Volume(spine.volume.array + np.uint16(1), spine.volume.affine)
+    volumes = [
+        read_volume(write_changed(tmp_path / str(n), volume, change))
+        for n, volume in enumerate((spine.volume, brighter))
+    ]
+    studies = {str(read_source(volume).images[0].StudyInstanceUID) for volume in (*volumes, volumes[0])}
+    assert len(studies) == 2
 
 
 def on_grid(segmentation: SpineSegmentation, volume: Volume) -> SpineSegmentation:
