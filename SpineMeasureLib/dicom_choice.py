@@ -42,7 +42,7 @@ def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str,
         )
     if chosen.uids > 1:
         warnings.append(
-            f"Each image names a series of its own (SeriesInstanceUID): {chosen.uids} series of one number and "
+            f"Each image names its own series (SeriesInstanceUID): {chosen.uids} series of one number and "
             "description were put together."
         )
     if chosen.localiser:
@@ -127,7 +127,9 @@ def _check_one_study(candidates: Sequence[Series]) -> None:
 def _is_interleaved(one: Series, other: Series) -> bool:
     """Whether two stacks of a DICOM series are one, whose slices are not parallel: nearly so, each within the other."""
     a, b = one.frames[0], other.frames[0]
-    if one.uid != other.uid or a.contrast != b.contrast or a.normal @ b.normal < _NEARLY_PARALLEL or a.is_beside(b):
+    if (one.uid, one.protocol) != (other.uid, other.protocol) or a.contrast != b.contrast:
+        return False
+    if a.is_parallel(b) or a.normal @ b.normal < _NEARLY_PARALLEL or a.is_beside(b):
         return False
     of_one, of_other = (np.array([frame.position for frame in s.frames]) @ a.normal for s in (one, other))
     return bool(of_one.min() < of_other.mean() < of_one.max())
@@ -141,7 +143,7 @@ def _nothing(study: Study) -> DicomSeriesError:
         )
     if study.single >= FEWEST_SLICES:
         return DicomSeriesError(
-            f"Each of {study.single} images names a series of its own (SeriesInstanceUID), and they do not fit together.",
+            f"Each of {study.single} images names its own series (SeriesInstanceUID), and they do not fit together.",
             "Export the series again with one UID for all its images.",
         )
     damaged = f" {study.damaged} file(s) are damaged." if study.damaged else ""
@@ -204,7 +206,7 @@ def _merit(series: Series, among: Sequence[Series]) -> tuple[bool, int, int]:
 
 
 def _making(series: Series) -> int:
-    """2 for images composed of several stations, 1 for what the scanner took, 0 for reformats and single-shot images."""
+    """2 for images composed of several stations, 1 for what the scanner took, 0 for reformats and single shots."""
     said = read(series.protocol)
     kind = series.frames[0].kind
     if "COMPOSED" in kind or said.composed:

@@ -82,7 +82,7 @@ def _files(path: Path) -> Sequence[Path]:
 
 
 def _is_of_macos(path: Path) -> bool:
-    """Whether macOS put a file there: folder settings, twins with attributes, what its archives hold beside the files."""
+    """Whether macOS put a file there: folder settings, twins with attributes, what its archives hold besides files."""
     return path.name.startswith("._") or path.name == ".DS_Store" or "__MACOSX" in path.parts
 
 

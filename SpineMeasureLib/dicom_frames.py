@@ -120,11 +120,25 @@ def values_of(image: Any, index: int) -> Lookup:
 
 
 def value_of(dataset: Any, tag: str) -> Any:
-    """Value of an attribute; None where it is missing, or is no value of its kind, as a number with letters."""
+    """Value of an attribute; None if it is missing, or is no value of its kind, as a number with letters."""
     try:
-        return dataset[tag].value if tag in dataset else None
-    except Exception:  # every kind of value is parsed here, each with exceptions of its own
+        element = dataset[tag]
+    except Exception:  # missing, or of a kind of value that cannot be parsed, each with exceptions of its own
         return None
+    return _numbers_of(element.value) if element.VR in ("DS", "IS") else element.value
+
+
+def _numbers_of(value: Any) -> Any:
+    """Numbers, which pydicom leaves as text if they are malformed: those with commas are read, others are None."""
+    if isinstance(value, str):
+        try:
+            return float(value.replace(",", "."))
+        except ValueError:
+            return None
+    if isinstance(value, Sequence):
+        found = [_numbers_of(one) for one in value]
+        return None if None in found else found
+    return value
 
 
 def _frame(image: Any, index: int) -> Frame | None:

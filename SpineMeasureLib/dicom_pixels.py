@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,14 @@ from .quiet import quiet_dicom, quiet_libraries
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_MR_IMAGE, _ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
+_OF_PIXELS = (
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelData",
+)  # fmt: skip
 #: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; empty if none is named.
-_UNCOMPRESSED = ("1.2.840.10008.1.2", _EXPLICIT_LITTLE_ENDIAN, "1.2.840.10008.1.2.2", "")
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "")
 #: What the JPEG library prints of bytes that it cannot decode, when it continues with others in their place.
 _DAMAGED_JPEG = re.compile(r"Corrupt JPEG data: (?!\d+ extraneous)|Premature end of JPEG")
 
@@ -29,9 +35,9 @@ _DAMAGED_JPEG = re.compile(r"Corrupt JPEG data: (?!\d+ extraneous)|Premature end
 class PixelFiles:
     """Pixels of frames; the last file stays decoded, as its frames are usually wanted together.
 
-    SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them; what it does not know is left to
-    the decoders that pydicom finds. GDCM gives all frames of a file the slope and intercept of one: if they differ,
-    stored values are decoded and scaled here.
+    SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them; a file that it refuses is tried
+    again without the attributes that do not concern pixels, then with the decoders that pydicom finds. GDCM gives all
+    frames of a file the slope and intercept of one: if they differ, stored values are decoded and scaled here.
     """
 
     def __init__(self, frames: Sequence[Frame]) -> None:
@@ -66,13 +72,12 @@ def _decode(path: Path) -> NDArray[Any]:
     try:
         return _read(path)
     except RuntimeError as error:
-        unpacked = _unpacked(path)
-        if unpacked is None:
-            raise _undecodable(path) from error
-        try:
-            return _decode_dataset(unpacked)
-        except RuntimeError:
-            raise _undecodable(path) from error
+        for copy in (_bare, _unpacked):
+            dataset = _prepared(copy, path)
+            if dataset is not None:
+                with suppress(RuntimeError):
+                    return _decode_dataset(dataset)
+        raise _undecodable(path) from error
 
 
 def _read(path: Path) -> NDArray[Any]:
@@ -106,21 +111,34 @@ def _decode_dataset(dataset: Dataset) -> NDArray[Any]:
         return _read(copy)
 
 
-def _unpacked(path: Path) -> Dataset | None:
-    """A file that GDCM cannot read, with plain pixels; None if pydicom cannot unpack it either."""
+def _prepared(copy: Callable[[Path], Dataset], path: Path) -> Dataset | None:
+    try:
+        return copy(path)
+    except Exception:  # damaged headers and decoders of several makers, each with exceptions of its own
+        return None
+
+
+def _bare(path: Path) -> Dataset:
+    """The pixels with nothing but what describes them: GDCM also fails over attributes that it does not need."""
     import pydicom
 
-    try:
-        dataset = pydicom.dcmread(path, force=True)
-        if _syntax(dataset) in _UNCOMPRESSED:
-            return None
-        if len(dataset.PixelData) == _bytes_of_pixels(dataset):  # plain, whatever the name that its syntax is given
-            dataset.file_meta.TransferSyntaxUID = _EXPLICIT_LITTLE_ENDIAN
-        else:
-            dataset.decompress()
-        return dataset
-    except Exception:  # decoders of several makers, each with exceptions of its own
-        return None
+    dataset = pydicom.dcmread(path, force=True)
+    for tag in tuple(dataset.keys()):
+        keyword = pydicom.datadict.keyword_for_tag(tag)
+        if keyword not in _OF_PIXELS or (keyword != "PixelData" and value_of(dataset, keyword) is None):
+            del dataset[tag]
+    dataset.SOPClassUID = _ENHANCED_MR_IMAGE if "PerFrameFunctionalGroupsSequence" in dataset else _MR_IMAGE
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    if len(dataset.PixelData) == _bytes_of_pixels(dataset) and _syntax(dataset) not in _UNCOMPRESSED:
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian  # plain, whatever its syntax is called
+    return dataset
+
+
+def _unpacked(path: Path) -> Dataset:
+    """The pixels as pydicom's decoders unpack them."""
+    dataset = _bare(path)
+    dataset.decompress()
+    return dataset
 
 
 def _undecodable(path: Path) -> DicomSeriesError:

@@ -159,7 +159,7 @@ class _Facts:
     number: str
     protocol: str
     modality: str
-    patient: tuple[str, ...]
+    patient: tuple[str, ...] = field(repr=False)
     header: dict[str, str] = field(compare=False)
 
 

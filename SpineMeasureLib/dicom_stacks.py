@@ -118,7 +118,7 @@ def _order(value: str) -> tuple[float, str]:
 
 
 def _contrast_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
-    found = []
+    found: list[str] = []
     for n, (name, _, _) in enumerate(CONTRAST):
         values = [s[0].contrast[n].split("/") for s in stacks]
         if len(set(map(tuple, values))) == 1 or (name == "echo" and found):
@@ -130,9 +130,9 @@ def _contrast_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Fra
 
 
 def _repetition_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
-    """The first attribute whose values are others in each stack, with the smallest of this one."""
+    """The first attribute whose smallest value is another in each stack, with that of this one."""
     for n, (name, _, _) in enumerate(REPETITION):
-        values = [{frame.repetition[n] for frame in s} for s in stacks]
-        if sum(map(len, values)) == len(set.union(*values)):
-            return [f"{name} {min((frame.repetition[n] for frame in stack), key=_order)}"]
+        smallest = {min((frame.repetition[n] for frame in s), key=_order) for s in stacks}
+        if len(smallest) == len(stacks):
+            return [f"{name} {min((frame.repetition[n] for frame in stack), key=_order) or 'not stated'}"]
     return []

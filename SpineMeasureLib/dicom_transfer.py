@@ -7,10 +7,15 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .dicom_quiet import quiet_dicom
 from .dicom_web import Archive, ImageAddress
 from .errors import ArchiveError, CancelledError, InputNotFoundError, OutputError, UnreadableInputError
 from .progress import Progress, silent
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 #: What `dicom push` takes of a measured case.
 RESULTS = ("segmentation.dcm", "measurements.dcm")
@@ -27,7 +32,7 @@ def fetch(archive: Archive, images: Sequence[ImageAddress], folder: Path, progre
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder.name} is there already.", "Choose a new folder.")
     partial = folder.with_name(f"{folder.name}.partial")
-    with _plain_disk_errors():
+    with _plain_disk_errors(), quiet_dicom():
         partial.mkdir(parents=True, exist_ok=True)
         _check_partial(partial, images)
         try:
@@ -103,6 +108,11 @@ def push(archive: Archive, files: Sequence[Path], progress: Progress = silent) -
     :raises ArchiveError: one of its kind; says how many were stored.
     :raises UnreadableInputError: a file is not DICOM; nothing is stored then.
     """
+    with quiet_dicom():
+        _push(archive, _datasets(files), files, progress)
+
+
+def _datasets(files: Sequence[Path]) -> list[Dataset]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -112,6 +122,10 @@ def push(archive: Archive, files: Sequence[Path], progress: Progress = silent) -
             datasets.append(pydicom.dcmread(file))
         except (InvalidDicomError, OSError) as error:
             raise UnreadableInputError(f"{file.name} is no DICOM file.", "Export it again.") from error
+    return datasets
+
+
+def _push(archive: Archive, datasets: Sequence[Dataset], files: Sequence[Path], progress: Progress) -> None:
     for n, (file, dataset) in enumerate(zip(files, datasets, strict=True)):
         progress("push", n / len(files), file.name)
         try:

@@ -1,4 +1,4 @@
-"""What a series description says, in whole words: weighting, fat suppression, Dixon image, localiser, part of the spine.
+"""What a series description says, in whole words: weighting, fat suppression, Dixon image, localiser, part of spine.
 
 Scanners, workstations and people write descriptions freely, in several languages; the words here are those in use.
 Names of reconstruction and denoising (AIR Recon DL, Deep Resolve, SwiftMR, SubtleMR, SmartSpeed, MERGED ...) say
@@ -37,7 +37,8 @@ _WEIGHTINGS = {
 _STIR = re.compile(r"stir|tirm|\b(?:ir ?(?:tse|fse)|(?:tse|fse) ?ir|turbo ?ir|tir)\b")
 _FLAIR = _any(r"flair\w*", r"dark ?fluid")
 _SUPPRESSED = _any(
-    rf"{_GLUE}(?:(?:t1|t2|pd)w?)?(?:tse|fse|se|sag)*fs", "fsat", "f s", "we", "spair", "spir", "chess", "aspir", "proset",
+    rf"{_GLUE}(?:(?:t1|t2|pd)w?)?(?:tse|fse|se|sag)*fs", "fsat", "f s", "we", "spair", "spir",
+    "chess", "aspir", "proset",
     rf"{_FAT} ?(?:sat\w*|sup\w*|ges\w*|unter\w*|free|null\w*)", rf"(?:sat\w*|sup\w*) (?:de )?(?:la )?{_FAT}",
     r"water ?(?:exc\w*|sel\w*)", "\u538b\u8102", "\u6291\u8102", "\u8102\u80aa\u6291\u5236",
 )  # fmt: skip
@@ -53,28 +54,33 @@ _OPPOSED = _any(r"opp\w*", r"out ?(?:of )?phase\w*", "oop")
 _OF_DIXON = {"water": _any("w"), "fat": _any("f"), "opposed": _any("op", "out"), "in phase": _any("in", "ip")}
 _NOT_ANATOMY = _any(
     # diffusion, perfusion, spectroscopy, vessels, flow
-    r"dwi\w*", "dti", "dki", "ivim", r"diff\w*", r"[ed]?adc\w*", "tracew?", r"b ?(?:50|\d{3,4})", r"perfu\w*", "perf", "dce", "dsc",
+    r"dwi\w*", "dti", "dki", "ivim", r"diff\w*", r"[ed]?adc\w*", "tracew?", r"b ?(?:50|\d{3,4})", r"perfu\w*", "perf",
+    "dce", "dsc",
     r"dyn\w*", "mrs", "csi", r"spectro\w*", "mra", r"angio\w*", "tof", r"csf ?flow", "cine",
     # gradient echoes with T2* contrast
-    r"t2\*\w*", r"t2 ?star\w*", "star", "t2s", "swi", "swan", "swip", "gre", "fgre", "ffe", "mffe", r"flash\w*", r"medic\w*",
+    r"t2\*\w*", r"t2 ?star\w*", "star", "t2s", "swi", "swan", "swip", "gre", "fgre", "ffe", "mffe", r"flash\w*",
+    r"medic\w*",
     "merge", "cosmic", "mpgr",
     # computed images and pictures
-    "maps?", r"[tr][12] ?map\w*", "mapit", "qsm", r"r2\w*", "mips?", "minip", "subs?", r"sub(?:tr|str)\w*", "soustraction",
+    "maps?", r"[tr][12] ?map\w*", "mapit", "qsm", r"r2\w*", "mips?", "minip", "subs?", r"sub(?:tr|str)\w*",
+    "soustraction",
     r"myelo\w*", "mrm", r"screen ?(?:shot|save)s?", r"scr ?save", r"pos ?disp", "report",
     # for the scanner itself
-    r"cal", r"[ck]alib\w*", r"sense ?ref\w*", r"ref ?(?:scan|sense)", r"coil ?(?:survey|sens\w*|ref\w*)", r"b[01] ?map", r"shim\w*",
+    r"cal", r"[ck]alib\w*", r"sense ?ref\w*", r"ref ?(?:scan|sense)", r"coil ?(?:survey|sens\w*|ref\w*)", r"b[01] ?map",
+    r"shim\w*",
     r"pre ?scan\w*",
     "\u5f25\u6563", "\u6269\u6563", "\u704c\u6ce8", "\u6821\u51c6", "\u6c34\u6210\u50cf",
 )  # fmt: skip
 _LOCALISER = _any(
-    r"(?:sag|ax|cor|spine|[ctl]|3pl?)?locs?", r"locali[sz]\w*", r"lo[ck]ali[sz]\w*", r"scouts?\w*", r"survey\w*", "pilote?s?",
+    r"(?:sag|ax|cor|spine|[ctl]|3pl?)?locs?", r"locali[sz]\w*", r"lo[ck]ali[sz]\w*", r"scouts?\w*", r"survey\w*",
+    "pilote?s?",
     r"scano\w*", r"topogram\w*", r"(?:3|tri|three|drei|multi) ?pl(?:ane?s?|n)?", "reperage", r"u?e?bersicht\w*",
     r"suchschnitt\w*", "planung", "planning", "\u5b9a\u4f4d",
 )  # fmt: skip
 _REFORMAT = _any("mprs?", r"reformat\w*", "rfmt", "cpr", "curved", r"reko\w*", "\u91cd\u5efa")
 _COMPOSED = _any(
     r"compos\w*",
-    "comp(?! sense)",
+    "(?<!flow )comp(?! sense)",
     r"stitch\w*",
     r"mobi ?view",
     "pasted",
@@ -85,12 +91,14 @@ _COMPOSED = _any(
 )
 _SINGLE_SHOT = _any("haste", "ssfse", "ssh", r"ssh?tse", r"single ?shot", "fase")
 _AFTER_CONTRAST = re.compile(
-    r"\+ ?c\b|\bc ?\+|\b(?:gd|gad\w*|km|ce|post|inj\w*|contrast\w*|kontrast\w*|dotarem|magnevist)\b|\u589e\u5f3a"
+    r"\+ ?c\b|\bc ?\+|\b(?:gd|gad\w*|km|post|inj\w*|contrast\w*|kontrast\w*|dotarem|magnevist)\b|\u589e\u5f3a"
 )
 _PARTS = {
-    "upper": _any(r"cerv\w*", r"cerc\w*", "hws", r"c ?sp\w*", "upper", "oben", "top", "haut", "superior", r"hals\w*", "\u9888\u690e"),
+    "upper": _any(r"cerv\w*", r"cerc\w*", "hws", r"c ?sp\w*", "upper", "oben", "top", "haut", "superior", r"hals\w*",
+                  "\u9888\u690e"),
     "middle": _any(r"thor\w*", r"dors\w*", "bws", r"t ?sp(?:ine)?", r"mid\w*", "mitte", "\u80f8\u690e"),
-    "lower": _any(r"lumb\w*", r"lomb\w*", "lws", r"l ?sp\w*", "lower", "unten", "bottom", "bas", "inferior", "\u8170\u690e"),
+    "lower": _any(r"lumb\w*", r"lomb\w*", "lws", r"l ?sp\w*", "lower", "unten", "bottom", "bas", "inferior",
+                  "\u8170\u690e"),
 }  # fmt: skip
 _STATION = re.compile(r"\b(?:station|stage|stack|part|teil|segment) ?(\d)\b")
 

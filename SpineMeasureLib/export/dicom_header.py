@@ -32,6 +32,8 @@ REQUIRED = (
 _OF_TRIAL = ("ClinicalTrialSponsorName", "ClinicalTrialProtocolID")
 #: Texts in which a backslash is a letter.
 _ONE_TEXT = ("ST", "LT", "UT")
+#: Enumerated numbers.
+_NUMBERS = {"PregnancyStatus": (1, 2, 3, 4)}
 _CODE = ("CodeValue", "LongCodeValue", "URNCodeValue")
 _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 
@@ -44,17 +46,21 @@ class Changes:
     corrected: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     uids: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)
+    several: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
         """What to tell the user."""
         told = (
-            ("The DICOM standard does not allow the images' {}: left empty or out of SEG and SR.", self.emptied),
-            ("The DICOM standard does not allow the images' {} as written: corrected in SEG and SR.", self.corrected),
-            ("The images lack {}: empty in SEG and SR.", self.missing),
+            ("Values that DICOM does not allow were left out of SEG and SR: {}.", self.emptied),
+            ("Values that DICOM does not allow were corrected in SEG and SR: {}.", self.corrected),
+            ("The images lack values that are empty in SEG and SR: {}.", self.missing),
+            ("SEG has the distance between slices for what the images lack: {}.", self.measured),
             (
-                "The images lack a valid {}: SEG and SR name another one, so other programs may not find the images.",
+                "Missing or invalid UIDs were replaced in SEG and SR, so other programs may not find the images: {}.",
                 self.uids,
             ),
+            ("The images name several values, of which SEG and SR have that of the first slice: {}.", self.several),
         )
         return [sentence.format(", ".join(dict.fromkeys(keywords))) for sentence, keywords in told if keywords]
 
@@ -68,7 +74,7 @@ def inherited(image: Dataset, changes: Changes) -> Dataset:
     from pydicom.dataset import Dataset
 
     clean = Dataset()
-    for tag in image.keys():  # noqa: SIM118: iterating a dataset parses values, which may fail
+    for tag in tuple(image.keys()):  # iterating the dataset itself parses values, which may fail
         keyword = keyword_for_tag(tag)
         if keyword and (tag.group in _GROUPS or keyword in _OTHERS):
             _inherit(image, tag, keyword, clean, changes)
@@ -112,7 +118,7 @@ def _inherit_number(image: Dataset, tag: Any, keyword: str, clean: Dataset, chan
         value = image[tag].value
     except Exception:  # as in `_texts`
         value = ""
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and value in _NUMBERS.get(keyword, (value,)):
         clean[tag] = image[tag]
     elif value is not None:
         changes.emptied.append(keyword)
@@ -148,14 +154,14 @@ def _items(image: Dataset, tag: Any) -> list[Dataset] | None:
 
 
 def _is_sound(item: Dataset, keyword: str) -> bool:
-    """Whether an item of a sequence, and all below it, is as the standard wants it; no patient attribute is corrected."""
+    """Whether an item of a sequence, and all below it, is as the standard wants it; items are not corrected."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
     if keyword.endswith("CodeSequence") and not (any(item.get(k) for k in _CODE) and item.get("CodeMeaning")):
         return False
     if keyword in ("ReferencedStudySequence", "ReferencedPatientSequence") and not all(item.get(k) for k in _REFERENCE):
         return False
-    for tag in item.keys():  # noqa: SIM118: as above
+    for tag in tuple(item.keys()):  # as above
         name = keyword_for_tag(tag)
         if not name:
             return False

@@ -15,36 +15,41 @@ from .dicom_values import is_uid
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from ..volume import Volume
+
 _MR_IMAGE, _ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
+#: Shorter texts in place of a UID may be dummies that images of other patients have too.
+_SHORTEST_OWN_NAME = 10
+_OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 #: Unicode, see `dicom_source.CHARACTERS`.
 _CHARACTERS = "ISO_IR 192"
 
 
 def referable(
-    headers: Sequence[Dataset], frames: Sequence[Frame], is_multiframe: bool
+    headers: Sequence[Dataset], volume: Volume, is_multiframe: bool
 ) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
     """The images with nothing in their headers but what derived objects inherit and need, all of it allowed.
 
     What belongs to the whole series is that of the first image.
 
-    :param headers: of the files of `frames`, in that order.
-    :param frames: the stack, by position.
+    :param headers: of the files of the volume's frames, in that order.
     :return: (images, warnings that name what was changed).
     """
     from pydicom.dataset import Dataset
 
     changes = Changes()
-    first = headers[0]
+    first, frames = headers[0], volume.frames
     common = inherited(first, changes)
     common.SpecificCharacterSet = _CHARACTERS
     common.Modality = "MR"
     common.SeriesNumber = _whole(first, "SeriesNumber")
     common.Rows, common.Columns = frames[0].size
-    series = as_text(value_of(first, "SeriesInstanceUID"))
-    spare = f"{series}/{value_of(first, 'SOPInstanceUID')}"
+    named = as_text(value_of(first, "SOPInstanceUID")).strip()
+    spare = named if is_uid(named) else volume.sha256
     common.StudyInstanceUID = _uid(first, "StudyInstanceUID", f"study of {spare}", changes)
     common.SeriesInstanceUID = _uid(first, "SeriesInstanceUID", f"series of {spare}", changes)
     common.FrameOfReferenceUID = _uid(first, "FrameOfReferenceUID", f"frame of reference of {spare}", changes)
+    changes.several += [keyword for keyword in _OF_SERIES if len({as_text(value_of(h, keyword)) for h in headers}) > 1]
     measures = _measures(headers, frames, changes)
     names = _instance_uids(headers, frames, spare, changes)
     images = []
@@ -75,7 +80,7 @@ def _uid(header: Dataset, keyword: str, otherwise: str, changes: Changes) -> str
     if is_uid(found):
         return found
     changes.uids.append(keyword)
-    return _made_of(found or otherwise)
+    return _made_of(found if len(found) >= _SHORTEST_OWN_NAME else f"{found} {otherwise}")
 
 
 def _made_of(text: str) -> str:
@@ -96,8 +101,8 @@ def _instance_uids(headers: Sequence[Dataset], frames: Sequence[Frame], spare: s
             names.append(found)
         else:
             changes.uids.append("SOPInstanceUID")
-            place = "" if found and stated.count(found) == 1 else f"/{frames[n].position.round(3)}"
-            names.append(_made_of(f"{found or spare}{place}"))
+            is_own = len(found) >= _SHORTEST_OWN_NAME and stated.count(found) == 1
+            names.append(_made_of(found if is_own else f"{found} {spare} {frames[n].position.round(3)}"))
     return names
 
 
@@ -119,7 +124,7 @@ def _measures(headers: Sequence[Dataset], frames: Sequence[Frame], changes: Chan
     value = values_of(headers[0], frames[0].index)
     thickness = _length(value("PixelMeasuresSequence", ["SliceThickness"]))
     if thickness is None:
-        changes.corrected.append("SliceThickness")
+        changes.measured.append("SliceThickness")
     return {
         "PixelSpacing": [_ds(x) for x in frames[0].pixel_spacing],
         "SliceThickness": _ds(thickness or step),

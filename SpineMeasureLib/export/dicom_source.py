@@ -88,7 +88,7 @@ def read_source(volume: Volume) -> DicomSource:
         headers = [pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files]
         is_multiframe = bool(headers[0].get("PerFrameFunctionalGroupsSequence"))
         _check(headers, is_multiframe)
-        images, warnings = referable(headers, volume.frames, is_multiframe)
+        images, warnings = referable(headers, volume, is_multiframe)
     return DicomSource(images, tuple(f.index + 1 for f in volume.frames) if is_multiframe else (), warnings)
 
 

@@ -1,4 +1,4 @@
-"""DICOM values as the standard allows them (PS3.5 6.2): what scanners, archives and people wrote, corrected or refused."""
+"""DICOM values as the standard allows them (PS3.5 6.2): what scanners and people wrote, corrected or refused."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _ENUMERATED = {
     "TypeOfPatientID": ("TEXT", "RFID", "BARCODE"),
     "LossyImageCompression": ("00", "01"),
 }
+#: What stands for bytes that the stated character set does not have.
+_UNREADABLE = "\ufffd"
 _SEXES = {"MALE": "M", "FEMALE": "F", "OTHER": "O"}
 _LONGEST_UID, _LONGEST_DS, _LARGEST_IS = 64, 16, 2**31 - 1
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)
@@ -44,7 +46,7 @@ def corrected(keyword: str, vr: str, text: str) -> str | None:
 
 def _plain(keyword: str, vr: str, text: str) -> str | None:
     breaks = "\r\n\t\f" if vr in ("ST", "LT", "UT") else ""
-    clean = "".join(c if c.isprintable() or c in breaks else " " for c in text).strip()
+    clean = "".join(c if c.isprintable() or c in breaks else " " for c in text.replace(_UNREADABLE, "?")).strip()
     return clean[: _LONGEST[vr]].rstrip()
 
 

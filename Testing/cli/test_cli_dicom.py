@@ -136,6 +136,19 @@ def test_a_listing_of_several_studies_prints_the_uids_to_choose_by(tmp_path: Pat
     assert "UID" not in spinemeasure("dicom", "list", tmp_path / "one").stdout
 
 
+def test_headers_that_the_standard_does_not_allow_lose_nothing(sample_folder: Path, tmp_path: Path) -> None:
+    tags = {"PatientSex": "U", "SliceThickness": None, "FrameOfReferenceUID": None}
+    odd = write_study(tmp_path / "study", read_volume(sample_folder / "lumbar_t2.nii.gz"), **tags)
+    done = spinemeasure(
+        "measure", odd, "-o", tmp_path / "out", "--labels", sample_folder / "lumbar_t2_labels.nii.gz", "--dicom"
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted([*OUTPUTS, *OBJECTS])
+    for keyword in tags:
+        assert keyword in done.stderr
+    assert "pydicom" not in done.stderr and "Traceback" not in done.stderr
+
+
 def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     done = spinemeasure("measure", study, "-o", tmp_path / "out", "--labels", labels)
