@@ -175,6 +175,18 @@ class Session:
         number = next((n for n, line in self._editor.case.lines.items() if line is line_node), None)
         return None if number is None else self._values[number].key
 
+    def id_of(self, key: Key) -> int:
+        """Identity of a row: it stays when levels are renamed, and through undo, while the key changes with the name.
+
+        :raises KeyError: there is no such row.
+        """
+        return self._numbers[key]
+
+    def key_of_id(self, row_id: int) -> Key | None:
+        """The key that a row has now, by what `id_of` gave; None if the case no longer has that row."""
+        value = self._values.get(row_id)
+        return None if value is None else value.key
+
     def status(self, key: Key) -> Status:
         """Whether a value is automatic, edited, flagged or accepted."""
         return status_of(self.row(key))

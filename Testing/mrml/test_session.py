@@ -341,3 +341,17 @@ def test_a_closed_session_leaves_no_observer_and_changes_nothing(session: Any) -
     with pytest.raises(SpineMeasureError, match="closed"):
         session.accept([MIDDLE])
     assert not session.undo()
+
+
+def test_a_row_keeps_its_identity_through_renaming_and_undo(session: Any) -> None:
+    row, value = session.id_of(MIDDLE), session.row(MIDDLE).value
+    session.shift_levels(-1)
+    moved_key = session.key_of_id(row)
+    assert moved_key == ("L3-L4", *MIDDLE[1:]) and session.row(moved_key).value == value
+    # The old name is another disc now.
+    assert session.id_of(MIDDLE) != row and session.row(MIDDLE).value != value
+    session.undo()
+    assert session.key_of_id(row) == MIDDLE
+    assert session.key_of_id(-1) is None
+    with pytest.raises(KeyError):
+        session.id_of(("L9", "none", "none"))
