@@ -144,8 +144,10 @@ class SceneCase:
         """Colour, thickness and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
         show_line(line, value, number == self._highlighted, self._labels, self._label_highlighted)
-        shown = (self._levels is None or value.level in self._levels) and (
-            self._quantities is None or value.quantity in self._quantities
+        # The one looked at is shown in any case: a reader may go to a value that the filter leaves out.
+        shown = number == self._highlighted or (
+            (self._levels is None or value.level in self._levels)
+            and (self._quantities is None or value.quantity in self._quantities)
         )
         display = line.GetDisplayNode()
         if display is not None:
