@@ -159,15 +159,18 @@ def _check_attribute(tag: str, name: str, value: str, members: Collection[str], 
         raise UnreadableInputError(_OUTSIDE, _SAVE)
     if not value or not (storage and _NAMES_A_FILE.search(name)):
         return
-    decoded = value
-    for code, character in _DECODED:
-        decoded = decoded.replace(code, character)
-    if lower.startswith("uri") or escapes(value) or escapes(decoded):
+    file = decoded(value)
+    if lower.startswith("uri") or escapes(value) or escapes(file):
         raise UnreadableInputError(_OUTSIDE, _SAVE)
-    if lower.startswith("file") and not _is_member(decoded.replace("\\", "/"), members, folder):
-        raise UnreadableInputError(
-            f"The scene refers to {PurePosixPath(decoded).name}, which it does not contain.", _SAVE
-        )
+    if lower.startswith("file") and not _is_member(file, members, folder):
+        raise UnreadableInputError(f"The scene refers to {PurePosixPath(file).name}, which it does not contain.", _SAVE)
+
+
+def decoded(name: str) -> str:
+    """The name of a file as MRML decodes it."""
+    for code, character in _DECODED:
+        name = name.replace(code, character)
+    return name
 
 
 def _is_member(name: str, members: Collection[str], folder: PurePosixPath) -> bool:

@@ -37,7 +37,7 @@ def refers_elsewhere(start: bytes) -> bool:
     """True for an NRRD file whose header names another file, or does not end within its first bytes (`start`)."""
     if not start.startswith(b"NRRD"):
         return False
-    for line in start.split(b"\n"):
+    for line in start.split(b"\n")[:-1]:
         if not line.rstrip(b"\r"):
             return False
         if _DETACHED.match(line):

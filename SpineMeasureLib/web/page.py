@@ -119,10 +119,15 @@ def _table(review: Review) -> None:
         ),
     ):
         for field in ("level", "quantity", "value", "auto", "diff"):
-            remark = "{{ item.pinned ? ' (outside the filter)' : '' }}" if field == "level" else ""
-            html.Td("{{ (live[item.id] || item)." + field + " }}" + remark, classes=f"sm-{field}")
+            html.Td("{{ (live[item.id] || item)." + field + " }}", classes=f"sm-{field}")
         html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).status",))
         html.Td("{{ (live[item.id] || item).flags }}", classes="sm-flags")
+    html.Div(
+        "Dashed: the current value, which is outside the filter.",
+        v_if=("rows.some((row) => row.pinned)",),
+        classes="sm-key text-caption sm-quiet",
+        id="pinned",
+    )
 
 
 def _edits(review: Review) -> None:

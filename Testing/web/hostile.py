@@ -80,7 +80,7 @@ def references(secret: Path) -> dict[str, Callable[[bytes], bytes]]:
         "relative": naming(f'fileName="{up}"'),
         "backslashes": naming(f'fileName="{up.replace("/", chr(92))}"'),
         "relative, encoded": naming(f'fileName="Data/%20/../{up}"'),
-        "name with its last letter encoded": naming('fileName="{}&#{};"'.format(path[:-1], ord(path[-1]))),
+        "name with its last letter encoded": naming(f'fileName="{path[:-1]}&#{ord(path[-1])};"'),
         "UTF-16": utf16,
     }
 
