@@ -9,6 +9,7 @@ from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..review.session import Key, Session
 from .desk import Desk
+from .table import texts
 
 #: What accept, withdraw and reset apply to.
 SCOPES = ("selected values", "level", "case")
@@ -35,8 +36,8 @@ class Actions:
 
     def act(self, name: object) -> None:
         """What a key of the keyboard does."""
-        if name in SHORTCUTS.values():
-            getattr(self._desk if name in _OF_DESK else self, str(name))()
+        if isinstance(name, str) and name in SHORTCUTS.values():
+            getattr(self._desk if name in _OF_DESK else self, name)()
 
     def accept(self) -> None:
         """Accept what the scope says."""
@@ -111,7 +112,7 @@ class Actions:
             return _keys(session.rows)
         if state.scope == "level":
             return _keys(m for m in session.rows if m.level == self._desk.level)
-        return [key for row in state.selected if (key := self._desk.known(row)) is not None]
+        return [key for row in texts(state.selected) if (key := self._desk.known(row)) is not None]
 
 
 def _reset(session: Session, keys: Iterable[Key]) -> None:

@@ -21,7 +21,7 @@ from ..review.panel import (
 from ..review.session import Key, Session
 from .corner import corner_text
 from .strip import in_chart, strip_chart
-from .table import id_of, key_of, page_row, page_rows
+from .table import id_of, key_of, page_row, page_rows, texts
 from .viewer import Viewer
 
 #: Seconds after the last change until the table is sorted and filtered anew.
@@ -68,7 +68,10 @@ class Desk:
         self._row = ""
         #: A row that the reader went to though the filter leaves it out.
         self._pinned = ""
-        self._filter: tuple[object, ...] = ()
+        self._filter: tuple[str, str, tuple[str, ...]] | None = None
+        #: Rows that are shown -> whether pinned, and those that changed since the last filling.
+        self._shown: dict[str, bool] = {}
+        self._live: dict[str, dict[str, Any]] = {}
         #: A row of every level, at the last filling of the table: it tells what the level is called later.
         self._row_of_level: dict[str, str] = {}
         self.state = server.state
@@ -116,7 +119,7 @@ class Desk:
         self._stop_folding()
         if self.session is not None:
             self.session.close()
-        self.session, self._keys, self._row_of_level = None, [], {}
+        self.session, self._keys, self._row_of_level, self._shown, self._live = None, [], {}, {}, {}
         self._row = self._pinned = self.level = ""
 
     def show_nothing(self) -> None:
@@ -144,9 +147,11 @@ class Desk:
             else:
                 if session.dragged is not None and session.dragged != self.current:
                     self._take_up(session.dragged)
-                pinned = {row["id"]: row["pinned"] for row in state.rows}
-                rows = {row: key for key in keys if (row := id_of(session, key)) in pinned}
-                state.live = {**state.live, **{r: page_row(session, key, pinned[r]) for r, key in rows.items()}}
+                for key in keys:
+                    row = id_of(session, key)
+                    if row in self._shown:
+                        self._live[row] = page_row(session, key, self._shown[row])
+                state.live = dict(self._live)
                 if any(in_chart(quantity, method) for _, quantity, method in keys):
                     self._draw_chart()
                 self._show_corners()
@@ -156,16 +161,16 @@ class Desk:
 
     def _follow_names(self, session: Session) -> None:
         """Where levels got other names, also by undo, the filter and the current level stay where they were."""
-        rows, state = self._row_of_level, self.state
-        if state.level_filter in rows:
-            key = self.known(rows[state.level_filter])
-            state.level_filter = key[0] if key is not None else ALL_LEVELS
+        rows, levels = self._row_of_level, list(self._row_of_level)
+        filtered = self._filter_now()[1]
+        if filtered in rows:
+            key = self.known(rows[filtered])
+            self.state.level_filter = key[0] if key is not None else ALL_LEVELS
         key = self.current or self.known(rows.get(self.level))
         if key is not None:
             self._set_level(key[0])
         elif session.levels:
-            before = list(state.levels)
-            place = before.index(self.level) if self.level in before else 0
+            place = levels.index(self.level) if self.level in rows else 0
             self.go_to_level(session.levels[min(place, len(session.levels) - 1)])
 
     def fill(self) -> None:
@@ -173,17 +178,14 @@ class Desk:
         session, state = self.session, self.state
         if session is None:
             return
-        group = state.group if state.group in GROUPS else "Lines"
-        level = state.level_filter if state.level_filter in session.levels else ALL_LEVELS
-        wanted = [status for status in STATUSES if status in (state.status_filter or ())]
+        self._filter = group, level, statuses = self._filter_now()
         self._keys = [m.key for m in session.rows]
-        self._row_of_level = {m.level: id_of(session, m.key) for m in session.rows}
-        state.level_filter = level
-        state.rows = page_rows(session, group, level, wanted, self.known(self._pinned))
-        self._filter = self._filter_now()
-        state.live = {}
-        state.levels = list(session.levels)
-        state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
+        row_of_level = {m.level: id_of(session, m.key) for m in session.rows}
+        self._row_of_level = {name: row_of_level[name] for name in session.levels}
+        rows = page_rows(session, group, level, statuses, self.known(self._pinned))
+        self._shown, self._live = {row["id"]: row["pinned"] for row in rows}, {}
+        state.level_filter, state.rows, state.live, state.levels = level, rows, {}, list(session.levels)
+        state.selected = [row for row in texts(state.selected) if row in self._shown]
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
         levels = None if level == ALL_LEVELS else [level]
@@ -235,8 +237,15 @@ class Desk:
             self._pinned = ""
         self.fill()
 
-    def _filter_now(self) -> tuple[object, ...]:
-        return self.state.group, self.state.level_filter, tuple(self.state.status_filter or ())
+    def _filter_now(self) -> tuple[str, str, tuple[str, ...]]:
+        """Group, level and statuses; what is none of them stands for all. A page may send anything."""
+        group, level, statuses = self.state.group, self.state.level_filter, texts(self.state.status_filter)
+        known = self.session.levels if self.session is not None else []
+        return (
+            group if isinstance(group, str) and group in GROUPS else "Lines",
+            level if level in known or level in list(self._row_of_level) else ALL_LEVELS,
+            tuple(status for status in STATUSES if status in statuses),
+        )
 
     def _level_chosen(self, level: object = "", **_: object) -> None:
         if self.session is not None and level != self.level and level in self.session.levels:
@@ -249,7 +258,7 @@ class Desk:
     def _look_changed(self, **_: object) -> None:
         opacity = self.state.opacity
         if self.session is not None and isinstance(opacity, (int, float)):
-            drawn = self.state.segments_as or ()
+            drawn = texts(self.state.segments_as)
             self.viewer.draw_segments(
                 self.session, "outline" in drawn, "fill" in drawn, min(1.0, max(0.0, float(opacity)))
             )
@@ -265,7 +274,7 @@ class Desk:
         """Show a level in all views."""
         if self.session is not None:
             self._set_level(level)
-            if self.state.level_filter != ALL_LEVELS:
+            if self._filter_now()[1] != ALL_LEVELS:
                 self.state.level_filter = level
             self.go_to(main_key(self.session, level))
 
@@ -281,10 +290,11 @@ class Desk:
             self._row = row
             self._set_level(key[0])
             state.current = row
-            others = [i for i in state.selected if i != row] if add else []
-            state.selected = others if add and row in state.selected else [*others, row]
+            selected = texts(state.selected)
+            others = [i for i in selected if i != row] if add else []
+            state.selected = others if add and row in selected else [*others, row]
             self.viewer.go_to(self.session, key)
-            hidden = all(each["id"] != row or each["pinned"] for each in state.rows)
+            hidden = self._shown.get(row, True)
             if self._pinned != (row if hidden else ""):
                 self._pinned = row if hidden else ""
                 self.fill()

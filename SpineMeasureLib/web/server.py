@@ -65,6 +65,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
         from .look import DEFAULTS
         from .opening import OpeningPage
         from .page import build_page, serve_index
+        from .quiet import make_quiet
         from .review import Review
         from .routes import add_routes
         from .viewer import Viewer
@@ -76,6 +77,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
     server = get_server(client_type="vue3")
     server.state.update(DEFAULTS)
     server.state.trame__title = "SpineMeasure"
+    make_quiet(say)
     opening = OpeningPage()
     guard = Guard(options.token, entered=opening.remove)
     viewer = Viewer(server)

@@ -54,3 +54,8 @@ def page_rows(
     included = {key for key in keys_shown(session, group, level) if not statuses or session.status(key) in statuses}
     shown = (m.key for m in session.rows if m.key in included or m.key == pinned)
     return [page_row(session, key, pinned=key not in included) for key in shown]
+
+
+def texts(value: object) -> list[str]:
+    """The texts of a list that a page sent, which may be anything."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, (list, tuple)) else []
