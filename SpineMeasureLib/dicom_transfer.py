@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .dicom_quiet import quiet_dicom
 from .dicom_web import Archive, ImageAddress
 from .errors import ArchiveError, CancelledError, InputNotFoundError, OutputError, UnreadableInputError
 from .progress import Progress, silent
+from .quiet import quiet_dicom
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -154,8 +154,9 @@ class SceneCase:
         looked_at = live.values.get(self._highlighted) if self._highlighted is not None else None
         at_level = looked_at is not None and looked_at.level == value.level
         show_line(line, value, number == self._highlighted, handles=at_level or number == self._hovered)
-        shown = self._filter.has_level(value.level) and self._filter.has_quantity(value.quantity)
-        shown = shown and (at_level or not self._filter.only_level)
+        included = self._filter.has_level(value.level) and self._filter.has_quantity(value.quantity)
+        # The one looked at is shown in any case: a reader may go to a value that the filter leaves out.
+        shown = number == self._highlighted or (included and (at_level or not self._filter.only_level))
         display = line.GetDisplayNode()
         if display is not None:
             display.SetVisibility(shown)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dicom_files import is_dicom
 from ..errors import DicomSeriesError
 from ..review.output import (
     CaseCopy,
@@ -30,22 +31,39 @@ class Kind:
     """One kind of file.
 
     :ivar title: in the menu.
+    :ivar ending: of its name, after that of the case.
     :ivar content_type: as HTTP names it.
     """
 
     title: str
+    ending: str
     content_type: str
 
 
 KINDS = {
-    "csv": Kind("Table (CSV)", "text/csv"),
-    "json": Kind("Everything (JSON)", "application/json"),
-    "report": Kind("Report (HTML)", "text/html"),
-    "pdf": Kind("Report (PDF)", "application/pdf"),
-    "picture": Kind("Picture (PNG)", "image/png"),
-    "scene": Kind("Scene for 3D Slicer (MRB)", "application/octet-stream"),
-    "dicom": Kind("DICOM SEG and SR (ZIP)", "application/zip"),
+    "csv": Kind("Table (CSV)", "_measurements.csv", "text/csv"),
+    "json": Kind("Everything (JSON)", "_measurements.json", "application/json"),
+    "report": Kind("Report (HTML)", "_report.html", "text/html"),
+    "pdf": Kind("Report (PDF)", "_report.pdf", "application/pdf"),
+    "picture": Kind("Picture (PNG)", "_overview.png", "image/png"),
+    "scene": Kind("Scene for 3D Slicer (MRB)", ".mrb", "application/octet-stream"),
+    "dicom": Kind("DICOM SEG and SR (ZIP)", "_dicom.zip", "application/zip"),
 }
+
+
+def impossible(source: Path | None) -> dict[str, str]:
+    """Kinds of file that this computer cannot make of a case -> the reason.
+
+    :param source: the image that it was measured on; None if that is not known.
+    """
+    from ..export.pdf import find_browser
+
+    found = {}
+    if source is None or not (source.is_dir() or is_dicom(source)):
+        found["dicom"] = "Only of a case whose DICOM folder or file is open"
+    if find_browser() is None:
+        found["pdf"] = "Needs Chromium, Chrome or Edge on the computer of the server"
+    return found
 
 
 async def write_download(kind: str, session: Session, viewer: Viewer, source: Path | None, folder: Path) -> Path:
