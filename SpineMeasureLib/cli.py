@@ -213,6 +213,18 @@ def conventions() -> None:
     console.print(table)
 
 
+@export_app.command("tables")
+def export_tables(case: Case) -> None:
+    """Write tables, labels, segmentation and picture of a case folder as its scene says, if 3D Slicer saved that."""
+    with plain_errors():
+        from .review.case_tables import tables_from_scene
+
+        removed = tables_from_scene(case)
+        console.print(f"The files in {case} show what its scene shows.", soft_wrap=True, markup=False)
+        if removed:
+            console.print(f"Removed, because they showed something else: {', '.join(removed)}", soft_wrap=True)
+
+
 @export_app.command("dicom")
 def export_dicom(
     case: Case,
