@@ -68,7 +68,7 @@ def stated_hashes(run: Mapping[str, Any]) -> dict[str, str]:
     return {**earlier, **files} if isinstance(files, dict) else earlier
 
 
-def require_finished(folder: Path, names: Collection[str]) -> None:
+def require_finished(folder: Path, names: Collection[str] = ()) -> None:
     """Refuse a folder that was not written to its end, or in which files were changed since.
 
     :param names: the files that are about to be read.

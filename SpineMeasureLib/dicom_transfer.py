@@ -87,7 +87,7 @@ def files_to_push(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             if is_case_folder(path):
-                require_finished(path, ())
+                require_finished(path)
                 require_unedited(path)
             inside = [path / name for name in RESULTS if (path / name).is_file()]
             if not inside:

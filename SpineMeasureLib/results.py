@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .anatomy import Kind
-from .case_folder import LABEL_NAMES, LABELS, VALUES, require_finished, run_of
+from .case_folder import LABEL_NAMES, LABELS, RUN, VALUES, require_finished, run_of
 from .errors import GeometryMismatchError, InputNotFoundError, UnreadableInputError
 from .files import json_object
 from .grid import on_grid_of
@@ -39,6 +39,8 @@ def read_results(folder: Path) -> Results:
     :raises UnfinishedCaseError: they were not written to their end, or one was changed since.
     :raises UnreadableInputError: one was not written by this program.
     """
+    if (folder / RUN).is_file():
+        require_finished(folder)
     stated, measured = _json(folder / LABEL_NAMES), _json(folder / VALUES)
     require_finished(folder, (LABEL_NAMES, LABELS, VALUES))
     run = run_of(folder)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import SACRUM_VALUE, vertebra_value
-from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError
 from ..case_folder import LABELS, is_case_folder, require_finished, require_unedited
+from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError
 from ..files import atomic_folder, json_object, require_place
 from ..grid import on_grid_of
 from ..progress import Progress, silent
