@@ -112,7 +112,7 @@ class CaseTables:
         def write_more(new: Path, changed: bool, renamed: bool) -> list[str]:
             removed = self._draw(session, new, changed)
             if edits_kept:
-                return [*removed, SEGMENTATION]
+                return [*removed, *([SEGMENTATION] if renamed else [])]
             copy_segmentation(self._folder / SCENE, new / SEGMENTATION)
             return removed
 
@@ -170,7 +170,8 @@ class CaseTables:
     def _staying(self, new: Path, outdated: set[str]) -> dict[str, str]:
         """SHA-256 of the files that stay."""
         stated = {**stated_hashes(run_of(self._folder)), SCENE: self._scene_hash}
-        names = {*stated, LABELS, OVERVIEW, SEGMENTATION} - outdated - {file.name for file in new.iterdir()}
+        stated.pop(KEPT, None)  # what is kept is in the session
+        names = {*stated, KEPT, LABELS, OVERVIEW, SEGMENTATION} - outdated - {file.name for file in new.iterdir()}
         if (new / SCENE).is_file():
             names -= {KEPT}
         there = {name: self._folder / name for name in names if (self._folder / name).is_file()}
