@@ -143,9 +143,9 @@ class _Exchange:
     def run(self, outdated: Collection[str], lasting: Collection[str], marker: str) -> None:
         names = sorted(str(path.relative_to(self._new)) for path in self._new.rglob("*") if not path.is_dir())
         _refuse_folders(self._folder, names)
-        at_once = {*lasting, marker}
+        at_once = {*lasting, marker}.intersection(names)
         try:
-            if (self._folder / marker).is_file() and marker in names:
+            if marker in names and (self._folder / marker).is_file():
                 self._announce(marker)
             # No moment has files of both states: what is to be replaced goes before what replaces it comes.
             for name in dict.fromkeys((*names, *outdated)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .case_folder import KEPT, OUTPUTS, earlier_outputs, require_unedited, write_run, writing
-from .errors import DependencyError, DicomSeriesError, NonFiniteVolumeError
+from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
 from .files import require_place
 from .grid import on_grid_of, segmentation_on
 from .measure.types import Measurement
@@ -243,8 +243,14 @@ def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[
     require_unedited(folder)
     case = read_results(folder)
     volume = read_volume(image, series)
-    require_image(folder, volume)
-    return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
+    try:
+        require_image(folder, volume)
+        return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
+    except GeometryMismatchError as error:
+        raise GeometryMismatchError(
+            f"{folder.name} was not measured on this image.",
+            "Name the image that it was measured on and, of a study, its --series.",
+        ) from error
 
 
 def _write_scene(

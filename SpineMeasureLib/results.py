@@ -71,8 +71,7 @@ def require_image(folder: Path, image: Volume) -> None:
     :raises GeometryMismatchError: they were.
     """
     other = GeometryMismatchError(
-        f"{folder.name} holds the results of another image.",
-        "Name the image that it was measured on and, of a study, its --series; or rename the folder.",
+        f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
     )
     try:
         on_grid_of(image, read_volume(folder / LABELS))

@@ -132,7 +132,7 @@ def test_no_export_accepts_another_image_of_the_same_geometry(
     write_volume(Volume(image.array, image.affine), tmp_path / f"same{ending}")
     write_volume(others(image)["some voxels"], tmp_path / f"other{ending}")
     assert read_case_on(case, tmp_path / f"same{ending}")[1].measurements
-    with pytest.raises(GeometryMismatchError, match="another image"):
+    with pytest.raises(GeometryMismatchError, match="out was not measured on this image"):
         read_case_on(case, tmp_path / f"other{ending}")
 
 
