@@ -88,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--lowest-disc")
     parser.add_argument("--no-scene", dest="scene", action="store_false")
+    parser.add_argument("--picture", action="store_true")
     parser.add_argument("--end-with-input", action="store_true")
     parser.add_argument("--dicom", action="store_true")
     options = vars(parser.parse_args(arguments))
@@ -100,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     if command == "device":
         return tell_device(options["device"])
     options["write_conventions"] = tuple(options["write_conventions"] or ())
-    return run_with_json_lines(Job(**options, measure=command == "measure", picture=False))
+    return run_with_json_lines(Job(**options, measure=command == "measure"))
 
 
 if __name__ == "__main__":

@@ -240,6 +240,20 @@ def conventions() -> None:
     console.show(plain_table(("--convention", "label map", "found by auto", "--write-convention"), rows))
 
 
+@export_app.command("tables", epilog=examples("export tables out/case"))
+def export_tables(case: Case, quiet: Quiet = False) -> None:
+    """Write the files of a case as its scene shows it.
+
+    Tables, labels, segmentation and picture follow a scene that 3D Slicer saved in the folder.
+    """
+    from .review.case_tables import tables_from_scene
+
+    removed = tables_from_scene(case)
+    console.print(f"The files in {case} show what its scene shows.")
+    if removed:
+        console.print(f"Removed, because they showed something else: {', '.join(removed)}")
+
+
 @export_app.command(
     "dicom",
     context_settings=renamed(source="image"),

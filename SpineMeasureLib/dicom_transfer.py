@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .case_folder import is_case_folder, require_finished, require_unedited
 from .dicom_web import Archive, ImageAddress
 from .errors import ArchiveError, CancelledError, InputNotFoundError, OutputError, UnreadableInputError
 from .progress import Progress, silent
@@ -84,10 +85,15 @@ def files_to_push(paths: Sequence[Path]) -> list[Path]:
     """The named files, and of a measured case its segmentation.dcm and measurements.dcm.
 
     :raises InputNotFoundError: a file is missing, or a folder holds neither.
+    :raises UnfinishedCaseError: writing a case was interrupted.
+    :raises ReviewedCaseError: the scene of a case was edited since.
     """
     found = []
     for path in paths:
         if path.is_dir():
+            if is_case_folder(path):
+                require_finished(path)
+                require_unedited(path)
             inside = [path / name for name in RESULTS if (path / name).is_file()]
             if not inside:
                 raise InputNotFoundError(

@@ -114,6 +114,12 @@ class ReviewedCaseError(SpineMeasureError):
     exit_code = 20
 
 
+class UnfinishedCaseError(SpineMeasureError):
+    """The files of a measured case were not all written, or one was changed since."""
+
+    exit_code = 21
+
+
 class ModelError(SpineMeasureError):
     """The model bundle is missing, damaged or does not match its checksum."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..anatomy import Kind, Tissue, all_structures
 from ..errors import OptionError, OutputError
-from ..files import atomic_folder, json_object
+from ..files import UNFINISHED, atomic_folder, json_object
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
@@ -35,6 +35,8 @@ TISSUE_OF = {
     Kind.CORD: Tissue.CORD,
     Kind.SACRUM: Tissue.SACRUM,
 }
+#: Folders of the nnU-Net data set and how the files of a case end there.
+_NNUNET_PARTS = {"imagesTr": "_0000.nii.gz", "labelsTr": ".nii.gz", "levels": ".nii.gz", "provenance": ".json"}
 _BIDS_VERSION = "1.10.0"
 #: BIDS suffixes of an MRI that are taken.
 SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
@@ -117,18 +119,19 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
 
     :param folder: the data set, usually named ``DatasetNNN_Name``.
     :return: number of cases in the data set.
-    :raises OutputError: the folder holds a data set with other labels or a case of another image under this name, or
-        cannot be written to.
+    :raises OutputError: the folder holds a data set with other labels, a case of another image under this name or
+        another case that was not added to its end, or cannot be written to.
     """
     labels = {tissue.name.lower(): int(tissue) for tissue in Tissue}
     stated = _json(folder / "dataset.json")
     if stated is not None and stated.get("labels") != labels:
         raise OutputError("The folder holds a data set with other labels.", "Choose another folder.")
     _check_same_image(case, _json(folder / "provenance" / f"{case.identifier}.json"))
-    known = {path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz")}
-    count = len(known | {case.identifier})
-    with atomic_folder(folder) as temporary:
-        for part in ("imagesTr", "labelsTr", "levels", "provenance"):
+    parts = {part: _stems(folder / part, ending) for part, ending in _NNUNET_PARTS.items()}
+    _refuse_half_added(stated, parts.values(), case.identifier)
+    count = len(parts["labelsTr"] | {case.identifier})
+    with atomic_folder(folder, marker="dataset.json") as temporary:
+        for part in _NNUNET_PARTS:
             (temporary / part).mkdir()
         image = Volume(_plain(case.volume.array), case.volume.affine)
         write_volume(image, temporary / "imagesTr" / f"{case.identifier}_0000.nii.gz")
@@ -170,8 +173,9 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     subject = f"sub-{case.identifier}"
     sidecar = _json(folder / subject / "anat" / f"{subject}_desc-spine_dseg.json")
     _check_same_image(case, sidecar and sidecar.get("Provenance"))
+    _refuse_half_added(stated, _bids_parts(folder), subject)
     count = len({path.name for path in folder.glob("sub-*")} | {subject})
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, marker="dataset_description.json") as temporary:
         anat = temporary / subject / "anat"
         anat.mkdir(parents=True)
         image = Volume(_plain(case.volume.array), case.volume.affine)
@@ -190,6 +194,32 @@ def _check_same_image(case: TrainingCase, stated: dict | None) -> None:
         raise OutputError(
             f"The data set holds a case '{case.identifier}' of another image.", "Give this case another name."
         )
+
+
+def _stems(folder: Path, ending: str) -> set[str]:
+    return {path.name.removesuffix(ending) for path in folder.glob(f"*{ending}")}
+
+
+def _bids_parts(folder: Path) -> list[set[str]]:
+    """Names of the subjects that have an image, a segmentation and its sidecar."""
+    files = [path.name for path in folder.glob("sub-*/anat/sub-*")]
+    images = [name for name in files if name.endswith(tuple(f"_{suffix}.nii.gz" for suffix in SUFFIXES))]
+    others = ([name for name in files if name.endswith(end)] for end in ("_dseg.nii.gz", "_dseg.json"))
+    return [{name.partition("_")[0] for name in names} for names in (images, *others)]
+
+
+def _refuse_half_added(stated: dict | None, parts: Collection[set[str]], identifier: str) -> None:
+    """Refuse a data set in which another case lacks a part: whoever added it was killed.
+
+    :param stated: contents of the file that is written last.
+    :param parts: names of the cases in every part of the data set.
+    """
+    if stated is not None and not stated.get(UNFINISHED):
+        return
+    half = set.union(*parts) - set.intersection(*parts) - {identifier}
+    if half:
+        name = min(half)
+        raise OutputError(f"Adding '{name}' to the data set was interrupted.", "Add that case again first.")
 
 
 def _lookup() -> str:

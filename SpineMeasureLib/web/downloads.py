@@ -19,6 +19,7 @@ from ..review.output import (
     write_report_of,
     write_table,
 )
+from ..same_image import require_same_image
 from ..volume import read_volume
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ async def write_download(kind: str, session: Session, viewer: Viewer, source: Pa
     :param source: the image that the case was measured on, as it lies on disk; None where that is not known.
     :raises NothingFoundError: the case lacks what the file shows.
     :raises DicomSeriesError: DICOM objects are wanted of an image that is not DICOM, or not known.
+    :raises GeometryMismatchError: they are wanted of another image than the one at `source`.
     :raises DependencyError: a package or program that makes the file is not installed.
     :raises OutputError: it cannot be written.
     """
@@ -119,6 +121,7 @@ def _dicom(case: CaseCopy, source: Path | None, folder: Path) -> Path:
             "DICOM SEG and SR refer to DICOM images, and this case was not opened from any.",
             "Open the DICOM folder or file itself.",
         )
+    require_same_image(case.volume, volume)
     path = folder / f"{case.name}_dicom.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in write_dicom_of(case, volume, folder / "dicom"):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from ..child import Failure, Update
 from ..errors import NothingFoundError, SpineMeasureError, UnreadableInputError
 from ..files import file_hash
-from ..results import note_scene, require_image
+from ..results import require_image
 from ..review.process import SCENE
 from ..review.session import Session
 from ..volume import Volume, read_volume
@@ -31,6 +32,8 @@ _TURN_S, _SENT_S = 0.05, 1.0
 
 #: A folder of results has the name of its image with this.
 _RESULTS = "_spine"
+#: How files come back that were taken away.
+_AGAIN = "Save the case for its picture and segmentation; export report and DICOM objects again."
 
 
 class Review:
@@ -47,7 +50,7 @@ class Review:
         :param python: the interpreter that runs the model.
         """
         self.uploads = Path(tempfile.mkdtemp(prefix="spinemeasure-uploads-"))
-        self._keeper = Keeper(viewer.scene, self._not_kept)
+        self._keeper = Keeper(viewer.scene, self._not_kept, self._removed)
         self.desk = Desk(server, viewer, self._keeper.changed)
         self.actions = Actions(self.desk)
         self._server, self._state = server, server.state
@@ -69,8 +72,13 @@ class Review:
         self.desk.leave()
         shutil.rmtree(self.uploads, ignore_errors=True)
 
-    def _not_kept(self, error: SpineMeasureError) -> None:
-        self.desk.tell("Your edits cannot be kept on disk: download the scene before you close this page.", str(error))
+    def _not_kept(self, error: SpineMeasureError, edits_kept: bool) -> None:
+        lost = "Your edits cannot be kept on disk: download the scene before you close this page."
+        older = "Your edits are kept, but the tables beside the scene are older: they could not be written."
+        self.desk.tell(older if edits_kept else lost, str(error))
+
+    def _removed(self, names: Sequence[str]) -> None:
+        self.desk.tell(_told_of_removed(names), _AGAIN, error=False)
 
     # -- opening
 
@@ -150,7 +158,7 @@ class Review:
 
     def _show_scene(self, path: Path, copy: Path, scene_hash: str) -> None:
         session, kept = self._viewer.open_scene(path, copy, scene_hash)
-        self._keeper.start(path, scene_hash)
+        self._keeper.start(path, scene_hash, session)
         self._take(session, path, image_of(path.parent))
         self.desk.tell("Edits of the last review were brought back." if kept else "", error=False)
 
@@ -205,10 +213,8 @@ class Review:
         self._leave()
         session = self._viewer.build(volume, out, "Spine")
         path = out / SCENE
-        self._viewer.write(path)
-        written = file_hash(path)
-        note_scene(out, written)
-        self._keeper.start(path, written)
+        self._keeper.start(path, "", session)
+        self._keeper.save(self._viewer.write)
         self._take(session, path, image)
 
     async def _show_stage(self, name: str, stage: str, progress: float = 0.0) -> None:
@@ -273,11 +279,18 @@ class Review:
         if path is None:
             return
         try:
-            self._viewer.write(path)
-            self._keeper.saved()
-            self.desk.tell(f"{path.name} was saved.", error=False)
+            removed = self._keeper.save(self._viewer.write)
+            saved = f"{path.name} was saved."
+            if removed:
+                self.desk.tell(f"{saved} {_told_of_removed(removed)}", _AGAIN, error=False)
+            else:
+                self.desk.tell(saved, error=False)
         except SpineMeasureError as error:
             self.desk.tell(error.message, error.hint)
+
+
+def _told_of_removed(names: Sequence[str]) -> str:
+    return f"Removed from the folder, because the case was changed since: {', '.join(names)}."
 
 
 def results_of(image: Path) -> Path:

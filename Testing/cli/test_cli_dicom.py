@@ -14,7 +14,7 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
 
-from SpineMeasureLib.results import earlier_outputs  # noqa: E402
+from SpineMeasureLib.case_folder import earlier_outputs  # noqa: E402
 from SpineMeasureLib.volume import read_volume  # noqa: E402
 from Testing.library.dicom_slices import write_series  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
