@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import NothingFoundError
 from ..measure.derived import Key
 from .build import CaseNodes
-from .folders import arrange_lines, case_folder, forget
+from .folders import arrange_lines, case_folder, forget, remove_folder
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .live import Live
@@ -98,6 +98,18 @@ class SceneCase:
         forget(self.scene, line)
         self.scene.RemoveNode(line)
 
+    def remove(self) -> None:
+        """Take everything of the case but its image and segments out of the scene."""
+        table = linked(self.case, "table")
+        folder = case_folder(self.scene, (table, linked(self.case, "segmentation"), *self.lines.values()))
+        for number in list(self.lines):
+            self.remove_line(number)
+        if table is not None:
+            forget(self.scene, table)
+            self.scene.RemoveNode(table)
+        remove_folder(self.scene, folder)
+        self.scene.RemoveNode(self.case)
+
     def arrange_lines(self, live: Live) -> None:
         """Put the lines into the folders of their levels."""
         folder = self.nodes(live).folder
@@ -144,8 +156,9 @@ class SceneCase:
         """Colour, thickness and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
         show_line(line, value, number == self._highlighted, self._labels, self._label_highlighted)
-        shown = (self._levels is None or value.level in self._levels) and (
-            self._quantities is None or value.quantity in self._quantities
+        shown = number == self._highlighted or (
+            (self._levels is None or value.level in self._levels)
+            and (self._quantities is None or value.quantity in self._quantities)
         )
         display = line.GetDisplayNode()
         if display is not None:
