@@ -11,7 +11,7 @@ CENTRED = tuple(map(COLUMNS.index, ("Value", "Auto", "Diff.")))
 OPTIONAL_COLUMNS = tuple(map(COLUMNS.index, ("Auto", "Diff.", "Flags")))
 ROW_HEIGHT = 22
 #: Minimum of the quantity and maximum of the flags, pixels: what is cut off is in the tooltip.
-QUANTITY_WIDTH, FLAGS_WIDTH, SCROLL_BAR_WIDTH = 110, 90, 20
+QUANTITY_WIDTH, FLAGS_WIDTH, SCROLL_BAR_WIDTH = 90, 80, 20
 
 
 class MeasurementTable:

@@ -94,9 +94,16 @@ class SceneCase:
 
     def remove_line(self, number: int) -> None:
         """Take a line out of the scene."""
-        line = self.lines.pop(number)
-        forget(self.scene, line)
-        self.scene.RemoveNode(line)
+        self._remove(self.lines.pop(number))
+
+    def _remove(self, node: Any) -> None:
+        """Take a node out of the scene, with what only it needs."""
+        forget(self.scene, node)
+        with_it = [node.GetNthDisplayNode(n) for n in range(getattr(node, "GetNumberOfDisplayNodes", int)())]
+        with_it += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+        for each in (node, *with_it):
+            if each is not None:
+                self.scene.RemoveNode(each)
 
     def remove(self) -> None:
         """Take everything of the case but its image and segments out of the scene."""
@@ -105,8 +112,7 @@ class SceneCase:
         for number in list(self.lines):
             self.remove_line(number)
         if table is not None:
-            forget(self.scene, table)
-            self.scene.RemoveNode(table)
+            self._remove(table)
         remove_folder(self.scene, folder)
         self.scene.RemoveNode(self.case)
 

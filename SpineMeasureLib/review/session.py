@@ -376,7 +376,9 @@ class Session:
         return done
 
     def _measured_values(self) -> dict[int, float | None]:
-        return {number: row.automatic.value for number, row in self._state.rows.items()}
+        """Of what the names of the levels do not decide."""
+        rows = self._state.rows.items()
+        return {number: row.automatic.value for number, row in rows if not is_regional(row.automatic)}
 
     # -- level names
 

@@ -146,6 +146,25 @@ def test_the_editors_own_undo_is_noticed_and_back_to_what_was_measured_nothing_i
     assert history.RestorePreviousState() and session.segments_changed
 
 
+def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any) -> None:
+    from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.review.session import Session
+    from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
+    session = Session.build(scene, None, segmentation, measure(segmentation))
+    assert "lordosis" in session.quantities
+    session.shift_levels(-1)
+    assert "lordosis" not in session.quantities
+    for move in (session.undo, session.redo, session.undo):
+        assert move() and not session.segments_changed
+    session.nodes.segmentation.GetSegmentation().RemoveSegment("L1-L2")
+    session.remeasure()
+    assert not session.segments_changed
+    assert session.undo() and session.segments_changed, "its values are there again, the disc is not"
+    session.close()
+
+
 def test_edited_and_accepted_values_stay_when_measured_again(session: Any) -> None:
     session.set_line(MIDDLE, *moved(session, MIDDLE))
     session.accept([AREA], "AB")
