@@ -285,7 +285,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Leave nothing behind: no process, no observer, no session."""
         self.exit()
-        self._watch.stop()
+        self._watch.disconnect("timeout()", self.checkSegments)
         for run in (self.run, self._deviceRun):
             if run is not None:
                 run.abandon()
@@ -1409,14 +1409,17 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def showCase(session) -> None:
-        """Show the image in the slice views, the segments in the 3D view and the table in the table view."""
+        """Show the image in the slice views, the segments in the 3D view and the table in the table view.
+
+        The 3D view is fitted when Slicer has drawn again: while it draws nothing, it does not know what it shows.
+        """
         nodes = session.nodes
         volume, segmentation, table = nodes.volume, nodes.segmentation, nodes.table
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
             if segmentation is not None:
                 segmentation.CreateClosedSurfaceRepresentation()
-                slicer.app.layoutManager().resetThreeDViews()
+                qt.QTimer.singleShot(0, slicer.app.layoutManager().resetThreeDViews)
         applicationLogic = slicer.app.applicationLogic()
         if table is not None:
             applicationLogic.GetSelectionNode().SetActiveTableID(table.GetID())

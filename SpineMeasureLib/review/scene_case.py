@@ -114,7 +114,8 @@ class SceneCase:
         if table is not None:
             self._remove(table)
         remove_folder(self.scene, folder)
-        self.scene.RemoveNode(self.case)
+        if self.case.GetScene() is not None:
+            self.scene.RemoveNode(self.case)
 
     def arrange_lines(self, live: Live) -> None:
         """Put the lines into the folders of their levels."""
@@ -162,6 +163,7 @@ class SceneCase:
         """Colour, thickness and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
         show_line(line, value, number == self._highlighted, self._labels, self._label_highlighted)
+        # The one looked at is shown in any case: a reader may go to a value that the filter leaves out.
         shown = number == self._highlighted or (
             (self._levels is None or value.level in self._levels)
             and (self._quantities is None or value.quantity in self._quantities)
