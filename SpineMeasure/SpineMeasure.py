@@ -166,7 +166,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._stale = False
         self._parameterNode = None
         self._guiTag = None
-        self._watched = None
         self._deviceRun = None
         self._askedDevice = ""
         self._started = 0.0
@@ -204,12 +203,16 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureGui.Surroundings import ReviewLayout, Shortcuts
         from SpineMeasureGui.Texts import shown
 
+        from SpineMeasureLib.review.observers import Observers
+
         self._shown = shown
         self.table = MeasurementTable(self.ui.measurementTable, self.resourcePath("Icons/{}.png"))
         self.messages = MessageBar(self.ui.messageLabel)
         self.reviewLayout = ReviewLayout()
         self.shortcuts = Shortcuts(self._shortcutTable())
         self.segmentEditor = SegmentEditor(self.ui.segmentEditorHolder.layout(), self.shortcuts.yieldControl)
+        # Not the mixin: that would keep every segmentation that was ever watched in memory, voxels and all.
+        self._watched = Observers()
         self._watch = qt.QTimer()
         self._watch.setInterval(WATCH_MS)
         self._watch.connect("timeout()", self.checkSegments)
@@ -514,13 +517,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _watchSegments(self, segmentation) -> None:
         """Be told when segments of this segmentation, and of no other, are changed."""
+        self._watched.clear()
         kinds = slicer.vtkSegmentation
         events = (kinds.SourceRepresentationModified, kinds.SegmentModified, kinds.SegmentAdded, kinds.SegmentRemoved)
-        for event in events if self._watched is not None else ():
-            self.removeObserver(self._watched, event, self.checkSegments)
-        self._watched = segmentation
         for event in events if segmentation is not None else ():
-            self.addObserver(segmentation, event, self.checkSegments)
+            self._watched.add(segmentation, event, self.checkSegments)
 
     def checkSegments(self, caller=None, event=None) -> None:
         """Say that the values are those of the segments as they were, for as long as that is so."""

@@ -10,8 +10,9 @@ CENTRED = tuple(map(COLUMNS.index, ("Value", "Auto", "Diff.")))
 #: Hidden while they say nothing.
 OPTIONAL_COLUMNS = tuple(map(COLUMNS.index, ("Auto", "Diff.", "Flags")))
 ROW_HEIGHT = 22
-#: Minimum of the quantity and maximum of the flags, pixels: what is cut off is in the tooltip.
-QUANTITY_WIDTH, FLAGS_WIDTH, SCROLL_BAR_WIDTH = 90, 80, 20
+#: Minimum widths, pixels: what is cut off is in the tooltip. "Disc height, posterior" is not.
+QUANTITY_WIDTH, FLAGS_WIDTH = 135, 40
+SCROLL_BAR_WIDTH = 20
 
 
 class MeasurementTable:
@@ -62,11 +63,13 @@ class MeasurementTable:
         for column in OPTIONAL_COLUMNS:
             table.setColumnHidden(column, column not in told)
         table.resizeColumnsToContents()
-        if table.columnWidth(FLAGS_COLUMN) > FLAGS_WIDTH:
-            table.setColumnWidth(FLAGS_COLUMN, FLAGS_WIDTH)
         # A hidden column is 0 wide.
-        others = sum(table.columnWidth(column) for column in range(len(COLUMNS)) if column != QUANTITY_COLUMN)
-        fits = table.width - SCROLL_BAR_WIDTH - others >= QUANTITY_WIDTH
+        shared = (QUANTITY_COLUMN, FLAGS_COLUMN)
+        room = table.width - SCROLL_BAR_WIDTH
+        room -= sum(table.columnWidth(column) for column in range(len(COLUMNS)) if column not in shared)
+        flags = min(table.columnWidth(FLAGS_COLUMN), max(FLAGS_WIDTH, room - QUANTITY_WIDTH))
+        table.setColumnWidth(FLAGS_COLUMN, flags)
+        fits = room - flags >= QUANTITY_WIDTH
         mode = qt.QHeaderView.Stretch if fits else qt.QHeaderView.Interactive
         table.horizontalHeader().setSectionResizeMode(QUANTITY_COLUMN, mode)
         if not fits:
