@@ -294,7 +294,7 @@ def test_changes_of_many_nodes_are_made_quietly_and_a_drag_is_not(scene: Any, sm
     session = Session.build(scene, None, *small, quietly=quietly)
     watched = [*session.nodes.lines.values(), session.nodes.segmentation, session.nodes.table]
     tags = [(node, node.AddObserver("AnyEvent", note)) for node in watched]
-    session.observe(lambda keys: session.highlight(MIDDLE))
+    token = session.observe(lambda keys: session.highlight(MIDDLE))
     for change in (
         lambda: session.set_line(MIDDLE, *moved(session, MIDDLE)),
         session.accept_all,
@@ -309,6 +309,7 @@ def test_changes_of_many_nodes_are_made_quietly_and_a_drag_is_not(scene: Any, sm
     ):
         change()
         assert loud == []
+    session.unobserve(token)
     before = entered[0]
     line = session.line(MIDDLE)
     line.InvokeEvent(line.PointStartInteractionEvent)
