@@ -213,7 +213,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.segmentEditor = SegmentEditor(self.ui.segmentEditorHolder.layout(), self.shortcuts.yieldControl)
         # Not the mixin: that would keep every segmentation that was ever watched in memory, voxels and all.
         self._watched = Observers()
-        self._watch = qt.QTimer()
+        self._watch = qt.QTimer(self.ui.scrollArea)  # goes with the panel
         self._watch.setInterval(WATCH_MS)
         self._watch.connect("timeout()", self.checkSegments)
 
@@ -288,7 +288,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Leave nothing behind: no process, no observer, no session."""
         self.exit()
-        self._watch.disconnect("timeout()", self.checkSegments)
         for run in (self.run, self._deviceRun):
             if run is not None:
                 run.abandon()
@@ -521,7 +520,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         kinds = slicer.vtkSegmentation
         events = (kinds.SourceRepresentationModified, kinds.SegmentModified, kinds.SegmentAdded, kinds.SegmentRemoved)
         for event in events if segmentation is not None else ():
-            self._watched.add(segmentation, event, self.checkSegments)
+            self._watched.add(segmentation, event, self.onSegmentsModified)
+
+    def onSegmentsModified(self, caller=None, event=None) -> None:
+        """Compare at the first stroke; after it the timer does, so that painting on a large image stays fluent."""
+        if not self._stale:
+            self.checkSegments()
 
     def checkSegments(self, caller=None, event=None) -> None:
         """Say that the values are those of the segments as they were, for as long as that is so."""

@@ -204,7 +204,9 @@ def test_every_message_goes_with_its_cause(panel: Any, session: Any, tmp_path: P
     assert message(panel) == "", "a drag is the next action"
 
 
-def test_what_is_said_of_edited_segments_ends_when_they_are_measured_or_back(panel: Any, session: Any) -> None:
+def test_what_is_said_of_edited_segments_ends_when_they_are_measured_or_back(
+    panel: Any, session: Any, window: Any
+) -> None:
     import slicer
 
     history = slicer.vtkSegmentationHistory()
@@ -213,8 +215,9 @@ def test_what_is_said_of_edited_segments_ends_when_they_are_measured_or_back(pan
     half_of(session, "L4-L5")
     session.nodes.segmentation.GetSegmentation().InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
     assert "Re-measure first" in message(panel) and not panel.ui.acceptButton.enabled
-    history.RestorePreviousState()
-    assert message(panel) == "" and panel.ui.acceptButton.enabled, "the editor's own undo"
+    history.RestorePreviousState()  # the editor's own undo
+    wait_for(window, lambda: message(panel) == "", 10)
+    assert panel.ui.acceptButton.enabled
     history.RestoreNextState()
     assert "Re-measure first" in message(panel)
     panel.ui.remeasureButton.click()
@@ -222,7 +225,7 @@ def test_what_is_said_of_edited_segments_ends_when_they_are_measured_or_back(pan
     history.RestorePreviousState()
     assert "values changed" not in message(panel) and "Re-measure first" in message(panel)
     history.RestoreNextState()
-    assert message(panel) == ""
+    wait_for(window, lambda: message(panel) == "", 10)
     panel.ui.undoButton.click()
     assert "values changed" not in message(panel) and "Re-measure first" in message(panel)
 
