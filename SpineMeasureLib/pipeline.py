@@ -95,9 +95,9 @@ def run(job: Job, progress: Progress = silent) -> Result:
 
     :raises SpineMeasureError: one of its subclasses; nothing is written then.
     """
-    clock = _Clock()
     if job.lowest_disc:
-        parse_disc(job.lowest_disc)  # refused before the work, not after it
+        parse_disc(job.lowest_disc)  # before the work: the model takes minutes
+    clock = _Clock()
     require_place(job.out, OUTPUTS)
     with clock.stage("read"):
         progress("read", 0.0, job.image.name)
