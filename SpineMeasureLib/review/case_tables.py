@@ -132,7 +132,7 @@ class CaseTables:
                 write_volume(segmentation.as_volume(), new / LABELS)
             run |= {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
             if session.rows:
-                write_csv(session.rows, new / TABLE)
+                write_csv(session.rows, new / TABLE, str(run.get("case_id", "")))
                 provenance = {key: value for key, value in run.items() if key not in _OF_THE_RUN}
                 write_json(session.rows, provenance, new / VALUES)
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)

@@ -9,7 +9,7 @@ from ..errors import NothingFoundError
 from ..measure.derived import Key
 from .build import CaseNodes
 from .folders import arrange_lines, case_folder, forget, remove_folder
-from .labels import Filter, update_labels
+from .labels import Filter, remove_labels, update_labels
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .live import Live
