@@ -16,7 +16,7 @@ from .image_nifti import read_nifti
 from .image_nrrd import read_nrrd
 from .volume import Volume
 
-_READERS: dict[str, Callable[[Path], RawImage]] = {
+_READERS: dict[str, Callable[[Path, bool], RawImage]] = {
     ".nii": read_nifti,
     ".nii.gz": read_nifti,
     ".hdr": read_nifti,
@@ -34,8 +34,11 @@ _DATA = (".raw", ".zraw", ".raw.gz", ".raw.bz2")
 _FORMATS = "NIfTI (.nii, .nii.gz, .hdr with .img), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or a DICOM folder"
 
 
-def read_file(path: Path) -> Volume:
+def read_file(path: Path, as_labels: bool = False) -> Volume:
     """Read a NIfTI, ANALYZE, NRRD or MetaImage file.
+
+    :param as_labels: accept what label maps may be and images may not: one or two slices, and NRRD with several values
+        per voxel (overlapping segments), which become a fourth axis of the array.
 
     :return: `meta` contains ``format`` (the ending) and ``warnings``.
     :raises UnreadableInputError: not an image, another format, damaged or cut off.
@@ -55,5 +58,5 @@ def read_file(path: Path) -> Volume:
     ending = next((e for e in sorted(_READERS, key=len, reverse=True) if name.endswith(e)), None)
     if ending is None:
         raise UnreadableInputError(f"{path.name} is not an image that can be read.", f"Use {_FORMATS}.")
-    image = _READERS[ending](path)
+    image = _READERS[ending](path, as_labels)
     return Volume(image.array, image.affine, {"format": ending.lstrip("."), "warnings": list(image.warnings)})

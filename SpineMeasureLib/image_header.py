@@ -24,7 +24,7 @@ _STACK_RATIO = 1.5
 class RawImage:
     """What a file contains.
 
-    :ivar array: array[i,j,k] in the file's order, first axis fastest.
+    :ivar array: array[i,j,k] in the file's order, first axis fastest; array[i,j,k,layer] of layered labels.
     :ivar affine: 4x4, voxel index to RAS mm.
     """
 
@@ -42,7 +42,9 @@ def unusual(path: Path, what: str) -> UnreadableInputError:
     return UnreadableInputError(f"The header of {path.name} cannot be read: {what}.", "Export it again.")
 
 
-def check_size(path: Path, size: Sequence[int], components: int = 1, volumes: int = 1) -> None:
+def check_size(
+    path: Path, size: Sequence[int], components: int = 1, volumes: int = 1, fewest_slices: int = FEWEST_SLICES
+) -> None:
     """Refuse what is not one 3D image of grey values, or too large.
 
     :param size: voxels along the axes of space.
@@ -53,7 +55,7 @@ def check_size(path: Path, size: Sequence[int], components: int = 1, volumes: in
         raise DimensionError(f"{path.name} has {components} values per voxel (colour or vectors).", "Use a grey image.")
     if volumes > 1:
         raise DimensionError(f"{path.name} contains {volumes} volumes (4D).", "Save one of them on its own.")
-    if len(size) != 3 or min(size) < FEWEST_SLICES:
+    if len(size) != 3 or min(size) < fewest_slices:
         fewest = min(size) if len(size) == 3 else 1
         raise DimensionError(f"{path.name} is not a 3D image: it has {fewest} slice(s).", "Use the whole series.")
     voxels = np.prod(size, dtype=float)

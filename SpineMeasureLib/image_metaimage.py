@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .errors import UnreadableInputError
 from .image_data import DataFiles, from_pattern, read_data
 from .image_header import RawImage, affine_from_lps, check_size, check_spacing, no_spacing, undirected, unusual
+from .volume import FEWEST_SLICES
 
 _MOST_HEADER = 1 << 20
 _TYPES = {
@@ -23,7 +24,7 @@ _DIRECTIONS = ("transformmatrix", "rotation", "orientation")
 _ORIGINS = ("offset", "position", "origin")
 
 
-def read_metaimage(path: Path) -> RawImage:
+def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
     """Read a MetaImage file.
 
     :raises UnreadableInputError: not MetaImage, damaged or cut off, or its data file is missing.
@@ -36,7 +37,7 @@ def read_metaimage(path: Path) -> RawImage:
     if not sizes or min(sizes) < 1:
         raise unusual(path, "its size is missing")
     components = (_integers(path, fields, "elementnumberofchannels") or [1])[0]
-    check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)))
+    check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)), 1 if as_labels else FEWEST_SLICES)
     affine, warnings = _grid(path, fields, len(sizes))
     data = _data(path, fields, names, start)
     flat = read_data(path, data, int(np.prod(sizes)), _dtype(path, fields))

@@ -23,7 +23,7 @@ from .image_header import (
     unusual,
 )
 from .image_stream import GZIP_START, Stream, read_voxels
-from .volume import MOST_SHEAR, shear
+from .volume import FEWEST_SLICES, MOST_SHEAR, shear
 
 #: By how much (relative) the two statements of voxel size in a header may differ.
 _SAME_SIZE = 0.02
@@ -91,10 +91,11 @@ class _Header:
         return found
 
 
-def read_nifti(path: Path) -> RawImage:
+def read_nifti(path: Path, as_labels: bool = False) -> RawImage:
     """Read a NIfTI or ANALYZE file.
 
     :param path: the file, or either one of a pair.
+    :param as_labels: see `read_file`.
     :raises UnreadableInputError: not NIfTI, damaged or cut off, or the other file of a pair is missing.
     :raises DimensionError: 2D, 4D, colour or complex.
     :raises SpacingError: voxel sizes are missing, voxel sizes or directions contradict each other.
@@ -103,7 +104,7 @@ def read_nifti(path: Path) -> RawImage:
     holder = _header_of(path)
     with _opened(holder) as stream:
         header = _read_header(holder, stream)
-        size = _check(path, header)
+        size = _check(path, header, 1 if as_labels else FEWEST_SLICES)
         affine, warnings = _grid(path, header)
         if header.kind == "n+":
             flat = _voxels(holder, stream, header, size, max(int(header.offset), header.size) - header.size)
@@ -204,13 +205,13 @@ def _number(value: float) -> float:
     return value if np.isfinite(value) and value > 0 else 0.0
 
 
-def _check(path: Path, header: _Header) -> tuple[int, ...]:
+def _check(path: Path, header: _Header, fewest_slices: int) -> tuple[int, ...]:
     """Voxels along the three axes, if this is an image of grey values of a usable size."""
     if not 1 <= header.dim[0] <= 7:
         raise unusual(path, f"it states {header.dim[0]} dimensions")
     size = [max(1, n) for n in header.dim[1 : header.dim[0] + 1]]
     volumes, vectors = int(np.prod(size[3:4], dtype=float)), int(np.prod(size[4:], dtype=float))
-    check_size(path, size[:3], vectors, volumes)
+    check_size(path, size[:3], vectors, volumes, fewest_slices)
     if header.datatype in _SEVERAL:
         what = "complex numbers" if header.datatype in (32, 1792, 2048) else "colours"
         raise DimensionError(f"{path.name} contains {what}.", "Use a grey image (of magnitudes).")

@@ -61,8 +61,10 @@ class _Axes:
     volumes: int
 
 
-def read_nrrd(path: Path) -> RawImage:
+def read_nrrd(path: Path, as_labels: bool = False) -> RawImage:
     """Read a NRRD file.
+
+    :param as_labels: see `read_file`.
 
     :raises UnreadableInputError: not NRRD, damaged or cut off, or its data file is missing.
     :raises DimensionError: 2D, 4D or several values per voxel.
@@ -75,10 +77,15 @@ def read_nrrd(path: Path) -> RawImage:
         raise unusual(path, "its sizes are missing")
     axes = _axes(path, fields, sizes)
     size = [sizes[n] for n in axes.space]
-    check_size(path, size, axes.components, axes.volumes)
+    if as_labels:
+        check_size(path, size, fewest_slices=1)
+    else:
+        check_size(path, size, axes.components, axes.volumes)
     affine, warnings = _grid(path, fields, axes.space)
-    flat = read_data(path, _data(path, fields, names, start), int(np.prod(size)), _dtype(path, fields))
-    return RawImage(flat.reshape(size[::-1]).T, affine, warnings)
+    flat = read_data(path, _data(path, fields, names, start), int(np.prod(sizes)), _dtype(path, fields))
+    layers = [n for n in range(len(sizes)) if n not in axes.space]
+    array = flat.reshape(sizes[::-1]).T.transpose(*axes.space, *layers)
+    return RawImage(array.reshape(size) if array.size == np.prod(size) else array.reshape(*size, -1), affine, warnings)
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], list[str], int]:

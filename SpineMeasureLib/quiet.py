@@ -1,16 +1,19 @@
-"""Keeping off the terminal what C and C++ libraries print there themselves."""
+"""Keeping off the terminal what libraries print there: what matters of it is reported in plain sentences."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: Standard error belongs to the process: one thread at a time may turn it aside.
 _turn = threading.RLock()
+_DICOM_LIBRARIES = ("pydicom", "highdicom")
 
 
 @contextmanager
@@ -38,3 +41,19 @@ def quiet_libraries() -> Iterator[list[str]]:
             os.close(kept)
             aside.seek(0)
             lines += aside.read().decode("utf-8", "replace").splitlines()
+
+
+@contextmanager
+def quiet_dicom() -> Iterator[None]:
+    """Keep warnings and log lines of pydicom and highdicom from the terminal."""
+    loggers = [logging.getLogger(name) for name in _DICOM_LIBRARIES]
+    before = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL + 1)
+            yield
+        finally:
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)

@@ -77,6 +77,11 @@ class Volume:
         digest.update(np.round(self.affine, 4).tobytes())
         return digest.hexdigest()
 
+    @property
+    def case_id(self) -> str:
+        """``"case"`` and the start of `sha256`: the same for the same image, and nothing of the patient."""
+        return f"case{self.sha256[:10]}"
+
 
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read a 3D image: NIfTI, ANALYZE, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.
