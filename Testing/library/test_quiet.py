@@ -87,8 +87,8 @@ def test_damaged_jpeg_in_dicom_is_refused_and_prints_nothing(tmp_path: Path, cap
     pixels, files = jpeg_series(tmp_path)
     assert np.array_equal(read_volume(files[0].parent).array, pixels.transpose(2, 1, 0))
     data = files[2].read_bytes()
-    start = data.index(b"\xff\xd8") + 400
-    files[2].write_bytes(data[:start] + b"\xff\xd9\x00\x12" * 10 + data[start + 40 :])
+    start = data.index(b"\xff\xd8") + 120
+    files[2].write_bytes(data[:start] + b"\xff\xd9\x00\x12" * 5 + data[start + 20 :])
     with pytest.raises(DicomSeriesError, match="cannot be decoded"):
         read_volume(files[0].parent)
     assert capfd.readouterr() == ("", "")
