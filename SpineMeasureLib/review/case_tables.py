@@ -136,7 +136,7 @@ class CaseTables:
                 provenance = {key: value for key, value in run.items() if key not in _OF_THE_RUN}
                 write_json(session.rows, provenance, new / VALUES)
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)
-            outdated.update(write_more(new, changed, renamed), DOCUMENTS if changed else ())
+            outdated.update(write_more(new, changed, renamed), self._documents() if changed else ())
             run |= _reviewed(run, renamed) if changed else {}
             removed = sorted(n for n in outdated if (folder / n).is_file() and not (new / n).is_file())
             write_run(new, run, self._staying(new, outdated))
@@ -166,6 +166,11 @@ class CaseTables:
             assert self._segmentation is not None
             write_overview(_image(session), self._segmentation, session.rows, new / OVERVIEW)
         return [OVERVIEW] if changed else []
+
+    def _documents(self) -> list[str]:
+        # A PDF without the page from which it is printed is somebody else's.
+        printed = (self._folder / "report.html").is_file()
+        return [name for name in DOCUMENTS if printed or name != "report.pdf"]
 
     def _staying(self, new: Path, outdated: set[str]) -> dict[str, str]:
         """SHA-256 of the files that stay."""

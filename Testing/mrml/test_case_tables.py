@@ -142,6 +142,12 @@ def test_an_edit_is_in_the_tables_at_once_and_what_shows_the_old_value_is_gone(r
     assert review.follow() == []
 
 
+def test_a_pdf_of_somebody_else_stays(review: Review) -> None:
+    (review.folder / "report.html").unlink()
+    review.move()
+    assert "report.pdf" not in review.follow() and (review.folder / "report.pdf").is_file()
+
+
 def test_new_level_names_are_in_every_file(review: Review, sample_folder: Path) -> None:
     before = {s.name for s in read_results(review.folder).segmentation.structures}
     review.session.shift_levels(-1)
