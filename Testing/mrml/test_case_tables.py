@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from review_checks import moved
 
 from SpineMeasureLib.case_folder import (
@@ -180,6 +182,15 @@ def test_saving_writes_what_a_run_writes(review: Review) -> None:
     assert names_in(review.folder) == MEASURED
     check_agreement(review)
     assert "Segment0_Name:=T10" in (review.folder / SEGMENTATION).read_bytes().decode("latin-1")
+
+
+def test_the_picture_is_drawn_on_the_image_as_at_the_run(review: Review, measured: Path) -> None:
+    (review.folder / OVERVIEW).unlink()
+    review.save()
+    drawn, before = (
+        np.asarray(Image.open(place / OVERVIEW).convert("L"), float) for place in (review.folder, measured)
+    )
+    assert drawn.shape == before.shape and np.abs(drawn - before).mean() < 0.5
 
 
 def test_saving_without_an_edit_takes_nothing_away(review: Review, measured: Path) -> None:
