@@ -67,8 +67,9 @@ class Review:
         assert scene.ReadFromMRB(str(folder / SCENE), True)
         self.hash = file_hash(folder / SCENE)
         self.session = Session.find(scene)[0]
-        self.tables = CaseTables.around(folder / SCENE, self.hash)
-        assert self.tables is not None
+        tables = CaseTables.around(folder / SCENE, self.hash)
+        assert tables is not None
+        self.tables = tables
 
     def follow(self) -> list[str]:
         from SpineMeasureLib.review.keep import kept_text
@@ -237,7 +238,8 @@ def test_a_scene_that_slicer_saved_is_noticed_and_its_tables_are_written_by_comm
 ) -> None:
     from SpineMeasureLib.review.case_tables import tables_from_scene
 
-    saved_by_slicer(review, lambda opened: (opened.move(), opened.session.shift_levels(-1)))
+    review.move()
+    saved_by_slicer(review, lambda opened: opened.session.shift_levels(-1))
     with pytest.raises(ReviewedCaseError, match="edited in a review") as refused:
         read_case_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
     assert "spinemeasure export tables out" in refused.value.hint
