@@ -163,8 +163,7 @@ def test_of_canal_and_dural_sac_the_sac_is_taken(own: Volume, made: SpineSegment
     every = [p for p in parts(made) if p.name != "Spinal canal"]
     wide = ndimage.binary_dilation(canal) & (made.labels == 0) | canal
     path = write_seg_nrrd(
-        tmp_path / "a.seg.nrrd", own.affine, [*every, Part(wide, "bony canal".replace("bony ", "")), Part(canal, "dural sac")],
-        layered=True,
+        tmp_path / "a.seg.nrrd", own.affine, [*every, Part(wide, "canal"), Part(canal, "dural sac")], layered=True
     )  # fmt: skip
     found = read(path, own)
     assert np.array_equal(found.labels == 61, canal)
