@@ -287,6 +287,16 @@ def _with_hole(array: np.ndarray) -> np.ndarray:
     return found
 
 
+def test_a_mask_mirrored_from_front_to_back_is_refused(own: Volume, sample_folder: Path, tmp_path: Path) -> None:
+    directions = np.abs(own.affine[1, :3])
+    write_volume(Volume(np.flip(own.array, int(directions.argmax())), own.affine), tmp_path / "mask.nii.gz")
+    job = Job(
+        sample_folder / "lumbar_t2.nii.gz", tmp_path / "out", tmp_path / "mask.nii.gz", scene=False, picture=False
+    )
+    with pytest.raises(GeometryMismatchError, match="mirrored from front to back"):
+        run(job)
+
+
 def test_labels_as_floating_point_numbers(own: Volume, tmp_path: Path) -> None:
     floats = own.array.astype(np.float32)
     floats[:, :2] = np.where(floats[:, :2] > 0, floats[:, :2], np.nan)
