@@ -176,8 +176,8 @@ def _unseen(stage: str, fraction: float, message: str = "") -> None:
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """A progress bar on standard error."""
-    if errors.quiet:
+    """A progress bar on standard error; nothing if that is not a terminal that can redraw a line."""
+    if errors.quiet or not errors.rich.is_interactive:
         yield _unseen
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
