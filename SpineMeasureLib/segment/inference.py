@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
 from ..errors import DeviceError
-from ..progress import Progress, part_of, silent
+from ..progress import ESTIMATE, Progress, part_of, silent
 from ..volume import Volume
 from .device import describe
 from .network import SpineNet, tissues_and_regions
@@ -68,8 +68,8 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     group = max(1, round(_THINNEST_SLICE_MM / spacing[0])) if spacing[0] < _THINNEST_SLICE_MM else 1
     stack = _network_slices(normalised_intensity(image), group, spacing)
     if device.type == "cpu":
-        told = f"{len(stack)} slices, about {expected_seconds(stack)} s if nothing else runs, on {describe(device)}"
-        progress("segment", 0.0, told)
+        seconds = expected_seconds(stack)
+        progress(ESTIMATE, 0.0, f"The model needs about {seconds} s for {len(stack)} slices on {describe(device)}.")
     tissue = np.zeros(image.shape, np.uint8)
     probability = np.zeros(image.shape, np.uint8)
     region = np.zeros(image.shape, np.uint8) if network.tells_regions else None
