@@ -146,7 +146,7 @@ def _usage(error: BaseException) -> tuple[int, str] | None:
         return None
     message = " ".join(error.format_message().split())
     context = getattr(error, "ctx", None)
-    hint = f" Try '{context.command_path} --help'." if context else ""
+    hint = f" Try '{context.command_path} --help'." if context else " Try the command with --help."
     end = "" if message.endswith((".", "?")) else "."
     return error.exit_code, f"{message}{end}{hint}"
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import typer
@@ -19,6 +20,7 @@ import typer
 from SpineMeasureLib import __version__
 from SpineMeasureLib.cli import app
 from SpineMeasureLib.errors import printable
+from SpineMeasureLib.terminal import console, errors
 
 ROOT = Path(__file__).resolve().parents[2]
 CALL = [sys.executable, "-m", "SpineMeasureLib.cli"]
@@ -62,7 +64,8 @@ def test_every_command_shows_examples_that_it_understands(path: tuple[str, ...])
     for call in calls:
         program, *words = shlex.split(call)
         assert program == "spinemeasure" and tuple(words[: len(path)]) == path
-        COMMANDS[path].make_context("spinemeasure", words[len(path) :])
+        with patch.dict(os.environ), patch.object(console, "quiet", False), patch.object(errors, "quiet", False):
+            COMMANDS[path].make_context("spinemeasure", words[len(path) :])
     done = spinemeasure(*path, "--help", COLUMNS="80")
     assert done.returncode == 0 and calls[0].strip() in done.stdout and not done.stderr
 
@@ -75,7 +78,7 @@ def test_one_thing_has_one_name_in_every_command() -> None:
                 texts.setdefault(option.opts[-1], set()).add(str(option.help))
     assert not {"--source", "--dataset"} & set(texts)
     for name in ("--out", "--image", "--series", "--device", "--bundle", "--threads", "--quiet", "--lowest-disc"):
-        several = {"--out": 3, "--series": 2}.get(name, 1)
+        several = {"--out": 4, "--series": 2}.get(name, 1)
         assert 1 <= len(texts[name]) <= several, (name, texts[name])
 
 
@@ -122,9 +125,9 @@ def test_every_bad_value_ends_in_one_sentence_and_its_code(
     done = spinemeasure(*(word.format(**places) for word in call.split()))
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
-    assert done.stderr.startswith("Error: ") and done.stderr.endswith(".\n" if code != 2 else "'.\n")
+    assert done.stderr.startswith("Error: ") and done.stderr.endswith(".\n")
     assert done.stderr.count("\n") == 1
-    assert code != 2 or "Try 'python -m SpineMeasureLib.cli" in done.stderr
+    assert code != 2 or re.search(r"Try .* --help'?\.$", done.stderr)
     assert not (tmp_path / "out").exists()
 
 
