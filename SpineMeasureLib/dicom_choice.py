@@ -21,6 +21,8 @@ _MOST_NAMED = 8
 _NEARLY_PARALLEL = 0.985
 #: Pixels and slices (mm) of images for planning, which are also this much coarser than those of the other series.
 _COARSE_PIXEL_MM, _COARSE_SLICE_MM, _COARSER = 1.1, 7.5, 1.5
+#: So many parts of a preference say which kind of image it is.
+_OF_KIND = 4
 #: Stacks whose centres differ by more than this part of their extent from head to foot are stations of a long spine.
 _STATION_SHIFT = 0.25
 #: A stack composed of stations is longer than each by this factor.
@@ -197,11 +199,11 @@ def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
 
 
 def _best(series: Sequence[Series]) -> Series:
-    most = max(_preference(s, series) for s in series)
-    equal = [s for s in series if _preference(s, series) == most]
-    if len(equal) > 1:
-        raise _equal(equal)
-    return equal[0]
+    preferences = [_preference(s, series) for s in series]
+    best = max(preferences)
+    if preferences.count(best) > 1:  # told with all of their kind: which has the most slices does not matter then
+        raise _equal([s for s, p in zip(series, preferences, strict=True) if p[:_OF_KIND] == best[:_OF_KIND]])
+    return series[preferences.index(best)]
 
 
 def _equal(series: Sequence[Series]) -> DicomSeriesError:
