@@ -85,7 +85,8 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
             f"The slices of series {best.number.split('.')[0]} are tilted against each other.",
             "Use another series, or choose one of its stacks with --series.",
         )
-    rivals = [s for s in candidates if s is not best and _merit(s, candidates) == _merit(best, candidates)]
+    merit = _merit(best, candidates)
+    rivals = [s for s in candidates if s is not best and _merit(s, candidates) == merit]
     if any(_is_other_station(best, s) for s in rivals):
         raise _equal([best, *rivals])
     others = "; ".join(map(str, rivals))
@@ -120,14 +121,12 @@ def _holds_stations(series: Series, among: Sequence[Series]) -> bool:
     """Whether a long stack has within it two others of its contrast, of which each shows another part of the spine."""
     low, high = _span(series)
     slack = _STATION_SHIFT * (high - low) / 2
-    inside = [
-        s
-        for s in among
-        if contrast(s) == contrast(series)
-        and low - slack < _span(s)[0]
-        and _span(s)[1] < high + slack
-        and high - low > _LONGER * (_span(s)[1] - _span(s)[0])
-    ]
+    inside = []
+    for other in among:
+        foot, head = _span(other)
+        is_within = low - slack < foot and head < high + slack and high - low > _LONGER * (head - foot)
+        if is_within and contrast(other) == contrast(series):
+            inside.append(other)
     return any(_is_other_station(a, b) for n, a in enumerate(inside) for b in inside[:n])
 
 
