@@ -484,7 +484,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         from SpineMeasureLib import needs
 
-        if needs.installed("torch") is None:
+        if needs.TORCH[0] in needs.missing():
             self._askedDevice = ""
             self.ui.deviceLabel.text = _("PyTorch is not installed; it will be offered at the first run.")
             return

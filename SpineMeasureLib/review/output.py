@@ -189,9 +189,10 @@ def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[P
 
 
 def _image(session: Session) -> Volume:
+    from ..background import without_gaps
     from .volume_node import volume_from_node
 
     node = session.nodes.volume
     if node is None:
         raise NothingFoundError("The image of this case was deleted.", "Open the image again.")
-    return volume_from_node(node)
+    return without_gaps(volume_from_node(node))

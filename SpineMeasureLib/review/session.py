@@ -24,6 +24,7 @@ from .drag import in_plane, same
 from .editor import Callback, Editor, ends_of
 from .existing import case_of_segmentation_node
 from .frames import FrameCache
+from .labels import Filter
 from .lines import editable
 from .links import case_nodes
 from .merge import RemeasureResult, remeasured
@@ -174,6 +175,18 @@ class Session:
         """The row of a line; None where it is no line of this case."""
         number = next((n for n, line in self._editor.case.lines.items() if line is line_node), None)
         return None if number is None else self._values[number].key
+
+    def id_of(self, key: Key) -> int:
+        """Identity of a row: it stays when levels are renamed, and through undo, while the key changes with the name.
+
+        :raises KeyError: there is no such row.
+        """
+        return self._numbers[key]
+
+    def key_of_id(self, row_id: int) -> Key | None:
+        """The key that a row has now, by what `id_of` gave; None if the case no longer has that row."""
+        value = self._values.get(row_id)
+        return None if value is None else value.key
 
     def status(self, key: Key) -> Status:
         """Whether a value is automatic, edited, flagged or accepted; "accepted" for one that is edited and accepted."""
@@ -394,14 +407,23 @@ class Session:
         quantities: Iterable[str] | None = None,
         labels: bool = True,
         label_highlighted: bool = True,
+        only_level: bool = False,
     ) -> None:
         """Show the lines of these levels and quantities only; None means all of them.
 
-        :param labels: whether one line per disc and vertebra is labelled.
-        :param label_highlighted: whether the highlighted one is.
+        :param labels: whether discs and vertebrae are labelled beside the spine.
+        :param label_highlighted: whether the label of the highlighted line says what it is.
+        :param only_level: whether only lines at the level of the highlighted line are shown.
         """
+        shown = Filter(
+            None if levels is None else frozenset(levels),
+            None if quantities is None else frozenset(quantities),
+            labels,
+            label_highlighted,
+            only_level,
+        )
         with self._editor.own_changes():
-            self._editor.case.show(self._editor.live, levels, quantities, labels, label_highlighted)
+            self._editor.case.show(self._editor.live, shown)
 
     def highlight(self, key: Key | None) -> None:
         """Make one line stand out, or none."""

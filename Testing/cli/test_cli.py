@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from SpineMeasureLib.case_folder import earlier_outputs
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.results import earlier_outputs, read_results
+from SpineMeasureLib.results import read_results
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 COLUMNS = (

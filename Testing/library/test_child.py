@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from SpineMeasureLib import child
+from SpineMeasureLib import child, needs
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Acceptance
@@ -109,6 +109,29 @@ def test_constraints_keep_what_is_installed_and_nothing_is_imported() -> None:
     code = "import sys; from SpineMeasureLib.needs import *; constraints(); missing(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
     assert "numpy==" in constraints() and missing() == []
+
+
+@pytest.mark.parametrize(
+    ("package", "found", "fits"),
+    [
+        ("torch", "1.13.1", False),
+        ("torch", "2.4.1+cu121", False),
+        ("torch", "2.5.0", True),
+        ("torch", "2.13.0+cpu", True),
+        ("torch", "2.6.0a0+git1", True),
+        ("monai", "1.4.0", False),
+        ("monai", "1.7.0", False),
+        ("monai", None, False),
+        ("safetensors", "0.3.3", False),
+        ("torch", "not a version", False),
+    ],
+)
+def test_a_package_in_a_version_that_does_not_fit_is_missing(
+    package: str, found: str | None, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = needs.installed
+    monkeypatch.setattr(needs, "installed", lambda name: found if name == package else installed(name))
+    assert missing() == ([] if fits else [package])
 
 
 def test_bounds_are_those_of_the_project_file() -> None:

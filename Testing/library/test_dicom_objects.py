@@ -309,10 +309,14 @@ def test_an_enhanced_image_is_referred_to_by_frame(sample: Sample, sample_folder
             assert 1 <= int(image.ReferencedSOPSequence[0].ReferencedFrameNumber) <= len(order)
 
 
-def test_images_without_frame_of_reference_are_refused(sample_folder: Path, tmp_path: Path) -> None:
+def test_images_without_frame_of_reference_get_one_with_a_warning(
+    sample: Sample, sample_folder: Path, tmp_path: Path
+) -> None:
     study = write_study(tmp_path, read_volume(sample_folder / "lumbar_t2.nii.gz"), FrameOfReferenceUID=None)
-    with pytest.raises(DicomSeriesError, match="frame of reference"):
-        read_source(read_volume(study))
+    source = read_source(read_volume(study))
+    assert "FrameOfReferenceUID" in str(source.warnings)
+    assert make_seg(sample.segmentation, source).FrameOfReferenceUID == source.frame_of_reference
+    assert read_source(read_volume(study)).frame_of_reference == source.frame_of_reference
 
 
 def test_an_image_that_is_not_dicom_is_refused(sample_folder: Path) -> None:

@@ -236,14 +236,6 @@ def test_lines_are_coloured_by_status(session: Any) -> None:
     assert colour() == automatic
 
 
-def test_label_tells_level_and_value(session: Any) -> None:
-    line = session.line(MIDDLE)
-    assert line.GetDisplayNode().GetPropertiesLabelVisibility()
-    assert line.GetName().startswith("L4-L5 ")
-    session.set_line(MIDDLE, *moved(session, MIDDLE))
-    assert float(line.GetPropertiesLabelText().removesuffix("mm")) == pytest.approx(session.row(MIDDLE).value, rel=1e-3)
-
-
 def test_only_the_chosen_levels_and_quantities_are_shown(session: Any) -> None:
     def shown() -> set[Any]:
         return {key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetVisibility()}
@@ -261,23 +253,6 @@ def test_only_the_chosen_levels_and_quantities_are_shown(session: Any) -> None:
     assert shown() == everything == set(session.nodes.lines)
 
 
-def test_labels_are_drawn_where_they_are_wanted(session: Any) -> None:
-    def labelled() -> set[Any]:
-        return {
-            key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetPropertiesLabelVisibility()
-        }
-
-    session.highlight(DEPTH)
-    session.show(labels=False)
-    assert labelled() == {DEPTH}
-    session.show(labels=False, label_highlighted=False)
-    assert labelled() == set()
-    session.set_line(DEPTH, *moved(session, DEPTH))
-    assert labelled() == set()
-    session.show(label_highlighted=False)
-    assert labelled() and DEPTH not in labelled()
-
-
 def test_the_highlighted_line_is_the_thick_one(session: Any) -> None:
     def thick() -> set[Any]:
         return {key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetLineThickness() > 0.3}
@@ -285,7 +260,7 @@ def test_the_highlighted_line_is_the_thick_one(session: Any) -> None:
     session.highlight(MIDDLE)
     assert thick() == {MIDDLE}
     session.highlight(DEPTH)
-    assert thick() == {DEPTH} and session.line(DEPTH).GetDisplayNode().GetPropertiesLabelVisibility()
+    assert thick() == {DEPTH}
     session.set_line(DEPTH, *moved(session, DEPTH))
     assert thick() == {DEPTH}
     session.highlight(AREA)
@@ -346,3 +321,17 @@ def test_a_closed_session_leaves_no_observer_and_changes_nothing(session: Any) -
     with pytest.raises(SpineMeasureError, match="closed"):
         session.accept([MIDDLE])
     assert not session.undo()
+
+
+def test_a_row_keeps_its_identity_through_renaming_and_undo(session: Any) -> None:
+    row, value = session.id_of(MIDDLE), session.row(MIDDLE).value
+    session.shift_levels(-1)
+    moved_key = session.key_of_id(row)
+    assert moved_key == ("L3-L4", *MIDDLE[1:]) and session.row(moved_key).value == value
+    # The old name is another disc now.
+    assert session.id_of(MIDDLE) != row and session.row(MIDDLE).value != value
+    session.undo()
+    assert session.key_of_id(row) == MIDDLE
+    assert session.key_of_id(-1) is None
+    with pytest.raises(KeyError):
+        session.id_of(("L9", "none", "none"))

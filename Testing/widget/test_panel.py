@@ -386,7 +386,8 @@ def test_own_layout_is_shown_and_the_one_before_comes_back(panel: Any) -> None:
     manager = slicer.app.layoutManager()
     assert manager.layout == LAYOUT_ID
     node = manager.layoutLogic().GetLayoutNode()
-    assert all(name in node.GetLayoutDescription(LAYOUT_ID) for name in ("Yellow", "Red", "TableView1", "ViewNode"))
+    assert all(name in node.GetLayoutDescription(LAYOUT_ID) for name in ("Yellow", "Red", "ViewNode"))
+    assert "Table" not in node.GetLayoutDescription(LAYOUT_ID)
     panel.exit()
     assert manager.layout == 3
     panel.enter()
