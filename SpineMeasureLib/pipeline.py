@@ -19,6 +19,7 @@ from .measure.types import Measurement
 from .progress import Progress, silent
 from .results import earlier_outputs
 from .review.process import SCENE, SEGMENTATION, SceneProcess, scene_process
+from .segment.levels import parse_disc
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
 
@@ -87,6 +88,8 @@ def run(job: Job, progress: Progress = silent) -> Result:
 
     :raises SpineMeasureError: one of its subclasses; nothing is written then.
     """
+    if job.lowest_disc:
+        parse_disc(job.lowest_disc)  # before the work: the model takes minutes
     clock = _Clock()
     with clock.stage("read"):
         progress("read", 0.0, job.image.name)

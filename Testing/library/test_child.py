@@ -147,6 +147,20 @@ def test_the_child_measures_and_its_results_read_back_as_they_were(sample_folder
     assert workspace.remove() and not workspace.folder.exists()
 
 
+def test_a_lowest_disc_that_does_not_exist_is_refused_before_the_work(sample_folder: Path) -> None:
+    workspace = child.Workspace()
+    image = sample_folder / "lumbar_t2.nii.gz"
+    process = start(child.measure_command(sys.executable, image, workspace.results, lowest_disc="L9-S1"), workspace)
+    assert process.stdout and process.stdin
+    talk = Conversation()
+    updates = talk.feed(process.stdout.read())
+    process.stdin.close()
+    failure = classify(talk, process.wait())
+    assert failure is not None and failure.kind == "level" and "L9-S1" in failure.message
+    assert not {"read", "segment", "name levels"} & {update.stage for update in updates}
+    assert workspace.remove()
+
+
 def test_a_measurement_reads_back_from_its_json_with_its_automatic_ancestor(sample_folder: Path) -> None:
     from dataclasses import asdict, replace
 
