@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from math import dist
 from typing import Any
@@ -22,6 +22,8 @@ from .state import Edit, Row, State, now
 from .steps import edited_rows
 
 Callback = Callable[[frozenset[Key]], None]
+#: Makes a context within which no view is drawn; what changed is drawn once, at its end.
+Quietly = Callable[[], AbstractContextManager[Any]]
 
 #: A line that lies further from where the record has it was moved while no session watched.
 _MOVED_MM = 1e-3
@@ -37,14 +39,16 @@ class Editor:
     :ivar freed: asked at every movement; it may leave it also where this is true.
     """
 
-    def __init__(self, scene: Any, case: Any) -> None:
+    def __init__(self, scene: Any, case: Any, quietly: Quietly = nullcontext) -> None:
         """Link a case again, from what its hidden node keeps.
 
+        :param quietly: entered around every change of many nodes.
         :raises UnreadableInputError: its record cannot be read.
         """
         self.snap_to_plane = True
         self.freed: Callable[[], bool] = lambda: False
         self.closed = False
+        self.quietly = quietly
         self.case = SceneCase(scene, case)
         try:
             kept = self.case.record.read()
@@ -142,10 +146,15 @@ class Editor:
         return True
 
     def _enter(self, old: State, also: Collection[int] = ()) -> None:
-        """Bring the nodes to the present state.
+        """Bring the nodes to the present state, and tell the observers, in one drawing.
 
         :param also: rows that changed before, while a line was dragged.
         """
+        with self.quietly():
+            self._tell(self._bring_up_to_date(old, also))
+
+    def _bring_up_to_date(self, old: State, also: Collection[int]) -> frozenset[Key]:
+        """:return: keys of the rows that changed; empty if there are other rows, or rows have other names."""
         state, before = self.state, self.live.values
         self.live = live = Live(state.rows)
         self.numbers = state.number_of()
@@ -171,7 +180,7 @@ class Editor:
             if made or others or renamed_rows:
                 self.case.arrange_lines(live)
             self.case.record.write(state)
-        self._tell(frozenset() if others or renamed_rows else keys_of(live, changed))
+        return frozenset() if others or renamed_rows else keys_of(live, changed)
 
     @property
     def dragged(self) -> int | None:
@@ -189,11 +198,15 @@ class Editor:
             callback(keys)
 
     @contextmanager
-    def own_changes(self) -> Iterator[None]:
-        """Changes of nodes within are the session's, not the user's."""
+    def own_changes(self, quietly: Quietly | None = None) -> Iterator[None]:
+        """Changes of nodes within are the session's, not the user's, and are drawn once.
+
+        :param quietly: `nullcontext` while the mouse moves a line, which is drawn as it moves.
+        """
         before, self._writing = self._writing, True
         try:
-            yield
+            with (quietly or self.quietly)():
+                yield
         finally:
             self._writing = before
 
@@ -244,7 +257,7 @@ class Editor:
         else:
             # A script, or the points' list of the Markups module.
             wanted = dragged(known, ends, plane)
-        with self.own_changes():
+        with self.own_changes(nullcontext):
             set_line_ends(line, *wanted)
         if self._drag is not None and self._drag.number == number:
             self._follow(self._drag, wanted)
@@ -260,7 +273,7 @@ class Editor:
         before = statuses(live, affected)
         changed = live.update(rows)
         drag.rows = rows if moved else {}
-        with self.own_changes():
+        with self.own_changes(nullcontext):
             self.case.update_table(state.with_rows(rows), live, changed)
             for number, status in statuses(live, affected).items():
                 if status != before[number] and number in self.case.lines:

@@ -85,6 +85,23 @@ def arrange_lines(scene: Any, case: int, lines: Iterable[tuple[str, Any]]) -> No
             tree.RemoveItem(folder)
 
 
+def remove_folder(scene: Any, case: int) -> None:
+    """Take away the folders of a case whose lines are gone; one in which something else is left stays.
+
+    :param case: item of the case; with 0 nothing is done.
+    """
+    tree = tree_of(scene)
+    for item in (*_children(tree, case), case) if case else ():
+        if tree.GetItemDataNode(item) is None and not any(map(tree.GetItemDataNode, _below(tree, item))):
+            tree.RemoveItem(item, False, True)
+
+
+def _below(tree: Any, item: int) -> list[int]:
+    """All items below an item."""
+    children = _children(tree, item)
+    return children + [each for child in children for each in _below(tree, child)]
+
+
 def forget(scene: Any, node: Any) -> None:
     """Take away the item of a node that leaves the scene. Slicer does so itself, a scene without windows does not."""
     tree = tree_of(scene)

@@ -11,14 +11,16 @@ from ..measure.reference import with_reference
 from ..measure.spine import Piece, Spine
 from ..measure.types import Measurement
 from .naming import renamed_level
-from .segments import Segments, segmentation_of, stamp
+from .segments import Segments, segmentation_of
+from .stamps import Stamp, Stamps
 
 
 class FrameCache:
     """Frames of the segments as they were when they were last asked for."""
 
-    def __init__(self) -> None:
-        self._stamp: object = None
+    def __init__(self, stamps: Stamps) -> None:
+        self._stamps = stamps
+        self._stamp: Stamp | None = None
         self._pieces: dict[str, Piece | None] = {}
 
     def keep(self, node: Any, segments: Segments, spine: Spine) -> None:
@@ -26,8 +28,9 @@ class FrameCache:
 
         :param segments: kind and level by segment id, under which `spine` was made.
         """
-        if self._stamp != stamp(node):
-            self._stamp, self._pieces = stamp(node), {}
+        stamp = self._stamps.of(node)
+        if self._stamp != stamp:
+            self._stamp, self._pieces = stamp, {}
         by_kind: dict[Kind, Mapping[str, Piece | None]] = {Kind.DISC: spine.discs, Kind.BODY: spine.bodies}
         for segment, (kind, level) in segments.items():
             if kind in by_kind:
@@ -47,7 +50,7 @@ class FrameCache:
         }
         wanted = regional_levels({level for _, level in called.values()})
         regional = {segment: what for segment, what in called.items() if what[1] in wanted}
-        known = self._pieces if self._stamp == stamp(node) else {}
+        known = self._pieces if self._stamp == self._stamps.of(node) else {}
         if not regional.keys() <= known.keys():
             near = _with_neighbours({segments[segment][1] for segment in regional}, segments)
             self.keep(node, near, Spine(segmentation_of(node, near, True, "user")))

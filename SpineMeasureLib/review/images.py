@@ -32,16 +32,22 @@ def matrix_of(affine: NDArray[np.float64]) -> Any:
     return matrix
 
 
+def affine_of(image: Any) -> NDArray[np.float64]:
+    """4x4 of a vtkOrientedImageData, index to RAS mm. The index of its first voxel is that of its extent, seldom 0."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+
+
 def labels_of(image: Any) -> Volume:
     """A vtkOrientedImageData of labels 0 to 255 as uint8 array[i,j,k] with its affine to RAS mm."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     scalars = vtk_to_numpy(image.GetPointData().GetScalars())
     array = np.ascontiguousarray(scalars.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0).astype(np.uint8))
-    matrix = vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    affine = np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+    affine = affine_of(image)
     # Segments are stored cropped: the array begins at the extent, not at index 0.
     affine[:3, 3] += affine[:3, :3] @ image.GetExtent()[0::2]
     return Volume(array, affine)

@@ -6,6 +6,7 @@ Qt-free, so that the Slicer module and the browser show the same words.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from .links import case_nodes
 from .state import status_of
 
 if TYPE_CHECKING:
+    from .editor import Quietly
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
@@ -140,12 +142,12 @@ def main_key(session: Session, level: str) -> Key | None:
     return next((m.key for m in rows if session.plane(m.key) is not None), rows[0].key if rows else None)
 
 
-def unopened_cases(scene: Any, opened: Collection[Session]) -> list[Session]:
-    """A session for every case of the scene that has none among those opened."""
+def unopened_cases(scene: Any, opened: Collection[Session], quietly: Quietly = nullcontext) -> list[Session]:
+    """A session for every case of the scene that has none among those opened. :param quietly: see `Session`."""
     from .session import Session
 
     known = [session.nodes.case for session in opened]
-    return [Session(scene, node) for node in case_nodes(scene) if node not in known]
+    return [Session(scene, node, quietly) for node in case_nodes(scene) if node not in known]
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import NothingFoundError
 from ..measure.derived import Key
 from .build import CaseNodes
-from .folders import arrange_lines, case_folder, forget
+from .folders import arrange_lines, case_folder, forget, remove_folder
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .live import Live
@@ -94,9 +94,28 @@ class SceneCase:
 
     def remove_line(self, number: int) -> None:
         """Take a line out of the scene."""
-        line = self.lines.pop(number)
-        forget(self.scene, line)
-        self.scene.RemoveNode(line)
+        self._remove(self.lines.pop(number))
+
+    def _remove(self, node: Any) -> None:
+        """Take a node out of the scene, with what only it needs."""
+        forget(self.scene, node)
+        with_it = [node.GetNthDisplayNode(n) for n in range(getattr(node, "GetNumberOfDisplayNodes", int)())]
+        with_it += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+        for each in (node, *with_it):
+            if each is not None:
+                self.scene.RemoveNode(each)
+
+    def remove(self) -> None:
+        """Take everything of the case but its image and segments out of the scene."""
+        table = linked(self.case, "table")
+        folder = case_folder(self.scene, (table, linked(self.case, "segmentation"), *self.lines.values()))
+        for number in list(self.lines):
+            self.remove_line(number)
+        if table is not None:
+            self._remove(table)
+        remove_folder(self.scene, folder)
+        if self.case.GetScene() is not None:
+            self.scene.RemoveNode(self.case)
 
     def arrange_lines(self, live: Live) -> None:
         """Put the lines into the folders of their levels."""
@@ -144,8 +163,10 @@ class SceneCase:
         """Colour, thickness and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
         show_line(line, value, number == self._highlighted, self._labels, self._label_highlighted)
-        shown = (self._levels is None or value.level in self._levels) and (
-            self._quantities is None or value.quantity in self._quantities
+        # The one looked at is shown in any case: a reader may go to a value that the filter leaves out.
+        shown = number == self._highlighted or (
+            (self._levels is None or value.level in self._levels)
+            and (self._quantities is None or value.quantity in self._quantities)
         )
         display = line.GetDisplayNode()
         if display is not None:

@@ -19,8 +19,9 @@ from .links import ATTRIBUTE
 from .naming import chain_of_levels
 
 TERMINOLOGY = "SpineMeasure"
+#: The representation that Slicer edits and saves.
+LABELMAP = "Binary labelmap"
 _CATEGORY = "SCT^123037004^Anatomical structure"
-_LABELMAP = "Binary labelmap"
 _GEOMETRY = "Reference image geometry"
 #: Flags that are found anew from the labels and the level names.
 _FOUND_ANEW = ("cut_by_field_of_view", "level_unverified")
@@ -53,7 +54,7 @@ def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: A
     for structure in segmentation.structures:
         segment = slicer.vtkSegment()
         segment.SetLabelValue(structure.value)
-        segment.AddRepresentation(_LABELMAP, labelmap)
+        segment.AddRepresentation(LABELMAP, labelmap)
         name_segment(segment, structure.kind, structure.level)
         if structure.confidence is not None:
             segment.SetTag(f"{ATTRIBUTE}confidence", f"{structure.confidence:.3f}")
@@ -123,15 +124,6 @@ def segments_of(node: Any) -> dict[str, Any]:
     return {segment: segmentation.GetSegment(segment) for segment in ids}
 
 
-def stamp(node: Any) -> tuple[tuple[str, int], ...]:
-    """What changes whenever a segment is added, removed or painted on."""
-    found = []
-    for segment, each in segments_of(node).items():
-        labelmap = each.GetRepresentation(_LABELMAP)
-        found.append((segment, labelmap.GetMTime() if labelmap else 0))
-    return tuple(found)
-
-
 def merged_labels(node: Any, values: Mapping[str, int]) -> Volume:
     """Segments as one uint8 array[i,j,k] on the segmentation's reference geometry; later ones win where two overlap.
 
@@ -142,7 +134,7 @@ def merged_labels(node: Any, values: Mapping[str, int]) -> Volume:
     from vtkmodules.vtkCommonCore import vtkIntArray, vtkStringArray
 
     segmentation = node.GetSegmentation()
-    if values and not segmentation.ContainsRepresentation(_LABELMAP):
+    if values and not segmentation.ContainsRepresentation(LABELMAP):
         node.CreateBinaryLabelmapRepresentation()
     ids, numbers = vtkStringArray(), vtkIntArray()
     for segment, value in values.items():

@@ -6,6 +6,7 @@ Points are RAS mm, values in the unit of their definition. The scene is passed i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from math import isfinite
@@ -21,15 +22,16 @@ from ..measure.types import Measurement, Plane, Point
 from ..segmentation import SpineSegmentation
 from .build import CaseNodes, add_case, state_of
 from .drag import in_plane, same
-from .editor import Callback, Editor, ends_of
+from .editor import Callback, Editor, Quietly, ends_of
 from .existing import case_of_segmentation_node
 from .frames import FrameCache
 from .lines import editable
-from .links import case_nodes
+from .links import case_nodes, linked
 from .merge import RemeasureResult, remeasured
 from .naming import discs_of, is_regional, named_disc, renamed, shifted
 from .recognise import recognised
-from .segments import add_segmentation, segmentation_of, stamp
+from .segments import add_segmentation, segmentation_of
+from .stamps import Stamp, Stamps
 from .state import Acceptance, State, Status, difference_of, status_of
 from .steps import accepted, reset, withdrawn
 from .volume_node import refuse_elsewhere, refuse_transforms
@@ -43,18 +45,20 @@ class Session:
     :ivar written: files and folders that were written for the user; `output` replaces no others.
     """
 
-    def __init__(self, scene: Any, case: Any) -> None:
+    def __init__(self, scene: Any, case: Any, quietly: Quietly = nullcontext) -> None:
         """Use `build`, `from_segmentation_node` or `find`.
 
         :param case: the case's hidden node.
+        :param quietly: makes a context within which no view is drawn; every change of many nodes is made in one.
         :raises UnreadableInputError: its record cannot be read.
         """
-        self._editor = Editor(scene, case)
-        self._frames = FrameCache()
+        self._editor = Editor(scene, case, quietly)
+        self._stamps = Stamps()
+        self._frames = FrameCache(self._stamps)
         #: The segments as they were when they were measured last.
         self._measured: object = None
         #: The same of the segments alone, also where steps were undone; None where the values are older than they are.
-        self._drawn: object = _drawn_now(self.nodes.segmentation)
+        self._drawn: Stamp | None = self._drawn_now()
         self.written: set[Path] = set()
 
     @property
@@ -80,22 +84,30 @@ class Session:
         segmentation: SpineSegmentation,
         measurements: Sequence[Measurement],
         name: str = "Spine",
+        quietly: Quietly = nullcontext,
     ) -> Session:
         """Add a case to the scene: segments, lines, table and folders.
 
         :param volume_node: the image's node, which stays as it is, or None.
+        :param quietly: see `Session`.
         :raises GeometryMismatchError: it lies under a transform.
         """
         refuse_transforms(volume_node)
-        segmentation_node = add_segmentation(scene, segmentation, volume_node, f"{name} segmentation")
-        nodes = add_case(scene, volume_node, segmentation_node, state_of(segmentation, measurements), name)
-        session = cls(scene, nodes.case)
-        session._measured = stamp(segmentation_node), session._state.segments
+        with quietly():
+            segmentation_node = add_segmentation(scene, segmentation, volume_node, f"{name} segmentation")
+            nodes = add_case(scene, volume_node, segmentation_node, state_of(segmentation, measurements), name)
+            session = cls(scene, nodes.case, quietly)
+        session._measured = session._drawn, session._state.segments
         return session
 
     @classmethod
     def from_segmentation_node(
-        cls, scene: Any, segmentation_node: Any, volume_node: Any = None, lowest_disc: str | None = None
+        cls,
+        scene: Any,
+        segmentation_node: Any,
+        volume_node: Any = None,
+        lowest_disc: str | None = None,
+        quietly: Quietly = nullcontext,
     ) -> Session:
         """Measure a segmentation that is there and make a case of it.
 
@@ -104,6 +116,7 @@ class Session:
 
         :param volume_node: the image, by default the one that the segmentation refers to.
         :param lowest_disc: name of the lowest disc in view.
+        :param quietly: see `Session`.
         :raises GeometryMismatchError: volume or segmentation lies under a transform, or they lie in different places.
         :raises NothingFoundError: no disc and no vertebra is recognised.
         :raises LevelNameError: `lowest_disc` is unknown or does not fit.
@@ -113,24 +126,32 @@ class Session:
             volume_node = segmentation_node.GetNodeReference(role)
         refuse_transforms(volume_node, segmentation_node)
         refuse_elsewhere(volume_node, segmentation_node)
-        node, segments, spine = case_of_segmentation_node(scene, segmentation_node, volume_node, lowest_disc)
-        segmentation = spine.segmentation
-        state = state_of(segmentation, measure_spine(spine))
-        state = replace(state, segments=segments)
         name = volume_node.GetName() if volume_node is not None else segmentation_node.GetName()
-        session = cls(scene, add_case(scene, volume_node, node, state, name).case)
+        with quietly():
+            node, segments, spine = case_of_segmentation_node(scene, segmentation_node, volume_node, lowest_disc)
+            state = replace(state_of(spine.segmentation, measure_spine(spine)), segments=segments)
+            session = cls(scene, add_case(scene, volume_node, node, state, name).case, quietly)
         session._frames.keep(node, segments, spine)
-        session._measured = stamp(node), session._state.segments
+        session._measured = session._drawn, session._state.segments
         return session
 
     @classmethod
-    def find(cls, scene: Any) -> list[Session]:
-        """The cases of a scene that was opened, with every line linked to its row again."""
-        return [cls(scene, node) for node in case_nodes(scene)]
+    def find(cls, scene: Any, quietly: Quietly = nullcontext) -> list[Session]:
+        """The cases of a scene that was opened, with every line linked to its row again.
+
+        :param quietly: see `Session`.
+        """
+        return [cls(scene, node, quietly) for node in case_nodes(scene)]
 
     def close(self) -> None:
         """Stop watching the scene. All nodes stay."""
         self._editor.close()
+
+    def remove(self) -> None:
+        """Close the case and take its lines, table, folder and record out of the scene; image and segments stay."""
+        self.close()
+        with self._editor.own_changes():
+            self._editor.case.remove()
 
     # -- what there is
 
@@ -212,6 +233,10 @@ class Session:
         """The measuring plane of a row, to look at it."""
         return self.row(key).plane
 
+    def segment_of(self, key: Key) -> str | None:
+        """Id of the segment on which a value is measured; None if it was not found."""
+        return self._state.segment_of(self.row(key))
+
     @property
     def flagged(self) -> list[Key]:
         """Rows that ask for the reader's look, in the order of the table."""
@@ -230,8 +255,8 @@ class Session:
     @property
     def segments_changed(self) -> bool:
         """True where segments were painted, added or removed after the values were measured."""
-        node = self.nodes.segmentation
-        return node is not None and _drawn_now(node) != self._drawn
+        drawn = self._drawn_now()
+        return drawn is not None and drawn != self._drawn
 
     def segmentation(self) -> SpineSegmentation:
         """The structures as segmented and named now, for export.
@@ -294,6 +319,18 @@ class Session:
         """Accept values; one step. What has no value cannot be accepted."""
         self._editor.step(partial(accepted, numbers=[self._numbers[k] for k in keys], reviewer=reviewer))
 
+    def can_accept(self, keys: Iterable[Key]) -> bool:
+        """True if any of these rows has a value."""
+        return any(self.row(key).value is not None for key in keys)
+
+    def can_withdraw(self, keys: Iterable[Key]) -> bool:
+        """True if any of these values is accepted."""
+        return any(self.acceptance(key) is not None for key in keys)
+
+    def can_reset(self, keys: Iterable[Key]) -> bool:
+        """True if something stands in place of the automatic value of any of these rows."""
+        return any(self._state.rows[self._numbers[key]].edit is not None for key in keys)
+
     def accept_level(self, level: str, reviewer: str = "") -> None:
         """Accept all values of a level; one step."""
         self._editor.step(partial(accepted, numbers=self._at(level), reviewer=reviewer))
@@ -339,7 +376,9 @@ class Session:
         return done
 
     def _measured_values(self) -> dict[int, float | None]:
-        return {number: row.automatic.value for number, row in self._state.rows.items()}
+        """Of what the names of the levels do not decide."""
+        rows = self._state.rows.items()
+        return {number: row.automatic.value for number, row in rows if not is_regional(row.automatic)}
 
     # -- level names
 
@@ -381,8 +420,9 @@ class Session:
         refuse_transforms(self.nodes.volume, node)
         found = recognised(node)
         segments = {segment: self._state.segments.get(segment, what) for segment, what in found.items()}
-        if self._measured == (stamp(node), segments):
-            self._drawn = stamp(node)
+        drawn = self._drawn_now()
+        if self._measured == (drawn, segments):
+            self._drawn = drawn
             return RemeasureResult()
         segmentation = segmentation_of(node, segments, self._state.verified, self._state.anchor)
         spine = Spine(segmentation)
@@ -390,8 +430,8 @@ class Session:
         self._frames.keep(node, segments, spine)
         if state.rows != self._state.rows or segments != self._state.segments:
             self._editor.step(lambda *_: replace(state, segments=segments))
-        self._drawn = stamp(node)
-        self._measured = self._drawn, segments
+        self._drawn = drawn
+        self._measured = drawn, segments
         return result
 
     # -- looking
@@ -427,6 +467,10 @@ class Session:
         self._measured = None
         self._editor.step(lambda state, live: renamed(state, names, regional))
 
+    def _drawn_now(self) -> Stamp | None:
+        node = linked(self._editor.case.case, "segmentation")
+        return None if node is None else self._stamps.of(node)
+
     def _at(self, level: str) -> list[int]:
         return [number for number, value in self._values.items() if value.level == level]
 
@@ -441,10 +485,6 @@ class Session:
     @property
     def _numbers(self) -> dict[Key, int]:
         return self._editor.numbers
-
-
-def _drawn_now(segmentation: Any) -> object:
-    return None if segmentation is None else stamp(segmentation)
 
 
 def _plain(point: Sequence[float]) -> Point:

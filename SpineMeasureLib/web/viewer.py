@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,7 @@ class Viewer:
             self.clear()
             raise NothingFoundError(f"{path.name} holds no measured spine.", "Measure its image instead.")
         kept = bring_back(self.scene, path, scene_hash)
-        first, *others = Session.find(self.scene)
+        first, *others = Session.find(self.scene, self.quietly)
         for session in others:
             session.close()
         return first, scene_hash, kept
@@ -106,7 +108,7 @@ class Viewer:
         node = add_volume(self.scene, volume, name)
         # Before there are segments: a view draws what it was given first below.
         self._app.display_manager.show_volume_in_slice_background(node)
-        return Session.build(self.scene, node, results.segmentation, results.measurements, name)
+        return Session.build(self.scene, node, results.segmentation, results.measurements, name, self.quietly)
 
     def write(self, path: Path) -> None:
         """Write the scene as a bundle.
@@ -201,6 +203,16 @@ class Viewer:
         """Draw all views soon."""
         for view in self._views():
             view.schedule_render()
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Draw no view within, and each that does not wait for its turn (`Pace`) once at the end."""
+        before = [(view, view.set_render_blocked(True)) for view in self._views()]
+        try:
+            yield
+        finally:
+            for view, was_blocked in before:
+                view.set_render_blocked(was_blocked)
 
     def _views(self) -> list[Any]:
         return list(self._app.view_manager.get_views())

@@ -234,3 +234,27 @@ def test_deleting_a_line_under_the_mouse_is_survived(view: SliceView, scene: Any
     session.reset(MIDDLE)
     view.window.Render()
     check_case(session)
+
+
+def test_a_canal_line_is_dragged_in_the_axial_view_and_stays_across_the_canal(view: SliceView, session: Any) -> None:
+    from SpineMeasureLib.review.slices import aim_at, pose
+
+    key = ("L4-L5", "canal_ap", "disc_level")
+    session.show(levels=["L4-L5"], quantities=["canal_ap"])
+    aim = aim_at(session, key)
+    assert aim is not None
+    before, others = session.row(key), {m.key: m.value for m in session.rows if m.quantity.startswith("disc_height")}
+    view.node.GetSliceToRAS().DeepCopy(pose("Axial", aim).ravel().tolist())
+    view.node.SetFieldOfView(60, 60, 1)
+    view.node.UpdateMatrices()
+    view.window.Render()
+    start = view.pixel(before.p2)
+    view.drag(start, (20, -40))
+    assert view.pixel(session.row(key).p2) == pytest.approx((start[0] + 20, start[1] - 40), abs=1)
+    assert session.status(key) == "edited" and abs(session.difference(key)) > 1
+    normal = np.cross(before.plane.x_axis, before.plane.y_axis)
+    assert abs((ends(session.line(key)) - before.plane.origin) @ normal).max() < 1e-9
+    assert {m.key: m.value for m in session.rows if m.quantity.startswith("disc_height")} == others
+    check_case(session)
+    session.undo()
+    assert session.row(key) == before

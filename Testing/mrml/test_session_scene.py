@@ -246,3 +246,79 @@ def test_an_image_in_a_study_stays_there_and_the_case_beside_it(scene: Any, phan
     assert tree.GetItemParent(tree.GetItemByDataNode(volume)) == study
     assert tree.GetItemParent(session.nodes.folder) == study
     session.close()
+
+
+def test_a_case_that_is_removed_takes_lines_table_and_folders_along(session: Any, scene: Any) -> None:
+    import slicer
+
+    nodes = session.nodes
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    session.remove()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 0
+    assert nodes.table.GetScene() is None and nodes.case.GetScene() is None
+    assert nodes.volume.GetScene() is scene and nodes.segmentation.GetScene() is scene
+    assert tree.GetItemParent(tree.GetItemByDataNode(nodes.segmentation)) == nodes.folder
+    assert tree.GetNumberOfItems() == 3, "folder, image, segmentation"
+
+
+def test_of_a_removed_case_without_image_and_segments_nothing_is_left(session: Any, scene: Any) -> None:
+    import slicer
+
+    nodes = session.nodes
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    for node in (nodes.volume, nodes.segmentation, nodes.table):
+        delete(node)
+    session.remove()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 0 and nodes.case.GetScene() is None
+    assert tree.GetNumberOfItems() == 0
+
+
+def test_changes_of_many_nodes_are_made_quietly_and_a_drag_is_not(scene: Any, small: Any) -> None:
+    from contextlib import contextmanager
+
+    from SpineMeasureLib.review.session import Session
+
+    depth, entered, loud = [0], [0], list[str]()
+
+    @contextmanager
+    def quietly() -> Any:
+        depth[0] += 1
+        entered[0] += 1
+        yield
+        depth[0] -= 1
+
+    def note(node: Any, event: str) -> None:
+        if node is not None and not depth[0]:
+            loud.append(f"{node.GetName()} {event}")
+
+    session = Session.build(scene, None, *small, quietly=quietly)
+    watched = [*session.nodes.lines.values(), session.nodes.segmentation, session.nodes.table]
+    tags = [(node, node.AddObserver("AnyEvent", note)) for node in watched]
+    token = session.observe(lambda keys: session.highlight(MIDDLE))
+    for change in (
+        lambda: session.set_line(MIDDLE, *moved(session, MIDDLE)),
+        session.accept_all,
+        lambda: session.shift_levels(-1),
+        session.undo,
+        session.redo,
+        session.undo,
+        session.reset_all,
+        session.remeasure,
+        lambda: session.show(levels=["L4-L5"]),
+        lambda: session.highlight(ANTERIOR),
+    ):
+        change()
+        assert loud == []
+    session.unobserve(token)
+    before = entered[0]
+    line = session.line(MIDDLE)
+    line.InvokeEvent(line.PointStartInteractionEvent)
+    x, y, z = line.GetNthControlPointPosition(0)
+    line.SetNthControlPointPosition(0, [x, y, z + 1])
+    line.SetNthControlPointPosition(0, [x, y, z + 2])
+    assert entered[0] == before and loud, "the line is drawn while the mouse moves it"
+    line.InvokeEvent(line.PointEndInteractionEvent)
+    assert entered[0] > before
+    for node, tag in tags:
+        node.RemoveObserver(tag)
+    session.close()

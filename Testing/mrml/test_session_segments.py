@@ -88,6 +88,83 @@ def test_an_edited_segment_is_measured_again(session: Any) -> None:
     assert session.remeasure() == result
 
 
+def wider(node: Any, segment: str) -> None:
+    """Paint into the neighbours with "Allow overlap", for which Slicer gives the segment a layer to itself."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    node.GetSegmentation().SeparateSegmentLabelmap(segment)
+    each = segments_of(node)[segment]
+    layer = each.GetRepresentation("Binary labelmap")
+    array = vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(layer.GetDimensions()[::-1])
+    value = each.GetLabelValue()
+    array[np.roll(array == value, 1, axis=0) | np.roll(array == value, -1, axis=0)] = value
+    layer.GetPointData().GetScalars().Modified()
+    layer.Modified()
+
+
+def test_saving_overlapping_segments_is_not_taken_for_an_edit(session: Any, scene: Any, tmp_path: Path) -> None:
+    node = session.nodes.segmentation
+    wider(node, "L4-L5")
+    assert node.GetSegmentation().GetNumberOfLayers() == 2
+    assert session.segments_changed and session.remeasure().changed and not session.segments_changed
+    layers = [each.GetRepresentation("Binary labelmap").GetExtent() for each in segments_of(node).values()]
+    for name in ("first.mrb", "second.mrb"):
+        assert scene.WriteToMRB(str(tmp_path / name))
+        assert not session.segments_changed
+    after = [each.GetRepresentation("Binary labelmap").GetExtent() for each in segments_of(node).values()]
+    assert after != layers, "Slicer crops layers when it saves"
+    assert session.remeasure().changed == ()
+    paint(node, "L4-L5", thinner)
+    assert session.segments_changed
+
+
+def test_layers_that_are_merged_or_cropped_hold_the_same_segments(session: Any) -> None:
+    node = session.nodes.segmentation
+    segmentation = node.GetSegmentation()
+    for segment in segments_of(node):
+        segmentation.SeparateSegmentLabelmap(segment)
+    assert segmentation.GetNumberOfLayers() == len(segments_of(node)) and not session.segments_changed
+    segmentation.CollapseBinaryLabelmaps(False)
+    assert segmentation.GetNumberOfLayers() == 1 and not session.segments_changed
+    session.nodes.segmentation.GetDisplayNode().SetOpacity(0.3)
+    segments_of(node)["L4"].SetColor(1.0, 0.0, 0.0)
+    assert not session.segments_changed
+
+
+def test_the_editors_own_undo_is_noticed_and_back_to_what_was_measured_nothing_is_stale(session: Any) -> None:
+    import slicer
+
+    history = slicer.vtkSegmentationHistory()
+    history.SetSegmentation(session.nodes.segmentation.GetSegmentation())
+    assert history.SaveState()
+    paint(session.nodes.segmentation, "L4-L5", thinner)
+    assert session.segments_changed
+    assert history.RestorePreviousState() and not session.segments_changed
+    assert history.RestoreNextState() and session.segments_changed
+    session.remeasure()
+    assert not session.segments_changed
+    assert history.RestorePreviousState() and session.segments_changed
+
+
+def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any) -> None:
+    from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.review.session import Session
+    from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
+    session = Session.build(scene, None, segmentation, measure(segmentation))
+    assert "lordosis" in session.quantities
+    session.shift_levels(-1)
+    assert "lordosis" not in session.quantities
+    for move in (session.undo, session.redo, session.undo):
+        assert move() and not session.segments_changed
+    session.nodes.segmentation.GetSegmentation().RemoveSegment("L1-L2")
+    session.remeasure()
+    assert not session.segments_changed
+    assert session.undo() and session.segments_changed, "its values are there again, the disc is not"
+    session.close()
+
+
 def test_edited_and_accepted_values_stay_when_measured_again(session: Any) -> None:
     session.set_line(MIDDLE, *moved(session, MIDDLE))
     session.accept([AREA], "AB")
