@@ -20,6 +20,8 @@ from unittest.mock import patch
 import slicer
 import slicer.util
 from PySide6 import QtCore, QtWidgets
+from vtkmodules.util.misc import calldata_type
+from vtkmodules.vtkCommonCore import VTK_OBJECT
 
 from Testing.widget.facade import FACTS, STANDINS, Module, child_widgets, load_ui, strict
 from Testing.widget.parameters import Choice, parameter_node_wrapper
@@ -77,9 +79,54 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         """Nothing is shown."""
 
 
-class _LayoutManager(QtCore.QObject):
+class Views:
+    """Counts what a real Slicer draws: while its event loop is busy, it draws all views after nearly every change.
+
+    :ivar drawn: how often the views were drawn.
+    :ivar resets: views that were made to show all of their contents, in order.
+    """
+
+    _SEEN = (
+        "vtkMRMLDisplayableNode", "vtkMRMLDisplayNode", "vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode",
+        "vtkMRMLTableNode",
+    )  # fmt: skip
+
     def __init__(self, scene: Any) -> None:
+        self.drawn = 0
+        self.resets: list[str] = []
+        self._scene, self._paused, self._asked = scene, 0, False
+        scene.AddObserver(scene.NodeAddedEvent, self._added)
+        scene.AddObserver(scene.NodeRemovedEvent, self._changed)
+
+    @calldata_type(VTK_OBJECT)
+    def _added(self, scene: Any, event: str, node: Any = None) -> None:
+        if node is not None and any(node.IsA(kind) for kind in self._SEEN):
+            node.AddObserver("ModifiedEvent", self._changed)
+            self._changed()
+
+    def _changed(self, *_: Any) -> None:
+        if self._paused or self._scene.IsBatchProcessing():
+            self._asked = True
+        else:
+            self.drawn += 1
+
+    def pause(self) -> None:
+        """Draw nothing until `resume`."""
+        self._paused += 1
+
+    def resume(self) -> None:
+        """Draw what was asked for meanwhile, once."""
+        assert self._paused, "resumed more often than paused"
+        self._paused -= 1
+        if not self._paused and self._asked:
+            self._asked = False
+            self.drawn += 1
+
+
+class _LayoutManager(QtCore.QObject):
+    def __init__(self, scene: Any, views: Views) -> None:
         super().__init__()
+        self._views = views
         self._logic = slicer.vtkMRMLLayoutLogic()
         self._logic.SetMRMLScene(scene)
         self.setLayout(3)
@@ -90,7 +137,11 @@ class _LayoutManager(QtCore.QObject):
     def layoutLogic(self) -> Any:
         return self._logic
 
-    def resetThreeDViews(self) -> None: ...
+    def resetThreeDViews(self) -> None:
+        self._views.resets.append("3D")
+
+    def resetSliceViews(self) -> None:
+        self._views.resets.append("slices")
 
     layout = QtCore.Property(int, lambda self: self._logic.GetLayoutNode().GetViewArrangement(), setLayout)
 
@@ -102,7 +153,9 @@ class _Application(QtCore.QObject):
 
     def __init__(self, mrml: Any) -> None:
         super().__init__()
-        self._mrml, self._layout_manager = mrml, strict(_LayoutManager, "qMRMLLayoutManager")(mrml.scene)
+        self._mrml, self._views = mrml, Views(mrml.scene)
+        self._layout_manager = strict(_LayoutManager, "qMRMLLayoutManager")(mrml.scene, self._views)
+        self._cursors: list[Any] = []
         self._settings_folder = tempfile.TemporaryDirectory()
         file = str(Path(self._settings_folder.name) / "Slicer.ini")
         self._settings = QtCore.QSettings(file, QtCore.QSettings.Format.IniFormat)
@@ -125,17 +178,25 @@ class _Application(QtCore.QObject):
     def keyboardModifiers(self) -> Any:
         return QtWidgets.QApplication.keyboardModifiers()
 
-    def setOverrideCursor(self, cursor: Any) -> None: ...
+    def pauseRender(self) -> None:
+        self._views.pause()
 
-    def restoreOverrideCursor(self) -> None: ...
+    def resumeRender(self) -> None:
+        self._views.resume()
+
+    def setOverrideCursor(self, cursor: Any) -> None:
+        self._cursors.append(cursor)
+
+    def restoreOverrideCursor(self) -> None:
+        self._cursors.pop()
 
 
 def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     """Put everything in place over slicer-core.
 
     :param mrml: the windowless MRML application, whose scene becomes `slicer.mrmlScene`.
-    :return: a record (``calls``: what would have popped up or been installed; ``window``: the main window), and how
-        to undo it.
+    :return: a record (``calls``: what would have popped up or been installed; ``window``: the main window; ``views``:
+        how often they were drawn), and how to undo it.
     """
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["widget"])
     record = types.SimpleNamespace(calls=[], window=None, application=application)
@@ -177,6 +238,7 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     undo.enter_context(patch.dict(vars(slicer), {n.partition(".")[2]: each for n, each in python.items()}))
     slicer.__dict__.update({name: each for name, each in STANDINS.items() if name in FACTS["slicer"]})
     slicer.mrmlScene, slicer.app = mrml.scene, strict(_Application, "app")(mrml)
+    record.views = slicer.app._views
     slicer.modules = types.SimpleNamespace(terminologies=types.SimpleNamespace(logic=lambda: terminologies))
     sys.modules["qt"].QWidget = strict(QtWidgets.QWidget)  # type: ignore[attr-defined]
 

@@ -17,8 +17,8 @@ HERE = Path(__file__).resolve().parent
 #: Told in full by classes.json: properties, signals with signatures, members.
 TOLD = (
     "qt.QWidget", "qt.QCheckBox", "qt.QComboBox", "qt.QLabel", "qt.QLineEdit", "qt.QPlainTextEdit", "qt.QProcess",
-    "qt.QProgressBar", "qt.QPushButton", "qt.QTabWidget", "qt.QTableWidget", "qt.QTextBrowser", "qt.QTimer",
-    "qt.QHeaderView", "ctk.ctkCollapsibleButton", "ctk.ctkPathLineEdit", "slicer.qMRMLNodeComboBox",
+    "qt.QProgressBar", "qt.QPushButton", "qt.QScrollArea", "qt.QTabWidget", "qt.QTableWidget", "qt.QTextBrowser",
+    "qt.QTimer", "qt.QHeaderView", "ctk.ctkCollapsibleButton", "ctk.ctkPathLineEdit", "slicer.qMRMLNodeComboBox",
     "slicer.qMRMLSegmentEditorWidget", "slicer.qMRMLWidget", "slicer.qMRMLLayoutManager", "slicer.app", "mainWindow",
 )  # fmt: skip
 #: Of these only the members are known.

@@ -18,6 +18,7 @@ from typing import Any
 
 import shiboken6
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+from vtkmodules.vtkCommonCore import vtkOutputWindow
 
 from SpineMeasureLib.review.links import nodes_of_class
 
@@ -167,12 +168,32 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
 
 
 class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
+    #: Of Slicer's with the options of Paint.
+    _SIZE = (482, 520)
+
     def __init__(self, parent: Any = None) -> None:
         super().__init__("(Segment Editor of Slicer)", parent)
+        QtWidgets.QWidget.setMinimumSize(self, *self._SIZE)
         self._calls: list[tuple[Any, ...]] = []
+        self._segmentation: Any = None
+
+    def setSegmentationNode(self, node: Any) -> None:
+        self._segmentation = node
+        self._calls.append(("setSegmentationNode", node))
+
+    def setCurrentSegmentID(self, segment: str) -> None:
+        if self._segmentation is None or not self._segmentation.GetSegmentation().GetSegment(segment):
+            vtkOutputWindow.GetInstance().DisplayErrorText("Invalid segment")
+        self._calls.append(("setCurrentSegmentID", segment))
+
+    def rotateSliceViewsToSegmentation(self) -> None:
+        if self._segmentation is None or self._segmentation.GetScene() is None:
+            vtkOutputWindow.GetInstance().DisplayErrorText("Invalid segmentation")
+        self._calls.append(("rotateSliceViewsToSegmentation",))
 
 
-for _name in facts_of("qMRMLSegmentEditorWidget")["members"] - set(dir(QtWidgets.QLabel)):  # it notes what it is told
+# It notes what it is told.
+for _name in facts_of("qMRMLSegmentEditorWidget")["members"] - set(dir(qMRMLSegmentEditorWidget)):
     setattr(qMRMLSegmentEditorWidget, _name, lambda self, *v, _name=_name: self._calls.append((_name, *v)))
 
 _MADE = (ctkCollapsibleButton, ctkPathLineEdit, qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)

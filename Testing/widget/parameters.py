@@ -40,8 +40,16 @@ def parameter_node_wrapper(kind: type) -> type:
             """Connect widgets by the names of their parameters."""
             made = [_Connector(self, name, widget, choices.get(name)) for name, widget in mapping.items()]
             self._guis.append(made)
+
+            def follow(node: Any, event: str) -> None:
+                # A scene that is imported brings its references back without an event.
+                if node.GetScene() is None or not node.GetScene().IsImporting():
+                    for each in made:
+                        if each.widget:
+                            each.show()
+
             # Never taken away, as in Slicer: a wrapper that Python collects crashes at the next change of its node.
-            self.parameterNode.AddObserver("ModifiedEvent", lambda *_: [each.show() for each in made if each.widget])
+            self.parameterNode.AddObserver("ModifiedEvent", follow)
             return len(self._guis) - 1
 
         def disconnectGui(self, tag: int) -> None:
