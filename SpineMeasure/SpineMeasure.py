@@ -1,6 +1,7 @@
 """SpineMeasure: the 3D Slicer module. Everything that is not a widget lives in SpineMeasureLib."""
 
-import html
+import contextlib
+import functools
 import logging
 import os
 import shutil
@@ -120,10 +121,27 @@ class SpineMeasureParameterNode:
 # SpineMeasureWidget
 #
 
+
+def drawnOnce(method):
+    """A method of the panel that changes many nodes: the views are drawn once, when it is done.
+
+    While its event loop is busy, Slicer draws all views after nearly every change of a node.
+    """
+
+    @functools.wraps(method)
+    def quiet(self, *arguments, **options):
+        with self.logic.quietly():
+            return method(self, *arguments, **options)
+
+    return quiet
+
+
 #: What accept, withdraw and reset apply to. Not remembered: nobody is to sign more than they meant to.
 SCOPES = ("selected values", "level", "case")
 #: Where the reader's initials are remembered: with the user, not with a scene, which others open.
 REVIEWER_SETTING = "SpineMeasure/reviewer"
+#: How often segments are compared with those that were measured, ms: not every change of them sends an event.
+WATCH_MS = 1000
 
 
 class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -138,16 +156,21 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._sessions = []
         self._token = None
         self._allKeys = []
-        self._currentKey = None
+        # Rows are known by their ids: their keys change when levels are renamed.
+        self._currentRow = None
+        self._filterRow = None
+        self._pinnedRow = None
         self._shownGroup = ""
         self._filling = False
+        self._acting = False
+        self._stale = False
         self._parameterNode = None
         self._guiTag = None
-        self._watched = None
         self._deviceRun = None
         self._askedDevice = ""
         self._started = 0.0
         self._preparing = False
+        self._building = False
         self.entered = False
         # The last: without a parent it calls `setup`.
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -169,20 +192,30 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
     def _setUpParts(self) -> None:
         from SpineMeasureGui.MeasurementTable import MeasurementTable
+        from SpineMeasureGui.MessageBar import MessageBar
         from SpineMeasureGui.SegmentEditor import SegmentEditor
         from SpineMeasureGui.Surroundings import ReviewLayout, Shortcuts
         from SpineMeasureGui.Texts import shown
 
+        from SpineMeasureLib.review.observers import Observers
+
         self._shown = shown
         self.table = MeasurementTable(self.ui.measurementTable, self.resourcePath("Icons/{}.png"))
-        self.segmentEditor = SegmentEditor(self.ui.segmentEditorHolder.layout())
+        self.messages = MessageBar(self.ui.messageLabel)
         self.reviewLayout = ReviewLayout()
         self.shortcuts = Shortcuts(self._shortcutTable())
+        self.segmentEditor = SegmentEditor(self.ui.segmentEditorHolder.layout(), self.shortcuts.yieldControl)
+        # Not the mixin: that would keep every segmentation that was ever watched in memory, voxels and all.
+        self._watched = Observers()
+        self._watch = qt.QTimer(self.ui.scrollArea)  # goes with the panel
+        self._watch.setInterval(WATCH_MS)
+        self._watch.connect("timeout()", self.checkSegments)
 
     def _setUpDetails(self) -> None:
         from SpineMeasureLib.review.panel import disc_names, methods_text, model_card
@@ -194,9 +227,19 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.reviewerEdit.text = slicer.app.userSettings().value(REVIEWER_SETTING, "")
         self.ui.exportPath.filters = ctk.ctkPathLineEdit.Dirs
         self.ui.shortcutsLabel.toolTip = self.shortcuts.tooltip()
-        self.showMessage("")
-        self._tell(self.ui.remeasureLabel, "")
-        self._tell(self.ui.exportLabel, "")
+        ui = self.ui
+        self._guarded = [
+            (what, button, button.toolTip)
+            for what, button in (
+                ("accept", ui.acceptButton),
+                ("withdraw", ui.withdrawButton),
+                ("reset", ui.resetButton),
+                ("export", ui.csvButton),
+                ("export", ui.jsonButton),
+                ("export", ui.reportButton),
+                ("export", ui.dicomButton),
+            )
+        ]
 
     def _connectButtons(self) -> None:
         ui = self.ui
@@ -223,7 +266,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             (ui.dicomButton, self.onExportDicom),
             (ui.trainingButton, self.onExportTraining),
         ):
-            button.connect("clicked(bool)", slot)
+            button.connect("clicked(bool)", self._asAction(slot))
         ui.measurementTable.connect("cellClicked(int,int)", self.onCellClicked)
         ui.measurementTable.connect("currentCellChanged(int,int,int,int)", self.onCurrentCellChanged)
         ui.scopeSelector.connect("currentIndexChanged(int)", self.onScopeChosen)
@@ -232,6 +275,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.levelSelector.connect("currentTextChanged(QString)", self.onLevelChosen)
         ui.levelFilter.connect("currentTextChanged(QString)", self.onFilterChanged)
         ui.segmentsCollapsibleButton.connect("contentsCollapsed(bool)", self.onSegmentsCollapsed)
+
+    def _asAction(self, slot):
+        """A slot of a button or key: what the one before brought is no longer shown."""
+
+        def act(checked=False) -> None:
+            self.messages.dismiss()
+            slot()
+
+        return act
 
     def cleanup(self) -> None:
         """Leave nothing behind: no process, no observer, no session."""
@@ -249,13 +301,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.entered:
             return
         self.entered = True
-        self.initializeParameterNode()
+        self.initializeParameterNode(again=True)
         self.shortcuts.install()
         self.reviewLayout.show()
         self._openSegmentEditor()
         self._findSessions()
         if self.session is not None and self._currentKey is None:
             self._showSession()  # it came while another module was shown
+        self.checkSegments()
+        self._watch.start()
         if self._askedDevice != self._parameterNode.device:
             self.askDevice()
 
@@ -264,12 +318,19 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not self.entered:
             return
         self.entered = False
+        self._watch.stop()
         self.shortcuts.remove()
-        self.reviewLayout.restore()
+        with self.logic.quietly():
+            self.reviewLayout.restore()
         self.segmentEditor.close()
 
-    def initializeParameterNode(self) -> None:
-        """Make sure that the parameters exist and that something is chosen."""
+    def initializeParameterNode(self, again=False) -> None:
+        """Make sure that the parameters exist and that something is chosen.
+
+        :param again: show them anew; a scene that was imported has changed them without an event.
+        """
+        if again:
+            self.setParameterNode(None)
         self.setParameterNode(self.logic.getParameterNode())
         if self._parameterNode.volume is None:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -312,15 +373,33 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller=None, event=None) -> None:
         """Start again, empty."""
-        self.showMessage("")
+        self.messages.dismiss()
+        self.reviewLayout.forget()
         if self.entered:
             self.initializeParameterNode()
 
     def onSceneEndImport(self, caller=None, event=None) -> None:
-        """A loaded scene may hold cases."""
+        """A loaded scene may hold cases: look when views and selectors have taken notice of it, too."""
+        self.reviewLayout.forget()
+        qt.QTimer.singleShot(0, self.takeUpScene)
+
+    def takeUpScene(self) -> None:
+        """Show the choices and cases of a scene that was imported."""
         if self.entered:
-            self.initializeParameterNode()
+            self.initializeParameterNode(again=True)
             self._findSessions()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller=None, event=None, node=None) -> None:
+        """Choose a volume that comes while none is chosen, once it has its image."""
+        isVolume = node is not None and node.GetClassName() == "vtkMRMLScalarVolumeNode"
+        if isVolume and self.entered and not slicer.mrmlScene.IsBatchProcessing():
+            qt.QTimer.singleShot(0, self.chooseVolume)
+
+    def chooseVolume(self) -> None:
+        """Choose a volume if none is chosen."""
+        if self.entered and self._parameterNode.volume is None:
+            self.initializeParameterNode()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, caller=None, event=None, node=None) -> None:
@@ -340,11 +419,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def removeEmptyCases(self) -> None:
         """Take away what is left of a case whose image, segments and table were deleted: values that nobody sees."""
         for session in [s for s in self._sessions if not any(_leftOf(s))]:
-            case = session.nodes.case
             self._forget(session)
-            if case is not None:
-                slicer.mrmlScene.RemoveNode(case)
+            session.remove()
 
+    @drawnOnce
     def onParametersModified(self, caller=None, event=None) -> None:
         """Follow the parameters: another volume shows its case, filters the table, the rest the buttons."""
         parameters = self._parameterNode
@@ -360,6 +438,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.session is not None:
             self.session.snap_to_plane = parameters.snapToPlane
         if self._shownGroup != parameters.group:
+            self._pinnedRow = None
             self._fillTable()
         if self.entered and self._askedDevice not in ("", parameters.device):
             self.askDevice()
@@ -371,7 +450,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureLib.review.panel import unopened_cases
 
         try:
-            found = unopened_cases(slicer.mrmlScene, self._sessions)
+            found = unopened_cases(slicer.mrmlScene, self._sessions, self.logic.quietly)
         except self.logic.plainError() as error:
             self.showMessage(error.message, error.hint)
             return
@@ -395,6 +474,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._sessions.append(session)
         self.setSession(session)
 
+    @property
+    def _currentKey(self):
+        """The value that the views show, under the name that its level has now; None if there is none."""
+        return self.session.key_of_id(self._currentRow) if self.session is not None else None
+
+    @drawnOnce
     def setSession(self, session) -> None:
         """Show another case, or none."""
         if self.session is not None and self._token is not None:
@@ -402,40 +487,60 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if self.session in self._sessions:
                 self.logic.setShown(self.session, False)
         self._watchSegments(None)
-        self.session, self._token, self._currentKey = session, None, None
+        self.session, self._token = session, None
+        self._currentRow = self._filterRow = self._pinnedRow = None
+        self.messages.dismiss()
         if session is not None:
             self._token = session.observe(self.onSessionChanged)
             self._adoptSession(session)
             self._watchSegments(session.nodes.segmentation)
-        self.segmentEditor.forget()
-        self._openSegmentEditor()
+        self.table.forget()
         self._fillLevels()
         self._fillTable()
-        self._tell(self.ui.remeasureLabel, "")
-        self._tell(self.ui.exportLabel, "")
+        self.checkSegments()
         if session is not None and self.entered:
             self._showSession()
+        self.segmentEditor.forget()
+        self._openSegmentEditor()
 
+    @drawnOnce
     def _showSession(self) -> None:
         """Show the case in the views, at a level in its middle."""
         self.logic.showCase(self.session)
+        self._goToMiddle()
+
+    def _goToMiddle(self) -> None:
         levels = self.session.levels
         if levels:
             self.goToLevel(levels[len(levels) // 2])
 
     def _watchSegments(self, segmentation) -> None:
-        """Be told when segments of this segmentation, and of no other, are painted on."""
-        event = slicer.vtkSegmentation.SourceRepresentationModified
-        if self._watched is not None:
-            self.removeObserver(self._watched, event, self.onSegmentsModified)
-        self._watched = segmentation
-        if segmentation is not None:
-            self.addObserver(segmentation, event, self.onSegmentsModified)
+        """Be told when segments of this segmentation, and of no other, are changed."""
+        self._watched.clear()
+        kinds = slicer.vtkSegmentation
+        events = (kinds.SourceRepresentationModified, kinds.SegmentModified, kinds.SegmentAdded, kinds.SegmentRemoved)
+        for event in events if segmentation is not None else ():
+            self._watched.add(segmentation, event, self.onSegmentsModified)
 
     def onSegmentsModified(self, caller=None, event=None) -> None:
-        """Say that the values are those of the segments as they were."""
-        if self.session is not None and self.session.segments_changed:
-            self._tell(self.ui.remeasureLabel, _("The segments were edited: press Re-measure."))
+        """Compare at the first stroke; after it the timer does, so that painting on a large image stays fluent."""
+        if not self._stale:
+            self.checkSegments()
+
+    def checkSegments(self, caller=None, event=None) -> None:
+        """Say that the values are those of the segments as they were, for as long as that is so."""
+        stale = self.session is not None and self.session.segments_changed
+        if stale == self._stale:
+            return
+        self._stale = stale
+        if stale:
+            self.messages.dismiss()
+        self.messages.stand(self._staleText() if stale else "")
+        self.updateButtons()
+
+    @staticmethod
+    def _staleText() -> str:
+        return _("The segments were edited after they were measured: press Re-measure first.")
 
     def _adoptSession(self, session) -> None:
         parameters = self._parameterNode
@@ -461,10 +566,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSessionChanged(self, keys) -> None:
         """Bring rows, levels and buttons up to date; while a line is dragged only its rows, so that it keeps up."""
+        if not self._acting:
+            self.messages.dismiss()
         # An empty set means that everything changed.
         if not keys or [m.key for m in self.session.rows] != self._allKeys:
-            self._fillLevels()
-            self._fillTable()
+            self._followRows()
             return
         dragged = self.session.dragged
         if dragged is not None and dragged != self._currentKey:
@@ -473,7 +579,18 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.table.update(self.session, keys)
         if not self.session.dragging:
             self._showSummary()
+            self.checkSegments()
             self.updateButtons()
+
+    @drawnOnce
+    def _followRows(self) -> None:
+        """Rows came, went, or have other names: what was current stays so, under its new name."""
+        gone = self._currentRow is not None and self._currentKey is None
+        self._fillLevels()
+        self._fillTable()
+        self.checkSegments()
+        if gone:
+            self._goToMiddle()
 
     # Case
 
@@ -501,7 +618,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onRun(self, checked=False) -> None:
         """Segment and measure the chosen volume in a child process."""
-        self.showMessage("")
         # Slicer answers clicks while packages are installed.
         self._preparing = True
         self.updateButtons()
@@ -516,6 +632,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         volume = parameters.volume
         self._logLine(_("Segment & Measure: {name}").format(name=volume.GetName()))
         try:
+            self.logic.checkLowestDisc(parameters.lowestDisc)
             if not self.logic.installNeeds(self.onInstallLine):
                 self.showMessage(_("Packages are missing."), _("Agree to the installation to go on."))
                 return
@@ -528,6 +645,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 lowestDisc=parameters.lowestDisc,
                 onUpdate=self.onUpdate,
                 onFinished=self.onRunFinished,
+                onBuilding=self.onBuilding,
             )
         except self.logic.plainError() as error:
             self.showMessage(error.message, error.hint)
@@ -546,6 +664,14 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             stage=update.stage.capitalize(), message=update.message, seconds=seconds
         )
 
+    def onBuilding(self) -> None:
+        """Say that the case is being built: until that is done Slicer answers nothing, so nothing can be cancelled."""
+        self._building = True
+        self.ui.stageLabel.text = _("Building the scene ...")
+        self.updateButtons()
+        for widget in (self.ui.stageLabel, self.ui.cancelButton):
+            widget.repaint()
+
     def onCancel(self, checked=False) -> None:
         """Stop the child."""
         if self.run is not None:
@@ -557,6 +683,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the case, or in plain words why there is none."""
         conversation = self.run.conversation if self.run is not None else None
         self.run = None
+        self._building = False
         self.ui.stageLabel.text = ""
         if conversation is not None:
             for line in conversation.log:
@@ -576,7 +703,6 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onMeasureSegmentation(self, checked=False) -> None:
         """Make a case of the segmentation that was chosen, unless it has one."""
         parameters = self._parameterNode
-        self.showMessage("")
         known = [s for s in self._sessions if s.nodes.segmentation is parameters.segmentation]
         if known:
             self.setSession(known[-1])
@@ -586,6 +712,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         with slicer.util.tryWithErrorDisplay(_("The segmentation could not be measured."), waitCursor=True):
             try:
+                self.logic.checkLowestDisc(parameters.lowestDisc)
                 # Its own image, where it knows one; the chosen volume may be that of another patient.
                 image = parameters.segmentation.GetNodeReference(
                     parameters.segmentation.GetReferenceImageGeometryReferenceRole()
@@ -606,13 +733,9 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         label.visible = bool(text)
 
     def showMessage(self, message, nextStep="", isError=True) -> None:
-        """Say in the panel what is wrong and what to do; nothing pops up."""
+        """Say below the panel what is wrong and what to do; nothing pops up."""
         message, nextStep = self._shown(message), self._shown(nextStep)
-        text = f"<b>{html.escape(message)}</b> {html.escape(nextStep)}" if message else ""
-        self._tell(self.ui.messageLabel, text)
-        colour, background = ("#842029", "#f8d7da") if isError else ("#084298", "#cfe2ff")
-        style = f"QLabel {{ color: {colour}; background: {background}; padding: 6px; }}"
-        self.ui.messageLabel.setStyleSheet(style)
+        self.messages.say(message, nextStep, isError)
         if message:
             self._logLine(f"{message} {nextStep}")
 
@@ -623,23 +746,28 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Levels
 
     def _fillLevels(self) -> None:
-        session = self.session
-        levels = list(session.levels) if session is not None else []
+        """List the levels; the current one and that of the filter stay the same structures."""
         from SpineMeasureLib.review.panel import ALL_LEVELS, level_note
 
+        session, current = self.session, self._currentKey
+        levels = list(session.levels) if session is not None else []
+        filtered = session.key_of_id(self._filterRow) if session is not None else None
+        if filtered is None:
+            self._filterRow = None
         self._filling = True
         try:
-            for box, items in (
-                (self.ui.levelSelector, levels),
-                (self.ui.levelFilter, [self._shown(ALL_LEVELS), *levels]),
+            for box, items, key in (
+                (self.ui.levelSelector, levels, current),
+                (self.ui.levelFilter, [self._shown(ALL_LEVELS), *levels], filtered),
             ):
-                current = box.currentText
                 box.clear()
                 box.addItems(items)
-                if current in items:
-                    box.setCurrentText(current)
+                if key is not None:
+                    box.setCurrentText(key[0])
         finally:
             self._filling = False
+        if current is not None:
+            self._setLevel(current[0])
         self._tell(self.ui.levelNoteLabel, self._shown(level_note(session)) if session is not None else "")
 
     def onLevelChosen(self, level) -> None:
@@ -647,6 +775,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not self._filling and self.session is not None and level:
             self.goToLevel(level)
 
+    @drawnOnce
     def goToLevel(self, level) -> None:
         """Show a level in all views, and its rows if the table is filtered by level."""
         from SpineMeasureLib.review.panel import main_key
@@ -654,7 +783,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._setLevel(level)
         if self.ui.levelFilter.currentIndex > 0:
             self.ui.levelFilter.setCurrentText(level)
-        self.goToKey(main_key(self.session, level))
+        key = main_key(self.session, level)
+        if key not in self.table.keys:
+            key = next((other for other in self.table.keys if other[0] == level), key)
+        self.goToKey(key)
 
     def _setLevel(self, level) -> None:
         self._filling = True
@@ -665,12 +797,14 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         finally:
             self._filling = False
 
+    @drawnOnce
     def goToKey(self, key) -> None:
         """Turn all slice views to a value's plane, highlight its line and select its row."""
         self._aim(key)
         self.table.select(key)
         self.updateButtons()
 
+    @drawnOnce
     def _aim(self, key) -> None:
         self._chooseKey(key)
         if key is None:
@@ -679,7 +813,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.logic.show(self.session, key)
 
     def _chooseKey(self, key) -> None:
-        self._currentKey = key
+        self._currentRow = self.session.id_of(key) if key is not None else None
         if key is not None:
             self._setLevel(key[0])
 
@@ -698,16 +832,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._stepLevel(-1)
 
     def onNextFlagged(self, checked=False) -> None:
-        """Go to the next doubtful value, also where a filter hides it."""
-        from SpineMeasureLib.review.panel import in_group, next_flagged
+        """Go to the next doubtful value. One that the filters hide is listed for as long as they stay as they are."""
+        from SpineMeasureLib.review.panel import next_flagged
 
         key = next_flagged(self.session, self._currentKey) if self.session is not None else None
         if key is None:
             return
-        if not in_group(key, self._parameterNode.group):
-            self._parameterNode.group = "All values"
-        if self.ui.levelFilter.currentIndex > 0:
-            self.ui.levelFilter.setCurrentText(key[0])
+        if key not in self.table.keys:
+            self._pinnedRow = self.session.id_of(key)
+            self._fillTable()
         self.goToKey(key)
 
     def onRename(self, checked=False) -> None:
@@ -723,17 +856,23 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Every level is the one below."""
         self._change(_("Shift down"), lambda: self.session.shift_levels(1))
 
+    @drawnOnce
     def _change(self, what, action) -> bool:
-        """Do something to the session; a refusal is told in the panel."""
+        """Do something to the session, and draw the views once; a refusal is told in the panel."""
         if self.session is None:
             return False
         done = False
-        with slicer.util.tryWithErrorDisplay(_("{what} failed.").format(what=what), waitCursor=False):
-            try:
-                action()
-                done = True
-            except self.logic.plainError() as error:
-                self.showMessage(error.message, error.hint)
+        self._acting = True
+        try:
+            with slicer.util.tryWithErrorDisplay(_("{what} failed.").format(what=what), waitCursor=True):
+                try:
+                    action()
+                    done = True
+                except self.logic.plainError() as error:
+                    self.showMessage(error.message, error.hint)
+        finally:
+            self._acting = False
+        self.checkSegments()
         self.updateButtons()
         return done
 
@@ -744,21 +883,34 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         return self.ui.levelFilter.currentText if self.ui.levelFilter.currentIndex > 0 else ALL_LEVELS
 
+    @drawnOnce
     def _fillTable(self) -> None:
         """Fill the table anew, and show the lines that the filter leaves."""
-        from SpineMeasureLib.review.panel import ALL_LEVELS, keys_shown, quantities_shown
+        from SpineMeasureLib.review.panel import ALL_LEVELS, quantities_shown
 
-        session = self.session
-        group = self._parameterNode.group
-        level = self._levelFilter()
+        session, group, level = self.session, self._parameterNode.group, self._levelFilter()
         self._shownGroup = group
         self._allKeys = [m.key for m in session.rows] if session is not None else []
-        keys = keys_shown(session, group, level) if session is not None else []
-        self.table.fill(session, keys, self._currentKey)
+        self.table.fill(session, self._keysShown(group, level))
         if session is not None:
             session.show(levels=None if level == ALL_LEVELS else [level], quantities=quantities_shown(group))
+            current = self._currentKey
+            isListed = current in self.table.keys
+            session.highlight(current if isListed else None)
+            if isListed and not self.table.selectedKeys():
+                self.table.select(current)
         self._showSummary()
         self.updateButtons()
+
+    def _keysShown(self, group, level) -> list:
+        """The rows that the filters leave, and the one that they hide and the reader was sent to."""
+        from SpineMeasureLib.review.panel import keys_shown
+
+        session = self.session
+        if session is None:
+            return []
+        keys = {*keys_shown(session, group, level), session.key_of_id(self._pinnedRow)}
+        return [key for key in self._allKeys if key in keys]
 
     def _showSummary(self) -> None:
         from SpineMeasureLib.review.panel import counts
@@ -768,8 +920,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onFilterChanged(self, text="") -> None:
         """Another level is to be listed."""
-        if not self._filling:
-            self._fillTable()
+        from SpineMeasureLib.review.panel import ALL_LEVELS
+
+        if self._filling:
+            return
+        level = self._levelFilter()
+        rows = (self.session.id_of(m.key) for m in self.session.rows if m.level == level) if self.session else ()
+        self._filterRow = next(iter(rows), None) if level != ALL_LEVELS else None
+        self._pinnedRow = None
+        self._fillTable()
 
     def onCellClicked(self, row, column) -> None:
         """Show the value of the row that was clicked."""
@@ -787,6 +946,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReviewerEntered(self) -> None:
         """Remember the initials for the next case."""
+        self.messages.dismiss()
         slicer.app.userSettings().setValue(REVIEWER_SETTING, self.ui.reviewerEdit.text.strip())
 
     def _scope(self) -> str:
@@ -800,34 +960,51 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         level = self.ui.levelSelector.currentText
         return [m.key for m in self.session.rows if scope == "case" or m.level == level]
 
+    def _reasonAgainst(self, what) -> str:
+        """Why ``"accept"``, ``"withdraw"``, ``"reset"`` or ``"export"`` cannot be done now; empty if it can."""
+        session = self.session
+        if session is None:
+            return _("There is no case yet.")
+        if what in ("accept", "export") and self._stale:
+            return self._staleText()
+        if what == "export":
+            return ""
+        keys = self._scopeKeys()
+        if not keys:
+            return _("Select a value in the table first.")
+        possible, reason = {
+            "accept": (session.can_accept, _("There is no value to accept.")),
+            "withdraw": (session.can_withdraw, _("Nothing is accepted here.")),
+            "reset": (session.can_reset, _("Nothing was edited here.")),
+        }[what]
+        return "" if possible(keys) else reason
+
+    def _refused(self, what) -> bool:
+        """Whether something cannot be done now; the panel says why then. A key asks this, as its button is off."""
+        self.checkSegments()
+        reason = self._reasonAgainst(what)
+        if reason != self._staleText() and self.session is not None:  # which stands there anyway
+            self.showMessage(reason)
+        return bool(reason)
+
     def onAccept(self, checked=False) -> None:
         """Accept what the scope says."""
-        reviewer = self.ui.reviewerEdit.text.strip()
-        self.showMessage("")
-        if self._toldStale():
+        if self._refused("accept"):
             return
-        session, level = self.session, self.ui.levelSelector.currentText
-        actions = {
-            "selected values": lambda: session.accept(self.table.selectedKeys(), reviewer),
-            "level": lambda: session.accept_level(level, reviewer),
-            "case": lambda: session.accept_all(reviewer),
-        }
-        if self._change(_("Accept"), actions[self._scope()]) and not reviewer:
+        reviewer, keys = self.ui.reviewerEdit.text.strip(), self._scopeKeys()
+        if self._change(_("Accept"), lambda: self.session.accept(keys, reviewer)) and not reviewer:
             self.showMessage(_("Accepted without initials."), _("Enter yours to sign."), isError=False)
-
-    def _toldStale(self) -> bool:
-        """Whether the values are not those of the segments any more; the panel says so then."""
-        stale = self.session is not None and self.session.segments_changed
-        if stale:
-            self.showMessage(_("The segments were edited after they were measured."), _("Press Re-measure first."))
-        return stale
 
     def onWithdraw(self, checked=False) -> None:
         """Take the acceptance of what the scope says back."""
+        if self._refused("withdraw"):
+            return
         self._change(_("Withdraw"), lambda: self.session.withdraw(self._scopeKeys()))
 
     def onReset(self, checked=False) -> None:
         """Bring the automatic lines of what the scope says back."""
+        if self._refused("reset"):
+            return
         session, level = self.session, self.ui.levelSelector.currentText
         actions = {
             "selected values": lambda: [session.reset(key) for key in self.table.selectedKeys()],
@@ -852,15 +1029,19 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The Segment Editor works only while its section is open."""
         if collapsed:
             self.segmentEditor.close()
-        else:
-            self._openSegmentEditor()
+        elif self._openSegmentEditor():
             self.segmentEditor.alignViews()
 
-    def _openSegmentEditor(self) -> None:
-        nodes = self.session.nodes if self.session is not None else None
+    def _openSegmentEditor(self) -> bool:
+        """Edit the segments of the case, beginning with the structure that the views show; False if there are none."""
+        session = self.session
+        nodes = session.nodes if session is not None else None
         collapsed = self.ui.segmentsCollapsibleButton.collapsed
-        if self.entered and nodes is not None and nodes.segmentation is not None and not collapsed:
-            self.segmentEditor.open(nodes)
+        canOpen = self.entered and nodes is not None and nodes.segmentation is not None and not collapsed
+        if canOpen:
+            current = self._currentKey
+            self.segmentEditor.open(nodes, session.segment_of(current) if current is not None else None)
+        return canOpen
 
     def onRemeasure(self, checked=False) -> None:
         """Measure again what the edited segments changed."""
@@ -876,26 +1057,22 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 vanished=len(result.vanished),
                 kept=len(result.kept_edited),
             )
-            self._tell(self.ui.remeasureLabel, text)
+            self.showMessage(text, isError=False)
 
     # Export
 
     def _export(self, action, values=True) -> None:
-        """Write something; what holds `values` only where they are those of the segments."""
+        """Write something; what holds `values` only if they are those of the segments."""
         folder = self.ui.exportPath.currentPath
         if not folder:
-            self._tell(self.ui.exportLabel, _("Choose a folder first."))
-            return
-        if values and self._toldStale():
-            return
+            self.showMessage(_("Choose a folder first."))
+        elif not (values and self._refused("export")):
+            self._change(_("Export"), lambda: self._write(action, folder))
 
-        def write() -> None:
-            path = action(self.session, folder)
-            self.ui.exportPath.addCurrentPathToHistory()
-            self._tell(self.ui.exportLabel, _("Written: {path}").format(path=path))
-
-        self._tell(self.ui.exportLabel, "")
-        self._change(_("Export"), write)
+    def _write(self, action, folder) -> None:
+        path = action(self.session, folder)
+        self.ui.exportPath.addCurrentPathToHistory()
+        self.showMessage(_("Written: {path}").format(path=path), isError=False)
 
     def onExportCsv(self, checked=False) -> None:
         """Write the table."""
@@ -943,7 +1120,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if volume is not None
             else _("Choose a volume first.")
         )
-        ui.cancelButton.enabled = running and not self.run.cancelled
+        ui.cancelButton.enabled = running and not self.run.cancelled and not self._building
         ui.progressBar.visible = running
         ui.stageLabel.visible = busy
         for widget in (ui.volumeSelector, ui.deviceSelector, ui.lowestDiscEdit, ui.segmentationSelector):
@@ -963,27 +1140,19 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if isDisc
             else _("Choose the level of a disc first.")
         )
-        selected = has and (self._scope() != "selected values" or bool(self.table.selectedKeys()))
-        for button in (ui.acceptButton, ui.withdrawButton, ui.resetButton):
-            button.enabled = selected
         ui.undoButton.enabled = has and session.can_undo
         ui.redoButton.enabled = has and session.can_redo
-        for button in (
-            ui.shiftUpButton,
-            ui.shiftDownButton,
-            ui.csvButton,
-            ui.jsonButton,
-            ui.sceneButton,
-            ui.reportButton,
-            ui.dicomButton,
-            ui.trainingButton,
-        ):
+        for button in (ui.shiftUpButton, ui.shiftDownButton, ui.sceneButton, ui.trainingButton):
             button.enabled = has
+        for what, button, toolTip in self._guarded:
+            reason = self._reasonAgainst(what)
+            button.enabled = not reason
+            button.toolTip = reason or toolTip
         ui.remeasureButton.enabled = has and session.nodes.segmentation is not None
 
     def _shortcutTable(self) -> tuple:
-        """Keys, what they do, and the method; unlike the keys of the main window and of the Segment Editor."""
-        return (
+        """Keys, what they do, and the method; those with Alt are unlike the keys of the Segment Editor."""
+        keys = (
             ("Alt+Down", _("next level"), self.onNextLevel),
             ("Alt+Up", _("previous level"), self.onPreviousLevel),
             ("Alt+N", _("next flagged value"), self.onNextFlagged),
@@ -991,7 +1160,11 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ("Alt+R", _("reset to automatic"), self.onReset),
             ("Alt+Z", _("undo"), self.onUndo),
             ("Alt+Y", _("redo"), self.onRedo),
+            ("Ctrl+Z", _("undo; while Segments is open, in the Segment Editor"), self.onUndo),
+            ("Ctrl+Shift+Z", _("redo, likewise"), self.onRedo),
+            ("Ctrl+Y", _("redo, likewise"), self.onRedo),
         )
+        return tuple((key, text, self._asAction(slot)) for key, text, slot in keys)
 
 
 def _leftOf(session) -> tuple:
@@ -1037,6 +1210,23 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.errors import SpineMeasureError
 
         return SpineMeasureError
+
+    @staticmethod
+    def quietly():
+        """A context within which no view is drawn; what changed is drawn once, at its end."""
+        hasViews = slicer.app.layoutManager() is not None
+        return slicer.util.RenderBlocker() if hasViews else contextlib.nullcontext()
+
+    @staticmethod
+    def checkLowestDisc(name) -> None:
+        """Refuse a name that no disc has, before the work; empty means that the levels are numbered from the image.
+
+        :raises SpineMeasureLib.errors.LevelNameError: no such disc.
+        """
+        from SpineMeasureLib.segment.levels import parse_disc
+
+        if name.strip():
+            parse_disc(name)
 
     @staticmethod
     def loadTerminology() -> None:
@@ -1085,7 +1275,15 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return installNeeds(onLine)
 
     def process(
-        self, volumeNode, device="auto", lowestDisc="", onUpdate=None, onFinished=None, labels=None, blocking=None
+        self,
+        volumeNode,
+        device="auto",
+        lowestDisc="",
+        onUpdate=None,
+        onFinished=None,
+        labels=None,
+        blocking=None,
+        onBuilding=None,
     ):
         """Segment and measure a volume in a child process, and build a review session of the result in the scene.
 
@@ -1096,6 +1294,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         :param onFinished: called with (session, None) or (None, `SpineMeasureLib.child.Failure`).
         :param labels: path of a label map file to measure instead of running the model.
         :param blocking: wait for the result; by default where there is no `onFinished`.
+        :param onBuilding: called when the child is done, before its results are put into the scene.
         :return: the `Session` when blocking, else a `ChildRun` that can be cancelled.
         :raises SpineMeasureLib.errors.SpineMeasureError: bad input; when blocking, any failure.
         """
@@ -1105,6 +1304,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.review.volume_node import refuse_moved, volume_from_node
         from SpineMeasureLib.volume import check_mri, write_volume
 
+        self.checkLowestDisc(lowestDisc)
         volume = volume_from_node(volumeNode)
         affine = volume.affine
         check_mri(volume)
@@ -1115,9 +1315,12 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             if failure is None and volumeNode.GetScene() is None:
                 failure = child.Failure("input", "The volume was removed meanwhile.", "Load it again and measure it.")
             if failure is None:
+                if onBuilding is not None:
+                    onBuilding()
                 try:
                     refuse_moved(volumeNode, affine)
-                    session = self._sessionFromResults(workspace.results, volumeNode)
+                    with slicer.util.WaitCursor():
+                        session = self._sessionFromResults(workspace.results, volumeNode)
                 except self.plainError() as error:
                     failure = child.Failure("unexpected", error.message, error.hint)
             outcome.extend((session, failure))
@@ -1154,7 +1357,12 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         results = read_results(folder)
         self.loadTerminology()
         return Session.build(
-            slicer.mrmlScene, volumeNode, results.segmentation, results.measurements, volumeNode.GetName()
+            slicer.mrmlScene,
+            volumeNode,
+            results.segmentation,
+            results.measurements,
+            volumeNode.GetName(),
+            quietly=self.quietly,
         )
 
     def measureSegmentation(self, segmentationNode, volumeNode=None, lowestDisc=""):
@@ -1166,7 +1374,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         self.loadTerminology()
         return Session.from_segmentation_node(
-            slicer.mrmlScene, segmentationNode, volumeNode, lowest_disc=lowestDisc.strip() or None
+            slicer.mrmlScene, segmentationNode, volumeNode, lowestDisc.strip() or None, self.quietly
         )
 
     def measureLabelmap(self, labelmapNode, volumeNode=None, lowestDisc=""):
@@ -1182,7 +1390,9 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
         self.loadTerminology()
         shown = volumeNode if volumeNode is not None else labelmapNode
-        return Session.build(slicer.mrmlScene, shown, segmentation, measure(segmentation), labelmapNode.GetName())
+        return Session.build(
+            slicer.mrmlScene, shown, segmentation, measure(segmentation), labelmapNode.GetName(), self.quietly
+        )
 
     def askDevice(self, device, onTold):
         """Ask a child which device would be used; `onTold` is called with one line for the user."""
@@ -1204,14 +1414,17 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def showCase(session) -> None:
-        """Show the image in the slice views, the segments in the 3D view and the table in the table view."""
+        """Show the image in the slice views, the segments in the 3D view and the table in the table view.
+
+        The 3D view is fitted when Slicer has drawn again: while it draws nothing, it does not know what it shows.
+        """
         nodes = session.nodes
         volume, segmentation, table = nodes.volume, nodes.segmentation, nodes.table
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
             if segmentation is not None:
                 segmentation.CreateClosedSurfaceRepresentation()
-                slicer.app.layoutManager().resetThreeDViews()
+                qt.QTimer.singleShot(0, slicer.app.layoutManager().resetThreeDViews)
         applicationLogic = slicer.app.applicationLogic()
         if table is not None:
             applicationLogic.GetSelectionNode().SetActiveTableID(table.GetID())
@@ -1223,6 +1436,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         segmentation = session.nodes.segmentation
         if segmentation is not None and segmentation.GetDisplayNode() is not None:
             segmentation.GetDisplayNode().SetVisibility(shown)
+        if not shown:
+            session.highlight(None)
         session.show(levels=None if shown else [])
 
     @staticmethod

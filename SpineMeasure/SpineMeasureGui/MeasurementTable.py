@@ -5,10 +5,14 @@ import qt
 from SpineMeasureGui.Texts import shown
 from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
 
-CENTRED = (2, 3, 4)
-ICON_COLUMN = 0
-STATUS_COLUMN = 5
+ICON_COLUMN, QUANTITY_COLUMN, STATUS_COLUMN, FLAGS_COLUMN = map(COLUMNS.index, ("Level", "Quantity", "Status", "Flags"))
+CENTRED = tuple(map(COLUMNS.index, ("Value", "Auto", "Diff.")))
+#: Hidden while they say nothing.
+OPTIONAL_COLUMNS = tuple(map(COLUMNS.index, ("Auto", "Diff.", "Flags")))
 ROW_HEIGHT = 22
+#: Minimum widths, pixels: what is cut off is in the tooltip. "Disc height, posterior" is not.
+QUANTITY_WIDTH, FLAGS_WIDTH = 132, 30
+SCROLL_BAR_WIDTH = 20
 
 
 class MeasurementTable:
@@ -16,37 +20,73 @@ class MeasurementTable:
 
     :param table: the qt.QTableWidget.
     :param iconPath: path of a status icon, with the status in place of ``{}``.
+    :ivar keys: of the rows, from above.
     """
 
     def __init__(self, table, iconPath: str) -> None:
         self.table = table
         self.keys = []
+        self._ids = []
         self._icons = {status: qt.QIcon(iconPath.format(status)) for status in STATUSES}
         table.setColumnCount(len(COLUMNS))
         table.setHorizontalHeaderLabels([shown(title) for title in COLUMNS])
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        table.horizontalHeader().setStretchLastSection(True)
         # Its icon says it in less room.
         table.setColumnHidden(STATUS_COLUMN, True)
 
-    def fill(self, session, keys, selected=None) -> None:
-        """Show these rows; `selected` stays selected where it is among them."""
+    def fill(self, session, keys) -> None:
+        """Show these rows. The rows that were selected stay so, whatever their levels are called now."""
         table = self.table
+        selected = {self._ids[self.keys.index(key)] for key in self.selectedKeys()}
         self.keys = list(keys)
+        self._ids = [session.id_of(key) for key in self.keys]
         table.blockSignals(True)
         table.clearSelection()
         table.setRowCount(len(self.keys))
         self.update(session, self.keys)
-        self.select(selected)
+        for row, each in enumerate(self._ids):
+            if each in selected:
+                for column in range(len(COLUMNS)):
+                    table.item(row, column).setSelected(True)
         table.blockSignals(False)
+        self.fitColumns()
+
+    def forget(self) -> None:
+        """Show no rows, and select none of the next session."""
+        self.keys, self._ids = [], []
+        self.table.setRowCount(0)
+
+    def fitColumns(self) -> None:
+        """Hide columns without a text, and give the quantity the room that is left; the user can resize the others."""
+        table, told = self.table, self._told(self.keys)
+        for column in OPTIONAL_COLUMNS:
+            table.setColumnHidden(column, column not in told)
         table.resizeColumnsToContents()
+        # A hidden column is 0 wide.
+        shared = (QUANTITY_COLUMN, FLAGS_COLUMN)
+        room = table.width - SCROLL_BAR_WIDTH
+        room -= sum(table.columnWidth(column) for column in range(len(COLUMNS)) if column not in shared)
+        flags = min(table.columnWidth(FLAGS_COLUMN), max(FLAGS_WIDTH, room - QUANTITY_WIDTH))
+        table.setColumnWidth(FLAGS_COLUMN, flags)
+        fits = room - flags >= QUANTITY_WIDTH
+        mode = qt.QHeaderView.Stretch if fits else qt.QHeaderView.Interactive
+        table.horizontalHeader().setSectionResizeMode(QUANTITY_COLUMN, mode)
+        if not fits:
+            table.setColumnWidth(QUANTITY_COLUMN, QUANTITY_WIDTH)
 
     def update(self, session, keys) -> None:
         """Bring rows up to date; keys that are not shown are passed over."""
         for row, key in enumerate(self.keys):
             if key in keys:
                 self._fillRow(row, row_of(session, key))
+        if any(self.table.isColumnHidden(column) for column in self._told(keys)):
+            self.fitColumns()
+
+    def _told(self, keys) -> list:
+        """The optional columns in which one of these rows has a text."""
+        rows = [row for row, key in enumerate(self.keys) if key in keys]
+        return [column for column in OPTIONAL_COLUMNS if any(self.table.item(row, column).text() for row in rows)]
 
     def _fillRow(self, row, values) -> None:
         for column, text in enumerate(_translated(values.cells)):
@@ -58,7 +98,7 @@ class MeasurementTable:
                 self.table.setItem(row, column, item)
             if item.text() != text:
                 item.setText(text)
-            item.setToolTip(values.tooltip)
+            item.setToolTip(text if column == FLAGS_COLUMN else values.tooltip)
             if column == ICON_COLUMN:
                 item.setIcon(self._icons[values.status])
                 item.setToolTip(shown(values.status))
@@ -68,11 +108,14 @@ class MeasurementTable:
         return [key for row, key in enumerate(self.keys) if self.table.item(row, ICON_COLUMN).isSelected()]
 
     def select(self, key) -> None:
-        """Select the row of a key; none where it is not shown."""
+        """Select the row of a key and scroll to it; none if it is not shown."""
         if key not in self.keys:
             self.table.clearSelection()
-        elif key not in self.selectedKeys():
-            self.table.selectRow(self.keys.index(key))
+            return
+        row = self.keys.index(key)
+        if key not in self.selectedKeys():
+            self.table.selectRow(row)
+        self.table.scrollToItem(self.table.item(row, ICON_COLUMN))
 
 
 def _translated(cells) -> tuple:

@@ -10,22 +10,27 @@ class SegmentEditor:
     """A qMRMLSegmentEditorWidget that is made when it is first opened, and lets go of views and keys when closed.
 
     :param layout: the layout that takes it.
+    :param onKeysTaken: called with True when it takes its keys, with False when it gives them back.
     """
 
-    def __init__(self, layout) -> None:
+    def __init__(self, layout, onKeysTaken) -> None:
         self.layout = layout
         self.widget = None
+        self._onKeysTaken = onKeysTaken
 
-    def open(self, nodes) -> None:
-        """Edit the segmentation of a case."""
+    def open(self, nodes, segment=None) -> None:
+        """Edit the segmentation of a case, beginning with the segment of this id."""
         if self.widget is None:
             self.widget = self._make()
         self.widget.setMRMLSegmentEditorNode(editorNode())
         self.widget.setSegmentationNode(nodes.segmentation)
         self.widget.setSourceVolumeNode(nodes.volume)
+        if segment is not None and nodes.segmentation.GetSegmentation().GetSegment(segment) is not None:
+            self.widget.setCurrentSegmentID(segment)
         self.widget.setupViewObservations()
         if slicer.util.mainWindow() is not None:
             self.widget.installKeyboardShortcuts()
+            self._onKeysTaken(True)
 
     def close(self) -> None:
         """Put the effect away, and give keys and views back."""
@@ -33,6 +38,7 @@ class SegmentEditor:
             self.widget.setActiveEffect(None)
             self.widget.uninstallKeyboardShortcuts()
             self.widget.removeViewObservations()
+            self._onKeysTaken(False)
 
     def forget(self) -> None:
         """Let go of the segmentation, which is about to go."""

@@ -1,4 +1,4 @@
-"""What the panel changes outside itself while it is shown, and gives back: layout and keyboard."""
+"""What the panel changes outside itself while it is shown, and gives back: layout, slice views and keyboard."""
 
 import qt
 import slicer
@@ -8,14 +8,14 @@ from SpineMeasureLib.review.layout import LAYOUT_ID, add_layout
 
 
 class ReviewLayout:
-    """The module's own layout; the one before it and the orientations of the slice views come back.
+    """The module's own layout; the one before it comes back, and so do the slice views as they were.
 
     Does nothing without a layout manager.
     """
 
     def __init__(self) -> None:
         self._previous = None
-        self._orientations = {}
+        self._poses = []
 
     def show(self) -> None:
         """Change to the module's layout."""
@@ -24,23 +24,68 @@ class ReviewLayout:
             return
         if layoutManager.layout != LAYOUT_ID:
             self._previous = layoutManager.layout
-        self._orientations = {node: node.GetOrientation() for node in _sliceNodes()}
+        self._poses = [_Pose(node) for node in _sliceNodes()]
         layoutManager.setLayout(add_layout(layoutManager.layoutLogic().GetLayoutNode()))
 
     def restore(self) -> None:
         """Change back; a layout that the user chose meanwhile is left alone."""
         layoutManager = slicer.app.layoutManager()
-        if layoutManager is not None and self._previous is not None and layoutManager.layout == LAYOUT_ID:
+        if layoutManager is None:
+            return
+        if self._previous is not None and layoutManager.layout == LAYOUT_ID:
             layoutManager.setLayout(self._previous)
-        for node in _sliceNodes():
-            # One that was turned by hand, and has no name, cannot come back.
-            if self._orientations.get(node) in orientationNames(node):
-                node.SetOrientation(self._orientations[node])
-        self._previous, self._orientations = None, {}
+        back = {pose.node for pose in self._poses if pose.restore()}
+        others = [node for node in _sliceNodes() if node not in back]
+        for node in others:
+            # It showed another image before, or none: nothing to go back to.
+            if node.GetDefaultOrientation() in orientationNames(node):
+                node.SetOrientation(node.GetDefaultOrientation())
+        if others and not back:
+            layoutManager.resetSliceViews()
+        self._previous, self._poses = None, []
+
+    def forget(self) -> None:
+        """Bring no slice view back: the scene that they showed is gone."""
+        self._poses = []
+
+
+class _Pose:
+    """How a slice view looks at its image."""
+
+    def __init__(self, node) -> None:
+        self.node = node
+        self._background = _backgroundOf(node)
+        self._matrix = vtk.vtkMatrix4x4()
+        self._matrix.DeepCopy(node.GetSliceToRAS())
+        self._origin = node.GetXYZOrigin()
+        # Not the field of view itself: it is that of the view's size, which another layout changes.
+        sizes = zip(node.GetFieldOfView(), node.GetDimensions(), strict=True)
+        self._mmPerPixel = [mm / max(1, size) for mm, size in sizes]
+
+    def restore(self) -> bool:
+        """Look like that again; False if the view has gone, or shows another image."""
+        node = self.node
+        if node.GetScene() is None or _backgroundOf(node) != self._background:
+            return False
+        changing = node.StartModify()
+        node.GetSliceToRAS().DeepCopy(self._matrix)
+        sizes = zip(self._mmPerPixel, node.GetDimensions(), strict=True)
+        node.SetFieldOfView(*(each * max(1, size) for each, size in sizes))
+        node.SetXYZOrigin(*self._origin)
+        node.UpdateMatrices()
+        node.EndModify(changing)
+        return True
 
 
 def _sliceNodes() -> list:
     return slicer.util.getNodesByClass("vtkMRMLSliceNode")
+
+
+def _backgroundOf(sliceNode):
+    """Id of the image in a slice view; None if there is none."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    own = (node for node in composites if node.GetLayoutName() == sliceNode.GetLayoutName())
+    return next((node.GetBackgroundVolumeID() for node in own), None)
 
 
 def orientationNames(node) -> list:
@@ -53,12 +98,13 @@ def orientationNames(node) -> list:
 class Shortcuts:
     """Keys of the main window while the module is shown. Does nothing without a main window.
 
-    :param table: (keys, what they do, function) of each.
+    :param table: (keys, what they do, function) of each. Those with Ctrl are also the Segment Editor's.
     """
 
     def __init__(self, table) -> None:
         self.table = table
         self._installed = []
+        self._yielded = False
 
     def tooltip(self) -> str:
         """The keys and what they do, as a table."""
@@ -79,11 +125,19 @@ class Shortcuts:
             shortcut = qt.QShortcut(window)
             shortcut.setKey(qt.QKeySequence(keys))
             shortcut.connect("activated()", slot)
-            self._installed.append((shortcut, slot))
+            self._installed.append((keys, shortcut, slot))
+        self.yieldControl(self._yielded)
+
+    def yieldControl(self, toEditor) -> None:
+        """Leave the keys with Ctrl to the Segment Editor, or take them back: of two owners Qt would ask neither."""
+        self._yielded = toEditor
+        for keys, shortcut, _ in self._installed:
+            if keys.startswith("Ctrl"):
+                shortcut.setEnabled(not toEditor)
 
     def remove(self) -> None:
         """Take the keys out of force."""
-        for shortcut, slot in self._installed:
+        for _, shortcut, slot in self._installed:
             shortcut.disconnect("activated()", slot)
             shortcut.setEnabled(False)
             shortcut.setParent(None)

@@ -22,7 +22,7 @@ from Testing.widget.application import install, module_classes
 from Testing.widget.conftest import add_volume
 
 PICTURES = Path(__file__).resolve().parents[2] / "Resources" / "Screenshots"
-WIDTH = 520
+WIDTH = 460
 #: Headings of sections as bands, somewhat like CTK's.
 STYLE = """
 QGroupBox { border: none; margin-top: 20px; }
@@ -35,12 +35,16 @@ def picture(panel: Any, name: str, sections: tuple[str, ...]) -> None:
     """Open these sections only, and save the panel as it is then."""
     for section in SECTIONS:
         getattr(panel.ui, f"{section}CollapsibleButton").collapsed = section not in sections
-    root = panel.parent
+    root, bar = panel.parent, panel.ui.messageLabel
     root.resize(WIDTH, 100)
     for _ in range(3):
         QtWidgets.QApplication.processEvents()
-    root.resize(WIDTH, QtWidgets.QWidget.sizeHint(root).height())
-    QtWidgets.QApplication.processEvents()
+    # As high as all of it: in Slicer what does not fit is scrolled, above the line with the message.
+    message = 0 if bar.isHidden() else QtWidgets.QWidget.sizeHint(bar).height() + 12
+    root.resize(WIDTH, QtWidgets.QWidget.sizeHint(panel.ui.sections).height() + message + 30)
+    for _ in range(3):
+        QtWidgets.QApplication.processEvents()
+    panel.table.fitColumns()
     root.grab().save(str(PICTURES / f"{name}.png"))
 
 

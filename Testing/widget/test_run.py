@@ -125,6 +125,30 @@ def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: A
     assert "continued on the CPU" in panel.ui.logEdit.toPlainText()
 
 
+def test_while_the_scene_is_built_the_panel_says_so_and_nothing_can_be_cancelled(
+    panel: Any, volume: Any, window: Any, sample_folder: Path
+) -> None:
+    wait_for_device(panel)
+    seen: list[Any] = []
+
+    def building() -> None:
+        panel.onBuilding()
+        seen.extend((panel.ui.stageLabel.text, panel.ui.cancelButton.enabled, panel.session))
+
+    panel.run = panel.logic.process(
+        volume,
+        labels=sample_folder / "lumbar_t2_labels.nii.gz",
+        onUpdate=panel.onUpdate,
+        onBuilding=building,
+        onFinished=panel.onRunFinished,
+    )
+    panel.updateButtons()
+    assert panel.ui.cancelButton.enabled
+    wait_for(window, lambda: panel.run is None)
+    assert seen == ["Building the scene ...", False, None] and panel.session is not None
+    assert panel.ui.stageLabel.text == "" and panel.ui.runButton.enabled and not panel.ui.cancelButton.enabled
+
+
 def test_a_program_that_cannot_be_started_is_told(fake: Any, panel: Any, window: Any, temporary: Path) -> None:
     python_slicer().unlink()
     fake("slow")

@@ -23,7 +23,7 @@ RECEIVERS = {
     "SpineMeasure.py": {
         "ui": "ui", "button": "QPushButton", "widget": "QWidget", "box": "QComboBox", "label": "QLabel",
         "slicer.app": "app", "uiWidget": "qMRMLWidget", "layoutManager": "qMRMLLayoutManager",
-        "slicer.app.layoutManager()": "qMRMLLayoutManager",
+        "slicer.app.layoutManager()": "qMRMLLayoutManager", "self._watch": "QTimer",
     },
     "ChildRun.py": {
         "self.process": "QProcess", "environment": "QProcessEnvironment", "self._timer": "QTimer",
