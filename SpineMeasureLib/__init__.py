@@ -1,3 +1,3 @@
 """SpineMeasure: segmentation and measurement of spine MRI. Coordinates are RAS millimetres throughout."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

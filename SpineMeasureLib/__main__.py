@@ -15,6 +15,7 @@ from pathlib import Path
 from .cancel import cancel_at_end_of_input, cancel_on_signals, stop_if_cancelled, true_end
 from .errors import CancelledError, DependencyError, PlainError
 from .pipeline import Job, run
+from .segment.conventions import WRITTEN
 
 
 def emit(line: dict[str, object]) -> None:
@@ -80,11 +81,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--convention", default="auto")
     parser.add_argument("--subregions", type=Path)
+    parser.add_argument("--disc-points", type=Path)
+    parser.add_argument("--write-convention", dest="write_conventions", action="append", choices=WRITTEN)
     parser.add_argument("--series")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--lowest-disc")
     parser.add_argument("--no-scene", dest="scene", action="store_false")
+    parser.add_argument("--picture", action="store_true")
     parser.add_argument("--end-with-input", action="store_true")
     parser.add_argument("--dicom", action="store_true")
     options = vars(parser.parse_args(arguments))
@@ -96,7 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
         cancel_at_end_of_input()
     if command == "device":
         return tell_device(options["device"])
-    return run_with_json_lines(Job(**options, measure=command == "measure", picture=False))
+    options["write_conventions"] = tuple(options["write_conventions"] or ())
+    return run_with_json_lines(Job(**options, measure=command == "measure"))
 
 
 if __name__ == "__main__":

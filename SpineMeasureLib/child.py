@@ -104,14 +104,16 @@ def measure_command(
     lowest_disc: str = "",
     labels: Path | None = None,
     bundle: Path | None = None,
+    picture: bool = False,
 ) -> list[str]:
     """Program and arguments that segment and measure `image` into the folder `out`.
 
     :param python: the interpreter, in Slicer that of PythonSlicer.
     :param labels: a label map to measure instead of running the model.
+    :param picture: whether to draw the overview, if matplotlib is installed.
     """
     command = [python, "-m", __package__, "measure", str(image), "-o", str(out), "--device", device]
-    command += ["--no-scene", "--end-with-input"]
+    command += ["--no-scene", "--end-with-input", *(["--picture"] if picture else [])]
     for option, value in (("--lowest-disc", lowest_disc), ("--labels", labels), ("--bundle", bundle)):
         if value:
             command += [option, str(value)]

@@ -1,89 +1,92 @@
-"""``spinemeasure``: the command line for people."""
+"""``spinemeasure``: the command line for people. Libraries are imported by the commands that use them."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
-from rich.table import Table
 
 from . import __version__
-from .__main__ import run_with_json_lines
-from .cancel import cancel_on_signals
 from .cli_dicom import dicom_app
+from .cli_options import (
+    BundleOption,
+    Case,
+    Convention,
+    Device,
+    Dicom,
+    DiscPoints,
+    Image,
+    Json,
+    Labels,
+    Lowest,
+    MeasuredImage,
+    Out,
+    OutOfCase,
+    Quiet,
+    Series,
+    Subregions,
+    Threads,
+    WriteConvention,
+    number,
+    one_of,
+    renamed,
+)
 from .cli_train import evaluate, train_app
-from .measure.flags import in_words
-from .measure.types import Measurement
-from .pipeline import Job, Result, run
-from .terminal import Device, Out, console, errors, plain_errors, terminal_progress
+from .terminal import App, console, errors, examples, group, terminal_progress
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Measure a spine MRI."
-)
-app.add_typer(train_app, name="train")
-app.command()(evaluate)
-export_app = typer.Typer(no_args_is_help=True, help="Write a measured case in further forms.")
-app.add_typer(export_app, name="export")
-app.add_typer(dicom_app, name="dicom")
+if TYPE_CHECKING:
+    from .pipeline import Job, Result
 
-Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
-Labels = Annotated[Optional[Path], typer.Option(help="Measure this label map instead of running the model.")]
-Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
-OutOfCase = Annotated[Optional[Path], typer.Option("-o", "--out", help="Folder for the files; else that of the case.")]
-Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
-SeriesOption = Annotated[
-    Optional[str], typer.Option("--series", help="DICOM series: number, UID or description; or UID of a study.")
-]
-BundleOption = Annotated[Optional[Path], typer.Option(help="Folder of another model bundle.")]
-Dicom = Annotated[
-    bool, typer.Option("--dicom", help="Of a DICOM image, write DICOM SEG and SR too; they name the patient.")
-]
-Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
-
-#: What the table in the terminal shows: heading, quantity, method.
-_TABLE = (
-    ("ant", "disc_height_anterior", "chord10"),
-    ("mid", "disc_height_middle", "chord50"),
-    ("post", "disc_height_posterior", "chord90"),
-    ("depth", "disc_depth", "depth50"),
-    ("index", "disc_height_index", "dhi_mean3"),
-    ("wedge", "disc_wedge", "wedge"),
-    ("canal", "canal_ap", "disc_level"),
-    ("least", "canal_ap_minimum", "within_5mm"),
-)
-
-#: Flags that the notes under the table say once for all levels, or that an empty cell says already.
-_QUIET_FLAGS = ("not_measurable", "level_unverified")
+app = App(pretty_exceptions_enable=False, rich_markup_mode=None)
+export_app = group("Write a measured case in further forms.")
 
 
 def _run(job: Job, json_progress: bool) -> Result | None:
     if json_progress:
-        cancel_on_signals()
+        from .__main__ import run_with_json_lines
+
         raise typer.Exit(run_with_json_lines(job))
-    with plain_errors(), terminal_progress() as progress:
+    from .pipeline import run
+
+    with terminal_progress() as progress:
         return run(job, progress)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "measure scan.nii.gz -o out/case",
+        "measure dicom_folder -o out/case --series 3 --dicom",
+        "measure scan.nii.gz -o out/case --lowest-disc L5-S1 --threads 4 --quiet",
+        "measure scan.nii.gz -o out/case --labels mask.nii.gz --convention totalspineseg",
+    )
+)
 def measure(
     image: Image,
     out: Out,
     labels: Labels = None,
-    convention: Annotated[
-        str, typer.Option(help="Whose values the label map has; 'auto', or see 'conventions'.")
-    ] = "auto",
-    subregions: Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask beside its seg-vert mask.")] = None,
+    convention: Convention = "auto",
+    subregions: Subregions = None,
     device: Device = "auto",
     lowest_disc: Lowest = None,
-    series: SeriesOption = None,
+    disc_points: DiscPoints = None,
+    write_convention: WriteConvention = None,
+    series: Series = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
+    threads: Threads = 0,
     json_progress: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Segment and measure an image; write labels, table, Slicer scene, picture, and DICOM objects of a DICOM image."""
+    """Segment and measure an image.
+
+    Writes labels, tables, a picture, a Slicer scene and, if asked, DICOM objects.
+    """
+    from .pipeline import Job
+
     job = Job(
         image,
         out,
@@ -95,244 +98,352 @@ def measure(
         dicom=dicom,
         convention=convention,
         subregions=subregions,
+        disc_points=disc_points,
+        write_conventions=tuple(dict.fromkeys(write_convention or ())),
     )
     result = _run(job, json_progress)
-    if result:
-        console.print(result_table(result.measurements))
+    if result and not quiet:
+        from .cli_tables import main_values
+
+        console.show(main_values(result.measurements))
         _report(result, out)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "segment scan.nii.gz -o out/case",
+        "segment dicom_folder -o out/case --series 3 --device cpu --threads 4",
+    )
+)
 def segment(
     image: Image,
     out: Out,
     device: Device = "auto",
     lowest_disc: Lowest = None,
-    series: SeriesOption = None,
+    disc_points: DiscPoints = None,
+    write_convention: WriteConvention = None,
+    series: Series = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
+    threads: Threads = 0,
     json_progress: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Segment an image; write labels and Slicer scene without measuring."""
-    job = Job(image, out, None, series, device, bundle, lowest_disc, measure=False, dicom=dicom)
+    """Segment an image without measuring.
+
+    Writes labels and a Slicer scene.
+    """
+    from .pipeline import Job
+
+    job = Job(
+        image,
+        out,
+        None,
+        series,
+        device,
+        bundle,
+        lowest_disc,
+        measure=False,
+        dicom=dicom,
+        disc_points=disc_points,
+        write_conventions=tuple(dict.fromkeys(write_convention or ())),
+    )
     result = _run(job, json_progress)
     if result:
-        names = ", ".join(s.name for s in result.segmentation.structures)
-        console.print(f"Found: {names}", soft_wrap=True)
+        console.print(f"Found: {', '.join(s.name for s in result.segmentation.structures)}")
         _report(result, out)
 
 
 def _report(result: Result, out: Path) -> None:
     for warning in result.warnings:
-        errors.print(f"[yellow]Note:[/yellow] {warning}")
-    console.print(f"{len(result.files)} files in {out}: {', '.join(result.files)}", soft_wrap=True)
+        errors.note(warning)
+    console.print(f"{len(result.files)} files in {out}: {', '.join(result.files)}")
 
 
-def result_table(measurements: list[Measurement]) -> Table:
-    """The disc levels with their main values, mm unless the heading says otherwise; flags in words below."""
-    by_key = {m.key: m for m in measurements}
-    levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
-    table = Table(
-        title="Disc heights, AP depth, index, wedge (deg); canal AP at the disc and least; mm",
-        title_justify="left",
-        caption_justify="left",
-    )
-    table.add_column("level", no_wrap=True)
-    for heading, _, _ in _TABLE:
-        table.add_column(heading, justify="right", no_wrap=True)
-    flagged = []
-    for level in levels:
-        found = [by_key.get((level, quantity, method)) for _, quantity, method in _TABLE]
-        cells = [f"{m.value:.{2 if m.unit == 'ratio' else 1}f}" if m and m.value is not None else "-" for m in found]
-        flags = dict.fromkeys(flag for m in found if m for flag in m.flags if flag not in _QUIET_FLAGS)
-        table.add_row(level, *cells)
-        if flags:
-            flagged.append(f"{level}: {', '.join(map(in_words, flags))}")
-    table.caption = "\n".join(flagged)
-    return table
+@app.command(epilog=examples("info", "info scan.nii.gz", "info dicom_folder"))
+def info(
+    image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None,
+    series: Series = None,
+) -> None:
+    """Show geometry, device, model and versions.
 
-
-@app.command()
-def info(image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None) -> None:
-    """Show geometry of an image (or the series of a DICOM folder), device, model and versions."""
+    Of a DICOM folder, its series too.
+    """
     from .export.runinfo import versions
 
-    with plain_errors():
-        if image is not None:
-            _image_info(image)
-        from .segment.bundle import open_bundle
-        from .segment.device import choose_device, describe
+    if image is not None:
+        _image_info(image, series)
+    from .segment.bundle import open_bundle
+    from .segment.device import choose_device, describe
 
-        console.print(f"device: {describe(choose_device('auto'))}")
-        bundle = open_bundle()
-        console.print(f"model: {bundle.name} {bundle.version}, SHA-256 {bundle.sha256}", soft_wrap=True)
-        console.print(", ".join(f"{name} {number}" for name, number in versions().items()), soft_wrap=True)
+    console.print(f"device: {describe(choose_device('auto'))}")
+    bundle = open_bundle()
+    console.print(f"model: {bundle.name} {bundle.version}, SHA-256 {bundle.sha256}")
+    console.print(", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
-def _image_info(path: Path) -> None:
+def _image_info(path: Path, wanted: str | None) -> None:
     from .volume import read_volume
 
     if path.is_dir():
         from .dicom_series import read_study
 
         for series in read_study(path).series:
-            console.print(f"series {series}", soft_wrap=True)
-    volume = read_volume(path)
+            console.print(f"series {series}")
+    volume = read_volume(path, wanted)
     console.print(f"shape: {' x '.join(map(str, volume.array.shape))} voxels (i, j, k), {volume.array.dtype}")
     console.print(f"spacing: {' x '.join(f'{s:.3f}' for s in volume.spacing)} mm")
-    console.print("voxel to RAS mm:\n" + "\n".join("  " + " ".join(f"{x:10.4f}" for x in row) for row in volume.affine))
+    console.print("voxel to RAS mm:")
+    for row in volume.affine:
+        console.print("  " + " ".join(f"{x:10.4f}" for x in row))
     for key in ("modality", "series", "series_chosen"):
         if key in volume.meta:
             console.print(f"{key.replace('_', ' ')}: {volume.meta[key]}")
+    for warning in cast("list[str]", volume.meta.get("warnings", [])):
+        errors.note(warning)
 
 
-@app.command()
-def methods() -> None:
+@app.command(epilog=examples("methods", "methods --json"))
+def methods(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The data dictionary: columns, quantities and flags.")
+    ] = False,
+) -> None:
     """Print the definition of every value."""
-    from .measure import methods as definitions
+    from .cli_tables import definition_lines
+    from .measure.definitions import methods as definitions
 
-    table = Table(show_lines=True)
-    for heading in ("quantity", "method", "unit", "definition", "source"):
-        table.add_column(heading, overflow="fold")
-    for d in definitions():
-        table.add_row(d.quantity, d.method, d.unit, d.text, d.source)
-    console.print(table)
+    if as_json:
+        import json
+
+        from .export.dictionary import data_dictionary
+
+        print(json.dumps(data_dictionary(), indent=1))
+        return
+    for line in definition_lines(definitions()):
+        console.print(line)
 
 
-@app.command()
+@app.command(epilog=examples("conventions"))
 def conventions() -> None:
-    """Print the label maps of other programs that 'measure --labels' reads."""
+    """List the label maps that are known.
+
+    'measure --labels' reads these maps of other programs.
+    """
+    from .cli_tables import plain_table
+    from .segment.conventions import WRITTEN
     from .segment.conventions import conventions as known
 
-    table = Table(show_lines=True)
-    for heading in ("--convention", "label map", "found by auto"):
-        table.add_column(heading, overflow="fold")
-    table.add_row("own", "labels.nii.gz of this program", "yes")
+    rows = [("own", "labels.nii.gz of this program", "yes", "always")]
     for c in known().values():
-        table.add_row(c.name, c.what, "yes" if c.guessed else "no")
-    console.print(table)
+        rows.append((c.name, c.what, "yes" if c.guessed else "no", "yes" if c.name in WRITTEN else "no"))
+    console.show(plain_table(("--convention", "label map", "found by auto", "--write-convention"), rows))
 
 
-@export_app.command("dicom")
+@export_app.command("tables", epilog=examples("export tables out/case"))
+def export_tables(case: Case, quiet: Quiet = False) -> None:
+    """Write the files of a case as its scene shows it.
+
+    Tables, labels, segmentation and picture follow a scene that 3D Slicer saved in the folder.
+    """
+    from .review.case_tables import tables_from_scene
+
+    removed = tables_from_scene(case)
+    console.print(f"The files in {case} show what its scene shows.")
+    if removed:
+        console.print(f"Removed, because they showed something else: {', '.join(removed)}")
+
+
+@export_app.command(
+    "dicom",
+    context_settings=renamed(source="image"),
+    epilog=examples(
+        "export dicom out/case --image dicom_folder",
+        "export dicom out/case --image dicom_folder --accepted-by 'Doe^Jane' --organization Hospital",
+    ),
+)
 def export_dicom(
     case: Case,
-    source: Annotated[Path, typer.Option(help="DICOM folder or file that the case was measured on.")],
+    image: MeasuredImage,
     out: OutOfCase = None,
-    series: SeriesOption = None,
+    series: Series = None,
     accepted_by: Annotated[str, typer.Option(help="Who accepts the case (Family^Given): the report is VERIFIED.")] = "",
     organization: Annotated[str, typer.Option(help="The reviewer's organisation.")] = "",
+    quiet: Quiet = False,
 ) -> None:
-    """Write segmentation.dcm (SEG) and measurements.dcm (SR, TID 1500) of a measured case."""
-    with plain_errors():
-        from .export.case_files import write_dicom
-        from .files import atomic_folder
-        from .pipeline import read_case_on
+    """Write DICOM SEG and SR of a case.
 
-        volume, done = read_case_on(case, source, series)
-        with atomic_folder(out or case) as folder:
-            write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
-            names = sorted(file.name for file in folder.iterdir())
-        console.print(f"{', '.join(names)} in {out or case}", soft_wrap=True)
+    The files are segmentation.dcm and measurements.dcm (TID 1500). The image must be DICOM.
+    """
+    from .export.case_files import write_dicom
+    from .files import atomic_folder
+    from .pipeline import read_case_on
+
+    volume, done = read_case_on(case, image, series)
+    with atomic_folder(out or case) as folder:
+        warnings = write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
+        names = sorted(file.name for file in folder.iterdir())
+    for warning in warnings:
+        errors.note(warning)
+    console.print(f"{', '.join(names)} in {out or case}")
 
 
-@export_app.command("report")
+def _suffixes() -> Sequence[str]:
+    from .export.training import SUFFIXES
+
+    return SUFFIXES
+
+
+def _named_fields(entries: Optional[list[str]]) -> Optional[list[str]]:
+    for entry in entries or ():
+        if not entry.partition("=")[0].strip() or "=" not in entry:
+            raise typer.BadParameter(f"'{entry}' is not NAME=TEXT.")
+    return entries
+
+
+@export_app.command(
+    "report",
+    epilog=examples(
+        "export report out/case --image scan.nii.gz",
+        "export report out/case --image scan.nii.gz --pdf --paper letter --field 'Patient=Doe, Jane'",
+    ),
+)
 def export_report(
     case: Case,
-    image: Annotated[Path, typer.Option(help="Image that the case was measured on.")],
+    image: MeasuredImage,
     out: OutOfCase = None,
-    series: SeriesOption = None,
-    paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
+    series: Series = None,
+    paper: Annotated[str, one_of(lambda: ("a4", "letter"), text="Paper size: a4 or letter.")] = "a4",
     pdf: Annotated[bool, typer.Option("--pdf", help="A PDF too, printed by Chromium, Chrome or Edge.")] = False,
-    field: Annotated[Optional[list[str]], typer.Option(help="Fill in the head: 'Patient=Doe, Jane'.")] = None,
+    field: Annotated[
+        Optional[list[str]], typer.Option(callback=_named_fields, help="Fill in the head: 'Patient=Doe, Jane'.")
+    ] = None,
     accepted_by: Annotated[str, typer.Option(help="Who accepts the values.")] = "",
+    quiet: Quiet = False,
 ) -> None:
-    """Write report.html, report.txt (for copy and paste) and, if asked, report.pdf of a measured case."""
-    if paper.lower() not in ("a4", "letter"):
-        raise typer.BadParameter(f"'{paper}' is neither a4 nor letter.", param_hint="--paper")
-    with plain_errors():
-        from .export.case_files import write_report_files
-        from .export.pdf import write_pdf
-        from .export.report import ReportOptions
-        from .files import atomic_folder
-        from .pipeline import read_case_on
+    """Write the report of a case.
 
-        fields = dict(entry.partition("=")[::2] for entry in field or ())
-        options = ReportOptions(fields, accepted_by, paper.lower())
-        volume, done = read_case_on(case, image, series)
-        place = out or case
-        earlier_pdf = ("report.pdf",) if (place / "report.html").exists() else ()  # else somebody else's
-        with atomic_folder(place, earlier_pdf) as folder:
-            write_report_files(folder, volume, done.segmentation, done.measurements, options)
-            names = sorted(file.name for file in folder.iterdir())
-        console.print(f"{', '.join(names)} in {place}", soft_wrap=True)
-        if pdf:
-            # The others stay where it fails.
-            write_pdf(place / "report.html", place / "report.pdf")
-            console.print(f"report.pdf in {place}", soft_wrap=True)
+    The files are report.html, report.txt (for copy and paste) and, if asked, report.pdf.
+    """
+    from .export.case_files import write_report_files
+    from .export.pdf import write_pdf
+    from .export.report import ReportOptions
+    from .files import atomic_folder
+    from .pipeline import read_case_on
+
+    fields = dict(entry.partition("=")[::2] for entry in field or ())
+    options = ReportOptions(fields, accepted_by, paper)
+    volume, done = read_case_on(case, image, series)
+    place = out or case
+    earlier_pdf = ("report.pdf",) if (place / "report.html").exists() else ()  # else somebody else's
+    with atomic_folder(place, earlier_pdf) as folder:
+        write_report_files(folder, volume, done.segmentation, done.measurements, options)
+        names = sorted(file.name for file in folder.iterdir())
+    console.print(f"{', '.join(names)} in {place}")
+    if pdf:
+        # The others stay if it fails.
+        write_pdf(place / "report.html", place / "report.pdf")
+        console.print(f"report.pdf in {place}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "review out/case",
+        "review scan.nii.gz --device cpu --no-browser",
+        "review out/case/scene.mrb --root out --port 8080",
+    )
+)
 def review(
     case: Annotated[Path, typer.Argument(help="Output folder of 'measure', a scene (.mrb), or an image to measure.")],
     root: Annotated[
-        Optional[Path], typer.Option(help="Folder below which other files may be opened; else that of the case.")
+        Optional[Path],
+        typer.Option(help="Folder below which other files may be opened; by default that of the case."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; anything but this computer is warned of.")
+        str, typer.Option(help="Address to listen on; a warning follows if other computers can reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 for any free one.")] = 0,
+    port: Annotated[int, typer.Option(**number(0, 65535), help="0 for any free one.")] = 0,
     device: Device = "auto",
-    python: Annotated[str, typer.Option(help="Python that runs the model; else this one.")] = sys.executable,
+    python: Annotated[str, typer.Option(help="Python that runs the model; by default this one.")] = sys.executable,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    threads: Threads = 0,
 ) -> None:
-    """Review a case in a browser. Ends with Ctrl+C; edits are kept beside the scene at once."""
-    with plain_errors():
-        from .web.server import LOOPBACK, Options, serve
+    """Review a case in a browser.
 
-        if host not in LOOPBACK:
-            errors.print(
-                f"[yellow]Warning:[/yellow] {host} can be reached from other computers. The connection is not"
-                " encrypted: whoever listens to it sees the images and the access token."
-            )
-        folder = root or (case if case.is_dir() else case.absolute().parent)
-        options = Options(case.absolute(), folder.absolute(), host, port, python, device, browser=browser)
-        serve(options, lambda line: console.print(line, soft_wrap=True))
+    Ends with Ctrl+C. Edits are kept beside the scene at once.
+    """
+    from .web.server import LOOPBACK, Options, serve
+
+    if host not in LOOPBACK:
+        errors.note(
+            f"{host} can be reached from other computers. The connection is not encrypted: whoever listens to it sees"
+            " the images and the access token.",
+            "Warning:",
+        )
+    folder = root or (case if case.is_dir() else case.absolute().parent)
+    options = Options(case.absolute(), folder.absolute(), host, port, python, device, browser=browser)
+    serve(options, console.print)
 
 
-@export_app.command("training")
+@export_app.command(
+    "training",
+    context_settings=renamed(dataset="data"),
+    epilog=examples(
+        "export training out/case --image scan.nii.gz --data Dataset042_Spine --editor 'Jane Doe'",
+        "export training out/case --image scan.nii.gz --data bids_folder --format bids --contrast T1w",
+    ),
+)
 def export_training(
     case: Case,
-    image: Annotated[Path, typer.Option(help="Image that the case was measured on.")],
-    dataset: Annotated[Path, typer.Option(help="Folder of the data set; made if it is not there.")],
-    layout: Annotated[str, typer.Option("--format", help="nnunet (version 2) or bids (a derivative).")] = "nnunet",
+    image: MeasuredImage,
+    data: Annotated[Path, typer.Option(help="Folder of the data set; made if it is not there.")],
+    layout: Annotated[
+        str, one_of(lambda: ("nnunet", "bids"), "--format", text="nnunet (version 2) or bids (a derivative).")
+    ] = "nnunet",
     name: Annotated[str, typer.Option(help="Name of the case, letters and digits; else made from its pixels.")] = "",
-    contrast: Annotated[str, typer.Option(help="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
+    contrast: Annotated[str, one_of(_suffixes, text="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
     editor: Annotated[str, typer.Option(help="Who corrected the case; kept in its provenance.")] = "",
     patient: Annotated[str, typer.Option(help="A made-up name, the same for all cases of one patient.")] = "",
-    series: SeriesOption = None,
+    series: Series = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Add a corrected case to a training data set; the same case again replaces itself."""
-    if layout not in ("nnunet", "bids"):
-        raise typer.BadParameter(f"'{layout}' is neither nnunet nor bids.", param_hint="--format")
-    with plain_errors():
-        from .export.training import TrainingCase, add_to_bids, add_to_nnunet
-        from .pipeline import read_case_on
+    """Add a corrected case to a data set.
 
-        volume, done = read_case_on(case, image, series)
-        one = TrainingCase(volume, done.segmentation, done.measurements, name, editor, patient)
-        number = add_to_nnunet(one, dataset) if layout == "nnunet" else add_to_bids(one, dataset, contrast)
-        console.print(f"{one.identifier} is in {dataset}; cases: {number}", soft_wrap=True)
+    The same case again replaces itself.
+    """
+    from .export.training import TrainingCase, add_to_bids, add_to_nnunet
+    from .pipeline import read_case_on
+
+    volume, done = read_case_on(case, image, series)
+    one = TrainingCase(volume, done.segmentation, done.measurements, name, editor, patient)
+    number = add_to_nnunet(one, data) if layout == "nnunet" else add_to_bids(one, data, contrast)
+    console.print(f"{one.identifier} is in {data}; cases: {number}")
+
+
+app.command(
+    epilog=examples(
+        "evaluate models/spine_mri dataset -o out/evaluation",
+        "evaluate folder_of_label_maps dataset -o out/evaluation",
+    )
+)(evaluate)
+app.add_typer(export_app, name="export")
+app.add_typer(dicom_app, name="dicom")
+app.add_typer(train_app, name="train")
 
 
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Measure a spine MRI."""
+    """Measure a spine MRI. Research software, not for diagnosis."""
     logging.getLogger("monai").setLevel(logging.ERROR)
     if version:
         console.print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 if __name__ == "__main__":

@@ -6,92 +6,109 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.table import Table
 
-from .terminal import Device, Out, console, plain_errors, terminal_progress
+from .cli_options import Device, Out, Quiet, Threads, number, renamed
+from .terminal import console, examples, group, terminal_progress
 
-train_app = typer.Typer(no_args_is_help=True, help="Train the models.")
-
-
-@train_app.callback()
-def train() -> None:
-    """Train the models."""
+train_app = group("Train the models.")
 
 
-@train_app.command("segmentation")
+@train_app.command(
+    "segmentation",
+    context_settings=renamed(bundle="out"),
+    epilog=examples(
+        "train segmentation --data training_sets --work work/training -o models/new --minutes 50",
+        "train segmentation --resume-from models/spine_mri --data Dataset042_Spine --minutes 20",
+    ),
+)
 def train_segmentation(
     data: Annotated[Path, typer.Option(help="Folder with the training sets; with --resume-from, of corrected cases.")],
     work: Annotated[
         Optional[Path], typer.Option(help="Checkpoints, scores and plots; a stopped run goes on from here.")
     ] = None,
-    bundle: Annotated[Optional[Path], typer.Option(help="Write the final model as a bundle here.")] = None,
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", help="Folder of the new bundle; by default beside the old one.")
+    ] = None,
     resume_from: Annotated[
         Optional[Path], typer.Option(help="Bundle to fine-tune on corrected cases ('export training').")
     ] = None,
     blend: Annotated[
-        float, typer.Option(min=0.05, max=1.0, help="With --resume-from: part of the new weights in the result.")
+        float,
+        typer.Option(**number(0.05, 1, float), help="With --resume-from: part of the new weights in the result."),
     ] = 0.5,
-    minutes: Annotated[float, typer.Option(help="Time budget of each model.")] = 45.0,
-    folds: Annotated[int, typer.Option(help="Parts of the patients, each held out once; with --resume-from one.")] = 3,
+    minutes: Annotated[float, typer.Option(**number(0, kind=float), help="Time budget of each model.")] = 45.0,
+    folds: Annotated[
+        int, typer.Option(**number(2), help="Parts of the patients, each held out once; with --resume-from one.")
+    ] = 3,
     only: Annotated[Optional[list[str]], typer.Option(help="Train only this: base, a fold's number or final.")] = None,
     device: Device = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 for all.")] = 0,
-    seed: int = 0,
+    threads: Threads = 0,
+    seed: Annotated[int, typer.Option(**number(0), help="Start of the random numbers.")] = 0,
+    quiet: Quiet = False,
 ) -> None:
-    """Train the segmentation model, or fine-tune a bundle on corrected cases; writes a bundle with its model card."""
+    """Train or fine-tune the segmentation model.
+
+    Writes a bundle with its model card.
+    """
     if resume_from is None and work is None:
-        raise typer.BadParameter("Training from the start needs a folder for its checkpoints.", param_hint="--work")
-    with plain_errors():
-        from .segment.device import choose_device
-        from .train.command import Plan
-        from .train.command import run as run_training
-        from .train.finetune import FineTuning, fine_tune
-        from .train.segmentation import TrainingOptions
+        raise typer.BadParameter("Training from the start needs a folder for its checkpoints.", param_hint="'--work'")
+    from .segment.device import choose_device
+    from .train.command import Plan
+    from .train.command import run as run_training
+    from .train.finetune import FineTuning, fine_tune
+    from .train.segmentation import TrainingOptions
 
-        options = TrainingOptions(minutes=minutes, device=choose_device(device).type, threads=threads, seed=seed)
-        with terminal_progress() as progress:
-            if resume_from is None:
-                assert work is not None
-                run_training(Plan(data, work, bundle, folds, tuple(only or ()), options), progress)
-                return
-            tuned = fine_tune(FineTuning(resume_from, data, bundle, work, folds, blend, options), progress)
-        table = Table(title=f"Held out: {', '.join(tuned.held_out)}", title_justify="left")
-        for heading in ("", "before", "after"):
-            table.add_column(heading, justify="left" if not heading else "right")
-        for row in tuned.rows:
-            table.add_row(row.measure, row.before, row.after)
-        console.print(table)
-        console.print(f"New model in {tuned.bundle.folder}, SHA-256 {tuned.bundle.sha256}", soft_wrap=True)
+    options = TrainingOptions(minutes=minutes, device=choose_device(device).type, threads=threads, seed=seed)
+    with terminal_progress() as progress:
+        if resume_from is None:
+            assert work is not None
+            run_training(Plan(data, work, out, folds, tuple(only or ()), options), progress)
+            return
+        tuned = fine_tune(FineTuning(resume_from, data, out, work, folds, blend, options), progress)
+    from .cli_tables import plain_table
+
+    console.print(f"Held out: {', '.join(tuned.held_out)}")
+    console.show(plain_table(("", "before", "after"), [(row.measure, row.before, row.after) for row in tuned.rows]))
+    console.print(f"New model in {tuned.bundle.folder}, SHA-256 {tuned.bundle.sha256}")
 
 
-@train_app.command("synthesize")
+@train_app.command(
+    "synthesize",
+    epilog=examples("train synthesize --data training_sets -o synthetic_test --count 60 --seed 100000 --balanced"),
+)
 def synthesize(
     data: Annotated[Path, typer.Option(help="Folder with the training sets: its 'anatomy' is bent.")],
     out: Out,
-    count: Annotated[int, typer.Option(min=1, help="Number of cases.")] = 60,
+    count: Annotated[int, typer.Option(**number(1), help="Number of cases.")] = 60,
     seed: Annotated[
-        int, typer.Option(min=0, help="Number of the first case; each is the same for the same number.")
+        int, typer.Option(**number(0), help="Number of the first case; each is the same for the same number.")
     ] = 0,
     balanced: Annotated[bool, typer.Option("--balanced", help="Regions, contrasts and diseases take turns.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Write synthetic images of all regions and contrasts with their true labels, to train on or to test with."""
-    with plain_errors(), terminal_progress() as progress:
+    """Write synthetic images with their labels.
+
+    They show all regions and contrasts, to train on or to test with.
+    """
+    with terminal_progress() as progress:
         from .train.synth.cases import write_cases
 
         write_cases(data / "anatomy", out, count, seed, progress, balanced)
-    console.print(f"{count} cases in {out}", soft_wrap=True)
+    console.print(f"{count} cases in {out}")
 
 
-@train_app.command("card")
+@train_app.command("card", epilog=examples("train card models/spine_mri out/evaluation"))
 def card(
-    bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is told.")],
+    bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is written.")],
     evaluation: Annotated[Path, typer.Argument(help="Output of 'evaluate' of that model on synthetic cases.")],
 ) -> None:
-    """Put a model's scores on synthetic cases, and pictures of the worst of them, into its card."""
-    with plain_errors():
-        from .train.synthetic_card import add_synthetic_scores
+    """Add synthetic scores to a model's card.
 
-        console.print(f"Card in {add_synthetic_scores(bundle, evaluation)}", soft_wrap=True)
+    Pictures of the worst cases are added too.
+    """
+    from .train.synthetic_card import add_synthetic_scores
+
+    console.print(f"Card in {add_synthetic_scores(bundle, evaluation)}")
 
 
 def evaluate(
@@ -99,16 +116,22 @@ def evaluate(
     dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
     out: Out,
     device: Device = "auto",
+    threads: Threads = 0,
+    quiet: Quiet = False,
 ) -> None:
-    """Judge a model or segmentations against expert masks: overlap, surfaces, discs found and named, values."""
-    with plain_errors(), terminal_progress() as progress:
+    """Judge a model against expert masks.
+
+    Also judges segmentations of any program. Reports overlap, surface distances, discs found and named, and agreement
+    of the values.
+    """
+    with terminal_progress() as progress:
         from .train.evaluation import evaluate as judge
 
         summary = judge(prediction, dataset, out, device, progress)
-        groups = summary.pop("by_group", None)
-        for silent in ("calibration", "worst"):
-            summary.pop(silent, None)
-        for key, value in [*summary.items(), *(groups.items() if isinstance(groups, dict) else ())]:
-            if isinstance(value, dict):
-                value = ", ".join(f"{k} {v}" for k, v in value.items())
-            console.print(f"{key}: {value}", soft_wrap=True)
+    groups = summary.pop("by_group", None)
+    for silent in ("calibration", "worst"):
+        summary.pop(silent, None)
+    for key, value in [*summary.items(), *(groups.items() if isinstance(groups, dict) else ())]:
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} {v}" for k, v in value.items())
+        console.print(f"{key}: {value}")

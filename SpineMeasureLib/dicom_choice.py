@@ -2,95 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from .dicom_contrast import LONG_TE_MS, contrast, milliseconds
 from .dicom_series import Series, Study
+from .dicom_words import read
 from .errors import DicomSeriesError, ModalityError
 from .volume import FEWEST_SLICES
 
 #: Contrasts from best to worst: bright fluid shows the canal; the model saw real T2 alone.
 _BY_MERIT = ("T2", "T2 FS", "STIR", "PD", "PD FS", "T1", "T1 FS", "", "other")
-#: Spin echo limits in ms between T1, proton density and T2 weighting, where the description does not say (textbook
-#: values; McRobbie et al., MRI from Picture to Proton, 3rd ed. 2017), inversion times around that which nulls fat (ln 2
-#: of its T1, up to 3 T), and echo times at which only fluid has signal left (MR myelography).
-_SHORT_TE_MS, _LONG_TE_MS, _SHORT_TR_MS = 40.0, 60.0, 1000.0
-_FAT_NULL_MS = (80.0, 300.0)
-_FLUID_ONLY_TE_MS = 400.0
-#: Parts of words of a description (Philips puts the plane in front: sSTIR), and beginnings of words.
-_STIR = ("stir", "tirm")
-_FAT_SUPPRESSED = ("fat", "spair", "spir", "chess", "water")
-_OTHER = (
-    "myelo", "dwi", "dti", "diff", "adc", "trace", "sub", "mip", "swi", "map", "medic", "merge", "gre", "ffe", "flash",
-    "t2star", "star", "perf", "dyn", "opp",
-)  # fmt: skip
-#: What enhanced images say of their contrast (PS3.3, Acquisition Contrast).
-_STATED = {"T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "STIR": "STIR", "UNKNOWN": "", "": ""}
-#: Image types that are no magnitude image of all that has signal.
-_NOT_ANATOMY = {
-    "P", "PHASE", "PHASE MAP", "I", "R", "REAL", "IMAGINARY", "ADC", "DIFFUSION", "SUBTRACTION", "SUB", "FAT",
-    "F", "OP", "OPP_PHASE", "OUT_PHASE", "FAT_FRACTION", "T2_STAR MAP", "T2 MAP", "T1 MAP", "VELOCITY",
-    "PROJECTION IMAGE",
-}  # fmt: skip
-_ONLY_WATER = {"WATER", "W"}
+_COMPOSED = 2
 #: More studies than this are counted, not named.
 _MOST_NAMED = 8
 #: Cosine of the angle (10 degrees) below which stacks of a series are meant to be one.
 _NEARLY_PARALLEL = 0.985
-
-
-def contrast(series: Series) -> str:
-    """``"T2"``, ``"T2 FS"``, ``"STIR"``, ``"PD"``, ``"T1"`` ...: by the description, else as stated or by TR, TE, TI.
-
-    :return: ``"other"`` for what is no such image (diffusion, myelography, phase, gradient echo T2* ...), empty where
-        nothing tells; with a ``?`` where only the times tell.
-    """
-    words = re.split(r"[^a-z0-9*]+", series.protocol.lower())
-    kind = set(series.frames[0].kind)
-    if kind & _NOT_ANATOMY or any(w.startswith(_OTHER) or "t2*" in w for w in words):
-        return "other"
-    if _milliseconds(series, "EchoTime") >= _FLUID_ONLY_TE_MS or _number(series.frames[0].b_value) > 0:
-        return "other"
-    if any(name in w for w in words for name in _STIR):
-        return "STIR"
-    is_suppressed = bool(kind & _ONLY_WATER) or any(w.startswith(_FAT_SUPPRESSED) or _says_fs(w) for w in words)
-    for name in ("t2", "t1", "pd"):
-        if any(name in w for w in words):
-            return f"{name.upper()}{' FS' if is_suppressed else ''}"
-    stated = _STATED.get(series.header.get("AcquisitionContrast", ""), "other")
-    found = stated or _by_times(series)
-    return found + " FS" if is_suppressed and found.rstrip("?") in ("T2", "T1", "PD") else found
-
-
-def _says_fs(word: str) -> bool:
-    """``fs`` at the end of a word (``t2fs``), but not the fast spin echo of ``fse``."""
-    return word.endswith("fs")
-
-
-def _by_times(series: Series) -> str:
-    repetition, echo = _milliseconds(series, "RepetitionTime"), _milliseconds(series, "EchoTime")
-    if _FAT_NULL_MS[0] <= _milliseconds(series, "InversionTime") <= _FAT_NULL_MS[1]:
-        return "STIR?"
-    if not repetition or not echo:
-        return ""
-    if echo >= _LONG_TE_MS:
-        return "T2?"
-    if echo < _SHORT_TE_MS:
-        return "T1?" if repetition < _SHORT_TR_MS else "PD?"
-    return ""
-
-
-def _milliseconds(series: Series, name: str) -> float:
-    return _number(series.header.get(name, ""))
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+#: Pixels and slices (mm) of images for planning, which are also this much coarser than those of the other series.
+_COARSE_PIXEL_MM, _COARSE_SLICE_MM, _COARSER = 1.1, 7.5, 1.5
+#: Stacks whose centres differ by more than this part of their extent from head to foot are stations of a long spine.
+_STATION_SHIFT = 0.25
 
 
 def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str, list[str]]:
@@ -107,6 +39,11 @@ def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str,
         warnings.append(
             f"There are series of {studies} studies (examinations or patients), of which one was taken: "
             "check that it is the one you mean."
+        )
+    if chosen.uids > 1:
+        warnings.append(
+            f"Each image names its own series (SeriesInstanceUID): {chosen.uids} series of one number and "
+            "description were put together."
         )
     if chosen.localiser:
         warnings.append("The series is a localiser: its values are not to be trusted. Use a diagnostic series.")
@@ -133,9 +70,10 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
         return series[0], "the only series", []
     if not any(s.modality in ("MR", "") for s in series):
         raise ModalityError(f"The images are of modality {series[0].modality}, not MRI.", "Choose an MR series.")
-    candidates = [s for s in series if s.plane == "sagittal" and s.modality in ("MR", "") and not s.localiser]
+    candidates = [s for s in _sagittal(series) if not s.localiser]
     if not candidates:
-        raise DicomSeriesError("None of the series is a sagittal MRI.", f"Choose one with --series: {_all(series)}")
+        what = "Every sagittal series is a localiser." if _sagittal(series) else "None of the series is a sagittal MRI."
+        raise DicomSeriesError(what, f"Choose one with --series: {_all(series)}")
     _check_one_study(candidates)
     best = _best(candidates)
     if any(_is_interleaved(best, s) for s in candidates if s is not best):
@@ -143,9 +81,32 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
             f"The slices of series {best.number.split('.')[0]} are tilted against each other.",
             "Use another series, or choose one of its stacks with --series.",
         )
-    rivals = [str(s) for s in candidates if s is not best and _merit(s) == _merit(best)]
-    remark = f"Series {best} was taken; the study also holds {'; '.join(rivals)} (choose with --series)."
+    rivals = [s for s in candidates if s is not best and _merit(s, candidates) == _merit(best, candidates)]
+    if any(_is_other_station(best, s) for s in rivals):
+        raise _equal([best, *rivals])
+    others = "; ".join(map(str, rivals))
+    remark = f"Series {best} was taken; the study also holds {others} (choose with --series)."
     return best, _reason(best, candidates, series), [remark] if rivals else []
+
+
+def _sagittal(series: Sequence[Series]) -> list[Series]:
+    return [s for s in series if s.plane == "sagittal" and s.modality in ("MR", "")]
+
+
+def _is_other_station(one: Series, other: Series) -> bool:
+    """Whether two stacks show other parts of the spine, by their names or by where they lie."""
+    parts, others = read(one.protocol).parts, read(other.protocol).parts
+    if parts and others and not parts & others:
+        return True
+    spans = []
+    for series in (one, other):
+        first = series.frames[0]
+        rows, columns = first.size
+        corners = np.array([(0, 0), (0, rows - 1), (columns - 1, 0), (columns - 1, rows - 1)])
+        along = first.position[2] + corners @ (series.axes[2, :2])
+        spans.append((along.min(), along.max()))
+    shift = abs(np.mean(spans[0]) - np.mean(spans[1]))
+    return bool(shift > _STATION_SHIFT * min(high - low for low, high in spans))
 
 
 def _check_one_study(candidates: Sequence[Series]) -> None:
@@ -166,7 +127,9 @@ def _check_one_study(candidates: Sequence[Series]) -> None:
 def _is_interleaved(one: Series, other: Series) -> bool:
     """Whether two stacks of a DICOM series are one, whose slices are not parallel: nearly so, each within the other."""
     a, b = one.frames[0], other.frames[0]
-    if one.uid != other.uid or a.contrast != b.contrast or a.normal @ b.normal < _NEARLY_PARALLEL or a.is_beside(b):
+    if (one.uid, one.protocol) != (other.uid, other.protocol) or a.contrast != b.contrast:
+        return False
+    if a.is_parallel(b) or a.normal @ b.normal < _NEARLY_PARALLEL or a.is_beside(b):
         return False
     of_one, of_other = (np.array([frame.position for frame in s.frames]) @ a.normal for s in (one, other))
     return bool(of_one.min() < of_other.mean() < of_one.max())
@@ -178,6 +141,11 @@ def _nothing(study: Study) -> DicomSeriesError:
             "The images do not say where they lie (position, orientation or pixel spacing is missing), or are mosaics.",
             "Export the series from the archive or scanner as original DICOM images.",
         )
+    if study.single >= FEWEST_SLICES:
+        return DicomSeriesError(
+            f"Each of {study.single} images names its own series (SeriesInstanceUID), and they do not fit together.",
+            "Export the series again with one UID for all its images.",
+        )
     damaged = f" {study.damaged} file(s) are damaged." if study.damaged else ""
     return DicomSeriesError(
         f"There is no series of at least {FEWEST_SLICES} parallel slices.{damaged}",
@@ -187,11 +155,13 @@ def _nothing(study: Study) -> DicomSeriesError:
 
 def _reason(best: Series, candidates: Sequence[Series], series: Sequence[Series]) -> str:
     if len(candidates) == 1:
-        return f"the only sagittal MR series of {len(series)}"
-    kind = f"{contrast(best) or 'contrast unknown'}, {'derived' if _is_derived(best) else 'original'} images"
+        but = " that is not a localiser" if len(_sagittal(series)) > 1 else ""
+        return f"the only sagittal MR series of {len(series)}{but}"
+    made = ("derived", "original", "composed")[_making(best)]
     return (
-        f"best of {len(candidates)} sagittal MR series: {kind}, {len(best.frames)} slices "
-        "(T2 first, then original images, then the most slices)"
+        f"best of {len(candidates)} sagittal MR series: {contrast(best) or 'contrast unknown'}, {made} images, "
+        f"{len(best.frames)} slices (T2 first, then images composed of stations, then original images, then the finest "
+        "voxels, then the most slices)"
     )
 
 
@@ -207,27 +177,49 @@ def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
 
 
 def _best(series: Sequence[Series]) -> Series:
-    most = max(map(_preference, series))
-    equal = [s for s in series if _preference(s) == most]
+    most = max(_preference(s, series) for s in series)
+    equal = [s for s in series if _preference(s, series) == most]
     if len(equal) > 1:
-        raise DicomSeriesError("Several series fit equally well.", f"Choose one with --series: {_all(equal)}")
+        raise _equal(equal)
     return equal[0]
+
+
+def _equal(series: Sequence[Series]) -> DicomSeriesError:
+    return DicomSeriesError("Several series fit equally well.", f"Choose one with --series: {_all(series)}")
 
 
 def _all(series: Sequence[Series]) -> str:
     return "; ".join(map(str, series)) + "."
 
 
-def _preference(series: Series) -> tuple[bool, int, bool, bool, int]:
-    is_late_echo = _milliseconds(series, "EchoTime") >= _LONG_TE_MS  # of several echoes under one description
-    return series.plane == "sagittal", *_merit(series), is_late_echo, len(series.frames)
+def _preference(series: Series, among: Sequence[Series]) -> tuple[bool, bool, int, int, bool, bool, int, int]:
+    is_late_echo = milliseconds(series, "EchoTime") >= LONG_TE_MS  # of several echoes under one description
+    is_native = not read(series.protocol).after_contrast
+    voxel = -round(np.log2(np.prod(series.spacing) or 1.0))  # in powers of two: small differences do not count
+    return series.plane == "sagittal", *_merit(series, among), is_late_echo, is_native, voxel, len(series.frames)
 
 
-def _merit(series: Series) -> tuple[int, bool]:
-    """How well its kind of image shows discs and canal: contrast, then whether it is what the scanner took."""
-    return -_BY_MERIT.index(contrast(series).rstrip("?")), not _is_derived(series)
+def _merit(series: Series, among: Sequence[Series]) -> tuple[bool, int, int]:
+    """How well its kind of image shows discs and canal: fine enough, contrast, and how it was made."""
+    rank = -_BY_MERIT.index(contrast(series).rstrip("?"))
+    return not _is_coarse(series, among) and contrast(series) != "other", rank, _making(series)
 
 
-def _is_derived(series: Series) -> bool:
-    """Whether other images were made into this one: reformats, compositions, projections."""
-    return "DERIVED" in series.frames[0].kind[:1]
+def _making(series: Series) -> int:
+    """2 for images composed of several stations, 1 for what the scanner took, 0 for reformats and single shots."""
+    said = read(series.protocol)
+    kind = series.frames[0].kind
+    if "COMPOSED" in kind or said.composed:
+        return _COMPOSED
+    return 0 if "DERIVED" in kind[:1] or said.reformat or said.single_shot else 1
+
+
+def _is_coarse(series: Series, among: Sequence[Series]) -> bool:
+    """Whether pixels or slices are those of a localiser: coarse, and clearly coarser than those of another series."""
+    if _making(series) == _COMPOSED:
+        return False
+    sizes = [(float(np.sqrt(s.spacing[0] * s.spacing[1])), s.spacing[2]) for s in (series, *among)]
+    (pixel, step), finest = sizes[0], np.min(sizes, axis=0)
+    return bool(
+        (pixel > max(_COARSE_PIXEL_MM, _COARSER * finest[0])) or (step > max(_COARSE_SLICE_MM, _COARSER * finest[1]))
+    )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Files of these endings may lack the DICOM preamble.
 _ENDINGS = (".dcm", ".ima")
+#: How the files begin that macOS writes beside others on foreign discs (AppleDouble, as ._x.dcm, and AppleSingle).
+_APPLE = (b"\x00\x05\x16\x07", b"\x00\x05\x16\x00")
 #: So many bytes at the start of a file tell whether it is DICOM.
 START_BYTES = 132
 #: Storage classes whose objects have rows, unless they are cut off: MR, enhanced MR, its colour and converted kinds.
@@ -42,6 +44,8 @@ def is_dicom(path: Path) -> bool:
 
 def begins_as_dicom(name: str, start: bytes) -> bool:
     """Whether a file is DICOM, from its name and its first `START_BYTES` bytes; see `is_dicom`."""
+    if start[:4] in _APPLE:
+        return False
     if start[128:START_BYTES] == b"DICM" or name.lower().endswith(_ENDINGS):
         return True
     return start[:2] in _FIRST_GROUPS and int.from_bytes(start[2:4], "little") < _FIRST_ELEMENT
@@ -73,8 +77,13 @@ def read_headers(path: Path) -> Headers:
 
 def _files(path: Path) -> Sequence[Path]:
     if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.is_file())
+        return sorted(p for p in path.rglob("*") if p.is_file() and not _is_of_macos(p.relative_to(path)))
     return _files_of_dicomdir(path) if path.name.upper() == "DICOMDIR" else [path]
+
+
+def _is_of_macos(path: Path) -> bool:
+    """Whether macOS put a file there: folder settings, twins with attributes, what its archives hold besides files."""
+    return path.name.startswith("._") or path.name == ".DS_Store" or "__MACOSX" in path.parts
 
 
 def _files_of_dicomdir(path: Path) -> Sequence[Path]:

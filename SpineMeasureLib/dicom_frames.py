@@ -15,12 +15,23 @@ from numpy.typing import NDArray
 _SAME_DIRECTION = 0.01
 #: Images at the same place that lie further than this beside each other belong to different stations.
 _SAME_STATION_MM = 1.0
-#: What tells images at the same place apart: name for the user, group of an enhanced frame, tags.
+#: What distinguishes images at the same place: name for the user, group of an enhanced frame, tags.
 CONTRAST = (
     ("TE", "MREchoSequence", ("EffectiveEchoTime", "EchoTime")),
     ("type", "MRImageFrameTypeSequence", ("FrameType", "ImageType")),
     ("time point", "FrameContentSequence", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
     ("b", "MRDiffusionSequence", ("DiffusionBValue",)),
+    ("echo", "MREchoSequence", ("EchoNumbers",)),
+)
+#: What distinguishes repeated acquisitions of one place, from the surest on. The values may differ between the slices
+#: of one acquisition too.
+REPETITION = (
+    ("acquisition", "FrameContentSequence", ("FrameAcquisitionNumber", "AcquisitionNumber")),
+    ("trigger time", "CardiacSynchronizationSequence", ("NominalCardiacTriggerDelayTime", "TriggerTime")),
+    ("acquired at", "FrameContentSequence", ("FrameAcquisitionDateTime", "AcquisitionDateTime", "AcquisitionTime")),
+    ("content time", "FrameContentSequence", ("ContentTime",)),
+    ("series time", "FrameContentSequence", ("SeriesTime",)),
+    ("image", "FrameContentSequence", ("InstanceNumber",)),
 )
 #: Value of the first of some tags that a frame has: in one of its functional groups, or in its file.
 Lookup = Callable[[str, Sequence[str]], Any]
@@ -34,7 +45,8 @@ class Frame:
     :ivar orientation: direction of rows (along columns), then of columns.
     :ivar pixel_spacing: mm between rows, between columns.
     :ivar size: rows, columns.
-    :ivar contrast: echo time, image type, time point and b-value, as text.
+    :ivar contrast: values of `CONTRAST`: echo time, image type, time point, b-value, echo number, as text.
+    :ivar repetition: values of `REPETITION`, as text.
     :ivar rescale: of a multi-frame file, slope and intercept of the frame; (1, 0) where there are none.
     """
 
@@ -46,6 +58,7 @@ class Frame:
     pixel_spacing: tuple[float, float]
     size: tuple[int, int]
     contrast: tuple[str, ...]
+    repetition: tuple[str, ...] = ()
     rescale: tuple[float, float] = (1.0, 0.0)
 
     @cached_property
@@ -82,9 +95,9 @@ def frames_of(image: Any) -> tuple[list[Frame], int]:
 
     Coloured images have no frames. Mosaics (several slices in one picture) count as images without a place.
     """
-    if int(image.get("SamplesPerPixel") or 1) > 1:
+    if int(value_of(image, "SamplesPerPixel") or 1) > 1:
         return [], 0
-    count = int(image.get("NumberOfFrames") or 1)
+    count = int(value_of(image, "NumberOfFrames") or 1)
     if len(image.get("PerFrameFunctionalGroupsSequence") or [{}]) != count:
         return [], count
     made = [_frame(image, index) for index in range(count)]
@@ -100,8 +113,31 @@ def values_of(image: Any, index: int) -> Lookup:
 
     def value(sequence: str, tags: Sequence[str]) -> Any:
         held = [group[sequence][0] for group in groups if sequence in group and len(group[sequence].value)]
-        return next((one[tag].value for one in (*held, image) for tag in tags if tag in one), None)
+        found = (value_of(one, tag) for one in (*held, image) for tag in tags)
+        return next((one for one in found if one is not None), None)
 
+    return value
+
+
+def value_of(dataset: Any, tag: str) -> Any:
+    """Value of an attribute; None if it is missing, or is no value of its kind, as a number with letters."""
+    try:
+        element = dataset[tag]
+    except Exception:  # missing, or of a kind of value that cannot be parsed, each with exceptions of its own
+        return None
+    return _numbers_of(element.value) if element.VR in ("DS", "IS") else element.value
+
+
+def _numbers_of(value: Any) -> Any:
+    """Numbers, which pydicom leaves as text if they are malformed: those with commas are read, others are None."""
+    if isinstance(value, str):
+        try:
+            return float(value.replace(",", "."))
+        except ValueError:
+            return None
+    if isinstance(value, Sequence):
+        found = [_numbers_of(one) for one in value]
+        return None if None in found else found
     return value
 
 
@@ -121,21 +157,29 @@ def _frame(image: Any, index: int) -> Frame | None:
     return Frame(
         file=Path(image.filename),
         index=index,
-        sop_uid=str(image.get("SOPInstanceUID", "")),
+        sop_uid=as_text(value_of(image, "SOPInstanceUID")),
         position=position,
         orientation=orientation,
         pixel_spacing=(float(spacing[0]), float(spacing[1])),
         size=(int(image.Rows), int(image.Columns)),
         contrast=tuple(as_text(value(sequence, tags)) for _, sequence, tags in CONTRAST),
-        rescale=(float(1 if slope is None else slope), float(intercept or 0)),
+        repetition=tuple(as_text(value(sequence, tags)) for _, sequence, tags in REPETITION),
+        rescale=(_number(slope, 1.0), _number(intercept, 0.0)),
     )
 
 
 def _numbers(value: Any, count: int) -> NDArray[np.float64] | None:
-    if value is None or isinstance(value, str) or len(value) != count:
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != count:
         return None
     found = np.array(value, dtype=float)
     return found if np.isfinite(found).all() else None
+
+
+def _number(value: Any, otherwise: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):  # missing, several values, no number
+        return otherwise
 
 
 def as_text(value: Any) -> str:

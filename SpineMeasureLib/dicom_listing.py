@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .dicom_choice import choose_series, contrast
+from .dicom_choice import choose_series
+from .dicom_contrast import contrast
 from .dicom_series import Series, read_study
 from .errors import SpineMeasureError
 from .volume import thick_slices

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dicom_files import read_headers
-from .dicom_frames import CONTRAST, Frame, as_text, frames_of, values_of
+from .dicom_frames import Frame, as_text, frames_of, value_of, values_of
+from .dicom_stacks import SAME_PLACE_MM, places, stacks_of, what_differs
+from .dicom_words import read
 from .errors import DicomSeriesError
+from .quiet import quiet_dicom
 from .volume import FEWEST_SLICES
 
-#: Slices nearer than this lie at the same place.
-SAME_PLACE_MM = 0.01
-_LOCALISER = ("loc", "scout", "survey")
 #: What is kept of the header of a stack: no patient identity.
 _KEPT = (
     "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SeriesNumber",
@@ -36,6 +35,10 @@ _KEPT_OF_FRAME = (
 #: Identity that may have found its way into a description.
 _NAMING = ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "OtherPatientIDs")
 _SHORTEST_NAME = 3
+_PLANES = ("sagittal", "coronal", "axial")
+#: Modalities as they are also spelled, and those of SOP classes whose images name none.
+_MAGNETIC_RESONANCE = ("MR", "MRI", "MRT", "NMR", "IRM")
+_OF_CLASS = {"1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.2.1": "CT"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Series:
     :ivar plane: ``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest.
     :ivar header: what else the header says, no patient identity.
     :ivar unplaced: number of images of the DICOM series that do not say where they lie, left out.
+    :ivar uids: number of SeriesInstanceUIDs that its images name; more than one if each image names its own.
     """
 
     uid: str
@@ -60,6 +64,7 @@ class Series:
     frames: tuple[Frame, ...]
     header: dict[str, str]
     unplaced: int = 0
+    uids: int = 1
 
     @property
     def study(self) -> str:
@@ -92,16 +97,13 @@ class Study:
     :ivar series: stacks of at least `FEWEST_SLICES` images, by number.
     :ivar damaged: number of DICOM files that cannot be read.
     :ivar unplaced: number of images that do not say where they lie.
+    :ivar single: number of images that name a DICOM series of which there is no other image.
     """
 
     series: tuple[Series, ...]
     damaged: int
     unplaced: int
-
-
-def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
-    """Positions in mm along the normal of the first frame."""
-    return np.array([frame.position for frame in frames]) @ frames[0].normal
+    single: int = 0
 
 
 def read_study(path: Path) -> Study:
@@ -109,84 +111,119 @@ def read_study(path: Path) -> Study:
 
     :raises DicomSeriesError: there is no DICOM image.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom remarks on values that are not used here
+    with quiet_dicom():
         return _read_study(path)
 
 
 def _read_study(path: Path) -> Study:
     headers = read_headers(path)
-    frames: dict[str, list[Frame]] = defaultdict(list)
-    facts: dict[str, _Facts] = {}
-    unplaced: dict[str, int] = defaultdict(int)
+    found: dict[_Facts, list[Frame]] = defaultdict(list)
+    known: dict[str, _Facts] = {}
+    unplaced: dict[_Facts, int] = defaultdict(int)
     damaged = headers.damaged
     for image in headers.images:
         try:
-            uid = str(image.get("SeriesInstanceUID", ""))
             made, missing = frames_of(image)
-            if made and uid not in facts:
-                facts[uid] = _facts(image, made[0].index)
+            if not made and not missing:
+                continue
+            uid = as_text(value_of(image, "SeriesInstanceUID"))
+            facts = known.get(uid) or _facts(image, made[0].index if made else 0)
         except Exception:  # damaged values end in any exception of the parser
             damaged += 1
-        else:
-            frames[uid] += made
-            unplaced[uid] += missing
-    if not frames:
+            continue
+        if uid and made:
+            known[uid] = facts
+        found[facts] += made
+        unplaced[facts] += missing
+    if not found:
         told = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
         raise DicomSeriesError(
             f"{path.name} holds no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
         )
-    found = [stack for uid, one in facts.items() for stack in _stacks(one, frames[uid], unplaced[uid])]
-    found.sort(key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
-    return Study(tuple(found), damaged, sum(unplaced.values()))
+    single = sum(len(frames) == 1 for frames in found.values())
+    whole, uids = _put_together(found)
+    series = [one for facts, frames in whole.items() for one in _series_of(facts, frames, unplaced[facts], uids[facts])]
+    series.sort(key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
+    return Study(tuple(series), damaged, sum(unplaced.values()), single)
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What one image says of its DICOM series."""
+    """What one image says of its DICOM series.
+
+    :ivar patient: identity and date, to keep examinations apart. Never shown.
+    """
 
     uid: str
+    study: str
     number: str
     protocol: str
     modality: str
-    header: dict[str, str]
+    patient: tuple[str, ...] = field(repr=False)
+    header: dict[str, str] = field(compare=False)
 
 
-def _stacks(facts: _Facts, frames: Sequence[Frame], unplaced: int) -> list[Series]:
+def _put_together(found: dict[_Facts, list[Frame]]) -> tuple[dict[_Facts, list[Frame]], dict[_Facts, int]]:
+    """Series as they are, but those of a single number and name whose images each name a series of their own, as one.
+
+    Some workstations and programs that remove identities give every image a new SeriesInstanceUID, or even a new
+    StudyInstanceUID.
+
+    :return: (frames of each series, number of its UIDs).
+    """
+    alike: dict[tuple[object, ...], list[_Facts]] = defaultdict(list)
+    for facts, frames in found.items():
+        if len(frames) < FEWEST_SLICES:
+            alike[facts.number, facts.protocol, facts.modality, facts.patient].append(facts)
+    whole, uids = dict(found), dict.fromkeys(found, 1)
+    for members in alike.values():
+        frames = [frame for facts in members for frame in found[facts]]
+        studies = len({facts.study for facts in members})
+        if len(members) > 1 and studies in (1, len(members)) and stacks_of(frames):
+            for facts in members:
+                del whole[facts]
+            whole[members[0]], uids[members[0]] = frames, len(members)
+    return whole, uids
+
+
+def _series_of(facts: _Facts, frames: Sequence[Frame], unplaced: int, uids: int) -> list[Series]:
     """The stacks of one DICOM series."""
-    stacks = [
-        part
-        for parallel in _grouped(frames, Frame.is_parallel)
-        for part in _told_apart(parallel)
-        if len(part) >= FEWEST_SLICES
-    ]
-    words = re.split(r"[^a-z0-9]+", facts.protocol.lower())
-    is_named_localiser = any(word.startswith(_LOCALISER) for word in words)
+    stacks = stacks_of(frames)
+    is_localiser = read(facts.protocol).localiser or len({_plane(frame) for frame in frames}) == len(_PLANES)
     return [
         Series(
             uid=facts.uid,
             number=f"{facts.number}.{n + 1}" if len(stacks) > 1 else facts.number,
             protocol=facts.protocol,
-            description=", ".join(filter(None, (facts.protocol, _what_differs(stack, stacks)))),
+            description=", ".join(filter(None, (facts.protocol, what_differs(stack, stacks)))),
             modality=facts.modality,
-            plane=("sagittal", "coronal", "axial")[int(np.argmax(np.abs(stack[0].normal)))],
-            localiser=is_named_localiser or "LOCALIZER" in stack[0].kind,
+            plane=_plane(stack[0]),
+            localiser=is_localiser or "LOCALIZER" in stack[0].kind,
             frames=tuple(stack),
             header={**facts.header, "EchoTime": stack[0].contrast[0]},
             unplaced=unplaced,
+            uids=uids,
         )
         for n, stack in enumerate(stacks)
     ]
 
 
+def _plane(frame: Frame) -> str:
+    return _PLANES[int(np.argmax(np.abs(frame.normal)))]
+
+
 def _protocol(image: Any) -> str:
     """Series description, else the protocol's name, without words of the patient's identity."""
-    text = str(image.get("SeriesDescription", "") or image.get("ProtocolName", "") or "").strip()
+    text = _text(image, "SeriesDescription").strip() or _text(image, "ProtocolName").strip()
     for tag in _NAMING:
-        for word in re.split(r"[\s^=,\\]+", str(image.get(tag, "") or "")):
+        for word in re.split(r"[\s^=,\\]+", _text(image, tag)):
             if len(word) >= _SHORTEST_NAME:
                 text = re.sub(rf"(?<![^\W_]){_spelled(word)}(?![^\W_])", "", text, flags=re.IGNORECASE)
-    return text.strip(" _-^,")
+    return "".join(c for c in text if c.isprintable()).strip(" _-^,")
+
+
+def _text(image: Any, tag: str) -> str:
+    return as_text(value_of(image, tag))
 
 
 def _spelled(word: str) -> str:
@@ -198,57 +235,25 @@ def _spelled(word: str) -> str:
     return f"(?:{'|'.join('[-./_ ]?'.join(order) for order in orders)})"
 
 
-def _grouped(frames: Sequence[Frame], belongs: Callable[[Frame, Frame], bool]) -> list[list[Frame]]:
-    """Frames in groups, each of those that belong to its first one."""
-    groups: list[list[Frame]] = []
-    for frame in frames:
-        home = next((group for group in groups if belongs(frame, group[0])), None)
-        if home is None:
-            groups.append([frame])
-        else:
-            home.append(frame)
-    return groups
-
-
-def _told_apart(stack: list[Frame]) -> list[list[Frame]]:
-    """Where several images lie at the same places: one stack per station, echo, image type, time point and b-value."""
-    parts = [stack]
-    if _is_repeated(stack):
-        parts = _grouped(stack, lambda frame, first: not frame.is_beside(first))
-    return [
-        one
-        for part in parts
-        for one in (_grouped(part, lambda a, b: a.contrast == b.contrast) if _is_repeated(part) else [part])
-    ]
-
-
-def _is_repeated(stack: Sequence[Frame]) -> bool:
-    return len(np.unique(np.round(places(stack) / SAME_PLACE_MM))) < len(stack)
-
-
-def _what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> str:
-    """What tells a stack of a series from the others, in words."""
-    found = []
-    for n, (name, _, _) in enumerate(CONTRAST):
-        values = [s[0].contrast[n].split("/") for s in stacks]
-        if len(set(map(tuple, values))) > 1:
-            own = stack[0].contrast[n].split("/")
-            others = [word for word in own if not all(word in value for value in values)]
-            found.append(f"{name} {'/'.join(others or own)}")
-    if not found and len({s[0].orientation.tobytes() for s in stacks}) == 1 and len(stacks) > 1:
-        found.append(f"at {', '.join(f'{x:.0f}' for x in stack[0].position)} mm")
-    return ", ".join(found)
-
-
 def _facts(image: Any, index: int) -> _Facts:
     """What an image and one of its frames say of their series."""
     value = values_of(image, index)
-    header = {tag: str(image[tag].value) for tag in _KEPT if tag in image}
+    header = {tag: _text(image, tag) for tag in _KEPT if tag in image}
     header |= {name: as_text(value(sequence, tags)) for name, sequence, tags in _KEPT_OF_FRAME}
     return _Facts(
-        uid=str(image.get("SeriesInstanceUID", "")),
-        number=str(image.get("SeriesNumber", "") or ""),
+        uid=_text(image, "SeriesInstanceUID"),
+        study=_text(image, "StudyInstanceUID"),
+        number=_text(image, "SeriesNumber"),
         protocol=_protocol(image),
-        modality=str(image.get("Modality", "") or ""),
+        modality=_modality(image),
+        patient=(_text(image, "PatientID"), _text(image, "PatientName"), _text(image, "StudyDate")),
         header=header,
     )
+
+
+def _modality(image: Any) -> str:
+    """``MR`` however it is spelled; empty if neither modality nor SOP class say anything."""
+    named = _text(image, "Modality").split("/")[0].strip().upper()
+    if named in _MAGNETIC_RESONANCE:
+        return "MR"
+    return named or _OF_CLASS.get(_text(image, "SOPClassUID"), "")

@@ -7,10 +7,16 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .case_folder import is_case_folder, require_finished, require_unedited
 from .dicom_web import Archive, ImageAddress
 from .errors import ArchiveError, CancelledError, InputNotFoundError, OutputError, UnreadableInputError
 from .progress import Progress, silent
+from .quiet import quiet_dicom
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 #: What `dicom push` takes of a measured case.
 RESULTS = ("segmentation.dcm", "measurements.dcm")
@@ -27,7 +33,7 @@ def fetch(archive: Archive, images: Sequence[ImageAddress], folder: Path, progre
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder.name} is there already.", "Choose a new folder.")
     partial = folder.with_name(f"{folder.name}.partial")
-    with _plain_disk_errors():
+    with _plain_disk_errors(), quiet_dicom():
         partial.mkdir(parents=True, exist_ok=True)
         _check_partial(partial, images)
         try:
@@ -79,10 +85,15 @@ def files_to_push(paths: Sequence[Path]) -> list[Path]:
     """The named files, and of a measured case its segmentation.dcm and measurements.dcm.
 
     :raises InputNotFoundError: a file is missing, or a folder holds neither.
+    :raises UnfinishedCaseError: writing a case was interrupted.
+    :raises ReviewedCaseError: the scene of a case was edited since.
     """
     found = []
     for path in paths:
         if path.is_dir():
+            if is_case_folder(path):
+                require_finished(path)
+                require_unedited(path)
             inside = [path / name for name in RESULTS if (path / name).is_file()]
             if not inside:
                 raise InputNotFoundError(
@@ -103,6 +114,11 @@ def push(archive: Archive, files: Sequence[Path], progress: Progress = silent) -
     :raises ArchiveError: one of its kind; says how many were stored.
     :raises UnreadableInputError: a file is not DICOM; nothing is stored then.
     """
+    with quiet_dicom():
+        _push(archive, _datasets(files), files, progress)
+
+
+def _datasets(files: Sequence[Path]) -> list[Dataset]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -112,6 +128,10 @@ def push(archive: Archive, files: Sequence[Path], progress: Progress = silent) -
             datasets.append(pydicom.dcmread(file))
         except (InvalidDicomError, OSError) as error:
             raise UnreadableInputError(f"{file.name} is no DICOM file.", "Export it again.") from error
+    return datasets
+
+
+def _push(archive: Archive, datasets: Sequence[Dataset], files: Sequence[Path], progress: Progress) -> None:
     for n, (file, dataset) in enumerate(zip(files, datasets, strict=True)):
         progress("push", n / len(files), file.name)
         try:

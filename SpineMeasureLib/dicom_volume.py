@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .dicom_choice import choose_series
 from .dicom_frames import Frame
-from .dicom_series import SAME_PLACE_MM, places, read_study
-from .errors import DicomSeriesError, DimensionError, TooLargeError, UnreadableInputError
-from .files import require_utf8
-from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS, Volume
+from .dicom_pixels import PixelFiles
+from .dicom_series import read_study
+from .dicom_stacks import SAME_PLACE_MM, places
+from .errors import DicomSeriesError, DimensionError, TooLargeError
+from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_SHEAR, MOST_VOXELS, Volume
 
 #: A step between slices may differ from the usual one by this part of it.
 _EVEN_STEP = 0.1
-#: A slice may lie beside the line through the first and last by this part of a pixel.
+#: A slice may lie beside the line through the first and last by this part of a pixel; `MOST_SHEAR` is for that line.
 _ASIDE_PIXELS = 0.5
-#: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; None where none is named.
-_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", None)
 
 
 def read_dicom(path: Path, series: str | None = None) -> Volume:
@@ -41,7 +38,7 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
     affine = stack_affine(frames)
     if len(frames) * np.prod(frames[0].size, dtype=float) > MOST_VOXELS:
         raise TooLargeError(f"The series has more than {MOST_VOXELS:.0e} voxels.", "Crop it to the spine.")
-    files = _Files(frames)
+    files = PixelFiles(frames)
     for frame, twin in repeated:
         if not np.array_equal(files.pixels(frame), files.pixels(twin)):
             raise DicomSeriesError(
@@ -99,83 +96,14 @@ def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
     """
     first, last = frames[0], frames[-1]
     offsets = np.array([frame.position - first.position for frame in frames])
-    aside = offsets - np.outer(offsets @ first.normal, first.normal)
-    if np.linalg.norm(aside, axis=1).max() > _ASIDE_PIXELS * min(first.pixel_spacing):
+    along = offsets @ first.normal
+    whole = (last.position - first.position) / along[-1]
+    aside = np.linalg.norm(offsets - np.outer(along, whole), axis=1).max()
+    if aside > _ASIDE_PIXELS * min(first.pixel_spacing) or np.linalg.norm(whole - first.normal) > MOST_SHEAR:
         raise DicomSeriesError("The slices are shifted against each other (a sheared stack).", "Use another series.")
     affine = np.eye(4)
     affine[:3, 0] = first.orientation[:3] * first.pixel_spacing[1]
     affine[:3, 1] = first.orientation[3:] * first.pixel_spacing[0]
-    affine[:3, 2] = first.normal * ((last.position - first.position) @ first.normal) / (len(frames) - 1)
+    affine[:3, 2] = whole * along[-1] / (len(frames) - 1)
     affine[:3, 3] = first.position
     return affine
-
-
-class _Files:
-    """Pixels of frames; the last file stays decoded, as its frames are usually wanted together.
-
-    SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them. GDCM gives all frames of a file
-    the slope and intercept of one: where they differ, stored values are decoded and scaled here.
-    """
-
-    def __init__(self, frames: Sequence[Frame]) -> None:
-        self._path: Path | None = None
-        self._frames: NDArray[Any] = np.empty(0)
-        rescales: dict[Path, set[tuple[float, float]]] = {}
-        for frame in frames:
-            rescales.setdefault(frame.file, set()).add(frame.rescale)
-        self._scaled_here = {path for path, found in rescales.items() if len(found) > 1}
-
-    def pixels(self, frame: Frame) -> NDArray[Any]:
-        """Array [row, column] of one frame."""
-        is_scaled_here = frame.file in self._scaled_here
-        if frame.file != self._path:
-            self._frames = _decode_stored(frame.file) if is_scaled_here else _decode(frame.file)
-            self._path = frame.file
-        if self._frames.shape[-2:] != frame.size or self._frames.size <= frame.index * np.prod(frame.size):
-            raise DicomSeriesError(f"The pixels of {frame.file.name} do not fit its header.", "Export it again.")
-        pixels = self._frames.reshape(-1, *frame.size)[frame.index]
-        return pixels * frame.rescale[0] + frame.rescale[1] if is_scaled_here else pixels
-
-
-def _decode(path: Path) -> NDArray[Any]:
-    """Pixels [frame, row, column] of a file, scaled as it says."""
-    import SimpleITK as sitk
-
-    require_utf8(path, UnreadableInputError)
-    damaged = DicomSeriesError(
-        f"The pixels of {path.name} cannot be decoded.", "Export the series again, uncompressed."
-    )
-    if _is_cut_off(path):
-        raise damaged
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
-    except RuntimeError as error:
-        raise damaged from error
-
-
-def _decode_stored(path: Path) -> NDArray[Any]:
-    """Pixels of a multi-frame file as they are stored: those of a copy that says nothing of slopes."""
-    import pydicom
-
-    dataset = pydicom.dcmread(path)
-    for group in (*dataset.get("SharedFunctionalGroupsSequence", ()), *dataset.PerFrameFunctionalGroupsSequence):
-        group.pop("PixelValueTransformationSequence", None)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "image.dcm"
-        dataset.save_as(copy)
-        return _decode(copy)
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Whether a file ends before its uncompressed pixels do: GDCM fills up what is missing."""
-    import pydicom
-
-    with path.open("rb") as file:
-        header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-        left = path.stat().st_size - file.tell()
-    syntax = header.file_meta.get("TransferSyntaxUID")
-    if syntax not in _UNCOMPRESSED:
-        return False
-    frames = int(header.get("NumberOfFrames") or 1)
-    return left < frames * header.Rows * header.Columns * header.BitsAllocated // 8

@@ -110,7 +110,11 @@ class Archive:
         :raises ArchiveStudyError: there is no such study or series, or no MR in it.
         """
         entries = self._all(lambda offset: self._client.search_for_series(study, offset=offset), "SeriesInstanceUID")
-        wanted = [e for e in entries if (str(e.SeriesInstanceUID) == series if series else e.get("Modality") == "MR")]
+        wanted = [
+            e
+            for e in entries
+            if (str(e.SeriesInstanceUID) == series if series else str(e.get("Modality") or "").strip().upper() == "MR")
+        ]
         if not wanted:
             if entries and not series:
                 raise ArchiveStudyError("The study holds no MR series.", "Choose another study, or name a series.")

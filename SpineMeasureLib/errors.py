@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+#: Unicode categories of what moves the cursor, ends a line or starts a command of the terminal.
+_UNPRINTABLE = ("Cc", "Zl", "Zp")
+#: Characters that let text be read in another order than it is stored.
+_DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def printable(text: str) -> str:
-    """`text` with question marks for bytes of a file name that are not UTF-8: no terminal prints them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """`text` on one line of a terminal: bytes of a file name that are not UTF-8 become question marks, line ends and
+    other control characters are spelled out (``\\n``)."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNPRINTABLE or c in _DIRECTIONS else c
+        for c in text
+    )
 
 
 class PlainError(BaseException):
@@ -28,6 +40,12 @@ class PlainError(BaseException):
 
 class SpineMeasureError(PlainError, Exception):
     """Base of every error shown to the user."""
+
+
+class OptionError(SpineMeasureError):
+    """An option has a value that it cannot have."""
+
+    exit_code = 2
 
 
 class InputNotFoundError(SpineMeasureError):
@@ -96,6 +114,12 @@ class ReviewedCaseError(SpineMeasureError):
     exit_code = 20
 
 
+class UnfinishedCaseError(SpineMeasureError):
+    """The files of a measured case were not all written, or one was changed since."""
+
+    exit_code = 21
+
+
 class ModelError(SpineMeasureError):
     """The model bundle is missing, damaged or does not match its checksum."""
 
@@ -154,3 +178,16 @@ class CancelledError(PlainError):
     """The user stopped the work. No `Exception`, which a library might take for a fault of its own and go on."""
 
     exit_code = 130
+
+
+def as_plain(error: BaseException) -> PlainError | None:
+    """`error` as the user is told it; None if this program did not expect it."""
+    if isinstance(error, PlainError):
+        return error
+    if isinstance(error, MemoryError):
+        return DeviceError("The computer ran out of memory.", "Crop the image to the spine, or close other programs.")
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__):
+        return DependencyError(
+            f"The package '{error.name}' is not installed.", "Install it with: pip install 'spinemeasure'."
+        )
+    return None

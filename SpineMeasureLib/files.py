@@ -16,6 +16,11 @@ from typing import Any
 from .cancel import held_back
 from .errors import OutputError, SpineMeasureError
 
+#: Key of a marker file that is true while the files beside it are being replaced.
+UNFINISHED = "unfinished"
+#: Of temporary folders.
+_PREFIX = ".spinemeasure-"
+_CHECK = "Check the folder and the disk."
 #: Temporary folders that were not touched for so long are of a process that was killed.
 _ABANDONED_S = 24 * 3600
 
@@ -50,6 +55,29 @@ def require_utf8(path: Path, kind: type[SpineMeasureError]) -> None:
             raise kind(f"The name {part} has letters that are not UTF-8.", "Rename it with plain letters.") from None
 
 
+def require_place(folder: Path, names: Collection[str] = (), needed: int = 0) -> None:
+    """Refuse a folder into which files cannot be written, before the work whose results they are.
+
+    :param names: of the files; none of them may be a folder there.
+    :param needed: free space that the files take at least, bytes.
+    :raises OutputError: a part of the path is not a folder, it cannot be written to, or the disk is full.
+    """
+    require_utf8(folder, OutputError)
+    place = next(each for each in (folder, *folder.parents) if each.exists() or each.is_symlink())
+    if not place.is_dir():
+        raise OutputError(f"The outputs could not be written: {place.name} is not a folder.", "Choose another folder.")
+    _refuse_folders(folder, names)
+    try:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place):
+            pass
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise _not_written(error) from error
+    if free < needed:
+        size = f"{free / 2**20:.0f} MB are free, about {max(1, needed // 2**20)} MB are needed"
+        raise OutputError(f"The outputs could not be written: No space left on device, {size}.", _CHECK)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a file of the same name in a temporary folder beside `path`; move it there on success, else delete it.
@@ -57,20 +85,27 @@ def atomic_path(path: Path) -> Iterator[Path]:
     :raises OutputError: the folder cannot be written to, its name or the file's is not UTF-8, or the disk is full.
     """
     require_utf8(path, OutputError)
-    with atomic_folder(path.parent) as folder:
+    with atomic_folder(path.parent, lasting=(path.name,)) as folder:
         yield folder / path.name
 
 
 @contextmanager
-def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
+def atomic_folder(
+    folder: Path, outdated: Collection[str] = (), lasting: Collection[str] = (), marker: str = ""
+) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; on success its files replace those of the same path there.
 
     It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
-    On failure, folders that were made for this are removed again. A cancellation waits until all files are moved.
+    On failure everything is as it was, and folders that were made for this are removed again. A cancellation waits
+    until all files are moved. A process that is killed meanwhile leaves files of one state only, before or after, and
+    a marker that says `UNFINISHED`, or none.
 
-    :param outdated: names of files in `folder` that are removed on success, unless they were written anew.
-
-    :raises OutputError: the folder cannot be written to, its name is not UTF-8, or the disk is full.
+    :param outdated: names of files in `folder` that are removed on success, unless they were written anew. It is read
+        at the end: the body of the `with` may add names.
+    :param lasting: names of files that are replaced in one step: at every moment the one before or after is there.
+    :param marker: name of the JSON file that is in its final form only while all others are; the body writes it, too.
+    :raises OutputError: the folder cannot be written to, its name is not UTF-8, the disk is full, or a folder has the
+        name of a file.
     """
     require_utf8(folder, OutputError)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -79,14 +114,13 @@ def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
-        temporary = Path(tempfile.mkdtemp(prefix=".spinemeasure-", dir=folder))
+        temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
         yield temporary
         with held_back():
-            _move(temporary, folder, outdated)
+            _Exchange(temporary, folder).run(outdated, lasting, marker)
             written = True
     except OSError as error:
-        reason = error.strerror or "the disk refused it"
-        raise OutputError(f"The outputs could not be written: {reason}.", "Check the folder and the disk.") from error
+        raise _not_written(error) from error
     finally:
         with held_back():
             if temporary:
@@ -97,19 +131,94 @@ def atomic_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path
                         place.rmdir()
 
 
-def _move(temporary: Path, folder: Path, outdated: Collection[str]) -> None:
-    files = sorted(path for path in temporary.rglob("*") if path.is_file())
-    left = set(outdated) - {str(file.relative_to(temporary)) for file in files}
-    for file in files:
-        target = folder / file.relative_to(temporary)
+class _Exchange:
+    """Puts the files of a temporary folder in place of those of a folder; undone as a whole where a move fails."""
+
+    def __init__(self, temporary: Path, folder: Path) -> None:
+        self._new, self._folder = temporary, folder
+        self._before = temporary / ".before"
+        self._moved: list[tuple[Path, Path]] = []
+        self._made: list[Path] = []
+
+    def run(self, outdated: Collection[str], lasting: Collection[str], marker: str) -> None:
+        names = sorted(str(path.relative_to(self._new)) for path in self._new.rglob("*") if not path.is_dir())
+        _refuse_folders(self._folder, names)
+        at_once = {*lasting, marker}.intersection(names)
+        try:
+            if marker in names and (self._folder / marker).is_file():
+                self._announce(marker)
+            # No moment has files of both states: what is to be replaced goes before what replaces it comes.
+            for name in dict.fromkeys((*names, *outdated)):
+                if name not in at_once and os.path.lexists(self._folder / name):
+                    self._take_away(name)
+            for name in sorted(names, key=lambda name: (name == marker, name not in lasting)):
+                self._bring(name, at_once=name in at_once)
+        except BaseException:
+            self._undo()
+            raise
+
+    def _announce(self, marker: str) -> None:
+        """Say in the marker that what lies beside it is being replaced."""
+        told = self._before / "marker"
+        told.parent.mkdir(exist_ok=True)
+        content = json_object(self._folder / marker) or {}
+        told.write_text(json.dumps({**content, UNFINISHED: True}, indent=1) + "\n", encoding="utf-8")
+        self._copy(marker)
+        self._move(told, self._folder / marker)
+
+    def _take_away(self, name: str) -> None:
+        kept = self._before / "files" / name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        self._move(self._folder / name, kept)
+
+    def _bring(self, name: str, at_once: bool) -> None:
+        target = self._folder / name
+        if at_once and target.exists():
+            self._copy(name)
+        self._made += [place for place in target.parents if not place.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, target)
-    for name in left:
-        (folder / name).unlink(missing_ok=True)
+        self._move(self._new / name, target)
+
+    def _copy(self, name: str) -> None:
+        """Keep a file that is about to be replaced, unless that was done."""
+        kept = self._before / "files" / name
+        if kept.exists():
+            return
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(self._folder / name, kept)
+        except OSError:  # as on file systems without hard links
+            shutil.copy2(self._folder / name, kept)
+        self._moved.append((self._folder / name, kept))
+
+    def _move(self, source: Path, target: Path) -> None:
+        os.replace(source, target)
+        self._moved.append((source, target))
+
+    def _undo(self) -> None:
+        for source, target in reversed(self._moved):
+            with suppress(OSError):
+                os.replace(target, source)
+        for place in self._made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def _refuse_folders(folder: Path, names: Collection[str]) -> None:
+    for name in names:
+        if (folder / name).is_dir():
+            raise OutputError(
+                f"The outputs could not be written: {folder.name} contains a folder named {name}.",
+                "Rename that folder, or choose another one for the outputs.",
+            )
+
+
+def _not_written(error: OSError) -> OutputError:
+    return OutputError(f"The outputs could not be written: {error.strerror or 'the disk refused it'}.", _CHECK)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for old in folder.glob(".spinemeasure-????????"):
+    for old in folder.glob(f"{_PREFIX}????????"):
         with suppress(OSError):
             if time.time() - old.lstat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(old, ignore_errors=True)

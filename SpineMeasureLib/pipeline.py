@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,21 +9,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .errors import DependencyError, DicomSeriesError, GeometryMismatchError, NonFiniteVolumeError
-from .files import atomic_folder, file_hash
-from .grid import on_grid_of, segmentation_on
+from .background import mark_cut
+from .case_folder import KEPT, OUTPUTS, earlier_outputs, require_unedited, write_run, writing
+from .errors import DependencyError, GeometryMismatchError, SpineMeasureError
+from .files import require_place
+from .grid import segmentation_on
 from .measure.types import Measurement
 from .progress import Progress, silent
-from .results import earlier_outputs
 from .review.process import SCENE, SEGMENTATION, SceneProcess, scene_process
+from .same_image import statement
 from .segment.levels import parse_disc
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
 
 if TYPE_CHECKING:
     from .results import Results
+
+#: Bytes that the outputs take without the image, and to what part of its size that is compressed (sample and public
+#: scans: 0.43 to 0.67; less with much air around the body).
+_SPACE, _COMPRESSED = 2**20, 0.3
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Job:
     :ivar labels: a label map to use instead of the model.
     :ivar convention: what its values are: ``"auto"``, ``"own"`` or a name of `segment.conventions`.
     :ivar subregions: SPINEPS's seg-spine mask beside its seg-vert mask.
+    :ivar disc_points: a file of points that name the discs (`segment.disc_points`).
+    :ivar write_conventions: of other programs (`segment.conventions.WRITTEN`): labels are written in theirs too.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
     :ivar scene: whether to write scene.mrb and segmentation.seg.nrrd (slicer-core).
@@ -53,6 +58,8 @@ class Job:
     dicom: bool = False
     convention: str = "auto"
     subregions: Path | None = None
+    disc_points: Path | None = None
+    write_conventions: tuple[str, ...] = ()
 
 
 @dataclass
@@ -88,13 +95,15 @@ def run(job: Job, progress: Progress = silent) -> Result:
 
     :raises SpineMeasureError: one of its subclasses; nothing is written then.
     """
-    if job.lowest_disc:
-        parse_disc(job.lowest_disc)  # before the work: the model takes minutes
     clock = _Clock()
+    if job.lowest_disc:
+        parse_disc(job.lowest_disc)  # refused before the work, not after it
+    require_place(job.out, OUTPUTS)
     with clock.stage("read"):
         progress("read", 0.0, job.image.name)
         volume = read_volume(job.image, job.series)
         check_mri(volume)
+    require_place(job.out, needed=_space_needed(job, volume))
     with scene_process(job.scene) as scene:
         return _run_on(volume, job, scene, clock, progress)
 
@@ -102,7 +111,8 @@ def run(job: Job, progress: Progress = silent) -> Result:
 def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progress: Progress) -> Result:
     warnings = [str(w) for w in _listed(volume.meta.get("warnings"))]
     with clock.stage("segment"):
-        segmentation = _segmentation(job, volume, progress)
+        segmentation = mark_cut(_segmentation(job, volume, progress), volume.outside)
+    segmentation = replace(segmentation, provenance={**segmentation.provenance, "case_id": volume.case_id})
     warnings += segmentation.warnings
     measurements: list[Measurement] = []
     if job.measure:
@@ -110,19 +120,26 @@ def _run_on(volume: Volume, job: Job, scene: SceneProcess, clock: _Clock, progre
 
         with clock.stage("measure"):
             measurements = measure(segmentation, progress)
-    with atomic_folder(job.out, _outdated(job)) as folder:
+    with writing(job.out, _outdated(job)) as folder:
         with clock.stage("write"):
             _write(job, folder, volume, segmentation, measurements, scene, warnings, progress)
         progress("write", 1.0, "")
         _write_run(folder, volume, segmentation, warnings, clock.seconds)
         files = sorted(file.name for file in folder.iterdir())
+    # Kept for the scene that was replaced. Before that moment it was all that was left of somebody's edits.
+    (job.out / KEPT).unlink(missing_ok=True)
     progress("done", 1.0, "")
     return Result(segmentation, measurements, files, warnings, clock.seconds)
 
 
+def _space_needed(job: Job, volume: Volume) -> int:
+    """Bytes that the outputs take about; the image is a part of the scene, compressed."""
+    return int(_SPACE + volume.array.nbytes * (_COMPRESSED if job.scene else 0))
+
+
 def _outdated(job: Job) -> list[str]:
     """What an earlier run left in the output folder, but for what this one was made from."""
-    sources = [path.resolve() for path in (job.image, job.labels, job.subregions) if path]
+    sources = [path.resolve() for path in (job.image, job.labels, job.subregions, job.disc_points) if path]
     return [name for name in earlier_outputs(job.out) if (job.out / name).resolve() not in sources]
 
 
@@ -131,35 +148,38 @@ def _listed(value: object) -> list[object]:
 
 
 def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmentation:
+    from .segment.disc_points import named_by_points, read_disc_points
+
+    points = read_disc_points(job.disc_points) if job.disc_points else ()
     if job.labels is None:
         from .segment import segment_volume
 
         return segment_volume(
-            volume, bundle=job.bundle, device=job.device, lowest_disc=job.lowest_disc, progress=progress
+            volume,
+            bundle=job.bundle,
+            device=job.device,
+            lowest_disc=job.lowest_disc,
+            disc_points=points,
+            progress=progress,
         )
+    from .label_file import read_label_file
     from .segment.existing import segmentation_from_labels
+    from .segment.named_segments import segmentation_from_segments
 
     progress("labels", 0.0, job.labels.name)
-    labels = _read_labels(volume, job.labels)
-    subregions = _read_labels(volume, job.subregions) if job.subregions else None
-    segmentation = segmentation_from_labels(
-        labels, lowest_disc=job.lowest_disc, convention=job.convention, subregions=subregions
-    )
-    return replace(segmentation, provenance={"labels": "given by the user"})
+    file = read_label_file(job.labels, volume)
+    subregions = read_label_file(job.subregions, volume).single() if job.subregions else None
 
-
-def _read_labels(volume: Volume, path: Path) -> Volume:
-    """A label map in the image's storage order.
-
-    :raises GeometryMismatchError: it lies elsewhere.
-    :raises NonFiniteVolumeError: NaN or infinite values.
-    """
-    labels = on_grid_of(volume, read_volume(path))
-    if np.issubdtype(labels.array.dtype, np.floating) and not np.isfinite(labels.array).all():
-        raise NonFiniteVolumeError(
-            "The label map holds values that are not numbers (NaN or infinite).", "Export it again."
+    def named(lowest: str | None) -> SpineSegmentation:
+        if file.segments and job.convention == "auto" and not subregions:
+            return segmentation_from_segments(file, lowest_disc=lowest)
+        by_value = segmentation_from_labels(
+            file.single(), lowest_disc=lowest, convention=job.convention, subregions=subregions
         )
-    return labels
+        return replace(by_value, warnings=(*file.warnings, *by_value.warnings))
+
+    segmentation = named_by_points(named, points, job.lowest_disc)
+    return replace(segmentation, provenance={"labels": "given by the user"})
 
 
 def _write(
@@ -185,9 +205,11 @@ def _write(
 
         progress("write", 0.9, "DICOM objects")
         try:
-            write_dicom(folder, volume, segmentation, measurements)
-        except (DependencyError, DicomSeriesError) as error:
+            warnings += write_dicom(folder, volume, segmentation, measurements)
+        except SpineMeasureError as error:
             warnings.append(f"No DICOM objects were written. {error}")
+        except Exception as error:  # the other results are not lost for it
+            warnings.append(f"No DICOM objects were written: something unexpected went wrong ({type(error).__name__}).")
 
 
 def _write_tables(
@@ -201,13 +223,18 @@ def _write_tables(
 ) -> None:
     """Everything but the scene and DICOM objects: labels, tables, picture."""
     from .export.tables import write_csv, write_json, write_labels
+    from .segment.conventions import written_in, written_name
 
     progress("write", 0.0, "labels")
     write_volume(segmentation.as_volume(), folder / "labels.nii.gz")
     write_labels(segmentation, folder / "labels.json")
+    for name in job.write_conventions:
+        labels, missing = written_in(segmentation, name)
+        write_volume(labels, folder / written_name(name))
+        warnings += missing
     if not job.measure:
         return
-    write_csv(measurements, folder / "measurements.csv")
+    write_csv(measurements, folder / "measurements.csv", volume.case_id)
     write_json(measurements, provenance(segmentation), folder / "measurements.json")
     if job.picture:
         progress("write", 0.3, "picture")
@@ -224,15 +251,17 @@ def read_case_on(folder: Path, image: Path, series: str | None = None) -> tuple[
 
     :raises InputNotFoundError: something is missing.
     :raises UnreadableInputError: the folder was not written by this program.
+    :raises UnfinishedCaseError: it was not written to its end, or was changed since.
     :raises GeometryMismatchError: the image is another one.
-    :raises ReviewedCaseError: the case was edited in a review since.
+    :raises ReviewedCaseError: the scene was edited since, and the tables were not.
     """
-    from .results import read_results, require_unedited
+    from .results import read_results, require_image
 
     require_unedited(folder)
     case = read_results(folder)
     volume = read_volume(image, series)
     try:
+        require_image(folder, volume)
         return volume, replace(case, segmentation=segmentation_on(volume, case.segmentation))
     except GeometryMismatchError as error:
         raise GeometryMismatchError(
@@ -275,9 +304,8 @@ def _write_run(
     spacing = [round(s, 4) for s in volume.spacing]
     # Neither file nor folder is named: both may name the patient.
     source: dict[str, object] = {
-        "shape": list(volume.array.shape),
         "spacing_mm": spacing,
-        "sha256": volume.sha256,
+        **statement(volume),
     }
     source |= {k: volume.meta[k] for k in ("format", "modality", "series", "series_chosen") if k in volume.meta}
     content: dict[str, object] = {
@@ -286,6 +314,4 @@ def _write_run(
         "seconds": seconds,
         "warnings": warnings,
     }
-    if (folder / SCENE).exists():
-        content["scene_sha256"] = file_hash(folder / SCENE)
-    (folder / "run.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_run(folder, content)

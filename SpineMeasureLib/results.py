@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .anatomy import Kind
-from .errors import GeometryMismatchError, InputNotFoundError, ReviewedCaseError, UnreadableInputError
-from .files import atomic_path, file_hash, json_object
+from .case_folder import LABEL_NAMES, LABELS, RUN, VALUES, require_finished, run_of
+from .errors import GeometryMismatchError, InputNotFoundError, UnreadableInputError
+from .files import json_object
 from .grid import on_grid_of
-from .measure.types import Measurement, Plane, Point, Reference
-from .review.process import SCENE
+from .measure.types import Acceptance, Measurement, Plane, Point, Reference
+from .same_image import is_stated_image
 from .segmentation import SpineSegmentation, Structure
 from .volume import Volume, read_volume
 
-#: Every file that this program writes into the folder of a case: measured, then exported.
-OUTPUTS = (
-    "labels.json", "labels.nii.gz", "measurements.csv", "measurements.json", "overview.png", "run.json", SCENE,
-    "segmentation.seg.nrrd", "measurements.dcm", "segmentation.dcm", "report.html", "report.txt", "report.pdf",
-)  # fmt: skip
 #: What `pipeline.provenance` adds to that of the segmentation.
 _ADDED = ("level_verified", "anchor", "versions")
 
@@ -29,7 +24,7 @@ _ADDED = ("level_verified", "anchor", "versions")
 class Results:
     """What ``spinemeasure measure`` left in a folder.
 
-    :ivar run: contents of run.json: device, seconds, versions, warnings; empty where it is missing.
+    :ivar run: contents of run.json: device, seconds, versions, warnings.
     """
 
     segmentation: SpineSegmentation
@@ -38,14 +33,18 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """Read labels.nii.gz, labels.json, measurements.json and, where it is there, run.json.
+    """Read labels.nii.gz, labels.json, measurements.json and run.json.
 
-    :raises InputNotFoundError: one of the others is missing.
+    :raises InputNotFoundError: one of them is missing.
+    :raises UnfinishedCaseError: they were not written to their end, or one was changed since.
     :raises UnreadableInputError: one was not written by this program.
     """
-    stated, measured = _json(folder / "labels.json"), _json(folder / "measurements.json")
-    run = _json(folder / "run.json") if (folder / "run.json").is_file() else {}
-    labels = read_volume(folder / "labels.nii.gz")
+    if (folder / RUN).is_file():
+        require_finished(folder)
+    stated, measured = _json(folder / LABEL_NAMES), _json(folder / VALUES)
+    require_finished(folder, (LABEL_NAMES, LABELS, VALUES))
+    run = run_of(folder)
+    labels = read_volume(folder / LABELS)
     try:
         segmentation = SpineSegmentation(
             labels.array.astype("uint8"),
@@ -64,65 +63,23 @@ def read_results(folder: Path) -> Results:
     return Results(segmentation, measurements, run)
 
 
-def earlier_outputs(folder: Path) -> list[str]:
-    """Names of the files in a folder that an earlier run, or an export of it, left there; none where none ran there."""
-    if "spinemeasure" not in str(_run_of(folder).get("versions")):
-        return []
-    return [name for name in OUTPUTS if (folder / name).is_file()]
-
-
-def require_unedited(folder: Path) -> None:
-    """Refuse to export the tables of a case whose scene was edited in a review: they know nothing of that.
-
-    :raises ReviewedCaseError: it was.
-    """
-    from .review.keep import kept_path
-
-    scene = folder / SCENE
-    if not scene.is_file():
-        return
-    now, kept = file_hash(scene), kept_path(scene)
-    edits = (json_object(kept) or {}) if kept.is_file() else {}
-    if _run_of(folder).get("scene_sha256", now) != now or edits.get("scene") == now:
-        raise ReviewedCaseError(
-            f"{folder.name} was edited in a review, and its tables were not.", "Export it from that review."
-        )
-
-
-def note_scene(folder: Path, scene_hash: str) -> None:
-    """Note in run.json that the scene, written anew, shows what the tables say.
-
-    :param scene_hash: `file_hash` of the scene.
-    """
-    run = _run_of(folder)
-    if run:
-        with atomic_path(folder / "run.json") as temporary:
-            text = json.dumps({**run, "scene_sha256": scene_hash}, indent=1)
-            temporary.write_text(text + "\n", encoding="utf-8")
-
-
 def require_image(folder: Path, image: Volume) -> None:
     """Refuse results that were measured on another image.
 
-    Voxels are compared where the image is stored as it was then; where it lies, always.
+    Voxels are compared whatever the format and the storage order; of results up to version 0.1 where both are the same.
 
     :raises GeometryMismatchError: they were.
     """
-    told = _run_of(folder).get("input", {})
-    as_then = told.get("format") == image.meta.get("format")
     other = GeometryMismatchError(
         f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
     )
-    if as_then and "sha256" in told and told["sha256"] != image.sha256:
-        raise other
     try:
-        on_grid_of(image, read_volume(folder / "labels.nii.gz"))
+        on_grid_of(image, read_volume(folder / LABELS))
+        same = is_stated_image(run_of(folder).get("input", {}), image)
     except GeometryMismatchError as error:
         raise other from error
-
-
-def _run_of(folder: Path) -> dict[str, Any]:
-    return (json_object(folder / "run.json") or {}) if (folder / "run.json").is_file() else {}
+    if not same:
+        raise other
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -147,6 +104,12 @@ def measurement_from_dict(row: dict[str, Any]) -> Measurement:
     """A measurement from the fields of its JSON form (`dataclasses.asdict`); unknown fields are passed over."""
     plain = {k: row[k] for k in _PLAIN if k in row}
     plane, reference, automatic = row.get("plane"), row.get("reference"), row.get("automatic")
+    accepted = row.get("accepted")
+    if plain.get("value") is None:  # version 0.1 wrote the confidence of the structure
+        plain = {k: v for k, v in plain.items() if k not in _OF_A_VALUE}
+    if plain.get("source") == "accepted":  # up to version 0.1 acceptance replaced the source of the value
+        plain["source"] = "edited" if "edited" in row.get("flags", ()) else "automatic"
+        accepted = {"reviewer": "", "time": ""}
     return Measurement(
         **plain,
         p1=_point(row.get("p1")),
@@ -155,12 +118,15 @@ def measurement_from_dict(row: dict[str, Any]) -> Measurement:
         flags=tuple(row.get("flags", ())),
         reference=Reference(reference["mean"], reference["sd"], reference["source"]) if reference else None,
         automatic=measurement_from_dict(automatic) if automatic else None,
+        accepted=Acceptance(accepted["reviewer"], accepted["time"]) if accepted else None,
     )
 
 
 _PLAIN = (
-    "level", "quantity", "method", "value", "unit", "boundary", "source", "confidence", "repeatability", "note",
+    "level", "quantity", "method", "value", "unit", "boundary", "source", "confidence", "confidence_kind",
+    "confidence_tolerance", "repeatability", "note",
 )  # fmt: skip
+_OF_A_VALUE = ("confidence", "confidence_kind", "confidence_tolerance", "repeatability")
 
 
 def _point(value: Any) -> Point | None:

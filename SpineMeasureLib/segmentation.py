@@ -28,7 +28,7 @@ class Structure:
     :ivar name: ``"L4"``, ``"L4-L5"``, ``"L4 posterior elements"``, ``"Spinal canal"``, ``"Spinal cord"``, ``"Sacrum"``.
     :ivar level: ``"L4"`` or ``"L4-L5"``; empty for canal and cord.
     :ivar confidence: mean model probability inside the structure, None when a label map was given.
-    :ivar flags: e.g. ``level_unverified``, ``cut_by_field_of_view``, ``sacralised_or_lumbarised``, `EDITED`.
+    :ivar flags: e.g. ``level_unverified``, ``cut_by_field_of_view``, ``fused_or_absent_disc``, `EDITED`.
     """
 
     value: int

@@ -14,7 +14,6 @@ from .errors import (
     EmptyVolumeError,
     InputNotFoundError,
     ModalityError,
-    NonFiniteVolumeError,
     OutputError,
     SpacingError,
     UnreadableInputError,
@@ -34,13 +33,15 @@ COARSEST_IN_PLANE_MM = 3.0
 FINEST_MM = 0.05
 MOST_VOXELS = 1_000_000_000
 FEWEST_SLICES = 3
-#: Cosine between two array axes above which the grid is not rectangular (0.6 degrees).
-_MOST_SHEAR = 0.01
+#: Cosine between two array axes above which no grid, of any format, is taken for rectangular (0.6 degrees).
+MOST_SHEAR = 0.01
+#: Below this a grid is rectangular but for the rounding of its numbers.
+_ROUNDING = 1e-6
 #: Voxels that are longer (mm) from head to foot or from front to back hide the height of a disc.
 _THICK_MM = 2.0
 _LENGTHWISE = {1: "from front to back, as in coronal slices", 2: "from head to foot, as in axial slices"}
 #: Air is about -1000 Hounsfield units and fills much of any CT; magnitude MRI has no negative values.
-_AIR_HU = (-1100, -900)
+_AIR, _AIR_HU = -1000, (-1100, -900)
 _LEAST_AIR = 0.03
 
 
@@ -52,12 +53,14 @@ class Volume:
     :ivar affine: 4x4 float64, voxel index (i, j, k, 1) to RAS mm.
     :ivar meta: what the source said of itself (format, modality, series description ...), no patient identity.
     :ivar frames: of DICOM, the image of each k. They name files, and file names may name patients: never written.
+    :ivar outside: which voxels had no value (NaN) and were given one; None if there are none. See `background.py`.
     """
 
     array: NDArray[Any]
     affine: NDArray[np.float64]
     meta: dict[str, object] = field(default_factory=dict)
     frames: tuple[Frame, ...] = field(default=(), repr=False)
+    outside: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -67,14 +70,23 @@ class Volume:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of voxels and geometry: what tells one image from another."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.array).tobytes())
+        """SHA-256 of voxels and geometry: what tells one image from another, whether NaN around it is filled or not."""
+        from .background import filled
+
+        digest = hashlib.sha256(np.ascontiguousarray(filled(self.array)).tobytes())
         digest.update(np.round(self.affine, 4).tobytes())
         return digest.hexdigest()
 
+    @property
+    def case_id(self) -> str:
+        """``"case"`` and the start of `sha256`: the same for the same image, and nothing of the patient."""
+        return f"case{self.sha256[:10]}"
+
 
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
-    """Read a 3D image: NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.
+    """Read a 3D image: NIfTI, ANALYZE, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.
+
+    Axes that are nearly at right angles (`MOST_SHEAR`) are made so, and NaN around the image is given a value.
 
     :param series: of DICOM: UID, number or description of the series, or UID of the study, where there are several.
     :return: `meta` holds ``format``, ``warnings`` where there are any, and of DICOM what `read_dicom` names.
@@ -84,20 +96,27 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     require_utf8(path, UnreadableInputError)
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
-    from .dicom_files import is_dicom
+    from .background import without_gaps
 
-    if path.is_dir() or is_dicom(path):
-        from .dicom_volume import read_dicom
-
-        volume = read_dicom(path, series)
-    else:
-        from .image_file import read_file
-
-        volume = read_file(path)
-    _check_grid(volume)
+    volume = without_gaps(_rectangular(_read(path, series)))
     found = thick_slices(volume.affine[:3, :3])
     earlier = cast("list[str]", volume.meta.get("warnings", []))
     return replace(volume, meta={**volume.meta, "warnings": [*earlier, *found]}) if found else volume
+
+
+def _read(path: Path, series: str | None) -> Volume:
+    from .dicom_files import is_dicom
+
+    try:
+        if path.is_dir() or is_dicom(path):
+            from .dicom_volume import read_dicom
+
+            return read_dicom(path, series)
+        from .image_file import read_file
+
+        return read_file(path)
+    except PermissionError as error:
+        raise UnreadableInputError(f"{path.name} may not be read.", "Check its permissions.") from error
 
 
 def thick_slices(axes: NDArray[np.float64]) -> list[str]:
@@ -121,25 +140,36 @@ def thick_slices(axes: NDArray[np.float64]) -> list[str]:
 
 
 def check_mri(volume: Volume) -> None:
-    """Refuse what is no usable MRI.
+    """Refuse what is not a usable MRI. NaN around the image may still be there: whoever reads it fills it.
 
     :raises EmptyVolumeError: no or constant content.
-    :raises NonFiniteVolumeError: NaN or infinite values.
+    :raises NonFiniteVolumeError: NaN or infinite values within the image.
     :raises ModalityError: a CT.
     """
-    array = volume.array
-    if array.size == 0:
-        raise EmptyVolumeError("The image holds no voxels.", "Choose another series.")
-    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-        raise NonFiniteVolumeError("The image holds values that are not numbers (NaN or infinite).", "Export it again.")
+    from .background import unpadded, without_gaps
+
+    if volume.array.size == 0:
+        raise EmptyVolumeError("The image contains no voxels.", "Choose another series.")
+    array = without_gaps(volume).array
     low, high = array.min(), array.max()
     if low == high:
         raise EmptyVolumeError(f"Every voxel of the image has the same value ({low}).", "Choose another series.")
     modality = str(volume.meta.get("modality", "MR"))
     if modality != "MR":
         raise ModalityError(f"The image is of modality {modality}, not an MRI.", "Choose an MR series.")
-    if low < _AIR_HU[1] and np.mean((array > _AIR_HU[0]) & (array < _AIR_HU[1])) > _LEAST_AIR:
+    if low < _AIR_HU[1] and _shows_air(array, unpadded(array)):
         raise ModalityError("The image looks like a CT: many values lie near -1000.", "Choose an MR series.")
+
+
+def _shows_air(array: NDArray[Any], values: NDArray[Any]) -> bool:
+    """Whether much of the image is air in Hounsfield units.
+
+    :param values: those of `array` that are not padding, which is not air unless it has air's own value.
+    """
+    air = np.count_nonzero((values > _AIR_HU[0]) & (values < _AIR_HU[1]))
+    if values.size < array.size:
+        air = max(air, np.count_nonzero(array == _AIR))
+    return bool(air > _LEAST_AIR * array.size)
 
 
 def write_volume(volume: Volume, path: Path) -> None:
@@ -182,7 +212,13 @@ def from_sitk(image: SimpleITK.Image, meta: dict[str, object] | None = None) -> 
     return Volume(sitk.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, meta or {})
 
 
-def _check_grid(volume: Volume) -> None:
+def shear(directions: NDArray[np.float64]) -> float:
+    """How far the axes (unit vectors in the columns of a 3x3) are from right angles: the largest cosine between two."""
+    return float(np.abs(directions.T @ directions - np.eye(3)).max())
+
+
+def _rectangular(volume: Volume) -> Volume:
+    """The volume on a grid of right angles; one that no spine can be measured on is refused."""
     fine, middle, coarse = sorted(volume.spacing)
     if not np.isfinite(volume.affine).all() or fine < FINEST_MM:
         raise SpacingError(f"A voxel spacing of {fine:.3g} mm cannot be right.", "Export it again with its spacing.")
@@ -192,5 +228,12 @@ def _check_grid(volume: Volume) -> None:
             f"Use images of at most {COARSEST_IN_PLANE_MM:g} mm in plane and {COARSEST_SLICE_MM:g} mm between slices.",
         )
     directions = volume.affine[:3, :3] / volume.spacing
-    if np.abs(directions.T @ directions - np.eye(3)).max() > _MOST_SHEAR:
+    sheared = shear(directions)
+    if not sheared <= MOST_SHEAR:
         raise SpacingError("The image's axes are not at right angles.", "Export it again from the scanner's images.")
+    if sheared <= _ROUNDING:
+        return volume
+    left, _, right = np.linalg.svd(directions)
+    affine = volume.affine.copy()
+    affine[:3, :3] = left @ right * volume.spacing  # the nearest grid of right angles
+    return replace(volume, affine=affine)

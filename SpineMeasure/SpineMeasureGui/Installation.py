@@ -6,6 +6,7 @@ import tempfile
 from subprocess import CalledProcessError
 
 import slicer
+import slicer.packaging  # not loaded by Slicer itself
 from slicer.i18n import tr as _
 
 from SpineMeasureLib import needs
@@ -26,7 +27,7 @@ def installNeeds(onLine=None) -> bool:
     if not missing or slicer.app.testingEnabled():
         return not missing
     torchLogic = _torchLogic() if needs.TORCH[0] in missing else None
-    question = _("{packages} will be downloaded and installed in Slicer. This may take some minutes. Go on?").format(
+    question = _("{packages} will be downloaded and installed in Slicer. This may take some minutes. Continue?").format(
         packages=", ".join(missing)
     )
     if not slicer.util.confirmOkCancelDisplay(question, TITLE):

@@ -101,7 +101,7 @@ class MeasurementTable:
             item.setToolTip(text if column == FLAGS_COLUMN else values.tooltip)
             if column == ICON_COLUMN:
                 item.setIcon(self._icons[values.status])
-                item.setToolTip(shown(values.status))
+                item.setToolTip(shown(values.cells[STATUS_COLUMN]))
 
     def selectedKeys(self) -> list:
         """The keys of the selected rows, from above."""

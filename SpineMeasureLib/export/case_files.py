@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import DicomSeriesError, SpineMeasureError
 from ..measure.types import Measurement
+from ..quiet import quiet_dicom
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from .report import ReportOptions
 
 
@@ -21,23 +27,57 @@ def write_dicom(
     measurements: Sequence[Measurement],
     reviewer: str = "",
     organization: str = "",
-) -> None:
-    """Write segmentation.dcm and, where there are measurements, measurements.dcm. They belong to the image's study.
+) -> list[str]:
+    """Write segmentation.dcm and, if there are measurements, measurements.dcm. They belong to the image's study.
 
     :param reviewer: who accepts the case (``Family^Given``); empty leaves the report unverified.
+    :return: warnings: what of the images' headers had to be changed, and which of the objects could not be written.
     :raises DependencyError: highdicom is not installed.
-    :raises DicomSeriesError: the images cannot be referred to.
+    :raises DicomSeriesError: the images cannot be referred to, or no object could be made.
     """
     from .dicom_seg import make_seg
-    from .dicom_source import read_source, write_dataset
+    from .dicom_source import missing_package, read_source, write_dataset
     from .dicom_sr import make_sr
 
+    try:
+        import highdicom  # noqa: F401
+    except ImportError as error:
+        raise missing_package(error) from error
     source = read_source(volume)
-    seg = make_seg(segmentation, source, reviewer)
-    write_dataset(seg, folder / "segmentation.dcm")
-    if measurements:
-        report = make_sr(measurements, segmentation, source, seg=seg, reviewer=reviewer, organization=organization)
-        write_dataset(report, folder / "measurements.dcm")
+    warnings = list(source.warnings)
+
+    def report(seg: Dataset | None) -> Dataset:
+        return make_sr(measurements, segmentation, source, seg=seg, reviewer=reviewer, organization=organization)
+
+    with quiet_dicom():
+        seg = _made(lambda: make_seg(segmentation, source, reviewer), "segmentation.dcm", warnings)
+        sr = _made(lambda: report(seg), "measurements.dcm", warnings) if measurements else None
+        if seg is None and sr is None:
+            raise DicomSeriesError(" ".join(warnings), "Please report this, without the images.")
+        for name, made in (("segmentation.dcm", seg), ("measurements.dcm", sr)):
+            if made is not None:
+                write_dataset(made, folder / name)
+    return warnings
+
+
+def _made(make: Callable[[], Dataset], name: str, warnings: list[str]) -> Dataset | None:
+    """An object; None and a warning if the images' headers defeat the library that makes it."""
+    try:
+        made = make()
+        made.save_as(BytesIO(), enforce_file_format=True)
+        return made
+    except SpineMeasureError:
+        raise
+    except Exception as error:  # whatever the library makes of what scanners and archives write into headers
+        # Its text may quote the header, so the patient.
+        warnings.append(f"{name} could not be written: the images' headers are not as DICOM wants them ({_at(error)}).")
+        return None
+
+
+def _at(error: Exception) -> str:
+    """Kind of an error, and the function in which it arose."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {place.name}"
 
 
 def write_report_files(

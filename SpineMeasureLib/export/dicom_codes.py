@@ -13,7 +13,7 @@ from functools import lru_cache
 from ..anatomy import COLUMN, Code, Kind, code_of, disc_name
 from ..measure.definitions import Definition, methods
 from ..measure.flags import in_words, known_flags
-from ..measure.types import Measurement
+from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 
 SCHEME = "99SPINEMEASURE"
 SCHEME_NAME = "SpineMeasure quantities, methods and flags"
@@ -27,14 +27,23 @@ POPULATION_SD = Code("121414", "Standard deviation of population", "DCM")
 MEASUREMENT_FAILURE = Code("114006", "Measurement failure", "DCM")
 USER_CHOSEN = Code("121410", "User chosen value", "DCM")
 COMMENT = Code("121106", "Comment", "DCM")
+OBSERVER_NAME = Code("121008", "Person Observer Name", "DCM")
 MRI_PROCEDURE = Code("25056-3", "MRI unspecified body region", "LN")
 IMAGING_REPORT = Code("126000", "Imaging Measurement Report", "DCM")
 
 #: Concept names of what TID 300 has no row for.
 FLAG = Code("SM-FLAG", "Quality flag", SCHEME)
 AUTOMATIC_VALUE = Code("SM-AUTO", "Automatic value before editing", SCHEME)
+ACCEPTANCE = Code("SM-ACCEPT", "Acceptance of the value", SCHEME)
+ACCEPTED = Code("SM-ACCEPTED", "Accepted by a person", SCHEME)
+ACCEPTED_AT = Code("SM-ACCEPT-AT", "Time of acceptance", SCHEME)
 BOUNDARY = Code("SM-BOUNDARY", "Boundary measured to", SCHEME)
-CONFIDENCE = Code("SM-CONF", "Mean model probability inside the structure", SCHEME)
+#: By `Measurement.confidence_kind`; a confidence whose kind is not recorded is not written.
+CONFIDENCES = {
+    MODEL_PROBABILITY: Code("SM-CONF", "Mean model probability inside the structure", SCHEME),
+    WITHIN_TOLERANCE: Code("SM-PROB", "Probability of lying within the tolerance of an expert's value", SCHEME),
+}
+TOLERANCE = Code("SM-TOL", "Tolerance of that probability", SCHEME)
 REPEATABILITY = Code("SM-REPEAT", "Standard deviation over neighbouring planes", SCHEME)
 
 UNITS: dict[str, Code] = {
@@ -147,13 +156,11 @@ _FLAGS = {
     "fused_or_absent_disc": "SM-F-FUSED",
     "frame_fallback": "SM-F-FRAME",
     "edited": "SM-F-EDITED",
-    "sacralised_or_lumbarised": "SM-F-TRANS",
     "not_measurable": "SM-F-NONE",
 }
 
 _BOUNDARIES: dict[str, tuple[str, str]] = {
     "dural_sac": ("SM-B-SAC", "Dural sac"),
-    "osseous": ("SM-B-BONE", "Bony canal"),
 }
 
 
@@ -232,7 +239,8 @@ def code_table() -> str:
         name, method = quantity_code(d.quantity), method_code(d.quantity, d.method)
         concept = f"{name.value} {name.scheme} {name.meaning}"
         lines.append(f"| `{d.quantity}`, `{d.method}` | {concept} | {method.value} | {method.meaning} | {d.unit} |")
-    further = [FLAG, AUTOMATIC_VALUE, BOUNDARY, CONFIDENCE, REPEATABILITY]
+    further = [FLAG, AUTOMATIC_VALUE, ACCEPTANCE, ACCEPTED, ACCEPTED_AT, BOUNDARY]
+    further += [*CONFIDENCES.values(), TOLERANCE, REPEATABILITY]
     further += [flag_code(f) for f in known_flags()] + [Code("SM-F-OTHER", "another flag, by name", SCHEME)]
     further += [boundary_code(b) for b in _BOUNDARIES]
     lines += ["", "| code | meaning |", "|---|---|", *(f"| {c.value} | {c.meaning} |" for c in further)]

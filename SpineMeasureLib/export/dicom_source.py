@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,11 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..anatomy import Code
+from ..dicom_frames import as_text, value_of
 from ..errors import DependencyError, DicomSeriesError
+from ..quiet import quiet_dicom
 from ..volume import Volume
+from .dicom_references import referable
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -25,31 +27,20 @@ CHARACTERS = "ISO_IR 192"
 #: Names this program among observers (PS3.16 TID 1004); derived from a UUID (PS3.5 B.2).
 DEVICE_UID = "2.25.13470194054320918028810088999453161255"
 
-#: Attributes of type 2 that objects derived from the images must carry, empty where the images lack them.
-_MAY_BE_EMPTY = (
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-    "StudyTime", "ReferringPhysicianName",
-)  # fmt: skip
-
-
-#: Dates and times that derived objects inherit, and how they are spelled (PS3.5 6.2).
-_DATES = {
-    "StudyDate": r"\d{8}",
-    "PatientBirthDate": r"\d{8}",
-    "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?",
-}
-
 
 @dataclass(frozen=True)
 class DicomSource:
     """Headers of the images of a volume.
 
-    :ivar images: one classic image for each k, or a single multi-frame image.
+    :ivar images: one classic image for each k, or a single multi-frame image: what derived objects inherit and refer
+        to, as the standard allows it.
     :ivar frame_numbers: of a multi-frame image, the number (from 1) of the frame at each k; else empty.
+    :ivar warnings: which attributes of the images had to be changed; no values.
     """
 
     images: tuple[Dataset, ...]
     frame_numbers: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def frame_of_reference(self) -> str:
@@ -58,7 +49,7 @@ class DicomSource:
 
     def series_number(self, nth: int) -> int:
         """Number of the n-th series derived from the images: 501, 502 from series 5."""
-        number = int(self.images[0].get("SeriesNumber") or 0)
+        number = abs(int(self.images[0].SeriesNumber))
         return (number % 10_000_000) * 100 + nth
 
     def reference(self, k: int) -> tuple[str, str, list[int] | None]:
@@ -79,6 +70,8 @@ class DicomSource:
 def read_source(volume: Volume) -> DicomSource:
     """Read the headers of the images that a volume was made of.
 
+    Attributes that the standard does not allow are corrected or left empty; `DicomSource.warnings` names them.
+
     :raises DicomSeriesError: it was not read from DICOM, or its images cannot be referred to.
     :raises DependencyError: pydicom is not installed.
     """
@@ -90,46 +83,31 @@ def read_source(volume: Volume) -> DicomSource:
         import pydicom
     except ImportError as error:
         raise missing_package(error) from error
-    files = list(dict.fromkeys(frame.file for frame in volume.frames))
-    images = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
-    if not all(image.get("FrameOfReferenceUID") for image in images):
-        raise DicomSeriesError(
-            "The images do not name their frame of reference, so positions in them mean nothing to other programs.",
-            "Export the series again from the archive.",
-        )
-    if len({str(image.get("SeriesInstanceUID")) for image in images}) > 1:
+    with quiet_dicom():
+        files = list(dict.fromkeys(frame.file for frame in volume.frames))
+        headers = [pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files]
+        is_multiframe = bool(headers[0].get("PerFrameFunctionalGroupsSequence"))
+        _check(headers, is_multiframe)
+        images, warnings = referable(headers, volume, is_multiframe)
+    return DicomSource(images, tuple(f.index + 1 for f in volume.frames) if is_multiframe else (), warnings)
+
+
+def _check(headers: Sequence[Dataset], is_multiframe: bool) -> None:
+    """Refuse what one object cannot refer to."""
+    if len({as_text(value_of(header, "SeriesInstanceUID")) for header in headers}) > 1:
         raise DicomSeriesError("The slices belong to several series.", "Export one series.")
-    is_multiframe = "NumberOfFrames" in images[0]
-    if is_multiframe and len(images) > 1:
+    if is_multiframe and len(headers) > 1:
         raise DicomSeriesError(
             "The series is spread over several multi-frame files, which one segmentation object cannot refer to.",
             "Export it as one multi-frame file or as single slices.",
         )
     if is_multiframe and not all(
-        "PlanePositionSequence" in group for group in images[0].get("PerFrameFunctionalGroupsSequence", ())
+        "PlanePositionSequence" in group for group in headers[0].PerFrameFunctionalGroupsSequence
     ):
         raise DicomSeriesError(
             "Some frames of the image do not say where they lie, so that no segmentation object can refer to it.",
             "Export the series again from the archive.",
         )
-    for image in images:
-        _tidy(image)
-    return DicomSource(tuple(images), tuple(f.index + 1 for f in volume.frames) if is_multiframe else ())
-
-
-def _tidy(image: Dataset) -> None:
-    """Put right in a header what derived objects may not inherit: old alphabets and spellings, missing attributes."""
-    image.decode()
-    image.SpecificCharacterSet = CHARACTERS
-    for keyword, pattern in _DATES.items():
-        text = str(image.get(keyword) or "").strip()
-        # ACR-NEMA wrote 2024.03.01 and 10:15:00; other wrong spellings (a year alone) say nothing safe.
-        plain = text.replace(".", "") if "Date" in keyword else text.replace(":", "")
-        if plain != text or not re.fullmatch(pattern, text):
-            setattr(image, keyword, plain if re.fullmatch(pattern, plain) else None)
-    for keyword in _MAY_BE_EMPTY:
-        if keyword not in image:
-            setattr(image, keyword, None)
 
 
 def missing_package(error: ImportError) -> DependencyError:

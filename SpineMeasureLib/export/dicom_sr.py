@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
-from ..measure.types import Measurement
+from ..measure.types import Acceptance, Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import LPS_TO_RAS
 from . import dicom_codes as codes
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Which of the derived series the report is.
 _NTH_SERIES = 2
-#: Sources of values that a person chose.
-_CHOSEN = ("edited", "accepted")
 #: As many as in measurements.csv.
 _DECIMALS = 4
 
@@ -49,12 +48,13 @@ def make_sr(
 
     Each value is a NUM with quantity and method coded, UCUM unit, the line's end points as SCOORD3D in the frame of
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
-    value that a person moved or accepted carries "User chosen value", a moved one the automatic one as a property; the
-    algorithm stands at the group, or at each automatic value of a group that holds moved ones. What could not be
-    measured is a coded evaluation "Measurement failure" with the reason.
+    value that a person edited carries "User chosen value" and the automatic one as a property; one that a person
+    accepted carries that, with name and time. The algorithm is at the group, or at each automatic value of a group that
+    has edited ones. What could not be measured is a coded evaluation "Measurement failure" with the reason.
 
     :param seg: the segmentation object that was measured, named as evidence.
-    :param reviewer: who accepts the report (``Family^Given``): it is VERIFIED and final then, else UNVERIFIED.
+    :param reviewer: who accepts the whole case (``Family^Given``); by default the one named reviewer who accepted every
+        value. The report is VERIFIED and final then, else UNVERIFIED: edits alone verify nothing.
     :param organization: the reviewer's.
     :raises DependencyError: highdicom is not installed.
     """
@@ -64,6 +64,7 @@ def make_sr(
         from pydicom.sr.codedict import codes as standard
     except ImportError as error:
         raise missing_package(error) from error
+    reviewer = reviewer or _reviewer_of_all(measurements)
     levels = dict.fromkeys(m.level for m in measurements)
     made = _Maker(segmentation, source)
     groups = [made.group(level, [m for m in measurements if m.level == level]) for level in levels]
@@ -96,6 +97,12 @@ def make_sr(
     for group in groups[1:]:
         container.ContentSequence.extend(group)
     return report
+
+
+def _reviewer_of_all(measurements: Sequence[Measurement]) -> str:
+    """The one person who accepted every value that there is; empty if some are not accepted, or several people did."""
+    reviewers = {m.accepted.reviewer if m.accepted else "" for m in measurements if m.value is not None}
+    return reviewers.pop() if len(reviewers) == 1 else ""
 
 
 def _observers(reviewer: str, organization: str, device: dict[str, Any]) -> Any:
@@ -200,7 +207,7 @@ class _Maker:
             if m.reference.sd is not None:
                 values.append(_num(codes.POPULATION_SD, m.reference.sd, m.unit))
             population = sr.MeasurementStatisticalProperties(values, authority=m.reference.source)
-        chosen = concept(codes.USER_CHOSEN) if m.source in _CHOSEN else None
+        chosen = concept(codes.USER_CHOSEN) if _is_edited(m) else None
         if population is None and chosen is None:
             return None
         return sr.MeasurementProperties(selection_status=chosen, measurement_statistical_properties=population)
@@ -221,8 +228,8 @@ class _Maker:
 
 
 def _is_edited(m: Measurement) -> bool:
-    """Whether a person moved the line."""
-    return m.automatic is not None
+    """Whether a person moved the line, or one that the value follows from."""
+    return m.source == "edited"
 
 
 def _num(name: codes.Code, value: float, unit: str) -> Any:
@@ -239,8 +246,27 @@ def _flag(flag: str) -> Any:
     return CodeContentItem(concept(codes.FLAG), concept(codes.flag_code(flag)), "HAS PROPERTIES")
 
 
+def _acceptance(accepted: Acceptance) -> Any:
+    """That a person accepted a value: who and when, as far as it is known."""
+    from highdicom import sr
+
+    item = sr.CodeContentItem(concept(codes.ACCEPTANCE), concept(codes.ACCEPTED), "HAS PROPERTIES")
+    known: list[Any] = []
+    if accepted.reviewer:
+        known.append(
+            sr.PnameContentItem(concept(codes.OBSERVER_NAME), person_name(accepted.reviewer), "HAS PROPERTIES")
+        )
+    if accepted.time:
+        known.append(
+            sr.DateTimeContentItem(concept(codes.ACCEPTED_AT), datetime.fromisoformat(accepted.time), "HAS PROPERTIES")
+        )
+    if known:
+        item.ContentSequence = sr.ContentSequence(known)
+    return item
+
+
 def _further_properties(m: Measurement) -> list[Any]:
-    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, confidence, ancestor."""
+    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, ancestor, acceptance ..."""
     from highdicom import sr
 
     found = [_flag(flag) for flag in m.flags]
@@ -249,10 +275,14 @@ def _further_properties(m: Measurement) -> list[Any]:
         found.append(sr.CodeContentItem(name, value, "HAS PROPERTIES"))
     if m.repeatability is not None:
         found.append(_num(codes.REPEATABILITY, m.repeatability, m.unit))
-    if m.confidence is not None:
-        found.append(_num(codes.CONFIDENCE, m.confidence, "ratio"))
+    if m.confidence is not None and m.confidence_kind in codes.CONFIDENCES:
+        found.append(_num(codes.CONFIDENCES[m.confidence_kind], m.confidence, "ratio"))
+        if m.confidence_tolerance is not None:
+            found.append(_num(codes.TOLERANCE, m.confidence_tolerance, "mm"))
     if m.automatic is not None and m.automatic.value is not None:
         found.append(_num(codes.AUTOMATIC_VALUE, m.automatic.value, m.unit))
+    if m.accepted is not None:
+        found.append(_acceptance(m.accepted))
     if m.note:
         found.append(sr.TextContentItem(concept(codes.COMMENT), m.note, "HAS PROPERTIES"))
     return found

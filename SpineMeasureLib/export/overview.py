@@ -10,25 +10,32 @@ import matplotlib
 import numpy as np
 from scipy import ndimage
 
-from ..anatomy import Kind, colour_of
+from ..anatomy import Kind
 from ..files import atomic_path
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
+from . import report_rows as rows
 from . import runinfo
+from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, course_height, draw_course, draw_table, table_height
 from .reformat import STEP_MM, Reformat, reformat
 
 _BACKGROUND = "#101418"
-_TEXT = "#e8ecf0"
-_DIM = "#93a0ad"
-_DISC_LINE = "#ffd94a"
-_CANAL_LINE = "#5cd6ff"
-_BAD = "#ff7a70"
-_HEIGHTS = (
-    ("disc_height_anterior", "chord10"),
-    ("disc_height_middle", "chord50"),
-    ("disc_height_posterior", "chord90"),
+#: Outlines: what, kinds, colour. Lines and numbers have other colours, so that each colour means one thing.
+_OUTLINES: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
+    ("vertebra", (Kind.BODY, Kind.POSTERIOR, Kind.SACRUM), "#d9c7ae"),
+    ("disc", (Kind.DISC,), "#e58ad0"),
+    ("canal", (Kind.CANAL,), "#4f8cff"),
+    ("cord", (Kind.CORD,), "#b79bff"),
 )
+_TOP, _BOTTOM = 0.93, 0.10
+#: Page and part of it that the spine has, in inches; room there for the numbers in front of and behind the picture.
+_PAGE = (16.0, 10.0)
+_SPINE = (0.01, 0.07, 0.52, 0.86)
+_FRONT_INCHES, _BACK_INCHES = 2.1, 0.6
+#: Columns of the margins: distance from the picture in widths of the margin, alignment.
+_DISC_COLUMNS = ((0.98, "left"), (0.53, "right"), (0.32, "right"), (0.11, "right"))
+_CANAL_COLUMNS = ((0.10, "left"),)
 
 
 def write_overview(
@@ -38,15 +45,18 @@ def write_overview(
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    with plt.rc_context({"text.color": _TEXT, "axes.labelcolor": _DIM, "xtick.color": _DIM, "ytick.color": _DIM}):
-        figure = plt.figure(figsize=(16, 10), facecolor=_BACKGROUND)
-        left = figure.add_axes((0.01, 0.04, 0.52, 0.89))
-        _draw_spine(left, reformat(volume, segmentation), segmentation, measurements)
-        _draw_table(figure.add_axes((0.55, 0.46, 0.44, 0.47)), measurements)
-        _draw_course(figure.add_axes((0.60, 0.09, 0.16, 0.31)), measurements, _HEIGHTS, "Disc height, mm")
-        canal = (("canal_ap", "disc_level"),)
-        _draw_course(figure.add_axes((0.82, 0.09, 0.16, 0.31)), measurements, canal, "Canal AP at the disc, mm")
+    with plt.rc_context({"text.color": TEXT, "axes.labelcolor": DIM, "xtick.color": DIM, "ytick.color": DIM}):
+        figure = plt.figure(figsize=_PAGE, facecolor=_BACKGROUND)
+        spine = figure.add_axes(_SPINE)
+        _draw_spine(spine, reformat(volume, segmentation), segmentation, measurements)
+        height = table_height(measurements)
+        draw_table(figure.add_axes((0.55, _TOP - height, 0.44, height)), measurements)
+        top = _TOP - height - 0.07
+        tall = min(top - _BOTTOM, course_height(measurements))
+        draw_course(figure.add_axes((0.605, top - tall, 0.19, tall)), measurements, HEIGHTS, "Disc height, mm")
+        draw_course(figure.add_axes((0.845, top - tall, 0.14, tall)), measurements, CANAL, "Canal AP, mm")
         _draw_header(figure, segmentation)
+        _draw_key(figure, segmentation)
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=100, facecolor=_BACKGROUND)
         plt.close(figure)
@@ -58,59 +68,117 @@ def _draw_header(figure: Any, segmentation: SpineSegmentation) -> None:
     levels = "levels verified" if segmentation.level_verified else "LEVEL NAMES NOT VERIFIED"
     figure.text(0.012, 0.955, "SpineMeasure", fontsize=15, weight="bold")
     text = f"{runinfo.versions()['spinemeasure']}   {model}   {levels}"
-    figure.text(0.125, 0.9565, text, fontsize=10, color=_DIM if segmentation.level_verified else _BAD)
-    figure.text(0.988, 0.9565, "Not for diagnosis", fontsize=10, color=_BAD, ha="right")
-    note = (
-        "Sagittal reformat that follows the spine. Yellow: disc heights; blue: canal AP (dural sac); mm. "
-        "White marks in the charts: published means."
-    )
-    figure.text(0.012, 0.012, note, fontsize=8.5, color=_DIM)
+    figure.text(0.125, 0.9565, text, fontsize=10, color=DIM if segmentation.level_verified else BAD)
+    figure.text(0.988, 0.9565, "Not for diagnosis", fontsize=10, color=BAD, ha="right")
+    note = "Sagittal reformat that follows the spine, anterior on the left. Canal: dural sac."
+    figure.text(0.012, 0.012, note, fontsize=8.5, color=DIM)
+
+
+def _draw_key(figure: Any, segmentation: SpineSegmentation) -> None:
+    """What each colour of the picture is, those of lines first."""
+    from matplotlib.lines import Line2D
+
+    lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in HEIGHTS]
+    lines += [("canal AP at the disc", CANAL[0].colour, 2.0), ("low confidence", BAD, 2.0)]
+    there = {s.kind for s in segmentation.structures}
+    lines += [(f"{name} (outline)", colour, 1.0) for name, kinds, colour in _OUTLINES if there.intersection(kinds)]
+    handles = [Line2D([], [], color=colour, linewidth=width, label=name) for name, colour, width in lines]
+    figure.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0.006, 0.026), ncols=5, fontsize=8.5, frameon=False,
+        labelcolor=TEXT, handlelength=1.6, columnspacing=1.4, borderpad=0.2, labelspacing=0.3,
+    )  # fmt: skip
 
 
 def _draw_spine(
     axes: Any, picture: Reformat, segmentation: SpineSegmentation, measurements: Sequence[Measurement]
 ) -> None:
-    from matplotlib import patheffects
-
     spine = picture.image[ndimage.binary_dilation(picture.labels > 0, iterations=8)]
     low, high = np.percentile(spine, (1, 99.5))
     axes.imshow(
         picture.image, cmap="gray", vmin=low, vmax=high, extent=picture.extent, origin="lower", interpolation="bilinear"
     )
+    _draw_outlines(axes, picture, segmentation)
+    by_key = {m.key: m for m in measurements}
+    levels = [m.level for m in measurements if m.quantity == "disc_height_middle"]
+    heights = [[by_key.get((level, row.quantity, row.method)) for row in HEIGHTS] for level in levels]
+    canals = [[by_key.get((level, row.quantity, row.method)) for row in CANAL] for level in levels]
+    for found, curves in ((heights, HEIGHTS), (canals, CANAL)):
+        for of_level in found:
+            for m, row in zip(of_level, curves, strict=True):
+                _draw_line(axes, m, row.colour)
+    back, front, foot, head = picture.extent
+    room = margins(picture.extent)
+    _margin_notes(axes, picture, levels, heights, [row.colour for row in HEIGHTS], room[0])
+    _margin_notes(axes, picture, [""] * len(levels), canals, [CANAL[0].colour], -room[1])
+    axes.set_xlim(front + room[0], back - room[1])  # anterior on the left
+    axes.set_ylim(foot, head)
+    axes.set_anchor("W")
+    axes.axis("off")
+
+
+def margins(extent: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Room in front of and behind the picture, in mm at the scale at which picture and margins fit the page.
+
+    :param extent: of the picture, see `Reformat`.
+    """
+    back, front, foot, head = extent
+    width, height = _SPINE[2] * _PAGE[0], _SPINE[3] * _PAGE[1]
+    mm_per_inch = max((head - foot) / height, (front - back) / (width - _FRONT_INCHES - _BACK_INCHES))
+    return _FRONT_INCHES * mm_per_inch, _BACK_INCHES * mm_per_inch
+
+
+def _draw_outlines(axes: Any, picture: Reformat, segmentation: SpineSegmentation) -> None:
+    from matplotlib import patheffects
+
     shadow = [patheffects.withStroke(linewidth=2.2, foreground="black")]
     for structure in segmentation.structures:
         mask = picture.labels == structure.value
         if not mask.any():
             continue
-        colour = tuple(c / 255 for c in colour_of(structure.kind, structure.level))
+        colour = next(colour for _, kinds, colour in _OUTLINES if structure.kind in kinds)
         smooth = ndimage.gaussian_filter(mask.astype(np.float32), 1.0)
-        axes.contour(smooth, [0.5], colors=[colour], linewidths=1.3, extent=picture.extent, origin="lower")
+        axes.contour(smooth, [0.5], colors=[colour], linewidths=0.9, extent=picture.extent, origin="lower")
         if structure.kind is Kind.BODY:
             row, column = ndimage.center_of_mass(mask)
             x, y = picture.extent[0] + column * STEP_MM, picture.extent[2] + row * STEP_MM
             axes.text(x, y, structure.name, ha="center", va="center", fontsize=11, weight="bold", path_effects=shadow)
-    by_key = {m.key: m for m in measurements}
-    levels = [m.level for m in measurements if m.quantity == "disc_height_middle"]
-    heights = [[by_key.get((level, q, m)) for q, m in _HEIGHTS] for level in levels]
-    canals = [by_key.get((level, "canal_ap", "disc_level")) for level in levels]
-    for row_of in heights:
-        for m in row_of:
-            _draw_line(axes, m, _DISC_LINE)
-    for m in canals:
-        _draw_line(axes, m, _CANAL_LINE)
-    discs = [(level, _texts(found), _anchor(found)) for level, found in zip(levels, heights, strict=True)]
-    sacs = [("", _texts([m]), _anchor([m])) for m in canals]
-    _margin_notes(axes, picture, [d for d in discs if d[2]], right=True)
-    _margin_notes(axes, picture, [c for c in sacs if c[2]], right=False)
-    width = picture.extent[1] - picture.extent[0]
-    axes.set_xlim(picture.extent[0] - 0.16 * width, picture.extent[1] + 0.42 * width)
-    axes.set_ylim(picture.extent[2], picture.extent[3])
-    axes.set_anchor("W")
-    axes.axis("off")
 
 
-def _texts(found: Sequence[Measurement | None]) -> str:
-    return "  ".join("-" if m is None or m.value is None else f"{m.value:.1f}" for m in found)
+def _draw_line(axes: Any, m: Measurement | None, colour: str) -> None:
+    if m and m.p1 and m.p2:
+        style = {"color": BAD if "low_confidence" in m.flags else colour, "linewidth": 1.8, "solid_capstyle": "butt"}
+        axes.plot([m.p1[1], m.p2[1]], [m.p1[2], m.p2[2]], marker="o", markersize=2.2, **style)
+
+
+def _margin_notes(
+    axes: Any,
+    picture: Reformat,
+    levels: Sequence[str],
+    found: Sequence[Sequence[Measurement | None]],
+    colours: Sequence[str],
+    room: float,
+) -> None:
+    """Numbers beside the picture, pushed apart where they would overlap, each with a leader to its line.
+
+    :param room: width of the margin in mm, in front of the picture; negative behind it.
+    """
+    notes = [
+        (level, values, anchor) for level, values in zip(levels, found, strict=True) if (anchor := _anchor(values))
+    ]
+    gap = (picture.extent[3] - picture.extent[2]) / 32
+    edge = picture.extent[1] if room > 0 else picture.extent[0]
+    columns = _DISC_COLUMNS if room > 0 else _CANAL_COLUMNS
+    for (level, values, anchor), y in zip(notes, spread([a[1] for _, _, a in notes], gap), strict=True):
+        axes.plot([anchor[0], edge + 0.04 * room], [anchor[1], y], color=DIM, linewidth=0.5, alpha=0.7)
+        cells = [(level, TEXT)] if level else []
+        for m, usual in zip(values, colours, strict=True):
+            cells.append((_number(m), BAD if m and "low_confidence" in m.flags else usual))
+        for (place, side), (text, colour) in zip(columns, cells, strict=True):
+            axes.text(edge + place * room, y, text, color=colour, fontsize=10, ha=side, va="center")
+
+
+def _number(m: Measurement | None) -> str:
+    return rows.number(m.value if m else None, "mm")
 
 
 def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
@@ -119,31 +187,6 @@ def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
         if m and m.p1 and m.p2:
             return (m.p1[1] + m.p2[1]) / 2, (m.p1[2] + m.p2[2]) / 2
     return None
-
-
-def _draw_line(axes: Any, m: Measurement | None, colour: str) -> None:
-    if m and m.p1 and m.p2:
-        doubtful = "low_confidence" in m.flags
-        style = {"color": _BAD if doubtful else colour, "linewidth": 1.8, "solid_capstyle": "butt"}
-        axes.plot([m.p1[1], m.p2[1]], [m.p1[2], m.p2[2]], marker="o", markersize=2.2, **style)
-
-
-def _margin_notes(
-    axes: Any, picture: Reformat, notes: Sequence[tuple[str, str, tuple[float, float] | None]], *, right: bool
-) -> None:
-    """Numbers beside the picture, pushed apart where they would overlap, each with a leader to its line."""
-    heights = [anchor[1] for _, _, anchor in notes if anchor]
-    gap = (picture.extent[3] - picture.extent[2]) / 32
-    for (level, text, anchor), y in zip(notes, spread(heights, gap), strict=True):
-        if anchor is None:
-            continue
-        width = picture.extent[1] - picture.extent[0]
-        x = picture.extent[1] + 0.02 * width if right else picture.extent[0] - 0.02 * width
-        colour = _DISC_LINE if right else _CANAL_LINE
-        axes.plot([anchor[0], x], [anchor[1], y], color=colour, linewidth=0.5, alpha=0.7)
-        label = f"{level:8s}{text}" if right else text
-        side = "left" if right else "right"
-        axes.text(x, y, label, color=colour, fontsize=10, family="monospace", ha=side, va="center")
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
@@ -160,61 +203,3 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
         if worst < 0.01 * gap:
             break
     return moved
-
-
-_COLUMNS = (
-    ("ant", "disc_height_anterior", "chord10"),
-    ("mid", "disc_height_middle", "chord50"),
-    ("post", "disc_height_posterior", "chord90"),
-    ("depth", "disc_depth", "depth50"),
-    ("index", "disc_height_index", "dhi_mean3"),
-    ("wedge", "disc_wedge", "wedge"),
-    ("slip", "listhesis", "posterior_corners"),
-    ("canal", "canal_ap", "disc_level"),
-    ("min", "canal_ap_minimum", "within_5mm"),
-)
-
-
-def _draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
-    axes.axis("off")
-    by_key = {m.key: m for m in measurements}
-    levels = [m.level for m in measurements if m.quantity == "disc_height_middle"]
-    lines = ["level    " + "".join(f"{name:>7s}" for name, _, _ in _COLUMNS)]
-    for level in levels:
-        cells = []
-        for _, quantity, method in _COLUMNS:
-            m = by_key.get((level, quantity, method))
-            digits = 2 if m and m.unit == "ratio" else 1
-            cells.append(f"{'-' if m is None or m.value is None else format(m.value, f'.{digits}f'):>7s}")
-        lines.append(f"{level:9s}" + "".join(cells))
-    size = min(10.5, 220 / max(len(lines), 1))
-    step = min(0.07, 0.92 / len(lines))
-    for n, line in enumerate(lines):
-        style = {"weight": "bold", "color": _DIM} if n == 0 else {}
-        axes.text(0.0, 0.97 - n * step, line, family="monospace", fontsize=size, va="top", **style)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-
-
-def _draw_course(axes: Any, measurements: Sequence[Measurement], rows: Sequence[tuple[str, str]], title: str) -> None:
-    levels = [m.level for m in measurements if m.quantity == "disc_height_middle"]
-    by_key = {m.key: m for m in measurements}
-    colours = (_DISC_LINE, "#ff9f43", "#9be564") if len(rows) > 1 else (_CANAL_LINE,)
-    for (quantity, method), colour in zip(rows, colours, strict=True):
-        found = [by_key.get((level, quantity, method)) for level in levels]
-        values = [np.nan if m is None or m.value is None else m.value for m in found]
-        name = quantity.rpartition("_")[2] if len(rows) > 1 else None
-        axes.plot(values, range(len(levels)), "o-", color=colour, markersize=4, linewidth=1.3, label=name)
-        for place, m in enumerate(found):
-            if m and m.reference:
-                axes.plot(m.reference.mean, place, "|", color="white", markersize=11)
-    axes.set_facecolor(_BACKGROUND)
-    axes.set_yticks(range(len(levels)), levels, fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlim(left=0)
-    axes.set_title(title, fontsize=10, color=_TEXT)
-    axes.grid(color="#2a323a", linewidth=0.6)
-    for side in axes.spines.values():
-        side.set_color("#3a444e")
-    if len(rows) > 1:
-        axes.legend(fontsize=7, facecolor=_BACKGROUND, edgecolor="#3a444e", labelcolor=_TEXT)

@@ -10,19 +10,23 @@ from pathlib import Path
 
 from ..files import atomic_path
 from ..measure.definitions import definition
-from ..measure.flags import in_words
 from ..measure.types import Measurement
 from ..resources import data_path
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from . import report_rows as rows
-from .picture import Grey, grey_window, level_picture, spine_picture
+from .impression import TITLE, impression
+from .picture import Grey, grey_window, spine_picture
+from .report_level import Sources, level_block
 from .runinfo import versions
 
 #: Fields of the head; empty ones are filled in on the page or by hand.
 FIELDS = ("Patient", "Patient ID", "Date of birth", "Date of examination", "Referring physician", "Reported by")
 PAPERS = {"a4": "A4", "letter": "letter"}
 NOT_FOR_DIAGNOSIS = "Research software. Not for diagnosis."
+#: Said by the colour of the number in the tables of all levels.
+_RED = ("low_confidence",)
+_UNVERIFIED = "The level names are not verified: count the levels before using a value."
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,13 @@ def report_html(
 ) -> str:
     """The page: head, summary with the whole spine, one block per disc, vertebrae, definitions, versions."""
     grey = grey_window(volume, segmentation)
-    sources = _Sources()
+    sources = Sources()
     blocks = [
         _head(segmentation, measurements, options),
         _summary(volume, segmentation, measurements, grey),
         "<h2>Disc levels</h2>",
         *(
-            _level(level, volume, segmentation, [m for m in measurements if m.level == level], grey, sources, options)
+            level_block(level, volume, segmentation, measurements, grey, sources, options.accepted_by)
             for level in rows.disc_levels(measurements)
         ),
         _bodies(measurements),
@@ -85,23 +89,6 @@ def report_html(
     )
 
 
-class _Sources:
-    """Sources of reference values, numbered as they are first cited."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def cite(self, source: str) -> str:
-        return f"<sup>{self._numbers.setdefault(source, len(self._numbers) + 1)}</sup>"
-
-    def html(self) -> str:
-        if not self._numbers:
-            return ""
-        items = "".join(f"<li>{escape(source)}</li>" for source in self._numbers)
-        note = "Published means of other people, shown for comparison; they are no limits of the normal."
-        return f'<section class="small"><h2>Sources of reference values</h2><p>{note}</p><ol>{items}</ol></section>'
-
-
 def _head(segmentation: SpineSegmentation, measurements: Sequence[Measurement], options: ReportOptions) -> str:
     names = dict.fromkeys((*FIELDS, *options.fields))
     cells = "".join(
@@ -109,21 +96,24 @@ def _head(segmentation: SpineSegmentation, measurements: Sequence[Measurement], 
         for name in names
     )
     state = rows.state(measurements, options.accepted_by)
-    levels = (
-        '<p class="warn">The level names are not verified: count the levels before using a value.</p>'
-        if not segmentation.level_verified
-        else ""
-    )
+    warnings = [] if segmentation.level_verified else [_UNVERIFIED]
+    warnings.append(rows.unaccepted_edits(measurements, options.accepted_by))
+    boxes = "".join(f'<p class="warn">{escape(text)}</p>' for text in warnings if text)
     return (
         f'<header><h1>Spine MRI measurements</h1><p class="never">{NOT_FOR_DIAGNOSIS}</p></header>'
-        f'<dl class="fields">{cells}</dl><p class="state">{escape(state)}</p>{levels}'
+        f'<dl class="fields">{cells}</dl>{boxes}<p class="state">{escape(state)}</p>{_impression(measurements)}'
     )
+
+
+def _impression(measurements: Sequence[Measurement]) -> str:
+    lines = "".join(f"<p>{escape(line)}</p>" for line in impression(measurements))
+    return f'<section class="impression"><h2>{TITLE}</h2>{lines}</section>'
 
 
 def _cell(m: Measurement | None) -> str:
     if m is None or m.value is None:
         return "<td>\u2013</td>"
-    mark = "<sup>e</sup>" if m.automatic else ""
+    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
     doubt = ' class="doubt"' if "low_confidence" in m.flags else ""
     return f"<td{doubt}>{rows.number(m.value, m.unit)}{mark}</td>"
 
@@ -134,7 +124,7 @@ def _table(levels: Sequence[str], columns: Sequence[rows.Column], measurements: 
     for level in levels:
         found = [by_key.get((level, quantity, method)) for _, quantity, method in columns]
         cells = "".join(_cell(m) for m in found)
-        body.append(f'<tr><th>{level}</th>{cells}<td class="words">{escape(rows.remarks(found))}</td></tr>')
+        body.append(f'<tr><th>{level}</th>{cells}<td class="words">{escape(rows.remarks(found, _RED))}</td></tr>')
     return "<tbody>" + "".join(body) + "</tbody>"
 
 
@@ -162,55 +152,6 @@ def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequ
         f'<table class="wide"><thead><tr>{over}</tr><tr><th>level</th>{heads}<th class="words">remarks</th></tr>'
         f'<tr class="units"><th></th>{units}<th></th></tr></thead>{table}</table>'
         f'<ul class="angles">{angles}</ul><p class="small">{note}</p></div></section>'
-    )
-
-
-def _level(
-    level: str,
-    volume: Volume,
-    segmentation: SpineSegmentation,
-    found: Sequence[Measurement],
-    grey: Grey,
-    sources: _Sources,
-    options: ReportOptions,
-) -> str:
-    by_kind = {(m.quantity, m.method): m for m in found}
-    plane = by_kind["disc_height_middle", "chord50"].plane
-    picture = level_picture(volume, segmentation, plane, found, grey) if plane else "<p>not measurable</p>"
-    listed = [by_kind[key] for key in rows.LEVEL if key in by_kind]
-    shared = rows.shared_flags(listed)
-    lines = "".join(_row(m, sources, shared, bool(options.accepted_by)) for m in listed)
-    missing = rows.reasons(listed)
-    notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
-    notes += [f"Not measured: {'; '.join(missing)}."] if missing else []
-    return (
-        f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
-        "</figcaption></figure><div>"
-        '<table><colgroup><col style="width:40%"><col><col><col style="width:5%"><col style="width:13%">'
-        f'<col style="width:18%"></colgroup><thead><tr><th>{level}</th><th>automatic</th><th>accepted</th><th></th>'
-        f'<th class="words">reference</th><th class="words">remarks</th></tr></thead><tbody>{lines}</tbody></table>'
-        + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
-        + "</div></section>"
-    )
-
-
-def _row(m: Measurement, sources: _Sources, shared: Sequence[str], is_accepted: bool) -> str:
-    """A row of a level's table.
-
-    :param shared: flags that are said below the table.
-    :param is_accepted: whether a person accepts the whole case.
-    """
-    reference = ""
-    if m.reference:
-        spread = f" (SD {rows.number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
-        reference = f"mean {rows.number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
-    accepted = m.value if is_accepted or rows.is_accepted(m) else None
-    return (
-        f"<tr><th>{escape(definition(m.quantity, m.method).title)}</th>"
-        f"<td>{rows.number(rows.automatic_value(m), m.unit)}</td>"
-        f"<td><b>{rows.number(accepted, m.unit) if accepted is not None else ''}</b></td>"
-        f'<td class="unit">{rows.unit_text(m.unit)}</td><td class="reference">{reference}</td>'
-        f'<td class="words">{escape(rows.remarks([m], shared))}</td></tr>'
     )
 
 

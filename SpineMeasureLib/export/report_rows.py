@@ -20,7 +20,7 @@ SUMMARY: tuple[Column, ...] = (
     ("wedge", "disc_wedge", "wedge"),
     ("slip", "listhesis", "posterior_corners"),
     ("at disc", "canal_ap", "disc_level"),
-    ("least", "canal_ap_minimum", "within_5mm"),
+    ("minimum", "canal_ap_minimum", "within_5mm"),
 )
 
 #: Rows of one disc level, in this order, where they are measured.
@@ -94,43 +94,62 @@ def unit_text(unit: str) -> str:
     return _UNITS.get(unit, unit)
 
 
-def automatic_value(m: Measurement) -> float | None:
-    """The value of the program, where a person moved the line the one before."""
-    return m.automatic.value if m.automatic else m.value
+def is_edited(m: Measurement) -> bool:
+    """Whether a person moved the line of the value, or one that it follows from."""
+    return m.source == "edited"
 
 
-def is_accepted(m: Measurement) -> bool:
-    """Whether a person moved or accepted the value."""
-    return m.source in ("edited", "accepted")
+def unaccepted_edits(measurements: Sequence[Measurement], accepted_by: str) -> str:
+    """The warning that a report needs if values in it were edited and nobody accepted them; else empty.
+
+    :param accepted_by: who accepts the whole case.
+    """
+    values = _values(measurements)
+    count = 0 if accepted_by else sum(is_edited(m) and m.accepted is None for m in values)
+    if not count:
+        return ""
+    return f"{count} of {len(values)} values {'was' if count == 1 else 'were'} edited by hand and not accepted."
 
 
 def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
-    """Who stands for the values of the report, and how many of them are doubtful."""
-    values = [m for m in shown(measurements) if m.value is not None]
-    accepted, edited = sum(map(is_accepted, values)), sum(m.automatic is not None for m in values)
+    """How many values are edited, accepted and by whom, and doubtful.
+
+    :param accepted_by: who accepts the whole case.
+    """
+    values = _values(measurements)
+    accepted, edited = [m.accepted for m in values if m.accepted], sum(map(is_edited, values))
     doubtful = sum("low_confidence" in m.flags for m in values)
+    reviewers = ", ".join(dict.fromkeys(a.reviewer for a in accepted if a.reviewer))
+    by = f" by {reviewers}" if reviewers else ""
     parts = [f"{edited} of {len(values)} values edited by hand."] if edited else []
     if accepted_by:
         parts.append(f"Accepted by {accepted_by}.")
-    elif accepted == len(values) > 0:
-        parts.append("Every value accepted, by nobody named.")
+    elif len(accepted) == len(values) > 0:
+        parts.append(f"All values accepted{by or ', without a name'}.")
     elif accepted:
-        parts.append(f"{accepted} of {len(values)} values accepted; the others are automatic, not yet accepted.")
+        parts.append(f"{len(accepted)} of {len(values)} values accepted{by}; the others are not.")
     else:
-        parts.append("Automatic values, not yet accepted.")
+        parts.append("No value accepted." if edited else "Automatic values, not yet accepted.")
     if doubtful:
-        parts.append(f"{doubtful} of {len(values)} values have low confidence.")
+        parts.append(f"{doubtful} of {len(values)} values {'has' if doubtful == 1 else 'have'} low confidence.")
     return " ".join(parts)
 
 
+def _values(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """What the report prints and has a value."""
+    return [m for m in shown(measurements) if m.value is not None]
+
+
 def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] = ()) -> str:
-    """Flags in words, each once.
+    """Flags in words, and notes on values that there are, each once.
 
     :param without: flags that are said elsewhere.
     """
     silent = {*_SAID_ELSEWHERE, *without}
-    flags = dict.fromkeys(flag for m in measurements if m for flag in m.flags if flag not in silent)
-    return "; ".join(in_words(flag) for flag in flags)
+    found = [m for m in measurements if m]
+    flags = [in_words(flag) for m in found for flag in m.flags if flag not in silent]
+    notes = [m.note for m in found if m.note and m.value is not None]
+    return "; ".join(dict.fromkeys([*flags, *notes]))
 
 
 def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from . import report_rows as rows
+from .impression import TITLE, impression
 from .report import NOT_FOR_DIAGNOSIS
 
 
@@ -20,24 +21,27 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
     lines = ["Spine MRI measurements (mm, degrees)"]
     if not segmentation.level_verified:
         lines.append("THE LEVEL NAMES ARE NOT VERIFIED.")
+    if edits := rows.unaccepted_edits(measurements, accepted_by):
+        lines.append(edits.upper())
+    lines += [f"{TITLE}:", *impression(measurements)]
     for level in rows.disc_levels(measurements):
         found = {quantity: by_key.get((level, quantity, method)) for _, quantity, method in rows.SUMMARY}
 
         def say(quantity: str, found: dict[str, Measurement | None] = found) -> str:
             m = found[quantity]
-            return _number(m) + ("*" if m and m.automatic else "")
+            return _number(m) + ("*" if m and rows.is_edited(m) else "")
 
         heights = " / ".join(say(f"disc_height_{place}") for place in ("anterior", "middle", "posterior"))
         line = (
             f"{level}: disc height anterior/middle/posterior {heights}, AP depth {say('disc_depth')}, "
             f"wedge {say('disc_wedge')}, slip {say('listhesis')}; canal AP (dural sac) {say('canal_ap')}, "
-            f"least {say('canal_ap_minimum')}."
+            f"minimum {say('canal_ap_minimum')}."
         )
         doubts = rows.remarks(found.values())
         lines.append(f"{line} ({doubts})" if doubts else line)
     for m in rows.alignment(measurements):
         lines.append(f"{definition(m.quantity, m.method).title} {m.level}: {_number(m)}.")
-    if any(m.automatic for m in measurements):
+    if any(map(rows.is_edited, measurements)):
         lines.append("* edited by hand.")
     lines.append("Wedge: positive open in front. Slip: positive where the upper body lies forward.")
     lines.append(f"Methods: {', '.join(method for _, _, method in rows.SUMMARY)}.")

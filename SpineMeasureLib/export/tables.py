@@ -13,29 +13,12 @@ from ..files import atomic_path
 from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
-
-#: Columns of measurements.csv and of the table in the scene: name, whether it holds numbers.
-COLUMNS: tuple[tuple[str, bool], ...] = (
-    ("level", False), ("quantity", False), ("method", False), ("value", True), ("unit", False), ("boundary", False),
-    ("source", False), ("flags", False), ("p1_r", True), ("p1_a", True), ("p1_s", True), ("p2_r", True),
-    ("p2_a", True), ("p2_s", True), ("confidence", True), ("reference_mean", True), ("reference_sd", True),
-    ("reference_source", False),
-)  # fmt: skip
-
-Cell = str | float | None
+from .columns import CASE_ID, COLUMNS, Cell
 
 
 def table_rows(measurements: Sequence[Measurement]) -> list[list[Cell]]:
     """One row per measurement, in the order of `COLUMNS`; None where there is no number. Points are RAS mm."""
-    rows = []
-    for m in measurements:
-        points = [*(m.p1 or (None,) * 3), *(m.p2 or (None,) * 3)]
-        reference: list[Cell] = (
-            [m.reference.mean, m.reference.sd, m.reference.source] if m.reference else [None, None, ""]
-        )
-        head: list[Cell] = [m.level, m.quantity, m.method, m.value, m.unit, m.boundary, m.source, " ".join(m.flags)]
-        rows.append([*head, *points, m.confidence, *reference])
-    return rows
+    return [[column.of(m) for column in COLUMNS] for m in measurements]
 
 
 def _text(cell: Cell) -> str:
@@ -44,12 +27,15 @@ def _text(cell: Cell) -> str:
     return f"{cell:.4f}".rstrip("0").rstrip(".") if isinstance(cell, float) else str(cell)
 
 
-def write_csv(measurements: Sequence[Measurement], path: Path) -> None:
-    """Write measurements.csv: one row per value, empty cells where there is none."""
+def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str = "") -> None:
+    """Write measurements.csv: one row per value, empty cells where there is none.
+
+    :param case_id: of the image (`Volume.case_id`): tables of many cases can be joined into one.
+    """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([name for name, _ in COLUMNS])
-        writer.writerows([_text(cell) for cell in row] for row in table_rows(measurements))
+        writer.writerow([CASE_ID.name, *(column.name for column in COLUMNS)])
+        writer.writerows([case_id, *map(_text, row)] for row in table_rows(measurements))
 
 
 def write_json(measurements: Sequence[Measurement], provenance: dict[str, object], path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..anatomy import Kind, Tissue, all_structures
-from ..errors import OutputError
-from ..files import atomic_folder, json_object
+from ..errors import OptionError, OutputError
+from ..files import UNFINISHED, atomic_folder, json_object
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
@@ -35,8 +35,11 @@ TISSUE_OF = {
     Kind.CORD: Tissue.CORD,
     Kind.SACRUM: Tissue.SACRUM,
 }
+#: Folders of the nnU-Net data set and how the files of a case end there.
+_NNUNET_PARTS = {"imagesTr": "_0000.nii.gz", "labelsTr": ".nii.gz", "levels": ".nii.gz", "provenance": ".json"}
 _BIDS_VERSION = "1.10.0"
-_SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
+#: BIDS suffixes of an MRI that are taken.
+SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,15 @@ class TrainingCase:
 
     @property
     def identifier(self) -> str:
-        """The given name, or ``"case"`` and the start of `image_sha256`.
+        """The given name, or the `case_id` of the image.
 
-        :raises OutputError: the given name has other signs than letters and digits.
+        :raises OptionError: the given name has other signs than letters and digits.
         """
         if self.name:
             if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
-                raise OutputError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
+                raise OptionError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
             return self.name
-        return f"case{self.image_sha256[:10]}"
+        return self.volume.case_id
 
     def tissues(self) -> NDArray[np.uint8]:
         """Array[i,j,k] of `anatomy.Tissue` values: what the segmentation model learns."""
@@ -116,18 +119,19 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
 
     :param folder: the data set, usually named ``DatasetNNN_Name``.
     :return: number of cases in the data set.
-    :raises OutputError: the folder holds a data set with other labels or a case of another image under this name, or
-        cannot be written to.
+    :raises OutputError: the folder holds a data set with other labels, a case of another image under this name or
+        another case that was not added to its end, or cannot be written to.
     """
     labels = {tissue.name.lower(): int(tissue) for tissue in Tissue}
     stated = _json(folder / "dataset.json")
     if stated is not None and stated.get("labels") != labels:
         raise OutputError("The folder holds a data set with other labels.", "Choose another folder.")
     _check_same_image(case, _json(folder / "provenance" / f"{case.identifier}.json"))
-    known = {path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz")}
-    count = len(known | {case.identifier})
-    with atomic_folder(folder) as temporary:
-        for part in ("imagesTr", "labelsTr", "levels", "provenance"):
+    parts = {part: _stems(folder / part, ending) for part, ending in _NNUNET_PARTS.items()}
+    _refuse_half_added(stated, parts.values(), case.identifier)
+    count = len(parts["labelsTr"] | {case.identifier})
+    with atomic_folder(folder, marker="dataset.json") as temporary:
+        for part in _NNUNET_PARTS:
             (temporary / part).mkdir()
         image = Volume(_plain(case.volume.array), case.volume.affine)
         write_volume(image, temporary / "imagesTr" / f"{case.identifier}_0000.nii.gz")
@@ -150,11 +154,12 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
 
     :param suffix: contrast of the image: ``"T2w"``, ``"T1w"`` ...
     :return: number of subjects in the data set.
-    :raises OutputError: unknown suffix, a folder with another data set or with a case of another image under this
+    :raises OptionError: the suffix is unknown.
+    :raises OutputError: a folder with another data set or with a case of another image under this
         name, or one that cannot be written to.
     """
-    if suffix not in _SUFFIXES:
-        raise OutputError(f"'{suffix}' is no BIDS suffix of an MRI.", f"Use one of {', '.join(_SUFFIXES)}.")
+    if suffix not in SUFFIXES:
+        raise OptionError(f"'{suffix}' is not a BIDS suffix of an MRI.", f"Use one of {', '.join(SUFFIXES)}.")
     made_by = {"Name": "SpineMeasure", "Version": __version__}
     description = {
         "Name": "Corrected spine segmentations",
@@ -168,8 +173,9 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     subject = f"sub-{case.identifier}"
     sidecar = _json(folder / subject / "anat" / f"{subject}_desc-spine_dseg.json")
     _check_same_image(case, sidecar and sidecar.get("Provenance"))
+    _refuse_half_added(stated, _bids_parts(folder), subject)
     count = len({path.name for path in folder.glob("sub-*")} | {subject})
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, marker="dataset_description.json") as temporary:
         anat = temporary / subject / "anat"
         anat.mkdir(parents=True)
         image = Volume(_plain(case.volume.array), case.volume.affine)
@@ -188,6 +194,32 @@ def _check_same_image(case: TrainingCase, stated: dict | None) -> None:
         raise OutputError(
             f"The data set holds a case '{case.identifier}' of another image.", "Give this case another name."
         )
+
+
+def _stems(folder: Path, ending: str) -> set[str]:
+    return {path.name.removesuffix(ending) for path in folder.glob(f"*{ending}")}
+
+
+def _bids_parts(folder: Path) -> list[set[str]]:
+    """Names of the subjects that have an image, a segmentation and its sidecar."""
+    files = [path.name for path in folder.glob("sub-*/anat/sub-*")]
+    images = [name for name in files if name.endswith(tuple(f"_{suffix}.nii.gz" for suffix in SUFFIXES))]
+    others = ([name for name in files if name.endswith(end)] for end in ("_dseg.nii.gz", "_dseg.json"))
+    return [{name.partition("_")[0] for name in names} for names in (images, *others)]
+
+
+def _refuse_half_added(stated: dict | None, parts: Collection[set[str]], identifier: str) -> None:
+    """Refuse a data set in which another case lacks a part: whoever added it was killed.
+
+    :param stated: contents of the file that is written last.
+    :param parts: names of the cases in every part of the data set.
+    """
+    if stated is not None and not stated.get(UNFINISHED):
+        return
+    half = set.union(*parts) - set.intersection(*parts) - {identifier}
+    if half:
+        name = min(half)
+        raise OutputError(f"Adding '{name}' to the data set was interrupted.", "Add that case again first.")
 
 
 def _lookup() -> str:

@@ -24,6 +24,7 @@ _MINIMUM_WITHIN_MM = 5
 _AS_DEEP = 0.95
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
 _REFERENCE_MM = range(10, 31, 4)
+_NOT_NARROWED = "negative: not narrowed here"
 
 
 def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:
@@ -44,8 +45,9 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
         row(level, "canal_area", place, section.area, common.flagged(*_doubts_across(spine, spine.canal, section))),
     ]
     if place == "disc_level":
-        rows.append(_minimum(spine, level, piece, index, section, common))
-        rows.append(_compression(spine.canal, spine, level, piece, index, "canal_compression", common))
+        narrowest, shared = _narrowest(spine.canal, spine, piece, index, section, common)
+        rows.append(_minimum(level, narrowest, shared))
+        rows.append(_compression(spine.canal, spine, level, piece, index, "canal_compression", narrowest, shared))
     rows += _cord_rows(spine, level, piece, index, section, place, common)
     return rows
 
@@ -116,13 +118,23 @@ def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
     return [s for s in sections if s is not None and not len(s.beyond)]
 
 
-def _near_disc(
-    field: Field, spine: Spine, piece: Piece, index: int, common: Shared
-) -> tuple[list[CrossSection], Shared]:
-    """Whole sections within 5 mm of a disc's plane; where some of them are missing, their flags are added."""
+def _narrowest(
+    field: Field, spine: Spine, piece: Piece, index: int, section: CrossSection, common: Shared
+) -> tuple[CrossSection | None, Shared]:
+    """The section with the minimum diameter within 5 mm of a disc's plane, and what to doubt about those looked at.
+
+    Sections that an end of the lumen narrows are left out. Of others the middle one of each three neighbours counts: a
+    single section that is off must not make the minimum.
+
+    :param section: the one in the disc's plane, which counts by itself.
+    """
     near = range(index - _MINIMUM_WITHIN_MM, index + _MINIMUM_WITHIN_MM + 1)
-    sections = _sections(field, spine, near, piece.frame.origin)
-    return _whole(sections), common.flagged(*_doubts_of_any(spine, field, sections))
+    found = _sections(field, spine, near, piece.frame.origin)
+    whole = _whole(found)
+    middles = [sorted(whole[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(whole) - 1)]
+    candidates = [*middles, *_whole([section])]
+    narrowest = min(candidates, key=lambda s: s.diameter) if candidates else None
+    return narrowest, common.flagged(*_doubts_of_any(spine, field, found))
 
 
 def _spread(spine: Spine, index: int, piece: Piece) -> float | None:
@@ -131,17 +143,11 @@ def _spread(spine: Spine, index: int, piece: Piece) -> float | None:
     return float(np.std([s.diameter for s in near], ddof=1)) if len(near) == 3 else None
 
 
-def _minimum(spine: Spine, level: str, piece: Piece, index: int, section: CrossSection, common: Shared) -> Measurement:
-    assert spine.canal is not None
-    sections, shared = _near_disc(spine.canal, spine, piece, index, common)
-    # The middle one of each three neighbours: a single section that is off must not make the least value.
-    middles = [sorted(sections[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(sections) - 1)]
-    whole = [*middles, *_whole([section])]
-    if not whole:
+def _minimum(level: str, narrowest: CrossSection | None, shared: Shared) -> Measurement:
+    if narrowest is None:
         return row(level, "canal_ap_minimum", "within_5mm", None, shared, note="the canal ends at this level")
-    least = min(whole, key=lambda s: s.diameter)
-    shared = replace(shared, plane=least.plane)
-    return row(level, "canal_ap_minimum", "within_5mm", least.diameter, shared, ends=least.ends)
+    shared = replace(shared, plane=narrowest.plane)
+    return row(level, "canal_ap_minimum", "within_5mm", narrowest.diameter, shared, ends=narrowest.ends)
 
 
 def _compression(
@@ -151,19 +157,23 @@ def _compression(
     piece: Piece,
     index: int,
     quantity: str,
-    common: Shared,
+    narrowest: CrossSection | None,
+    shared: Shared,
 ) -> Measurement:
-    """1 - least diameter / mean of the references above and below."""
+    """1 - minimum diameter / mean of the references above and below; negative if nothing is narrowed."""
+    method = "1-mi/mean(ma,mb)"
+    if narrowest is None:
+        return row(level, quantity, method, None, shared, note=f"the {quantity.partition('_')[0]} ends at this level")
     target = piece.frame.origin
-    here, common = _near_disc(field, spine, piece, index, common)
     above = _whole(_sections(field, spine, [index - i for i in _REFERENCE_MM], target))
     below = _whole(_sections(field, spine, [index + i for i in _REFERENCE_MM], target))
-    if not here or min(len(above), len(below)) < len(_REFERENCE_MM):
+    if min(len(above), len(below)) < len(_REFERENCE_MM):
         note = "the references 10 to 30 mm above and below are not wholly in view"
-        return row(level, quantity, "1-mi/mean(ma,mb)", None, note=note, shared=common)
-    common = common.flagged(*_doubts_of_any(spine, field, [*above, *below]))
+        return row(level, quantity, method, None, shared, note=note)
+    shared = shared.flagged(*_doubts_of_any(spine, field, [*above, *below]))
     reference = (np.mean([s.diameter for s in above]) + np.mean([s.diameter for s in below])) / 2
-    return row(level, quantity, "1-mi/mean(ma,mb)", float(1 - min(s.diameter for s in here) / reference), shared=common)
+    value = float(1 - narrowest.diameter / reference)
+    return row(level, quantity, method, value, shared, note=_NOT_NARROWED if round(value, 2) < 0 else "")
 
 
 def _cord_rows(
@@ -193,7 +203,8 @@ def _cord_rows(
         row(level, "cord_occupancy", place, section.area / canal.area, both),
     ]
     if place == "disc_level":
-        rows.append(_compression(spine.cord, spine, level, piece, index, "cord_compression", common))
+        narrowest, shared = _narrowest(spine.cord, spine, piece, index, section, common)
+        rows.append(_compression(spine.cord, spine, level, piece, index, "cord_compression", narrowest, shared))
     return rows
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .types import Measurement, Point
+from .types import WITHIN_TOLERANCE, Measurement, Point
 
 #: The model's probability is looked at this far to either side of an end point, mm, at so many places.
 _REACH_MM, _PLACES = 3.0, 25
@@ -81,8 +81,14 @@ def with_confidence(
     }
     done = list(rows)
     for n, blur in zip(lines, blurs(certainty.probability, affine, list(lines.values())), strict=True):
-        sure = certainty.calibration[calibration_key(rows[n])](float(blur))
-        done[n] = replace(rows[n], confidence=sure)
+        calibrated = certainty.calibration[calibration_key(rows[n])]
+        sure = calibrated(float(blur))
+        done[n] = replace(
+            rows[n],
+            confidence=sure,
+            confidence_kind=WITHIN_TOLERANCE,
+            confidence_tolerance=calibrated.tolerance_mm,
+        )
         if sure < DOUBTFUL:
             done[n] = done[n].flagged("low_confidence")
     return done

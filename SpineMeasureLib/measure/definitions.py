@@ -80,8 +80,8 @@ _ALL = (
         _AP.format("body") + ", where the body's mid-plane meets the centreline", boundary=_SAC, editable=True,
     ),
     Definition(
-        "canal_ap_minimum", "within_5mm", "mm", "Canal AP, least",
-        "least AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
+        "canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
+        "minimum AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
         " that plane and the medians of three sections 1 mm apart; sections that an end of the canal narrows are left"
         " out", boundary=_SAC,
     ),
@@ -95,8 +95,8 @@ _ALL = (
     ),
     Definition(
         "canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
-        "1 - least AP diameter at the disc / mean of the references, each over 20 mm from 10 mm above and below;"
-        " sections that an end of the canal narrows are left out",
+        "1 - minimum AP diameter (the value of 'Canal AP, minimum') / mean of the references, each over 20 mm from"
+        " 10 mm above and below; negative if the canal is not narrower at the disc than there",
         "Fehlings et al., Spine 1999", _SAC,
     ),
     *(
@@ -114,7 +114,8 @@ _ALL = (
     ),
     Definition(
         "cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
-        "as the canal's compromise, on the cord", "Fehlings et al., Spine 1999",
+        "as the maximum canal compromise, with the minimum AP diameter of the cord within 5 mm of the disc plane",
+        "Fehlings et al., Spine 1999",
     ),
     Definition(
         "torg_pavlov_ratio", "canal_body", "ratio", "Torg-Pavlov ratio",

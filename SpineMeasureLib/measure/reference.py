@@ -12,10 +12,12 @@ from .types import Measurement, Reference
 
 @lru_cache
 def _table() -> dict[tuple[str, str, str, str], Reference]:
-    entries = json.loads(data_path("Resources/reference_values.json").read_text(encoding="utf-8"))["values"]
+    content = json.loads(data_path("Resources/reference_values.json").read_text(encoding="utf-8"))
     return {
-        (e["level"], e["quantity"], e["method"], e["boundary"]): Reference(e["mean"], e["sd"], e["source"])
-        for e in entries
+        (e["level"], e["quantity"], e["method"], e["boundary"]): Reference(
+            e["mean"], e["sd"], content["sources"][e["source"]]["citation"]
+        )
+        for e in content["values"]
     }
 
 

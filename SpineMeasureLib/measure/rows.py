@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .definitions import definition
 from .frames import as_point
-from .types import Measurement, Plane
+from .types import MODEL_PROBABILITY, Measurement, Plane
 
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
@@ -45,15 +45,19 @@ def row(
     spread: float | None = None,
     note: str = "",
 ) -> Measurement:
-    """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`."""
+    """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`.
+
+    A row without a value has neither confidence nor repeatability.
+    """
     known = definition(quantity, method)
     marks = list(shared.flags)
     if value is not None and not np.isfinite(value):
         value = None
     if value is None:
         marks.append("not_measurable")
-        ends = None
-    doubtful = shared.confidence is not None and shared.confidence < _LOW_CONFIDENCE
+        ends = spread = None
+    confidence = None if value is None else shared.confidence
+    doubtful = confidence is not None and confidence < _LOW_CONFIDENCE
     scattered = value is not None and spread is not None and spread > _WIDE_SPREAD * abs(value)
     if doubtful or scattered:
         marks.append("low_confidence")
@@ -68,7 +72,8 @@ def row(
         shared.plane,
         known.boundary,
         flags=tuple(dict.fromkeys(marks)),
-        confidence=shared.confidence,
+        confidence=confidence,
+        confidence_kind="" if confidence is None else MODEL_PROBABILITY,
         repeatability=spread,
         note=note,
     )

@@ -27,7 +27,7 @@ _BEYOND_CANAL_MM = 10.0
 _ALONG = 0.6
 #: Sine of the angle to the spine above which the way from the posterior elements tells where the front is.
 _ACROSS = 0.7
-_LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "sacralised_or_lumbarised")
+_LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "cut_by_field_of_view")
 
 
 @dataclass(frozen=True)

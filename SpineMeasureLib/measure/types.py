@@ -6,6 +6,12 @@ from dataclasses import dataclass, replace
 
 Point = tuple[float, float, float]
 
+#: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the one
+#: measured on an expert's masks (`confidence.Calibrated`).
+WITHIN_TOLERANCE = "probability_within_tolerance"
+#: Not calibrated: mean probability that the model gives to the voxels of the structure that was measured.
+MODEL_PROBABILITY = "mean_model_probability"
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -26,6 +32,18 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """Who accepted a value, and when.
+
+    :ivar reviewer: name or initials; empty if none was given.
+    :ivar time: ISO 8601 UTC; empty if it is not known.
+    """
+
+    reviewer: str
+    time: str
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One value of one quantity at one level, by one named method.
 
@@ -37,13 +55,17 @@ class Measurement:
     :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are no line.
     :ivar p2: second endpoint in RAS mm (inferior or posterior end).
     :ivar plane: the measuring plane.
-    :ivar boundary: ``"dural_sac"`` or ``"osseous"`` for canal rows, else empty.
-    :ivar source: ``"automatic"``, ``"edited"`` or ``"accepted"``.
+    :ivar boundary: ``"dural_sac"`` for canal rows, else empty.
+    :ivar source: ``"automatic"``, or ``"edited"`` if a person moved its line or one that it follows from.
+    :ivar accepted: who accepted the value and when; None until somebody does. An edit alone is not an acceptance.
     :ivar flags: why the value is doubtful; names as in `measurements.md`.
-    :ivar confidence: 0..1; of lines that were compared with experts' in cross-validation the probability to lie within
-        the tolerance (`confidence.Calibrated`), else the mean probability inside the structure; None for label maps.
+    :ivar confidence: 0..1, see `confidence_kind`; None for label maps, edited values and rows without a value.
+    :ivar confidence_kind: `WITHIN_TOLERANCE`, `MODEL_PROBABILITY`, or empty if there is no confidence or, in files of
+        version 0.1, its kind is not recorded.
+    :ivar confidence_tolerance: the tolerance that `WITHIN_TOLERANCE` speaks of, in mm.
     :ivar repeatability: spread (standard deviation) over the neighbouring planes in `unit`.
-    :ivar automatic: the automatic ancestor of an edited value.
+    :ivar automatic: the automatic value, if another one replaces it: an edited value, or one that was accepted before
+        the segmentation changed.
     """
 
     level: str
@@ -62,11 +84,18 @@ class Measurement:
     reference: Reference | None = None
     note: str = ""
     automatic: Measurement | None = None
+    accepted: Acceptance | None = None
+    confidence_kind: str = ""
+    confidence_tolerance: float | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
         """What identifies the row in a case."""
         return (self.level, self.quantity, self.method)
+
+    def without_certainty(self) -> Measurement:
+        """The same without confidence and repeatability, which belong to a value as measured."""
+        return replace(self, confidence=None, confidence_kind="", confidence_tolerance=None, repeatability=None)
 
     def flagged(self, *flags: str) -> Measurement:
         """The same measurement with more flags."""

@@ -77,6 +77,7 @@ class Editor:
                 if recorded is not None:
                     set_line_ends(line, *recorded)
                 self.case.look(self.live, number)
+            self.case.update_labels(self.live)
         self._watch()
 
     def close(self) -> None:
@@ -179,6 +180,7 @@ class Editor:
                 self.case.update_table(state, live, changed)
             if made or others or renamed_rows:
                 self.case.arrange_lines(live)
+            self.case.update_labels(live)
             self.case.record.write(state)
         return frozenset() if others or renamed_rows else keys_of(live, changed)
 
@@ -221,6 +223,7 @@ class Editor:
 
     def _watch_line(self, number: int) -> None:
         import slicer
+        from vtkmodules.vtkCommonCore import vtkCommand
 
         line, markups = self.case.lines[number], slicer.vtkMRMLMarkupsNode
         for event, react in (
@@ -229,10 +232,25 @@ class Editor:
             (markups.PointEndInteractionEvent, self._on_end),
         ):
             self.observers.add(line, event, partial(react, number))
+        display = line.GetDisplayNode()
+        if display is not None:
+            self.observers.add(display, vtkCommand.ModifiedEvent, partial(self._on_look, number))
 
     def _drop_line(self, number: int) -> None:
-        self.observers.remove(self.case.lines[number])
+        self._unwatch(self.case.lines[number])
         self.case.remove_line(number)
+
+    def _unwatch(self, line: Any) -> None:
+        self.observers.remove(line)
+        self.observers.remove(line.GetDisplayNode())
+
+    def _on_look(self, number: int, display: Any, event: str) -> None:
+        """The mouse came over a line or left it: the only sign of that is its display's active component."""
+        if self._writing or self.closed or number not in self.case.lines:
+            return
+        over = display.GetActiveComponentType() != display.ComponentNone
+        with self.own_changes():
+            self.case.hover(self.live, number, over)
 
     def _on_start(self, number: int, line: Any, event: str) -> None:
         start = line_ends(line)
@@ -278,6 +296,7 @@ class Editor:
             for number, status in statuses(live, affected).items():
                 if status != before[number] and number in self.case.lines:
                     self.case.look(live, number)
+            self.case.update_labels(live)
         if changed:
             self._tell(keys_of(live, changed))
 
@@ -306,7 +325,7 @@ class Editor:
         number = next((n for n, line in self.case.lines.items() if line is node), None)
         if number is None:
             return
-        self.observers.remove(node)
+        self._unwatch(node)
         del self.case.lines[number]
         forget(self.case.scene, node)
         if self._drag is not None and self._drag.number == number:

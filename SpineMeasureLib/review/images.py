@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..background import unpadded
 from ..volume import Volume
 
 
@@ -65,7 +66,7 @@ def add_volume(scene: Any, volume: Volume, name: str) -> Any:
     node.SetIJKToRASMatrix(matrix_of(volume.affine))
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
-    low, high = np.percentile(array[:: max(1, array.shape[0] // 8)], (1, 99.5))
+    low, high = np.percentile(unpadded(array[:: max(1, array.shape[0] // 8)]), (1, 99.5))
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(float(low), float(max(high, low + 1)))
     grey = scene.GetFirstNodeByName("Grey")

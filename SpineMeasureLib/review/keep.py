@@ -9,15 +9,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..case_folder import KEPT
 from ..errors import UnreadableInputError
 from ..files import atomic_path
 from .links import case_nodes
 from .live import Live
+from .process import SCENE
 from .record import read_state
 from .scene_case import SceneCase
 from .state import State
 
-_ENDING = ".review.json"
+_ENDING = KEPT.removeprefix(SCENE)
 
 
 def kept_path(scene_path: Path) -> Path:
@@ -31,9 +33,14 @@ def keep(scene: Any, scene_path: Path, scene_hash: str) -> None:
     :param scene_hash: of the scene file as it was opened; the records fit no other.
     :raises OutputError: the folder cannot be written to.
     """
-    cases = [{name: node.GetParameter(name) for name in ("case", "rows")} for node in case_nodes(scene)]
     with atomic_path(kept_path(scene_path)) as temporary:
-        temporary.write_text(json.dumps({"scene": scene_hash, "cases": cases}), encoding="utf-8")
+        temporary.write_text(kept_text(scene, scene_hash), encoding="utf-8")
+
+
+def kept_text(scene: Any, scene_hash: str) -> str:
+    """What `keep` writes."""
+    cases = [{name: node.GetParameter(name) for name in ("case", "rows")} for node in case_nodes(scene)]
+    return json.dumps({"scene": scene_hash, "cases": cases})
 
 
 def bring_back(scene: Any, scene_path: Path, scene_hash: str) -> bool:

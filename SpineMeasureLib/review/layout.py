@@ -1,4 +1,4 @@
-"""The layout of the review: large sagittal, axial through the current level, 3D, table. Slicer's own views are used."""
+"""The layout of the review: large sagittal, axial through the current level, 3D. Slicer's own views are used."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ LAYOUT = (
     '<layout type="horizontal" split="true">'
     f'<item splitSize="560">{_slice_view("Yellow", "Sagittal", "Y", "#EDD54C")}</item>'
     '<item splitSize="440"><layout type="vertical" split="true">'
-    f'<item splitSize="400">{_slice_view("Red", "Axial", "R", "#F34A33")}</item>'
-    '<item splitSize="300"><view class="vtkMRMLViewNode" singletontag="1">'
+    f'<item splitSize="500">{_slice_view("Red", "Axial", "R", "#F34A33")}</item>'
+    '<item splitSize="500"><view class="vtkMRMLViewNode" singletontag="1">'
     '<property name="viewlabel" action="default">1</property></view></item>'
-    '<item splitSize="300"><view class="vtkMRMLTableViewNode" singletontag="TableView1">'
-    '<property name="viewlabel" action="default">T</property></view></item>'
     "</layout></item></layout>"
 )
 

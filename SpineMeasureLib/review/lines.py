@@ -23,8 +23,6 @@ _AUTOMATIC_COLOURS = {
     "body_height": (1.0, 0.75, 0.6),
 }
 _STATUS_COLOURS = {"flagged": (1.0, 0.25, 0.2), "edited": (0.3, 0.75, 1.0), "accepted": (0.5, 1.0, 0.5)}
-#: Labels in the slice views: one per disc and one per vertebra, which do not cover each other.
-_LABELLED = {("disc_height_middle", "chord50"), ("canal_ap", "mid_vertebral")}
 _GLYPH_MM = 2.0
 _THICKNESS = {False: 0.2, True: 0.5}
 
@@ -91,9 +89,10 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
         "automaticPoints": json.dumps([automatic.p1, automatic.p2]),
         "plane": json.dumps(asdict(measurement.plane)) if measurement.plane else None,
         "confidence": None if measurement.confidence is None else f"{measurement.confidence:.3f}",
+        "confidenceKind": measurement.confidence_kind or None,
         "edited": row.edit.time if row and row.edit and row.edit.by_hand else None,
-        "accepted": row.accepted.time if row and row.accepted else None,
-        "reviewer": row.accepted.reviewer if row and row.accepted else None,
+        "accepted": measurement.accepted.time if measurement.accepted else None,
+        "reviewer": measurement.accepted.reviewer if measurement.accepted else None,
     }
     changing = node.StartModify()
     for name, text in facts.items():
@@ -105,13 +104,10 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
     node.EndModify(changing)
 
 
-def show_line(
-    node: Any, measurement: Measurement, highlighted: bool = False, labels: bool = True, label_highlighted: bool = True
-) -> None:
-    """Colour by status; thick where it is the one looked at.
+def show_line(node: Any, measurement: Measurement, highlighted: bool = False, handles: bool = True) -> None:
+    """Colour by status; thick if it is the one looked at.
 
-    :param labels: whether one line per disc and vertebra is labelled.
-    :param label_highlighted: whether the one looked at is.
+    :param handles: whether its ends are drawn as crosses; the mouse finds them all the same.
     """
     display = node.GetDisplayNode()
     if display is None:
@@ -123,20 +119,17 @@ def show_line(
     display.SetColor(*colour)
     display.SetSelectedColor(*colour)
     display.SetLineThickness(_THICKNESS[highlighted])
-    labelled = (highlighted and label_highlighted) or (
-        labels and (measurement.quantity, measurement.method) in _LABELLED
-    )
-    display.SetPropertiesLabelVisibility(labelled)
+    display.SetGlyphType(display.CrossDot2D if handles else display.Vertex2D)
     display.EndModify(changing)
 
 
 def _fix_look(display: Any) -> None:
     # Fine crosses of a fixed size, so that the end points can be seen and set exactly.
-    display.SetGlyphType(display.CrossDot2D)
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(_GLYPH_MM)
-    display.SetTextScale(1.8)
+    # No text on what is measured: `labels` writes it beside the spine.
     display.SetPointLabelsVisibility(False)
+    display.SetPropertiesLabelVisibility(False)
     # A line dragged whole by accident is no longer where it was measured: no handles for that. What remains is the
     # middle button on the line itself, which the session takes back.
     display.SetHandlesInteractive(False)

@@ -57,12 +57,10 @@ class Live:
         automatic = row.automatic
         value = derive(automatic.quantity, automatic.method, [None if m is None else m.value for m in inputs])
         measurement = replace(
-            automatic,
+            automatic.without_certainty(),
             value=value,
             source="edited",
             flags=edited_flags(automatic.flags) if value is not None else (*automatic.flags, "edited"),
-            confidence=None,
-            repeatability=None,
             note="" if value is not None else "a value that this one follows from is missing",
             automatic=automatic,
         )

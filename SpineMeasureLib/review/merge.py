@@ -57,7 +57,7 @@ def remeasured(
         if old.edit is None and old.accepted is None:
             found["vanished"].append(key)
             continue
-        nothing = replace(old.automatic, value=None, p1=None, p2=None).flagged("not_measurable")
+        nothing = replace(old.automatic.without_certainty(), value=None, p1=None, p2=None).flagged("not_measurable")
         rows[number] = _renewed(old, nothing, shown[number])
         if old.automatic.value is not None:
             found["kept_edited"].append(key)

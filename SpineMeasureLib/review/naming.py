@@ -12,8 +12,8 @@ from ..measure.types import Measurement
 from ..segment.levels import name_from_below, parse_disc
 from .state import Row, State
 
-#: Vertebrae that can lie on the sacrum.
-_ABOVE_SACRUM = ("L4", "L5", "L6")
+#: Vertebrae on the sacrum. L4 is one only by the user's word (L4-S1): renaming another disc must not leave L5 out.
+_ABOVE_SACRUM = ("L5", "L6")
 _REGIONAL = ("lordosis", "kyphosis")
 
 
@@ -53,7 +53,7 @@ def discs_of(state: State) -> list[str]:
 def named_disc(state: State, disc: str, name: str) -> dict[str, str]:
     """New vertebra names by old ones, where `disc` is to be called `name`. Nothing stands still: all levels follow.
 
-    A segmented sacrum below stays the sacrum as long as L4, L5 or L6 lies on it, so that T13 and L6 can arise.
+    A segmented sacrum below stays the sacrum as long as L5 or L6 is on it, so that T13 and L6 can arise.
 
     :raises LevelNameError: `disc` is not there, or `name` is unknown or does not fit.
     """
@@ -78,9 +78,7 @@ def _below(lower: str, count: int, sacrum: bool) -> list[str]:
         last = names[-1] if names else lower
         if last in _ABOVE_SACRUM and len(names) == count - 1:
             return [*names, "S1"]
-        raise LevelNameError(
-            f"With this name the sacrum would lie right below {last}.", "Name the lowest disc instead."
-        )
+        raise LevelNameError(f"With this name the sacrum would be right below {last}.", "Name the lowest disc instead.")
     order = [n for n in order if n != "L6"]
     if count > len(order):
         raise LevelNameError("With this name there would be vertebrae below the sacrum.", "Name a higher level.")

@@ -20,6 +20,7 @@ from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from .app import startup_environment
+from .links import ATTRIBUTE
 
 if TYPE_CHECKING:
     from .session import Session
@@ -87,7 +88,7 @@ def write_table(session: Session, folder: Path | str) -> Path:
     :raises OutputError: the folder cannot be written to.
     """
     path = output_path(session, folder, "_measurements.csv")
-    write_csv(list(session.rows), path)
+    write_csv(list(session.rows), path, case_id(session))
     session.written.add(path)
     return path
 
@@ -98,9 +99,18 @@ def write_everything(session: Session, folder: Path | str) -> Path:
     :raises OutputError: the folder cannot be written to.
     """
     path = output_path(session, folder, "_measurements.json")
-    write_json(list(session.rows), {"versions": versions()}, path)
+    write_json(list(session.rows), {"case_id": case_id(session), "versions": versions()}, path)
     session.written.add(path)
     return path
+
+
+def case_id(session: Session) -> str:
+    """The `Volume.case_id` of the image as it was measured; empty if it was deleted and the scene does not tell."""
+    segmentation = session.nodes.segmentation
+    known = segmentation.GetAttribute(f"{ATTRIBUTE}case_id") if segmentation is not None else None
+    if known or session.nodes.volume is None:
+        return str(known or "")
+    return _image(session).case_id
 
 
 def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path:
@@ -179,9 +189,10 @@ def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[P
 
 
 def _image(session: Session) -> Volume:
+    from ..background import without_gaps
     from .volume_node import volume_from_node
 
     node = session.nodes.volume
     if node is None:
         raise NothingFoundError("The image of this case was deleted.", "Open the image again.")
-    return volume_from_node(node)
+    return without_gaps(volume_from_node(node))

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
 from ..measure.definitions import Definition, definition, methods
-from ..measure.types import Measurement
+from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..resources import data_path
 from .links import case_nodes
-from .state import status_of
+from .state import status_text, statuses_of
 
 if TYPE_CHECKING:
     from .editor import Quietly
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
+#: What the column of the status may say.
+STATUS_TEXTS = (*STATUSES, "edited, accepted")
 COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
 
 #: Group of quantities -> beginnings of their names. "Lines" are the editable ones, whatever their name.
@@ -45,6 +47,7 @@ class Row:
     """One measurement as text.
 
     :ivar cells: in the order of `COLUMNS`.
+    :ivar status: the one of `STATUSES` that decides colour and icon; the cell names all that hold.
     """
 
     key: Key
@@ -75,10 +78,19 @@ def row_of(session: Session, key: Key) -> Row:
         value_text(m.value, m.unit),
         value_text(automatic.value, m.unit) if differs else "",
         value_text(difference, m.unit, sign=True) if difference is not None else "",
-        status,
-        ", ".join(flag.replace("_", " ") for flag in m.flags),
+        status_text(m),
+        ", ".join(flag.replace("_", " ") for flag in m.flags if flag != "edited"),
     )
     return Row(key, cells, status, _tooltip(m, what))
+
+
+def confidence_text(m: Measurement) -> str:
+    """What the confidence of a value is, with its number."""
+    if m.confidence_kind == WITHIN_TOLERANCE:
+        return f"Probability of lying within {m.confidence_tolerance:g} mm of an expert's value: {m.confidence:.2f}"
+    if m.confidence_kind == MODEL_PROBABILITY:
+        return f"Mean model probability inside the structure: {m.confidence:.2f}"
+    return f"Confidence, kind not recorded: {m.confidence:.2f}"
 
 
 def _tooltip(m: Measurement, what: Definition) -> str:
@@ -88,7 +100,7 @@ def _tooltip(m: Measurement, what: Definition) -> str:
     if m.repeatability is not None:
         parts.append(f"Spread over neighbouring planes: {value_text(m.repeatability, m.unit)}.")
     if m.confidence is not None:
-        parts.append(f"Confidence of the segmentation: {m.confidence:.2f}.")
+        parts.append(confidence_text(m) + ".")
     if m.reference is not None:
         spread = "" if m.reference.sd is None else f" +/- {m.reference.sd:g}"
         parts.append(f"Published, no cut-off: {m.reference.mean:g}{spread} {m.unit} ({m.reference.source}).")
@@ -151,11 +163,12 @@ def unopened_cases(scene: Any, opened: Collection[Session], quietly: Quietly = n
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many values, lines, and values of every status there are."""
+    """How many values and lines there are, and how many values of each status; one may be both edited and accepted."""
     found = dict.fromkeys(STATUSES, 0)
     rows = session.rows
     for m in rows:
-        found[status_of(m)] += 1
+        for status in statuses_of(m):
+            found[status] += 1
     return {"values": len(rows), "lines": sum(session.line(m.key) is not None for m in rows), **found}
 
 

@@ -7,10 +7,10 @@ from dataclasses import fields
 from typing import Any
 
 from ..anatomy import Kind
-from ..measure.types import Measurement, Plane, Point, Reference
-from .state import Acceptance, Edit, Row, State
+from ..measure.types import Acceptance, Measurement, Plane, Point, Reference
+from .state import Edit, Row, State
 
-VERSION = 1
+VERSION = 2
 
 
 def row_text(number: int, row: Row) -> str:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import OutputError, UnreadableInputError
 from ..files import atomic_path
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
@@ -43,13 +43,18 @@ def write_scene(
             if not scene.WriteToMRB(str(temporary)):
                 raise OutputError(f"{scene_path.name} could not be written.", "Check the folder and the disk.")
             if segmentation_path is not None:
-                _copy_segmentation(temporary, segmentation_path)
+                copy_segmentation(temporary, segmentation_path)
     finally:
         scene.Clear(0)
 
 
-def _copy_segmentation(bundle: Path, path: Path) -> None:
-    """Write the segmentation of a scene bundle as a file of its own: compressing it once is enough."""
+def copy_segmentation(bundle: Path, path: Path) -> None:
+    """Write the segmentation of a scene bundle as a file: compressing it once is enough.
+
+    :raises UnreadableInputError: the bundle contains none.
+    """
     with zipfile.ZipFile(bundle) as archive, atomic_path(path) as temporary:
-        member = next(n for n in archive.namelist() if n.endswith(_SEGMENTATION_ENDING))
+        member = next((n for n in archive.namelist() if n.endswith(_SEGMENTATION_ENDING)), None)
+        if member is None:
+            raise UnreadableInputError(f"{bundle.name} contains no segmentation.", "Measure the case again.")
         temporary.write_bytes(archive.read(member))

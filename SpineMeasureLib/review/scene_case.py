@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import NothingFoundError
 from ..measure.derived import Key
 from .build import CaseNodes
 from .folders import arrange_lines, case_folder, forget, remove_folder
+from .labels import Filter, remove_labels, update_labels
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .live import Live
@@ -28,10 +29,9 @@ class SceneCase:
         self.case = case
         self.record = Record(case)
         self.lines: dict[int, Any] = lines_of(scene, case)
-        self._levels: Collection[str] | None = None
-        self._quantities: Collection[str] | None = None
+        self._filter = Filter()
         self._highlighted: int | None = None
-        self._labels = self._label_highlighted = True
+        self._hovered: int | None = None
         self._places: dict[int, int] = {}
 
     def nodes(self, live: Live) -> CaseNodes:
@@ -111,6 +111,7 @@ class SceneCase:
         folder = case_folder(self.scene, (table, linked(self.case, "segmentation"), *self.lines.values()))
         for number in list(self.lines):
             self.remove_line(number)
+        remove_labels(self.scene, self.case)
         if table is not None:
             self._remove(table)
         remove_folder(self.scene, folder)
@@ -137,37 +138,45 @@ class SceneCase:
                 name_segment(there[segment], *what)
         node.EndModify(changing)
 
-    def show(
-        self,
-        live: Live,
-        levels: Iterable[str] | None,
-        quantities: Iterable[str] | None,
-        labels: bool,
-        label_highlighted: bool,
-    ) -> None:
-        """Show the lines of these levels and quantities only; None means all. See `Session.show`."""
-        self._labels, self._label_highlighted = labels, label_highlighted
-        self._levels = None if levels is None else frozenset(levels)
-        self._quantities = None if quantities is None else frozenset(quantities)
+    def show(self, live: Live, shown: Filter) -> None:
+        """Show some lines and labels only."""
+        self._filter = shown
         for number in self.lines:
             self.look(live, number)
+        self.update_labels(live)
 
     def highlight(self, live: Live, number: int | None) -> None:
-        """Make one line stand out, or none."""
+        """Make one line stand out, or none; the ends of all lines at its level are drawn."""
         before, self._highlighted = self._highlighted, number
-        for each in (before, number):
-            if each is not None and each in self.lines:
+        levels = {live.values[n].level for n in (before, number) if n in live.values}
+        for each in self.lines:
+            if live.values[each].level in levels:
                 self.look(live, each)
+        self.update_labels(live)
+
+    def hover(self, live: Live, number: int, over: bool) -> None:
+        """Draw the ends of a line that the mouse is over."""
+        before, now = self._hovered, number if over else None
+        if over or before == number:
+            self._hovered = now
+            for each in {before, now} - {None}:
+                if each in self.lines:
+                    self.look(live, each)
+
+    def update_labels(self, live: Live) -> None:
+        """Bring the labels beside the spine up to date."""
+        looked_at = live.values.get(self._highlighted) if self._highlighted is not None else None
+        update_labels(self.scene, self.case, live.values.values(), self._filter, looked_at)
 
     def look(self, live: Live, number: int) -> None:
-        """Colour, thickness and visibility of a line as its status and the filter say."""
+        """Colour, thickness, handles and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
-        show_line(line, value, number == self._highlighted, self._labels, self._label_highlighted)
+        looked_at = live.values.get(self._highlighted) if self._highlighted is not None else None
+        at_level = looked_at is not None and looked_at.level == value.level
+        show_line(line, value, number == self._highlighted, handles=at_level or number == self._hovered)
+        included = self._filter.has_level(value.level) and self._filter.has_quantity(value.quantity)
         # The one looked at is shown in any case: a reader may go to a value that the filter leaves out.
-        shown = number == self._highlighted or (
-            (self._levels is None or value.level in self._levels)
-            and (self._quantities is None or value.quantity in self._quantities)
-        )
+        shown = number == self._highlighted or (included and (at_level or not self._filter.only_level))
         display = line.GetDisplayNode()
         if display is not None:
             display.SetVisibility(shown)

@@ -25,8 +25,8 @@ _CATEGORY = "SCT^123037004^Anatomical structure"
 _GEOMETRY = "Reference image geometry"
 #: Flags that are found anew from the labels and the level names.
 _FOUND_ANEW = ("cut_by_field_of_view", "level_unverified")
-#: What a segmentation node keeps of the model that made it.
-_PROVENANCE = ("model", "model_version", "model_sha256")
+#: What a segmentation node keeps of the model that made it and of the image.
+_PROVENANCE = ("model", "model_version", "model_sha256", "case_id")
 
 #: A vertebra of which less than this lies behind the canal's anterior wall is a body.
 _LEAST_ARCH = 0.05

@@ -18,13 +18,14 @@ from ..errors import LevelNameError, NothingFoundError
 from ..measure import measure_spine
 from ..measure.derived import Key
 from ..measure.spine import Spine
-from ..measure.types import Measurement, Plane, Point
+from ..measure.types import Acceptance, Measurement, Plane, Point
 from ..segmentation import SpineSegmentation
 from .build import CaseNodes, add_case, state_of
 from .drag import in_plane, same
 from .editor import Callback, Editor, Quietly, ends_of
 from .existing import case_of_segmentation_node
 from .frames import FrameCache
+from .labels import Filter
 from .lines import editable
 from .links import case_nodes, linked
 from .merge import RemeasureResult, remeasured
@@ -32,7 +33,7 @@ from .naming import discs_of, is_regional, named_disc, renamed, shifted
 from .recognise import recognised
 from .segments import add_segmentation, segmentation_of
 from .stamps import Stamp, Stamps
-from .state import Acceptance, State, Status, difference_of, status_of
+from .state import State, Status, difference_of, status_of, statuses_of
 from .steps import accepted, reset, withdrawn
 from .volume_node import refuse_elsewhere, refuse_transforms
 
@@ -209,8 +210,12 @@ class Session:
         return None if value is None else value.key
 
     def status(self, key: Key) -> Status:
-        """Whether a value is automatic, edited, flagged or accepted."""
+        """Whether a value is automatic, edited, flagged or accepted; "accepted" for one that is edited and accepted."""
         return status_of(self.row(key))
+
+    def statuses(self, key: Key) -> tuple[Status, ...]:
+        """Everything that holds of a value: ``("edited", "accepted")`` for one that is both."""
+        return statuses_of(self.row(key))
 
     def automatic(self, key: Key) -> Measurement:
         """The automatic value of a row."""
@@ -442,14 +447,23 @@ class Session:
         quantities: Iterable[str] | None = None,
         labels: bool = True,
         label_highlighted: bool = True,
+        only_level: bool = False,
     ) -> None:
         """Show the lines of these levels and quantities only; None means all of them.
 
-        :param labels: whether one line per disc and vertebra is labelled.
-        :param label_highlighted: whether the highlighted one is.
+        :param labels: whether discs and vertebrae are labelled beside the spine.
+        :param label_highlighted: whether the label of the highlighted line says what it is.
+        :param only_level: whether only lines at the level of the highlighted line are shown.
         """
+        shown = Filter(
+            None if levels is None else frozenset(levels),
+            None if quantities is None else frozenset(quantities),
+            labels,
+            label_highlighted,
+            only_level,
+        )
         with self._editor.own_changes():
-            self._editor.case.show(self._editor.live, levels, quantities, labels, label_highlighted)
+            self._editor.case.show(self._editor.live, shown)
 
     def highlight(self, key: Key | None) -> None:
         """Make one line stand out, or none."""

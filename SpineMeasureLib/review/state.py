@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..anatomy import Kind
 from ..measure.derived import Key
-from ..measure.types import Measurement, Point
+from ..measure.types import Acceptance, Measurement, Point
 
 Status = Literal["automatic", "edited", "flagged", "accepted"]
 
@@ -43,14 +43,6 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """Who accepted a value, and when (ISO 8601 UTC)."""
-
-    reviewer: str
-    time: str
-
-
-@dataclass(frozen=True)
 class Row:
     """One value of the case: what was measured, and what the reader made of it.
 
@@ -68,22 +60,20 @@ class Row:
         measurement = automatic
         if edit is not None:
             measurement = replace(
-                automatic,
+                automatic.without_certainty(),
                 value=edit.value,
                 p1=edit.p1,
                 p2=edit.p2,
                 source="edited" if edit.by_hand else "automatic",
                 flags=edited_flags(automatic.flags) if edit.by_hand else automatic.flags,
-                confidence=None,
-                repeatability=None,
                 note=self._note(edit),
                 automatic=automatic,
             )
         return self.marked(measurement)
 
     def marked(self, measurement: Measurement) -> Measurement:
-        """A value of this row as accepted, where it is."""
-        return replace(measurement, source="accepted") if self.accepted else measurement
+        """A value of this row with its acceptance."""
+        return replace(measurement, accepted=self.accepted)
 
     def _note(self, edit: Edit) -> str:
         if edit.value is None:
@@ -101,13 +91,29 @@ def edited_flags(flags: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(f for f in flags if f not in _OF_THE_AUTOMATIC_VALUE), "edited")))
 
 
-def status_of(measurement: Measurement) -> Status:
-    """What the reader should know of a value at a glance."""
-    if measurement.source == "accepted":
-        return "accepted"
+def statuses_of(measurement: Measurement) -> tuple[Status, ...]:
+    """Everything that holds of a value, e.g. ``("edited", "accepted")``.
+
+    A value that somebody edited or accepted was looked at: it is no longer "flagged".
+    """
+    found: list[Status] = []
     if measurement.source == "edited":
-        return "edited"
-    return "flagged" if DOUBTFUL.intersection(measurement.flags) else "automatic"
+        found.append("edited")
+    if measurement.accepted is not None:
+        found.append("accepted")
+    if not found:
+        found.append("flagged" if DOUBTFUL.intersection(measurement.flags) else "automatic")
+    return tuple(found)
+
+
+def status_of(measurement: Measurement) -> Status:
+    """The status that decides colour and icon: "accepted" before "edited"."""
+    return statuses_of(measurement)[-1]
+
+
+def status_text(measurement: Measurement) -> str:
+    """``"automatic"``, ``"flagged"``, ``"edited"``, ``"accepted"`` or ``"edited, accepted"``."""
+    return ", ".join(statuses_of(measurement))
 
 
 def difference_of(measurement: Measurement) -> float | None:
@@ -159,12 +165,12 @@ def new_state(
 
 
 def _row(measurement: Measurement) -> Row:
-    accepted = Acceptance("", now()) if measurement.source == "accepted" else None
-    automatic = measurement.automatic
+    accepted, automatic = measurement.accepted, measurement.automatic
     if automatic is None:
-        return Row(replace(measurement, source="automatic"), None, accepted)
-    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value)
-    return Row(replace(automatic, automatic=None), edit, accepted)
+        return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
+    by_hand = measurement.source == "edited"
+    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
+    return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
 
 
 def now() -> str:

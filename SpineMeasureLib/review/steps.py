@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ..measure.types import Acceptance
 from .live import Live
-from .state import Acceptance, Edit, Row, State, now
+from .state import Edit, Row, State, now
 
 
 def edited_rows(state: State, live: Live, number: int, edit: Edit | None) -> dict[int, Row]:

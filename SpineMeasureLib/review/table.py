@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..export.tables import COLUMNS, Cell, table_rows
+from ..export.columns import COLUMNS, Cell
+from ..export.tables import table_rows
 from ..measure.types import Measurement
-from .state import Row, difference_of, status_of
+from .state import Row, difference_of, status_text
 
 _REVIEW_COLUMNS: tuple[tuple[str, bool], ...] = (
-    ("status", False), ("automatic_value", True), ("difference", True), ("note", False), ("edited", False),
-    ("reviewer", False), ("accepted", False),
+    ("status", False), ("difference", True), ("edited_time", False),
 )  # fmt: skip
-_ALL_COLUMNS = COLUMNS + _REVIEW_COLUMNS
+_ALL_COLUMNS = tuple((column.name, column.numeric) for column in COLUMNS) + _REVIEW_COLUMNS
 
 
 def add_table(scene: Any, rows: Sequence[Row], values: Sequence[Measurement], name: str) -> Any:
@@ -60,12 +60,8 @@ def update_table(node: Any, changed: Mapping[int, tuple[Row, Measurement]]) -> N
 
 
 def _cells(row: Row, value: Measurement) -> list[Cell]:
-    automatic = (value.automatic or value).value
     edited = row.edit.time if row.edit and row.edit.by_hand else ""
-    reviewer, accepted = (row.accepted.reviewer, row.accepted.time) if row.accepted else ("", "")
-    review: list[Cell] = [
-        status_of(value), automatic, difference_of(value), value.note, edited, reviewer, accepted,
-    ]  # fmt: skip
+    review: list[Cell] = [status_text(value), difference_of(value), edited]
     return table_rows([value])[0] + review
 
 

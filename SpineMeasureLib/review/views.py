@@ -1,11 +1,15 @@
-"""How a scene looks when it is opened: slice views on the image, along the slices as acquired."""
+"""How a scene looks when it is opened: slice views along the slices as acquired, 3D views from the side. RAS mm."""
 
 from __future__ import annotations
+
+from math import radians, tan
+from typing import Any
 
 import numpy as np
 
 from .app import MrmlApplication
 from .build import CaseNodes
+from .links import nodes_of_class
 
 #: Slicer's three slice views: name, orientation, letter and colour of its bar.
 _SLICE_VIEWS = (
@@ -13,6 +17,35 @@ _SLICE_VIEWS = (
     ("Green", "Coronal", "G", (0.431, 0.690, 0.294)),
     ("Yellow", "Sagittal", "Y", (0.929, 0.835, 0.298)),
 )
+#: Share of a 3D view that the spine leaves free.
+_MARGIN = 0.1
+
+
+def look_from_the_side(scene: Any, segmentation: Any) -> None:
+    """Show a segmentation in all 3D views from the patient's left, upright and whole, without the scene's box.
+
+    The patient's front is then at the left, as in a sagittal slice.
+
+    :param segmentation: vtkMRMLSegmentationNode.
+    """
+    bounds = [0.0] * 6
+    segmentation.GetRASBounds(bounds)
+    if bounds[0] > bounds[1]:
+        return  # empty
+    low, high = np.array(bounds[0::2]), np.array(bounds[1::2])
+    centre = (low + high) / 2
+    wide, deep, tall = high - low
+    for view in nodes_of_class(scene, "vtkMRMLViewNode"):
+        view.SetBoxVisible(False)
+        view.SetAxisLabelsVisible(False)
+    for camera in nodes_of_class(scene, "vtkMRMLCameraNode"):
+        # Views may be narrower than high: the larger extent must fit into the smaller side.
+        half = max(deep, tall) / 2 * (1 + _MARGIN)
+        away = half / tan(radians(camera.GetViewAngle()) / 2) + wide / 2
+        camera.SetFocalPoint(*centre)
+        camera.SetPosition(centre[0] - away, centre[1], centre[2])
+        camera.SetViewUp(0, 0, 1)
+        camera.ResetClippingRange()
 
 
 def add_views(application: MrmlApplication, nodes: CaseNodes) -> None:

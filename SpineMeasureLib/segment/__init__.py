@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..progress import Progress, silent
-from ..volume import Volume
 
 if TYPE_CHECKING:
     from ..segmentation import SpineSegmentation
+    from ..volume import Volume
+    from .disc_points import DiscPoint
 
 
 def segment_volume(
@@ -18,6 +20,7 @@ def segment_volume(
     bundle: Path | None = None,
     device: str = "auto",
     lowest_disc: str | None = None,
+    disc_points: Sequence[DiscPoint] = (),
     progress: Progress = silent,
 ) -> SpineSegmentation:
     """Segment a spine MRI into named structures.
@@ -26,11 +29,13 @@ def segment_volume(
     :param bundle: folder of a model bundle; the bundled model when None.
     :param device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
     :param lowest_disc: name of the lowest disc in view (``"L5-S1"``) to anchor the levels by hand.
+    :param disc_points: points in or behind discs that name their levels.
     :return: structures on the grid of `volume`; `provenance` holds model name, version, SHA-256 and device.
     :raises DependencyError: torch or MONAI is not installed.
     :raises ModelError: the bundle is missing or damaged.
     :raises DeviceError: the device is not there or memory ran out.
     :raises NothingFoundError: no disc and no vertebra was found.
+    :raises LevelNameError: `lowest_disc` or the disc points do not fit.
     """
     from ..errors import DependencyError
 
@@ -46,6 +51,7 @@ def segment_volume(
     from dataclasses import replace
 
     from ..measure.confidence import Certainty
+    from .disc_points import named_by_points
     from .instances import name_structures
 
     progress("load model", 0.0, "")
@@ -55,9 +61,13 @@ def segment_volume(
     progress("segment", 0.0, f"{opened.name} {opened.version}")
     result = predict_tissue(volume, network, chosen, progress)
     progress("name levels", 0.0, "")
-    named = name_structures(
-        result.tissue, volume.affine, confidence=result.probability, regions=result.region, lowest_disc=lowest_disc
-    )
+
+    def name(lowest: str | None) -> SpineSegmentation:
+        return name_structures(
+            result.tissue, volume.affine, confidence=result.probability, regions=result.region, lowest_disc=lowest
+        )
+
+    named = named_by_points(name, disc_points, lowest_disc)
     return replace(
         named,
         warnings=(*result.warnings, *named.warnings),

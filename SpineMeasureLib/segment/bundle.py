@@ -1,22 +1,30 @@
 """Model bundles: a MONAI bundle folder with configs/metadata.json, configs/inference.json and weights.
 
-Weights are safetensors, read without running code, and must match the SHA-256 that the metadata states.
+Nothing in a bundle is run: configurations are read as data (`definition`), weights are safetensors and must match the
+SHA-256 that the metadata states. MONAI's own loader reads the same folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from pathlib import Path
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, printable
+from ..files import file_hash
 from ..measure.confidence import Calibrated
 from ..resources import data_path
+from .definition import DefinitionError, NetworkDefinition, check_is_data, finite, read_config
 from .network import SpineNet
 from .preprocess import SLICES_SEEN
 
 DEFAULT_BUNDLE = "spine_mri"
+#: Weights of a network within the bounds of `NetworkDefinition`, and then some.
+_LARGEST_WEIGHTS = 2**30
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -24,66 +32,56 @@ class Bundle:
     """A model on disk, checked but not yet loaded.
 
     :ivar metadata: contents of configs/metadata.json.
+    :ivar name: of the model.
+    :ivar version: of the model.
+    :ivar sha256: of the weights, as stated and checked.
+    :ivar weights_path: the safetensors file.
+    :ivar calibration: what the model's doubt means for measured values, by quantity and method; empty if not fitted.
     """
 
     folder: Path
-    metadata: dict[str, object]
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return str(self.metadata["name"])
-
-    @property
-    def version(self) -> str:
-        """Version of the model."""
-        return str(self.metadata["version"])
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the weights, as stated and checked."""
-        weights = self.metadata["weights"]
-        assert isinstance(weights, dict)
-        return str(weights["sha256"])
-
-    @property
-    def calibration(self) -> dict[str, Calibrated]:
-        """What the model's doubt means for measured values, by quantity and method; empty where it was not fitted."""
-        stated = self.metadata.get("calibration", {})
-        assert isinstance(stated, dict)
-        return {key: Calibrated(**value) for key, value in stated.items()}
-
-    @property
-    def weights_path(self) -> Path:
-        """The safetensors file."""
-        weights = self.metadata["weights"]
-        assert isinstance(weights, dict)
-        return self.folder / str(weights["file"])
+    metadata: dict[str, Any]
+    network: NetworkDefinition
+    name: str
+    version: str
+    sha256: str
+    weights_path: Path
+    calibration: dict[str, Calibrated]
 
 
 def open_bundle(folder: Path | None = None) -> Bundle:
-    """Find a bundle and check its weights against the stated SHA-256.
+    """Find a bundle, check what it says, and its weights against the stated SHA-256.
 
     :param folder: bundle folder; the bundled model when None.
-    :raises ModelError: something is missing, unreadable or does not match.
+    :raises ModelError: something is missing, unreadable, not data or does not match.
     """
     folder = folder or data_path(f"models/{DEFAULT_BUNDLE}")
+    file = "metadata.json"
     try:
-        metadata = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
-        bundle = Bundle(folder, metadata)
-        digest = hashlib.sha256(bundle.weights_path.read_bytes()).hexdigest()
-        stated = bundle.sha256
-        _ = bundle.calibration
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name
+        metadata = read_config(folder / "configs" / file)
+        check_is_data(metadata)
+        file = "inference.json"
+        network = NetworkDefinition.from_config(read_config(folder / "configs" / file))
+        file = "metadata.json"
+        bundle = _described(folder, metadata, network)
+        file = bundle.weights_path.name
+        if bundle.weights_path.stat().st_size > _LARGEST_WEIGHTS:
+            raise DefinitionError("it is too large")
+        digest = file_hash(bundle.weights_path)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelError(
-            f"The model bundle '{folder.name}' has no {missing}.", "Install SpineMeasure again."
+            f"The model bundle '{folder.name}' has no {file}.", "Name the folder of a bundle, or install it again."
         ) from error
-    except (KeyError, TypeError, AssertionError, ValueError, OSError) as error:
+    except DefinitionError as error:
         raise ModelError(
-            f"The metadata of the model bundle '{folder.name}' cannot be read.", "Install it again."
+            f"The file {file} of the model bundle '{folder.name}' is refused: {error}.",
+            "Use a bundle that this program wrote.",
         ) from error
-    if digest != stated:
+    except OSError as error:
+        raise ModelError(
+            f"The file {file} of the model bundle '{folder.name}' cannot be read.", "Install it again."
+        ) from error
+    if digest != bundle.sha256:
         raise ModelError(
             f"The weights of the model bundle '{folder.name}' are damaged: their SHA-256 is not the stated one.",
             "Install SpineMeasure again.",
@@ -91,22 +89,57 @@ def open_bundle(folder: Path | None = None) -> Bundle:
     return bundle
 
 
+def _described(folder: Path, metadata: dict[str, Any], network: NetworkDefinition) -> Bundle:
+    """A bundle from what its metadata say.
+
+    :raises DefinitionError: something is missing, or of another type than ours.
+    """
+    weights, calibration = metadata.get("weights"), metadata.get("calibration", {})
+    if not isinstance(weights, dict) or not isinstance(calibration, dict):
+        raise DefinitionError("it does not describe weights and calibration")
+    sha256 = weights.get("sha256")
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise DefinitionError("the SHA-256 of the weights is missing")
+    name, version = (_short_text(metadata, key) for key in ("name", "version"))
+    file = _file_inside(weights.get("file"))
+    fitted = {key: _calibrated(value) for key, value in calibration.items()}
+    return Bundle(folder, metadata, network, name, version, sha256, folder / file, fitted)
+
+
+def _short_text(metadata: dict[str, Any], key: str) -> str:
+    text = metadata.get(key)
+    if isinstance(text, str) and text and len(text) <= _LONGEST_NAME and text == printable(text):
+        return text
+    raise DefinitionError(f"its {key} is missing or not a short text")
+
+
+def _file_inside(name: object) -> PurePosixPath:
+    """The safetensors file that `name` is, relative to the bundle and not outside it."""
+    path = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
+    plain = re.fullmatch(r"[A-Za-z0-9_./-]+", str(path)) and ".." not in path.parts and not path.is_absolute()
+    if not plain or path.suffix != ".safetensors":
+        raise DefinitionError("the weights are not a .safetensors file in the bundle")
+    return path
+
+
+def _calibrated(value: object) -> Calibrated:
+    if not isinstance(value, dict) or set(value) != set(Calibrated.__dataclass_fields__):
+        raise DefinitionError("the calibration is not one of this program")
+    return Calibrated(**{key: finite(number) for key, number in value.items()})
+
+
 def load_network(bundle: Bundle) -> SpineNet:
     """Build the network that the bundle describes and load its weights (CPU, float32, evaluation mode).
 
     :raises ModelError: the weights do not fit the network, or it sees another number of slices than this version shows.
     """
-    from monai.bundle import ConfigParser
     from safetensors.torch import load_model
 
-    parser = ConfigParser()
-    parser.read_config(bundle.folder / "configs" / "inference.json")
-    network = parser.get_parsed_content("network_def")
-    assert isinstance(network, SpineNet)
-    if network.slices != SLICES_SEEN:
+    if bundle.network.slices != SLICES_SEEN:
         raise ModelError(
             f"The model '{bundle.name}' was made for another version of this program.", "Use the bundled model."
         )
+    network = SpineNet(**asdict(bundle.network))
     try:
         load_model(network, str(bundle.weights_path))
     except Exception as error:
@@ -116,12 +149,12 @@ def load_network(bundle: Bundle) -> SpineNet:
     return network.eval()
 
 
-def save_bundle(
-    folder: Path, network: SpineNet, network_definition: dict[str, object], metadata: dict[str, object]
-) -> Bundle:
+def save_bundle(folder: Path, network: SpineNet, metadata: dict[str, Any]) -> Bundle:
     """Write a bundle: half-precision safetensors, configs, and the weights' SHA-256 into the metadata.
 
     The same weights give the same bytes.
+
+    :raises DefinitionError: the metadata hold what no bundle may.
     """
     from safetensors.torch import save_file
 
@@ -134,12 +167,13 @@ def save_bundle(
     data = (folder / file).read_bytes()
     stated = {"file": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     metadata = {**metadata, "weights": stated}
+    check_is_data(metadata)
     write_metadata(folder, metadata)
-    inference = {"imports": [], "network_def": network_definition}
-    (folder / "configs" / "inference.json").write_text(json.dumps(inference, indent=2) + "\n", encoding="utf-8")
-    return Bundle(folder, metadata)
+    inference = json.dumps(network.definition.as_config(), indent=2) + "\n"
+    (folder / "configs" / "inference.json").write_text(inference, encoding="utf-8")
+    return _described(folder, metadata, network.definition)
 
 
-def write_metadata(folder: Path, metadata: dict[str, object]) -> None:
+def write_metadata(folder: Path, metadata: dict[str, Any]) -> None:
     """Write what a bundle says of itself."""
     (folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")

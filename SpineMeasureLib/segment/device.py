@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from ..errors import DeviceError
+from ..errors import DeviceError, OptionError
+
+if TYPE_CHECKING:
+    import torch
 
 CHOICES = ("auto", "cuda", "mps", "cpu")
 
@@ -12,10 +15,13 @@ CHOICES = ("auto", "cuda", "mps", "cpu")
 def choose_device(requested: str = "auto") -> torch.device:
     """The device to use: as requested, or CUDA, then MPS, then CPU.
 
-    :raises DeviceError: the requested device is unknown or not there.
+    :raises OptionError: there is no such device.
+    :raises DeviceError: the computer does not have it.
     """
+    import torch
+
     if requested not in CHOICES:
-        raise DeviceError(f"There is no device called '{requested}'.", f"Use one of: {', '.join(CHOICES)}.")
+        raise OptionError(f"There is no device called '{requested}'.", f"Use one of: {', '.join(CHOICES)}.")
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if requested == "auto":
         return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
@@ -29,6 +35,8 @@ def choose_device(requested: str = "auto") -> torch.device:
 
 def describe(device: torch.device) -> str:
     """One line for people: the device and its name."""
+    import torch
+
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -38,6 +46,8 @@ def describe(device: torch.device) -> str:
 
 def explain(device: torch.device, requested: str) -> str:
     """Why this device was chosen, in a few words for people."""
+    import torch
+
     if requested != "auto":
         return "as chosen"
     if device.type != "cpu":

@@ -21,7 +21,7 @@ from ..anatomy import (
     vertebra_value,
 )
 from ..errors import NothingFoundError, UnreadableInputError
-from ..segmentation import SpineSegmentation
+from ..segmentation import SpineSegmentation, label_centres
 from ..volume import Volume
 from .conventions import Convention, check_order, guess, named, tissues_of, translate
 from .instances import list_structures, name_structures, rename
@@ -33,7 +33,9 @@ _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
 _VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
 #: A disc nearer than this to a vertebra lies on it: less than half the height of a lumbar body.
 _TOUCHING_MM = 8.0
-_SEMANTIC_VALUES = {SEMANTIC_VERTEBRA, SEMANTIC_DISC, SEMANTIC_CANAL}
+_SEMANTIC = {SEMANTIC_VERTEBRA: Tissue.BODY, SEMANTIC_DISC: Tissue.DISC, SEMANTIC_CANAL: Tissue.CANAL}
+#: A vertebra of which less than this lies behind the canal's anterior wall is a body.
+_LEAST_ARCH = 0.05
 
 
 def segmentation_from_labels(
@@ -62,7 +64,7 @@ def segmentation_from_labels(
         raise NothingFoundError("The label map is empty.", "Choose the label map of this image.")
     if convention == "auto" and subregions is not None:
         convention = "spineps"
-    if convention == "auto" and values <= _SEMANTIC_VALUES:
+    if convention == "auto" and values <= set(_SEMANTIC):
         return _from_semantic(labels, lowest_disc)
     if convention == "own":
         _check_own(values)
@@ -82,7 +84,7 @@ def segmentation_from_labels(
         own, warnings = _from_other(labels, followed, subregions)
     if convention != "auto":  # which looks at the order itself
         check_order(array, labels.affine, followed.own if followed else {int(v): int(v) for v in values})
-    return _named(own, labels.affine, lowest_disc, warnings)
+    return named_labels(own, labels.affine, lowest_disc, warnings)
 
 
 def _check_own(values: set[float]) -> None:
@@ -93,9 +95,16 @@ def _check_own(values: set[float]) -> None:
         )
 
 
-def _named(
+def named_labels(
     own: NDArray[np.uint8], affine: NDArray[np.float64], lowest_disc: str | None, warnings: tuple[str, ...]
 ) -> SpineSegmentation:
+    """The structures of a map with our own values.
+
+    :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
+    :raises NothingFoundError: there is no disc and no vertebra.
+    :raises UnreadableInputError: a disc does not lie between the vertebrae that it is named after.
+    :raises LevelNameError: `lowest_disc` is unknown or does not fit.
+    """
     values = {float(v) for v in np.unique(own)}
     order = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER or _present(values, n)]
     for upper, missing, lower in (("T11", "T12", "L1"), ("L4", "L5", "S1")):
@@ -107,7 +116,23 @@ def _named(
             "The label map holds no disc and no vertebra.", "Choose the label map of this image and its --convention."
         )
     segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
+    _check_between(segmentation)
     return rename(segmentation, lowest_disc) if lowest_disc else segmentation
+
+
+def _check_between(segmentation: SpineSegmentation) -> None:
+    """Refuse a map whose discs are numbered otherwise than its vertebrae."""
+    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    for disc in segmentation.of_kind(Kind.DISC):
+        middle = centres[disc.value - 1]
+        upper, lower = (centres[vertebra_value(name) - 1] for name in disc.level.split("-"))
+        down = lower - upper
+        part = float((middle - upper) @ down / (down @ down))
+        if not 0 < part < 1 and np.isfinite(part):
+            raise UnreadableInputError(
+                f"Disc {disc.level} of the label map does not lie between these vertebrae.",
+                "Correct its names or values, or choose another --convention.",
+            )
 
 
 def _present(values: set[float], vertebra: str) -> bool:
@@ -136,33 +161,56 @@ def _from_other(
             own[(tissue == kind) & (own == 0)] = value
         posterior = vertebra & (tissue == Tissue.POSTERIOR)
     else:
-        canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
-        if not canal.any():
-            canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), labels.affine)
-        if not canal.any():
-            warnings.append("The label map shows neither canal nor arches: each vertebra was taken for a body.")
+        canal, warnings = _lumen(own, labels.affine)
         posterior = split_vertebrae(vertebra, canal, labels.affine)[1]
     own[posterior] += POSTERIOR_OFFSET
     return own, tuple(warnings)
 
 
+def _lumen(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[str]]:
+    """Canal and cord, else what stands in for them; a warning if nothing does."""
+    canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
+    if not canal.any():
+        canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), affine)
+    return canal, [] if canal.any() else [
+        "The label map shows neither canal nor arches: each vertebra was taken for a body."
+    ]
+
+
+def divide_whole_vertebrae(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> list[str]:
+    """Give the arches of those vertebrae that have one the values of posterior elements, in place; warnings.
+
+    :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
+    """
+    canal, warnings = _lumen(own, affine)
+    posterior = split_vertebrae(np.isin(own, _VERTEBRA_VALUES), canal, affine)[1]
+    whole, behind = (np.bincount(part, minlength=256) for part in (own.ravel(), own[posterior]))
+    with_arch = np.flatnonzero(behind > _LEAST_ARCH * whole)
+    own[posterior & np.isin(own, with_arch)] += POSTERIOR_OFFSET
+    return warnings
+
+
+def divide_vertebrae(tissue: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A tissue map whose bodies cover the arches too, with the arches as posterior elements.
+
+    :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values.
+    """
+    lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
+    posterior = split_vertebrae(tissue == Tissue.BODY, lumen, affine)[1]
+    return np.where(posterior, np.uint8(Tissue.POSTERIOR), tissue)
+
+
 def _from_tissues(labels: Volume, convention: Convention, lowest_disc: str | None) -> SpineSegmentation:
     tissue = tissues_of(labels.array, convention)
     if convention.whole:
-        lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
-        posterior = split_vertebrae(tissue == Tissue.BODY, lumen, labels.affine)[1]
-        tissue[posterior] = Tissue.POSTERIOR
+        tissue = divide_vertebrae(tissue, labels.affine)
     drawn = Tissue.SACRUM in convention.tissues.values()
     return name_structures(tissue, labels.affine, lowest_disc=lowest_disc, sacrum_drawn=drawn)
 
 
 def _from_semantic(labels: Volume, lowest_disc: str | None) -> SpineSegmentation:
-    array = labels.array
-    canal = array == SEMANTIC_CANAL
-    body, posterior = split_vertebrae(array == SEMANTIC_VERTEBRA, canal, labels.affine)
-    tissue = np.zeros(array.shape, np.uint8)
-    tissue[canal] = Tissue.CANAL
-    tissue[posterior] = Tissue.POSTERIOR
-    tissue[body] = Tissue.BODY
-    tissue[array == SEMANTIC_DISC] = Tissue.DISC
+    tissue = np.zeros(labels.array.shape, np.uint8)
+    for value, kind in _SEMANTIC.items():
+        tissue[labels.array == value] = kind
+    tissue = divide_vertebrae(tissue, labels.affine)
     return name_structures(tissue, labels.affine, lowest_disc=lowest_disc, sacrum_drawn=False)

@@ -398,6 +398,23 @@ def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentati
 
     :raises LevelNameError: the name is unknown or does not fit.
     """
+    names = names_by_lowest(segmentation, lowest_disc)
+    table = np.zeros(256, np.uint8)
+    for old, new in names.items():
+        for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET):
+            table[vertebra_value(old) + offset] = vertebra_value(new) + offset
+    for value in (CANAL_VALUE, CORD_VALUE):
+        table[value] = value
+    labels = table[segmentation.labels]
+    structures = list_structures(labels, segmentation.affine, tuple(dict.fromkeys(names.values())))
+    return replace(segmentation, labels=labels, structures=structures, level_verified=True, anchor="user")
+
+
+def names_by_lowest(segmentation: SpineSegmentation, lowest_disc: str) -> dict[str, str]:
+    """New names of the vertebrae, from head to sacrum by their present names, if the lowest disc is called so.
+
+    :raises LevelNameError: the name is unknown or does not fit.
+    """
     discs = segmentation.of_kind(Kind.DISC)
     if not discs:
         raise LevelNameError("There is no disc to name.", "Leave out --lowest-disc.")
@@ -406,15 +423,7 @@ def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentati
     above = old_chain.index(discs[-1].level.split("-")[1]) + 1
     naming = name_from_below(above, upper, lower, "user")
     following = list(naming.vertebrae) + _order_below(lower, old_chain[above - 1 :])
-    table = np.zeros(256, np.uint8)
-    for old, new in zip(old_chain, following, strict=True):
-        for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET):
-            table[vertebra_value(old) + offset] = vertebra_value(new) + offset
-    for value in (CANAL_VALUE, CORD_VALUE):
-        table[value] = value
-    labels = table[segmentation.labels]
-    structures = list_structures(labels, segmentation.affine, tuple(dict.fromkeys(following)))
-    return replace(segmentation, labels=labels, structures=structures, level_verified=True, anchor="user")
+    return dict(zip(old_chain, following, strict=True))
 
 
 def _order_below(lower: str, old: Sequence[str]) -> list[str]:

@@ -66,7 +66,7 @@ def parse_disc(name: str) -> tuple[str, str]:
     :raises LevelNameError: no such disc.
     """
     upper, _, lower = name.upper().replace("/", "-").replace(" ", "").partition("-")
-    if upper in VERTEBRA_ORDER and lower in VERTEBRA_ORDER and upper != "C1" and (upper, lower) in _neighbours():
+    if upper in VERTEBRA_ORDER and lower in VERTEBRA_ORDER and upper != "C1" and (upper, lower) in neighbours():
         return upper, lower
     raise LevelNameError(
         f"'{name}' is no disc of the spine.",
@@ -74,7 +74,7 @@ def parse_disc(name: str) -> tuple[str, str]:
     )
 
 
-def _neighbours() -> set[tuple[str, str]]:
+def neighbours() -> set[tuple[str, str]]:
     """Every pair of vertebrae that can touch, with and without T13 and L6, and with L5 or T12 missing."""
     pairs = set(zip(USUAL_ORDER, USUAL_ORDER[1:], strict=False)) | set(
         zip(VERTEBRA_ORDER, VERTEBRA_ORDER[1:], strict=False)

@@ -12,11 +12,9 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import nn
 
-from ..anatomy import Region, Tissue
+from ..anatomy import Tissue
+from .definition import N_CHANNELS, NetworkDefinition
 from .preprocess import SLICES_SEEN
-
-#: Channels of a network that tells regions too: the tissues, then the regions from `Region.AXIS` on.
-N_CHANNELS = len(Tissue) + len(Region)
 
 
 def tissues_and_regions(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,6 +28,9 @@ class SpineNet(nn.Module):
     Input: float tensor [batch, slices, rows, columns]; the slice to segment is the middle one, rows run from inferior
     to superior, columns from posterior to anterior. Rows and columns must be multiples of `divisor`.
     Output: logits [batch, classes, rows, columns]: the values of `anatomy.Tissue`, then those of `anatomy.Region`.
+
+    :ivar definition: the arguments that it was made with.
+    :raises DefinitionError: one of them is beyond reason.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class SpineNet(nn.Module):
         fold: int = 2,
     ) -> None:
         super().__init__()
+        self.definition = NetworkDefinition(slices, classes, tuple(filters), fold)
         self.slices = slices
         self.tells_regions = classes > len(Tissue)
         stages = len(filters)

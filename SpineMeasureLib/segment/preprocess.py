@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..background import unpadded
 from .split import anatomical_axes, to_ras_order
 
 #: In-plane spacing of the network's input and output, mm.
@@ -21,8 +22,8 @@ _CLIP_PERCENTILES = (0.5, 99.5)
 
 
 def normalised_intensity(array: NDArray) -> NDArray[np.float32]:
-    """Intensities clipped to the 0.5 and 99.5 percentiles and scaled to 0..1."""
-    sample = array.reshape(-1)[:: max(1, array.size // 2_000_000)]
+    """Intensities clipped to the 0.5 and 99.5 percentiles (of what is not padding) and scaled to 0..1."""
+    sample = unpadded(array.reshape(-1)[:: max(1, array.size // 2_000_000)])
     low, high = (float(p) for p in np.percentile(sample, _CLIP_PERCENTILES))
     scaled: NDArray[np.float32] = (np.clip(array.astype(np.float32), low, high) - low) / max(high - low, 1e-6)
     return scaled

@@ -9,13 +9,22 @@ import monai
 import numpy as np
 import torch
 
-from .. import __version__
 from ..anatomy import Region, Tissue
 from ..segment.bundle import DEFAULT_BUNDLE, Bundle, save_bundle
 from ..segment.network import SpineNet
 from ..segment.preprocess import IN_PLANE_MM
 from .evaluate import PARTLY_LABELLED, STRUCTURES
 from .evaluation_page import group_rows
+
+#: Versions of the bundled model, the newest last. New weights need a new one; a test knows the SHA-256 of each.
+MODEL_CHANGES = {
+    "0.1.0": "First model: lumbar T2.",
+    "0.2.0": (
+        "Sees five slices; also trained on synthetic spines of all regions and contrasts; distinguishes the region of "
+        "each body; confidence calibrated on cross-validation."
+    ),
+}
+INTENDED_USE = "Research; not for diagnosis."
 
 #: What each training set is, with its licence as far as it is known.
 SOURCES = {
@@ -60,8 +69,8 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
     regions = [f"{r.name.lower()} body" for r in Region]
     metadata: dict[str, object] = {
         "name": DEFAULT_BUNDLE,
-        "version": __version__,
-        "changelog": {__version__: "first model"},
+        "version": list(MODEL_CHANGES)[-1],
+        "changelog": MODEL_CHANGES,
         "monai_version": monai.__version__,
         "pytorch_version": torch.__version__.split("+")[0],
         "numpy_version": np.__version__,
@@ -72,7 +81,7 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
         "copyright": "SpineMeasure developers, Apache-2.0",
         "data_source": [{"name": name, "patients": count, "what": SOURCES[name]} for name, count in patients.items()],
         "data_type": "MRI",
-        "intended_use": "Research; not for diagnosis.",
+        "intended_use": INTENDED_USE,
         "label_classes": {str(n): name for n, name in enumerate(tissues)},
         "eval_metrics": {key: value for key, value in summary.items() if key != "calibration"},
         "calibration": summary.get("calibration", {}),
@@ -117,14 +126,7 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
             "note": log.get("note", ""),
         },
     }
-    definition = {
-        "_target_": "SpineMeasureLib.segment.network.SpineNet",
-        "slices": network.slices,
-        "classes": len(tissues + regions),
-        "filters": list(options["filters"]),
-        "fold": 2,
-    }
-    bundle = save_bundle(folder, network, definition, metadata)
+    bundle = save_bundle(folder, network, metadata)
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "README.md").write_text(model_card(metadata, bundle), encoding="utf-8")
     return bundle

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputNotFoundError, SpineMeasureError
+from ..errors import InputNotFoundError, OptionError
 from ..progress import Progress, part_of, silent
 from ..segment.network import SpineNet
 from .bundle_card import write_bundle
@@ -60,6 +60,7 @@ def run(plan: Plan, progress: Progress = silent) -> None:
     """Train what `plan` names, then score and write the bundle once all its parts are there.
 
     :raises InputNotFoundError: the data folder holds no case of the cross-validated set.
+    :raises OptionError: there is no such part.
     """
     test = held_out(plan)
     if not any(fold[CROSS_VALIDATED] for fold in test):
@@ -90,12 +91,9 @@ def held_out(plan: Plan) -> list[dict[str, list[str]]]:
 
 
 def _fold(test: list[dict[str, list[str]]], part: str) -> dict[str, list[str]]:
-    try:
-        return test[int(part)]
-    except (ValueError, IndexError) as error:
-        raise SpineMeasureError(
-            f"There is no fold '{part}'.", f"Parts are 'base', 0 to {len(test) - 1} and 'final'."
-        ) from error
+    if part not in map(str, range(len(test))):
+        raise OptionError(f"There is no fold '{part}'.", f"Parts are 'base', 0 to {len(test) - 1} and 'final'.")
+    return test[int(part)]
 
 
 def _stages(plan: Plan, part: str) -> list[Path]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Tissue
 from ..errors import InputNotFoundError, UnreadableInputError
-from ..files import json_object
+from ..files import UNFINISHED, json_object
 from ..grid import on_grid_of
 from ..volume import Volume, read_volume
 from . import targets
@@ -53,10 +53,14 @@ def read_corrected(folder: Path) -> list[CorrectedCase]:
     """All cases of a data set, by name.
 
     :raises InputNotFoundError: there is no data set, or no case in it.
-    :raises UnreadableInputError: its labels are not those of this program, or a file is damaged.
+    :raises UnreadableInputError: its labels are not those of this program, a file is damaged, or adding a case was
+        interrupted.
     :raises GeometryMismatchError: a label map does not lie on the voxels of its image.
     """
-    labels = _json(folder / "dataset.json").get("labels")
+    stated = _json(folder / "dataset.json")
+    if stated.get(UNFINISHED):
+        raise UnreadableInputError("Adding a case to the data set was interrupted.", "Add that case again.")
+    labels = stated.get("labels")
     if labels != {tissue.name.lower(): int(tissue) for tissue in Tissue}:
         raise UnreadableInputError(
             "The labels of the data set are not those of this program.", "Make it with 'spinemeasure export training'."

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import SACRUM_VALUE, vertebra_value
+from ..case_folder import LABELS, is_case_folder, require_finished, require_unedited
 from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError
-from ..files import atomic_folder, json_object
+from ..files import atomic_folder, json_object, require_place
 from ..grid import on_grid_of
 from ..progress import Progress, silent
 from ..segment import segment_volume
@@ -82,6 +83,7 @@ def evaluate(
     :raises GeometryMismatchError: labels or segmentation of a case do not lie on the voxels of its image.
     :raises OutputError: `out` cannot be written.
     """
+    require_place(out, ("evaluation.csv", "overlaps.csv", "summary.json"))
     predict, about = _predictor(prediction, device)
     cases = _cases(dataset)
     partial = {c.patient: c for c in ADAPTERS[dataset.name](dataset.parent)} if dataset.name in PARTLY_LABELLED else {}
@@ -123,7 +125,7 @@ def _cases(dataset: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object]]:
-    if (prediction / "configs" / "metadata.json").exists():
+    if (prediction / "configs").is_dir():
         from ..segment.bundle import open_bundle
 
         bundle = open_bundle(prediction)
@@ -135,6 +137,9 @@ def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object
     def read(name: str, image: Volume) -> SpineSegmentation:
         for path in (prediction / name / "labels.nii.gz", prediction / f"{name}.nii.gz"):
             if path.exists():
+                if is_case_folder(path.parent):
+                    require_finished(path.parent, (LABELS,))
+                    require_unedited(path.parent)
                 return segmentation_from_labels(on_grid_of(image, read_volume(path)))
         raise InputNotFoundError(f"{prediction} holds no labels of it.", f"Put them there as {name}.nii.gz.")
 

@@ -119,10 +119,10 @@ def _free_target(plan: FineTuning) -> Path:
     parent = plan.parent.absolute()
     target = (plan.target or parent.with_name(f"{parent.name}_finetuned")).absolute()
     if target.exists():
-        raise OutputError(f"{target.name} is there already.", "Choose a new folder with --bundle.")
+        raise OutputError(f"{target.name} is there already.", "Choose a new folder with --out.")
     existing = next(place for place in target.parents if place.exists())
     if not os.access(existing, os.W_OK):
-        raise OutputError(f"{existing.name} cannot be written to.", "Choose another folder with --bundle.")
+        raise OutputError(f"{existing.name} cannot be written to.", "Choose another folder with --out.")
     return target
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from ..files import atomic_folder
 from ..segment.bundle import Bundle, open_bundle, save_bundle
 from ..segment.network import SpineNet
+from .bundle_card import INTENDED_USE
 from .evaluate import COMPARED, STRUCTURES, CaseScore
 
 #: Of the options of the training loop, what says how a model was fine-tuned.
@@ -83,10 +84,9 @@ def write_tuned(target: Path, network: SpineNet, tuning: Tuning) -> Bundle:
 
     Network and data format are those of the parent, word for word.
     """
-    inference = json.loads((tuning.parent.folder / "configs" / "inference.json").read_text(encoding="utf-8"))
     metadata = _metadata(target.name, tuning)
     with atomic_folder(target) as folder:
-        bundle = save_bundle(folder, network, inference["network_def"], metadata)
+        bundle = save_bundle(folder, network, metadata)
         (folder / "docs").mkdir()
         (folder / "docs" / "README.md").write_text(card(replace(bundle, folder=target), tuning), encoding="utf-8")
         with (folder / "docs" / "before_after.csv").open("w", newline="", encoding="utf-8") as file:
@@ -104,12 +104,12 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
     before, after = tuning.summaries
     return {
         **{key: value for key, value in parent.metadata.items() if key != "synthetic_test"},  # scores of other weights
-        "name": name,
+        "name": _plain(name),
         "version": version,
         "changelog": {version: f"{parent.name} {parent.version} fine-tuned on {len(tuning.learned_from)} cases"},
         "data_source": [*(sources if isinstance(sources, list) else []), own],
         "fine_tuned_from": {"name": parent.name, "version": parent.version, "sha256": parent.sha256},
-        "eval_metrics": {"held_out": list(tuning.held_out), "before": before, "after": after},
+        "eval_metrics": {"held_out": [_plain(case) for case in tuning.held_out], "before": before, "after": after},
         "training": {
             "options": {**{key: tuning.log["options"][key] for key in _TOLD}, "blend": tuning.blend},
             "steps": tuning.log["steps"],
@@ -118,13 +118,18 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
     }
 
 
+def _plain(name: str) -> str:
+    """A name of a folder or file as a bundle may hold it (`segment.definition`)."""
+    return re.sub(r"[^\w.+-]", "_", name)[:100]
+
+
 def card(bundle: Bundle, tuning: Tuning) -> str:
     """The model card of a fine-tuned bundle."""
     parent, options = tuning.parent, tuning.log["options"]
     lines = [
         f"# {bundle.name} {bundle.version}",
         "",
-        f"{bundle.metadata['task']}. {bundle.metadata['intended_use']}",
+        f"{bundle.metadata.get('task', 'Segmentation of spine MRI')}. {INTENDED_USE}",
         "",
         f"- Fine-tuned from {parent.name} {parent.version}, SHA-256 `{parent.sha256}`; network and input are the same.",
         f"- SHA-256 of its own weights: `{bundle.sha256}`.",

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..errors import SpineMeasureError
+from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..review.session import Key, Session
 from .desk import Desk
+from .table import texts
 
 #: What accept, withdraw and reset apply to.
 SCOPES = ("selected values", "level", "case")
 
-#: Keys with Alt -> action, as in the Slicer module.
+#: Keys with Alt -> action, as in the Slicer module. Ctrl+Z, Ctrl+Shift+Z and Ctrl+Y also undo and redo.
 SHORTCUTS = {
     "ArrowUp": "previous_level",
     "ArrowDown": "next_level",
@@ -26,7 +28,7 @@ _OF_DESK = ("previous_level", "next_level", "next_flagged")
 
 
 class Actions:
-    """Edits of the case on a desk. Without a case nothing happens; a refusal is told in the page."""
+    """Edits of the case on a desk. Without a case nothing happens; the page says why one is refused."""
 
     def __init__(self, desk: Desk) -> None:
         """:param desk: where the case lies."""
@@ -34,8 +36,8 @@ class Actions:
 
     def act(self, name: object) -> None:
         """What a key of the keyboard does."""
-        if name in SHORTCUTS.values():
-            getattr(self._desk if name in _OF_DESK else self, str(name))()
+        if isinstance(name, str) and name in SHORTCUTS.values():
+            getattr(self._desk if name in _OF_DESK else self, name)()
 
     def accept(self) -> None:
         """Accept what the scope says."""
@@ -68,20 +70,32 @@ class Actions:
     def rename(self) -> None:
         """The disc of the current level gets the chosen name, and every other level follows."""
         level, name = self._desk.level, str(self._desk.state.new_name)
-        self._change(lambda session: session.rename_disc(level, name))
+        self._rename(lambda session: session.rename_disc(level, name))
 
     def shift_up(self) -> None:
         """Every level is the one above."""
-        self._change(lambda session: session.shift_levels(-1))
+        self._rename(lambda session: session.shift_levels(-1))
 
     def shift_down(self) -> None:
         """Every level is the one below."""
-        self._change(lambda session: session.shift_levels(1))
+        self._rename(lambda session: session.shift_levels(1))
+
+    def _rename(self, action: Callable[[Session], object]) -> None:
+        """Rename levels, and report the values that do not exist under the new names."""
+        session = self._desk.session
+        before = [] if session is None else [(session.id_of(m.key), m) for m in session.rows]
+        self._change(action)
+        gone = [m for row, m in before if session is not None and session.key_of_id(row) is None]
+        if gone:
+            names = ", ".join(f"{m.level} {definition(m.quantity, m.method).title}" for m in gone)
+            verb = "does" if len(gone) == 1 else "do"
+            self._desk.tell(f"{names} {verb} not exist under the new level names.", "Undo brings back what was.", False)
 
     def _change(self, action: Callable[[Session], object]) -> None:
         session = self._desk.session
         if session is None:
             return
+        self._desk.tell("")  # what was said of an earlier action
         try:
             action(session)
         except SpineMeasureError as error:
@@ -98,7 +112,7 @@ class Actions:
             return _keys(session.rows)
         if state.scope == "level":
             return _keys(m for m in session.rows if m.level == self._desk.level)
-        return [key for row in state.selected if (key := self._desk.known(row)) is not None]
+        return [key for row in texts(state.selected) if (key := self._desk.known(row)) is not None]
 
 
 def _reset(session: Session, keys: Iterable[Key]) -> None:

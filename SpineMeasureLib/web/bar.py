@@ -22,7 +22,8 @@ _HELP = (
     ("Alt+Up, Alt+Down", "previous, next level"),
     ("Alt+N", "next flagged value"),
     ("Alt+A, Alt+R", "accept, reset to automatic"),
-    ("Alt+Z, Alt+Y", "undo, redo"),
+    ("Alt+Z or Ctrl+Z", "undo"),
+    ("Alt+Y, Ctrl+Y or Ctrl+Shift+Z", "redo"),
     ("Ctrl and click on a row", "select several"),
 )
 
@@ -35,8 +36,8 @@ def bar(review: Review) -> None:
         html.Span("{{ device_text }}", classes="text-caption sm-quiet", id="device")
         v3.VSpacer()
         html.Span("Not for diagnosis", classes="text-caption sm-quiet mr-4")
-        icon("mdi-undo", "Undo (Alt+Z)", review.actions.undo, "undo", "!can_undo")
-        icon("mdi-redo", "Redo (Alt+Y)", review.actions.redo, "redo", "!can_redo")
+        icon("mdi-undo", "Undo (Ctrl+Z)", review.actions.undo, "undo", "!can_undo")
+        icon("mdi-redo", "Redo (Ctrl+Y)", review.actions.redo, "redo", "!can_redo")
         v3.VDivider(vertical=True, inset=True, classes="mx-1")
         icon("mdi-folder-open-outline", "Open another file", "opening = true", "open-dialog")
         icon("mdi-content-save-outline", "Write the edits into the scene file", review.save, "save", "!has_case")
@@ -62,7 +63,14 @@ def _downloads() -> None:
             )
         with v3.VList(density="compact"):
             for name, kind in KINDS.items():
-                v3.VListItem(title=kind.title, href=f"export/{name}", classes="sm-export", id=f"export-{name}")
+                v3.VListItem(
+                    title=kind.title,
+                    subtitle=(f"cannot.{name} || ''",),
+                    disabled=(f"!!cannot.{name}",),
+                    href=f"export/{name}",
+                    classes="sm-export",
+                    id=f"export-{name}",
+                )
 
 
 def _open_dialog(review: Review) -> None:

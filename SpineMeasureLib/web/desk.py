@@ -11,8 +11,6 @@ from ..review.panel import (
     ALL_LEVELS,
     GROUPS,
     STATUSES,
-    in_group,
-    keys_shown,
     level_note,
     main_key,
     next_flagged,
@@ -21,8 +19,9 @@ from ..review.panel import (
     summary,
 )
 from ..review.session import Key, Session
+from .corner import corner_text
 from .strip import in_chart, strip_chart
-from .table import id_of, key_of, page_row
+from .table import id_of, key_of, page_row, page_rows, texts
 from .viewer import Viewer
 
 #: Seconds after the last change until the table is sorted and filtered anew.
@@ -39,7 +38,9 @@ NOTHING: dict[str, Any] = {
     "live": {},
     "selected": [],
     "current": "",
-    "current_text": "",
+    "corner_red": "",
+    "corner_yellow": "",
+    "cannot": {},
     "level": "",
     "levels": [],
     "chart": "",
@@ -54,16 +55,25 @@ NOTHING: dict[str, Any] = {
 class Desk:
     """The case that all tabs show.
 
+    The current row is known by its identity, never by its name: after a renaming that is another disc's.
+
     :ivar session: None before a case is open.
-    :ivar current: the row that the views show.
-    :ivar level: the level that the views show, empty for none.
+    :ivar level: the name that the level of the views has now, empty for none.
     """
 
     def __init__(self, server: Any, viewer: Viewer, changed: Callable[[], None]) -> None:
         """:param changed: called after every change of the case."""
         self.session: Session | None = None
-        self.current: Key | None = None
         self.level = ""
+        self._row = ""
+        #: A row that the reader went to though the filter leaves it out.
+        self._pinned = ""
+        self._filter: tuple[str, str, tuple[str, ...]] | None = None
+        #: Rows that are shown -> whether pinned, and those that changed since the last filling.
+        self._shown: dict[str, bool] = {}
+        self._live: dict[str, dict[str, Any]] = {}
+        #: A row of every level, at the last filling of the table: it tells what the level is called later.
+        self._row_of_level: dict[str, str] = {}
         self.state = server.state
         self.viewer = viewer
         self._on_change = changed
@@ -77,18 +87,28 @@ class Desk:
             (("opacity", "segments_as"), self._look_changed),
         ):
             server.state.change(*names)(react)
+        viewer.on_turn(self._turned)
+
+    @property
+    def current(self) -> Key | None:
+        """The row that the views show."""
+        return self.known(self._row)
 
     # -- a case comes and goes
 
-    def take(self, session: Session, title: str, told: str) -> None:
-        """Show a case. :param told: which model measured it, on which device."""
+    def take(self, session: Session, title: str, told: str, cannot: dict[str, str]) -> None:
+        """Show a case.
+
+        :param told: which model measured it, on which device.
+        :param cannot: downloads that are not possible -> the reason.
+        """
         self.session = session
         session.snap_to_plane = bool(self.state.snap)
         session.observe(self._changed)
         self.viewer.show(session)
         self._look_changed()
         with self.state as state:
-            state.update({**NOTHING, "has_case": True, "title": title, "device_text": told})
+            state.update({**NOTHING, "has_case": True, "title": title, "device_text": told, "cannot": cannot})
             state.update({"level_filter": ALL_LEVELS, "status_filter": []})
             self.fill()
         if session.levels:
@@ -99,7 +119,8 @@ class Desk:
         self._stop_folding()
         if self.session is not None:
             self.session.close()
-        self.session, self.current, self.level, self._keys = None, None, "", []
+        self.session, self._keys, self._row_of_level, self._shown, self._live = None, [], {}, {}, {}
+        self._row = self._pinned = self.level = ""
 
     def show_nothing(self) -> None:
         """Empty the scene and the page."""
@@ -121,50 +142,55 @@ class Desk:
             return
         with self.state as state:
             if not keys or [m.key for m in session.rows] != self._keys:
-                before = state.levels
+                self._follow_names(session)
                 self.fill()
-                self._keep_place(before)
             else:
                 if session.dragged is not None and session.dragged != self.current:
                     self._take_up(session.dragged)
-                shown = {row["id"] for row in state.rows}
-                changed = {id_of(key): page_row(session, key) for key in keys if id_of(key) in shown}
-                state.live = {**state.live, **changed}
+                for key in keys:
+                    row = id_of(session, key)
+                    if row in self._shown:
+                        self._live[row] = page_row(session, key, self._shown[row])
+                state.live = dict(self._live)
                 if any(in_chart(quantity, method) for _, quantity, method in keys):
                     self._draw_chart()
-                self._show_current()
+                self._show_corners()
                 self.show_counts()
                 self._fold_later()
         self._on_change()
 
-    def _keep_place(self, before: list[str]) -> None:
-        """Where the levels have other names, also by undo, go to the one at the same place."""
-        if self.session is not None and self.session.levels and self.session.levels != before:
-            place = before.index(self.level) if self.level in before else 0
-            self.go_to_level(self.session.levels[min(place, len(self.session.levels) - 1)])
+    def _follow_names(self, session: Session) -> None:
+        """Where levels got other names, also by undo, the filter and the current level stay where they were."""
+        rows, levels = self._row_of_level, list(self._row_of_level)
+        filtered = self._filter_now()[1]
+        if filtered in rows:
+            key = self.known(rows[filtered])
+            self.state.level_filter = key[0] if key is not None else ALL_LEVELS
+        key = self.current or self.known(rows.get(self.level))
+        if key is not None:
+            self._set_level(key[0])
+        elif session.levels:
+            place = levels.index(self.level) if self.level in rows else 0
+            self.go_to_level(session.levels[min(place, len(session.levels) - 1)])
 
     def fill(self) -> None:
         """The whole table, and the lines that its filter leaves."""
         session, state = self.session, self.state
         if session is None:
             return
-        group = state.group if state.group in GROUPS else "Lines"
-        level = state.level_filter if state.level_filter in session.levels else ALL_LEVELS
-        wanted = set(state.status_filter or ()) & set(STATUSES)
-        keys = keys_shown(session, group, level)
-        if wanted:
-            keys = [key for key in keys if session.status(key) in wanted]
+        self._filter = group, level, statuses = self._filter_now()
         self._keys = [m.key for m in session.rows]
-        state.level_filter = level
-        state.rows = [page_row(session, key) for key in keys]
-        state.live = {}
-        state.levels = list(session.levels)
-        state.selected = [i for i in state.selected if i in {row["id"] for row in state.rows}]
+        row_of_level = {m.level: id_of(session, m.key) for m in session.rows}
+        self._row_of_level = {name: row_of_level[name] for name in session.levels}
+        rows = page_rows(session, group, level, statuses, self.known(self._pinned))
+        self._shown, self._live = {row["id"]: row["pinned"] for row in rows}, {}
+        state.level_filter, state.rows, state.live, state.levels = level, rows, {}, list(session.levels)
+        state.selected = [row for row in texts(state.selected) if row in self._shown]
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
         levels = None if level == ALL_LEVELS else [level]
         session.show(levels, quantities_shown(group), labels=bool(state.labels), label_highlighted=False)
-        self._show_current()
+        self._show_corners()
         self.show_counts()
         self.viewer.render()
 
@@ -174,13 +200,16 @@ class Desk:
             self.state.chart = strip_chart(self.session)
             self._chart_drawn = time.monotonic()
 
-    def _show_current(self) -> None:
-        """The value that the views show, told in their corner: a label on its line would hide what is measured."""
-        if self.session is not None and self.current is not None and self.known(id_of(self.current)):
-            row = page_row(self.session, self.current)
-            self.state.current_text = f"{row['level']} {row['quantity']}: {row['value']}"
-        else:
-            self.state.current_text = ""
+    def _show_corners(self) -> None:
+        """What each slice view shows, told in its corner: a label on a line would hide what is measured."""
+        for name, node in self.viewer.slice_nodes().items():
+            text = "" if self.session is None else corner_text(self.session, node, self.current)
+            self.state[f"corner_{name.lower()}"] = text
+
+    def _turned(self) -> None:
+        """A view shows another slice."""
+        with self.state:
+            self._show_corners()
 
     def show_counts(self) -> None:
         """How many values there are, and whether there is something to undo."""
@@ -204,7 +233,19 @@ class Desk:
     # -- the page asks
 
     def _filter_changed(self, **_: object) -> None:
+        if self._filter_now() != self._filter:
+            self._pinned = ""
         self.fill()
+
+    def _filter_now(self) -> tuple[str, str, tuple[str, ...]]:
+        """Group, level and statuses; what is none of them stands for all. A page may send anything."""
+        group, level, statuses = self.state.group, self.state.level_filter, texts(self.state.status_filter)
+        known = self.session.levels if self.session is not None else []
+        return (
+            group if isinstance(group, str) and group in GROUPS else "Lines",
+            level if level in known or level in list(self._row_of_level) else ALL_LEVELS,
+            tuple(status for status in STATUSES if status in statuses),
+        )
 
     def _level_chosen(self, level: object = "", **_: object) -> None:
         if self.session is not None and level != self.level and level in self.session.levels:
@@ -217,7 +258,7 @@ class Desk:
     def _look_changed(self, **_: object) -> None:
         opacity = self.state.opacity
         if self.session is not None and isinstance(opacity, (int, float)):
-            drawn = self.state.segments_as or ()
+            drawn = texts(self.state.segments_as)
             self.viewer.draw_segments(
                 self.session, "outline" in drawn, "fill" in drawn, min(1.0, max(0.0, float(opacity)))
             )
@@ -233,7 +274,7 @@ class Desk:
         """Show a level in all views."""
         if self.session is not None:
             self._set_level(level)
-            if self.state.level_filter != ALL_LEVELS:
+            if self._filter_now()[1] != ALL_LEVELS:
                 self.state.level_filter = level
             self.go_to(main_key(self.session, level))
 
@@ -244,22 +285,27 @@ class Desk:
         """
         if self.session is None or key is None:
             return
-        self.current = key
-        row = id_of(key)
+        row = id_of(self.session, key)
         with self.state as state:
+            self._row = row
             self._set_level(key[0])
             state.current = row
-            others = [i for i in state.selected if i != row] if add else []
-            state.selected = others if add and row in state.selected else [*others, row]
-            self._show_current()
+            selected = texts(state.selected)
+            others = [i for i in selected if i != row] if add else []
+            state.selected = others if add and row in selected else [*others, row]
             self.viewer.go_to(self.session, key)
+            hidden = self._shown.get(row, True)
+            if self._pinned != (row if hidden else ""):
+                self._pinned = row if hidden else ""
+                self.fill()
+            self._show_corners()
 
     def _take_up(self, key: Key) -> None:
         """The mouse took another line: its row is the current one, the views stay as they are."""
         if self.session is not None:
-            self.current = key
+            self._row = id_of(self.session, key)
             self._set_level(key[0])
-            self.state.current, self.state.selected = id_of(key), [id_of(key)]
+            self.state.current, self.state.selected = self._row, [self._row]
             self.session.highlight(key)
 
     def _set_level(self, level: str) -> None:
@@ -275,14 +321,7 @@ class Desk:
 
     def known(self, row_id: object) -> Key | None:
         """The row of an id; None where it is not there any more."""
-        try:
-            key = key_of(row_id)
-            if self.session is not None:
-                self.session.row(key)
-                return key
-        except KeyError:
-            pass
-        return None
+        return None if self.session is None else key_of(self.session, row_id)
 
     def previous_level(self) -> None:
         """One level towards the head."""
@@ -297,14 +336,6 @@ class Desk:
             self.go_to_level(step(self.session.levels, self.level, by))
 
     def next_flagged(self) -> None:
-        """Go to the next doubtful value, also where a filter hides it."""
-        session = self.session
-        key = next_flagged(session, self.current) if session is not None else None
-        if key is None:
-            return
-        with self.state as state:
-            if not in_group(key, state.group if state.group in GROUPS else "Lines"):
-                state.group = "All values"
-            state.level_filter, state.status_filter = ALL_LEVELS, []
-            self.fill()
-        self.go_to(key)
+        """Go to the next doubtful value. The filter stays; a value outside it is shown beside what it leaves."""
+        if self.session is not None:
+            self.go_to(next_flagged(self.session, self.current))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dicom_files import is_dicom
 from ..errors import DicomSeriesError
 from ..review.output import (
     CaseCopy,
@@ -18,6 +19,7 @@ from ..review.output import (
     write_report_of,
     write_table,
 )
+from ..same_image import require_same_image
 from ..volume import read_volume
 
 if TYPE_CHECKING:
@@ -30,22 +32,39 @@ class Kind:
     """One kind of file.
 
     :ivar title: in the menu.
+    :ivar ending: of its name, after that of the case.
     :ivar content_type: as HTTP names it.
     """
 
     title: str
+    ending: str
     content_type: str
 
 
 KINDS = {
-    "csv": Kind("Table (CSV)", "text/csv"),
-    "json": Kind("Everything (JSON)", "application/json"),
-    "report": Kind("Report (HTML)", "text/html"),
-    "pdf": Kind("Report (PDF)", "application/pdf"),
-    "picture": Kind("Picture (PNG)", "image/png"),
-    "scene": Kind("Scene for 3D Slicer (MRB)", "application/octet-stream"),
-    "dicom": Kind("DICOM SEG and SR (ZIP)", "application/zip"),
+    "csv": Kind("Table (CSV)", "_measurements.csv", "text/csv"),
+    "json": Kind("Everything (JSON)", "_measurements.json", "application/json"),
+    "report": Kind("Report (HTML)", "_report.html", "text/html"),
+    "pdf": Kind("Report (PDF)", "_report.pdf", "application/pdf"),
+    "picture": Kind("Picture (PNG)", "_overview.png", "image/png"),
+    "scene": Kind("Scene for 3D Slicer (MRB)", ".mrb", "application/octet-stream"),
+    "dicom": Kind("DICOM SEG and SR (ZIP)", "_dicom.zip", "application/zip"),
 }
+
+
+def impossible(source: Path | None) -> dict[str, str]:
+    """Kinds of file that this computer cannot make of a case -> the reason.
+
+    :param source: the image that it was measured on; None if that is not known.
+    """
+    from ..export.pdf import find_browser
+
+    found = {}
+    if source is None or not (source.is_dir() or is_dicom(source)):
+        found["dicom"] = "Only of a case whose DICOM folder or file is open"
+    if find_browser() is None:
+        found["pdf"] = "Needs Chromium, Chrome or Edge on the computer of the server"
+    return found
 
 
 async def write_download(kind: str, session: Session, viewer: Viewer, source: Path | None, folder: Path) -> Path:
@@ -57,6 +76,7 @@ async def write_download(kind: str, session: Session, viewer: Viewer, source: Pa
     :param source: the image that the case was measured on, as it lies on disk; None where that is not known.
     :raises NothingFoundError: the case lacks what the file shows.
     :raises DicomSeriesError: DICOM objects are wanted of an image that is not DICOM, or not known.
+    :raises GeometryMismatchError: they are wanted of another image than the one at `source`.
     :raises DependencyError: a package or program that makes the file is not installed.
     :raises OutputError: it cannot be written.
     """
@@ -101,6 +121,7 @@ def _dicom(case: CaseCopy, source: Path | None, folder: Path) -> Path:
             "DICOM SEG and SR refer to DICOM images, and this case was not opened from any.",
             "Open the DICOM folder or file itself.",
         )
+    require_same_image(case.volume, volume)
     path = folder / f"{case.name}_dicom.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in write_dicom_of(case, volume, folder / "dicom"):

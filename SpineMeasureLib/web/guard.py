@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -19,47 +18,75 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _REFUSED = "This address needs its access token. Open the address that 'spinemeasure review' printed.\n"
+#: Enters the page by a step of its own: a strict cookie is not sent on a redirection of a link from elsewhere. The
+#: address with the token does not stay in the browser's history.
+_ENTRANCE = """<!DOCTYPE html><title>SpineMeasure</title><script>location.replace("/index.html")</script>
+<noscript>SpineMeasure needs JavaScript.</noscript>
+"""
+#: Where the page's socket is.
+_SOCKET = "/ws"
 
 
 class Guard:
-    """The access token of one server.
+    """The access token of one server, and the sessions of the browsers that brought it.
 
-    :ivar token: what the address must carry once; a cookie carries it afterwards.
+    :ivar token: what the address must carry once; a cookie with a random session carries on from there.
     """
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, token: str = "", entered: Callable[[], None] = lambda: None) -> None:
+        """:param entered: called when a browser brought the token."""
         self.token = token or secrets.token_urlsafe(24)
+        self._sessions: list[str] = []
+        self._entered = entered
 
     def protect(self, application: web.Application) -> None:
         """Let every request of an application that is not running yet, sockets included, pass here first."""
 
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._check(request, handler)
+            answer = await self._answer(request, handler)
+            if not answer.prepared:
+                for name, value in _HEADERS.items():
+                    answer.headers.setdefault(name, value)
+            return answer
 
         application.middlewares.insert(0, web.middleware(check))
 
-    async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self._matches(request.query.get("token")):
-            answer: web.StreamResponse = web.Response(status=302, headers={"Location": "/index.html"})
-            answer.set_cookie(_cookie(request), self.token, httponly=True, samesite="Strict", path="/")
-        elif not self._matches(request.cookies.get(_cookie(request))) or not _same_origin(request):
-            answer = web.Response(status=403, text=_REFUSED)
-        else:
-            answer = await handler(request)
-        if not answer.prepared:
-            for name, value in _HEADERS.items():
-                answer.headers.setdefault(name, value)
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _same(request.query.get("token", ""), self.token):
+            return self._enter(request)
+        if not self._known(request) or not _same_origin(request):
+            return web.Response(status=403, text=_REFUSED)
+        if request.path == _SOCKET and not web.WebSocketResponse().can_prepare(request).ok:
+            return web.Response(status=400, text="This address is for the page's own connection.\n")
+        return await handler(request)
+
+    def _enter(self, request: web.Request) -> web.StreamResponse:
+        answer = web.Response(text=_ENTRANCE, content_type="text/html")
+        if not self._known(request):
+            self._sessions.append(secrets.token_urlsafe(24))
+            answer.set_cookie(_cookie(request), self._sessions[-1], httponly=True, samesite="Strict", path="/")
+        self._entered()
         return answer
 
-    def _matches(self, offered: str | None) -> bool:
-        return offered is not None and hmac.compare_digest(offered.encode(), self.token.encode())
+    def _known(self, request: web.Request) -> bool:
+        offered = request.cookies.get(_cookie(request), "")
+        return any(_same(offered, session) for session in self._sessions)
+
+
+def _same(offered: str, secret: str) -> bool:
+    # What is not text arrives as surrogates, which have no bytes.
+    return hmac.compare_digest(offered.encode("utf-8", "replace"), secret.encode())
 
 
 def _cookie(request: web.Request) -> str:
     # Browsers keep cookies by host, not by port: two servers of one computer must not share a name.
-    return f"spinemeasure-{request.url.port}"
+    address = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return f"spinemeasure-{address[1] if address else 0}"
 
 
 def _same_origin(request: web.Request) -> bool:
-    origin: Any = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    origin = request.headers.get("Origin")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False

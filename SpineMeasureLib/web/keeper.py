@@ -1,52 +1,67 @@
-"""Keeps every edit on disk at once, so that a server that is killed loses nothing."""
+"""Keeps every edit on disk at once, so that a server that is killed loses nothing and no table is older than it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpineMeasureError
 from ..files import file_hash
-from ..review.keep import keep, kept_path
+from ..review.case_tables import CaseTables
+from ..review.keep import keep, kept_path, kept_text
+from ..review.session import Session
 
-#: Least seconds between two writings: a line that is dragged changes many times a second.
+#: Minimum seconds between two writings.
 _EVERY = 0.2
 
 
 class Keeper:
-    """Writes the edits of one open scene into a small file beside it.
+    """Writes the edits of one open scene beside it, and the tables of its case folder with them.
 
     :ivar path: the scene file, None before one is open.
     """
 
-    def __init__(self, scene: Any, failed: Callable[[SpineMeasureError], None]) -> None:
-        """:param failed: called where the file cannot be written."""
+    def __init__(
+        self,
+        scene: Any,
+        failed: Callable[[SpineMeasureError, bool], None],
+        removed: Callable[[Sequence[str]], None] = lambda names: None,
+    ) -> None:
+        """:param failed: called if a file cannot be written, with whether the edits themselves are on disk.
+
+        :param removed: called with the names of files that were taken away because they show something else.
+        """
         self.path: Path | None = None
         self._scene = scene
-        self._failed = failed
+        self._failed, self._removed = failed, removed
         self._hash = ""
+        self._session: Session | None = None
+        self._tables: CaseTables | None = None
         self._written = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, path: Path, scene_hash: str) -> None:
+    def start(self, path: Path, scene_hash: str, session: Session) -> None:
         """Keep the edits of a scene that was just opened or written.
 
         :param scene_hash: SHA-256 of the file.
+        :param session: its case.
         """
-        self.path, self._hash = path, scene_hash
+        self.path, self._hash, self._session = path, scene_hash, session
+        self._tables = CaseTables.around(path, scene_hash)
 
     def stop(self) -> None:
         """Write what waits to be written, and keep no more."""
         if self._timer is not None:
             self._write()
-        self.path = None
+        self.path = self._session = self._tables = None
 
     def changed(self) -> None:
-        """The scene changed: it is written now, or soon where it was written just before."""
-        if self.path is None or self._timer is not None:
+        """The case changed: it is written now, or soon if it was written just before."""
+        dragging = self._session is not None and self._session.dragging  # the step comes with the mouse button
+        if self.path is None or self._timer is not None or dragging:
             return
         wait = self._written + _EVERY - time.monotonic()
         if wait <= 0:
@@ -54,22 +69,49 @@ class Keeper:
         else:
             self._timer = asyncio.get_running_loop().call_later(wait, self._write)
 
-    def saved(self) -> None:
-        """The scene file itself was written: nothing needs to be kept beside it."""
+    def save(self, write_scene: Callable[[Path], None]) -> list[str]:
+        """Write the scene file itself: then nothing needs to be kept beside it.
+
+        :param write_scene: writes the scene into a file.
+        :return: names of files that were taken away because they show something else.
+        :raises OutputError: it cannot be written.
+        """
+        removed: list[str] = []
+        if self.path is None or self._session is None:
+            return removed
         self._cancel()
-        if self.path is not None:
-            self._hash = file_hash(self.path)
+        if self._tables is not None:
+            removed = self._tables.save(self._session, write_scene)
+        else:
+            write_scene(self.path)
             kept_path(self.path).unlink(missing_ok=True)
+        self._hash = file_hash(self.path)
+        return removed
 
     def _write(self) -> None:
         self._cancel()
-        if self.path is None:
+        if self.path is None or self._session is None:
             return
         try:
-            keep(self._scene, self.path, self._hash)
+            if self._tables is not None:
+                self._follow(self._tables, self._session)
+            else:
+                keep(self._scene, self.path, self._hash)
         except SpineMeasureError as error:
-            self._failed(error)
+            self._failed(error, False)
         self._written = time.monotonic()
+
+    def _follow(self, tables: CaseTables, session: Session) -> None:
+        assert self.path is not None
+        try:
+            removed = tables.follow(session, kept_text(self._scene, self._hash))
+        except SpineMeasureError as error:
+            # The edits are worth more than the tables, whose readers find that these are older.
+            keep(self._scene, self.path, self._hash)
+            self._failed(error, True)
+        else:
+            if removed:
+                self._removed(removed)
 
     def _cancel(self) -> None:
         if self._timer is not None:

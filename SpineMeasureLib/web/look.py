@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "message_hint": "",
     "message_error": False,
     "running": False,
+    "cancellable": False,
     "run_name": "",
     "progress": 0.0,
     "stage": "",
@@ -35,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "scopes": list(SCOPES),
     "reviewer": "",
     "snap": True,
-    "labels": False,
+    "labels": True,
     "disc_names": disc_names(),
     "segments_as": ["outline", "fill"],
     "opacity": 0.2,
@@ -68,6 +69,7 @@ html { overflow: hidden; }
 .sm-row:hover td { background: rgba(128, 128, 128, .12); }
 .sm-row.sm-selected td { background: rgba(33, 150, 243, .22); }
 .sm-row.sm-current td:first-child { box-shadow: inset 3px 0 0 #2196f3; }
+.sm-row.sm-pinned td { border-top: 1px dashed; border-bottom: 1px dashed; font-style: italic; }
 .sm-flags { max-width: 90px; } .sm-quantity { max-width: 150px; }
 .sm-flags, .sm-quantity { overflow: hidden; text-overflow: ellipsis; }
 @media (max-width: 1279px) { .sm-quantity { max-width: 108px; } }
@@ -90,8 +92,8 @@ const kind = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType');
 Object.defineProperty(WebSocket.prototype, 'binaryType', {...kind, set() { kind.set.call(this, 'arraybuffer'); }});
 """
 
-#: Keys with Alt, also where the keyboard is in a field; the current row kept in sight; a mouse that leaves a view;
-#: downloads and uploads, which tell in the page what went wrong.
+#: Keys: those with Alt also while the keyboard is in a field, those with Ctrl not while it types there; the current
+#: row kept in sight; a mouse that leaves a view; downloads and uploads, which tell in the page what went wrong.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
@@ -100,10 +102,19 @@ SCRIPT = f"""
   const limit = {UPLOAD_LIMIT};
   const tell = (text, error = true) =>
     window.trame.state.update({{message: text, message_hint: '', message_error: error}});
+  const typing = 'input:not([readonly], [type=checkbox], [type=range], [type=file]), textarea, [contenteditable]';
+  const action = (event) => {{
+    // A letter is what is printed on the key, unless Alt makes another character of it.
+    const key = /^[a-z]$/i.test(event.key) ? 'Key' + event.key.toUpperCase() : event.code;
+    if (event.altKey) return keys[key];
+    if (!(event.ctrlKey || event.metaKey) || event.target.matches?.(typing)) return undefined;
+    return {{KeyZ: event.shiftKey ? 'redo' : 'undo', KeyY: 'redo'}}[key];
+  }};
   window.addEventListener('keydown', (event) => {{
-    if (!event.altKey || !keys[event.code]) return;
+    const name = action(event);
+    if (!name) return;
     event.preventDefault();
-    window.trame.trigger('act', [keys[event.code]]);
+    window.trame.trigger('act', [name]);
   }});
   window.trame.state.watch(['current'], () => {{
     requestAnimationFrame(() => document.querySelector('tr.sm-current')?.scrollIntoView({{block: 'nearest'}}));
@@ -117,12 +128,14 @@ SCRIPT = f"""
     const item = event.target.closest('a.sm-export');
     if (!item) return;
     event.preventDefault();
+    if (item.classList.contains('v-list-item--disabled')) return;
     tell('Making the file ...', false);
     try {{
       const answer = await fetch(item.href);
       if (!answer.ok) throw new Error(await answer.text());
       const link = document.createElement('a');
-      link.download = /filename="(.*)"/.exec(answer.headers.get('Content-Disposition'))[1];
+      link.download = decodeURIComponent(
+        /filename\\*=UTF-8''(\\S+)/.exec(answer.headers.get('Content-Disposition'))[1]);
       link.href = URL.createObjectURL(await answer.blob());
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
@@ -145,7 +158,7 @@ SCRIPT = f"""
       const answer = await fetch('upload?name=' + encodeURIComponent(file.name), {{method: 'POST', body: file}});
       if (!answer.ok) tell(await answer.text());
     }} catch (error) {{
-      tell('The upload was refused or broke off. Try again.');
+      tell('The upload was refused or interrupted. Try again.');
     }}
   }});
 }})();

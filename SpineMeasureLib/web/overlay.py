@@ -25,6 +25,7 @@ _EDGES = (
 
 STYLE = """
 .sm-over { position: absolute; color: #cfd8dc; font-size: 12px; pointer-events: none; text-shadow: 0 0 3px #000; }
+.sm-corner { white-space: pre-line; }
 .sm-fit { position: absolute; top: 4px; right: 4px; color: #cfd8dc; }
 .sm-slices { position: absolute; left: 16px; right: 16px; bottom: 0; opacity: .55; }
 .sm-slices:hover { opacity: 1; }
@@ -43,8 +44,8 @@ def overlay(fit: Callable[[Any], None], slices: bool) -> Callable[[Any, str, Any
         html.Span(title, classes="sm-over", style="left: 8px; top: 6px; font-weight: 500;")
         if slices:
             # Its own component: it changes while a line is dragged.
-            with client.Getter(name="current_text"):
-                html.Span("{{ value }}", classes="sm-over", style="left: 8px; top: 22px;")
+            with client.Getter(name=f"corner_{view.name.lower()}"):
+                html.Span("{{ value }}", classes="sm-over sm-corner", style="left: 8px; top: 22px;")
         for letter, edge in zip(letters, _EDGES, strict=False):
             html.Span(letter, classes="sm-over", style=edge)
         v3.VBtn(

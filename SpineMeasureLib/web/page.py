@@ -69,7 +69,7 @@ def _messages(review: Review) -> None:
     with html.Div(classes="sm-line", v_if=("running",), id="run"):
         html.Span("{{ run_name }}: {{ stage }}", classes="text-caption", id="stage")
         v3.VProgressLinear(model_value=("progress",), max=1, height=6, rounded=True, id="progress")
-        button("Cancel", review.cancel, "cancel", "!running")
+        button("Cancel", review.cancel, "cancel", "!cancellable")
 
 
 def _levels(review: Review) -> None:
@@ -110,15 +110,24 @@ def _table(review: Review) -> None:
         ),
         v3.Template(raw_attrs=['v-slot:item="{ item }"']),
         html.Tr(
-            classes=("['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id}]",),
+            classes=(
+                "['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id,"
+                " 'sm-pinned': item.pinned}]",
+            ),
             click=(review.desk.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
-            raw_attrs=[':data-id="item.id"', ':title="(live[item.id] || item).tooltip"'],
+            raw_attrs=[':data-id="item.key"', ':title="(live[item.id] || item).tooltip"'],
         ),
     ):
         for field in ("level", "quantity", "value", "auto", "diff"):
             html.Td("{{ (live[item.id] || item)." + field + " }}", classes=f"sm-{field}")
-        html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).status",))
+        html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).mark",))
         html.Td("{{ (live[item.id] || item).flags }}", classes="sm-flags")
+    html.Div(
+        "Dashed: the current value, which is outside the filter.",
+        v_if=("rows.some((row) => row.pinned)",),
+        classes="sm-key text-caption sm-quiet",
+        id="pinned",
+    )
 
 
 def _edits(review: Review) -> None:

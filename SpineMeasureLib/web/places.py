@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import re
 import shutil
-import stat
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ..dicom_files import START_BYTES, begins_as_dicom
 from ..errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
+from .members import START, UNPACKED_LIMIT, escapes, refers_elsewhere, regular
 
 SCENE_ENDING = ".mrb"
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 STUDY_ENDING = ".zip"
 UPLOAD_ENDINGS = (SCENE_ENDING, STUDY_ENDING, *IMAGE_ENDINGS)
-#: Largest upload, and largest contents of an uploaded scene or study, bytes.
+#: Maximum size of an upload, bytes.
 UPLOAD_LIMIT = 512 * 2**20
-_UNPACKED_LIMIT = 4 * 2**30
 #: Most files of an uploaded study.
 _FILES_LIMIT = 20_000
 
-_ZIP_AGAIN = "Zip the DICOM folder itself again."
+#: Maximum length of a name without its ending: results get a longer one, and file systems take 255 bytes.
+_NAME_BYTES = 160
+#: How a MetaImage says that its data follows.
+_LOCAL = re.compile(rb"^\s*ElementDataFile\s*=\s*LOCAL\s*$", re.MULTILINE | re.IGNORECASE)
 
-#: References of a scene to files, which in a bundle are relative.
-_FILE_NAMES = re.compile(r"\b(?:fileName|fileListMember\d*|uri)\s*=\s*\"([^\"]*)\"")
+_ZIP_AGAIN = "Zip the DICOM folder itself again."
 
 
 def below(root: Path, text: str) -> Path:
@@ -49,43 +50,38 @@ def below(root: Path, text: str) -> Path:
     return path
 
 
+def file_name(text: str) -> str:
+    """A text, in any script, as the beginning of a file's name: without what some file systems refuse."""
+    plain = "".join(c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in text)
+    return plain.encode()[:_NAME_BYTES].decode("utf-8", "ignore").strip(" .") or "_"
+
+
 def upload_name(name: str) -> str:
-    """The name under which an upload is stored: no folders, no unusual characters.
+    """The name under which an upload is stored, without folders; see `file_name`.
 
-    :raises UnreadableInputError: files of its kind are not taken.
+    :raises UnreadableInputError: files of its kind are not accepted.
     """
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("\\", "/").rpartition("/")[2]).lstrip(".")
-    if not any(plain.lower().endswith(ending) and len(plain) > len(ending) for ending in UPLOAD_ENDINGS):
-        raise UnreadableInputError("Files of this kind are not taken.", f"Upload one of: {', '.join(UPLOAD_ENDINGS)}.")
-    return plain[-120:]
-
-
-def check_bundle(path: Path) -> None:
-    """Check a scene bundle that somebody uploaded before it is unpacked.
-
-    :raises UnreadableInputError: it is no bundle, or refers to files outside of itself.
-    :raises TooLargeError: its contents are.
-    """
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            members = bundle.infolist()
-            if sum(member.file_size for member in members) > _UNPACKED_LIMIT:
-                raise TooLargeError("The contents of the scene are too large.", "Crop the image to the spine.")
-            if not all(_relative(member.filename) for member in members):
-                raise UnreadableInputError("The scene holds files outside of its own folder.", "Save it again.")
-            scenes = [member for member in members if member.filename.lower().endswith(".mrml")]
-            if len(scenes) != 1:
-                raise UnreadableInputError("The file is no scene of 3D Slicer.", "Save the scene as .mrb.")
-            text = bundle.read(scenes[0]).decode("utf-8", "replace")
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+    last = name.encode("utf-8", "replace").decode().replace("\\", "/").rpartition("/")[2].lstrip(" .")
+    ending = next((e for e in UPLOAD_ENDINGS if last.lower().endswith(e) and len(last) > len(e)), None)
+    if ending is None:
         raise UnreadableInputError(
-            "The file is no scene of 3D Slicer, or damaged.", "Save the scene as .mrb."
-        ) from error
-    if not all(_relative(name) for name in _FILE_NAMES.findall(text)):
-        raise UnreadableInputError("The scene refers to files outside of itself.", "Save it as .mrb again.")
+            "Files of this kind are not accepted.", f"Upload one of: {', '.join(UPLOAD_ENDINGS)}."
+        )
+    return file_name(last[: -len(ending)]) + last[-len(ending) :]
 
 
-def unpack_study(path: Path, limit: int = _UNPACKED_LIMIT) -> Path:
+def check_image(path: Path) -> None:
+    """Refuse an uploaded image whose data is in another file: that would be one of this computer.
+
+    :raises UnreadableInputError: it is.
+    """
+    with path.open("rb") as file:
+        start = file.read(START)
+    if refers_elsewhere(start) or (path.suffix.lower() == ".mha" and not _LOCAL.search(start)):
+        raise UnreadableInputError("The image keeps its data in another file.", "Save it as a single file.")
+
+
+def unpack_study(path: Path, limit: int = UNPACKED_LIMIT) -> Path:
     """Unpack the DICOM files of an archive that somebody uploaded into a folder beside it; every other file is left.
 
     :param limit: of what it holds, bytes.
@@ -100,7 +96,7 @@ def unpack_study(path: Path, limit: int = _UNPACKED_LIMIT) -> Path:
             members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) > _FILES_LIMIT or sum(member.file_size for member in members) > limit:
                 raise TooLargeError("The archive holds too much.", "Zip the one series that is to be measured.")
-            if not all(_relative(member.filename) and not _link(member) for member in members):
+            if any(escapes(member.filename) or not regular(member) for member in members):
                 raise UnreadableInputError("The archive holds links, or files outside of its own folder.", _ZIP_AGAIN)
             # A file never gets longer than its member says: zipfile reads no more than that.
             found = [_unpack(archive, member, folder) for member in members]
@@ -123,14 +119,3 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> 
             file.write(start)
             shutil.copyfileobj(source, file)
     return True
-
-
-def _link(member: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    return kind not in (0, stat.S_IFREG)
-
-
-def _relative(name: str) -> bool:
-    name = name.replace("\\", "/").replace("%2F", "/").replace("%2f", "/")
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and ":" not in name

@@ -6,25 +6,34 @@ import asyncio
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..child import Failure, Update
-from ..errors import NothingFoundError, SpineMeasureError
+from ..errors import NothingFoundError, SpineMeasureError, UnreadableInputError
 from ..files import file_hash
-from ..results import note_scene, require_image
+from ..results import require_image
 from ..review.process import SCENE
-from ..volume import read_volume
+from ..review.session import Session
+from ..volume import Volume, read_volume
 from .actions import Actions
+from .bundle import copy_checked
 from .desk import Desk
-from .downloads import write_download
+from .downloads import KINDS, impossible, write_download
 from .keeper import Keeper
-from .places import IMAGE_ENDINGS, SCENE_ENDING, below
+from .places import IMAGE_ENDINGS, SCENE_ENDING, below, file_name
 from .run import Run
 from .viewer import Viewer
 
+#: Seconds until a change of the state is on its way, and at most until it has been sent.
+_TURN_S, _SENT_S = 0.05, 1.0
+
 #: A folder of results has the name of its image with this.
 _RESULTS = "_spine"
+#: How files come back that were taken away.
+_AGAIN = "Save the case for its picture and segmentation; export report and DICOM objects again."
 
 
 class Review:
@@ -41,13 +50,15 @@ class Review:
         :param python: the interpreter that runs the model.
         """
         self.uploads = Path(tempfile.mkdtemp(prefix="spinemeasure-uploads-"))
-        self._keeper = Keeper(viewer.scene, self._not_kept)
+        self._keeper = Keeper(viewer.scene, self._not_kept, self._removed)
         self.desk = Desk(server, viewer, self._keeper.changed)
         self.actions = Actions(self.desk)
-        self._state = server.state
+        self._server, self._state = server, server.state
         self._viewer = viewer
         self._root, self._python, self._device = root, python, device
         self._source: Path | None = None
+        self._uploaded: Path | None = None
+        self._opening = False
         self._exporting = False
         self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
@@ -61,32 +72,62 @@ class Review:
         self.desk.leave()
         shutil.rmtree(self.uploads, ignore_errors=True)
 
-    def _not_kept(self, error: SpineMeasureError) -> None:
-        self.desk.tell("Your edits cannot be kept on disk: download the scene before you close this page.", str(error))
+    def _not_kept(self, error: SpineMeasureError, edits_kept: bool) -> None:
+        lost = "Your edits cannot be kept on disk: download the scene before you close this page."
+        older = "Your edits are kept, but the tables beside the scene are older: they could not be written."
+        self.desk.tell(older if edits_kept else lost, str(error))
+
+    def _removed(self, names: Sequence[str]) -> None:
+        self.desk.tell(_told_of_removed(names), _AGAIN, error=False)
 
     # -- opening
 
-    async def open_path(self, path: Path) -> None:
-        """Open a scene, a folder of results, or an image, which is measured first unless it was before.
+    def require_free(self) -> None:
+        """Refuse while something else is being opened or measured.
 
-        :raises SpineMeasureError: it cannot be opened, or what lies there was measured on another image; the present
-            case stays.
+        :raises SpineMeasureError: something is.
         """
         if self._run is not None:
             raise SpineMeasureError("An image is being measured.", "Wait for its end, or cancel it.")
+        if self._opening:
+            raise SpineMeasureError("Another file is being opened.", "Wait until it is open.")
+
+    async def open_path(self, path: Path, uploaded: Path | None = None) -> None:
+        """Open a scene, a folder of results, or an image, which is measured first unless it was before.
+
+        :param uploaded: the folder of an upload, removed when another case replaces this one.
+        :raises SpineMeasureError: it cannot be opened, or what lies there was measured on another image; the present
+            case stays.
+        """
+        self.require_free()
+        self._opening = True
+        await self._show_stage(path.name, "Opening ...")
+        try:
+            await self._open(path, uploaded)
+        finally:
+            self._opening = False
+            if self._run is None:
+                self._show_no_stage()
+
+    async def _open(self, path: Path, uploaded: Path | None) -> None:
         if path.is_dir() and (path / SCENE).is_file():
-            self._open_scene(path / SCENE)
+            await self._open_scene(path / SCENE, uploaded)
         elif path.is_dir() and (path / "run.json").is_file():
-            raise NothingFoundError(f"The folder {path.name} holds no {SCENE}.", "Open its image instead.")
+            raise NothingFoundError(f"The folder {path.name} contains no {SCENE}.", "Open its image instead.")
         elif path.name.lower().endswith(SCENE_ENDING):
-            self._open_scene(path)
+            await self._open_scene(path, uploaded)
+        elif path.suffix.lower() == ".mrml":
+            raise UnreadableInputError(
+                "A .mrml file refers to files outside of itself.", "In 3D Slicer, save the scene as .mrb and open that."
+            )
         else:
+            volume = await asyncio.to_thread(read_volume, path)
             out = results_of(path)
             if (out / SCENE).is_file():
-                require_image(out, read_volume(path))
-                self._open_scene(out / SCENE)
+                require_image(out, volume)
+                await self._open_scene(out / SCENE, uploaded)
             else:
-                self._start(path, out)
+                self._start(path, out, uploaded)
 
     def open_typed(self) -> None:
         """Open the path that was typed in."""
@@ -99,64 +140,96 @@ class Review:
         except SpineMeasureError as error:
             self.desk.tell(error.message, error.hint)
 
-    def _open_scene(self, path: Path) -> None:
-        before = self._keeper.path
+    async def _open_scene(self, path: Path, uploaded: Path | None) -> None:
+        before, uploaded_before = self._keeper.path, self._uploaded
+        with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
+            copy = Path(folder) / SCENE
+            scene_hash = await asyncio.to_thread(_copy_and_hash, path, copy)
+            self._leave()
+            try:
+                self._show_scene(path, copy, scene_hash)
+            except SpineMeasureError:
+                self.desk.show_nothing()
+                if before is not None and before != path and before.is_file():
+                    with suppress(SpineMeasureError):
+                        await self._open_scene(before, uploaded_before)
+                raise
+        self._replace_upload(uploaded)
+
+    def _show_scene(self, path: Path, copy: Path, scene_hash: str) -> None:
+        session, kept = self._viewer.open_scene(path, copy, scene_hash)
+        self._keeper.start(path, scene_hash, session)
+        self._take(session, path, image_of(path.parent))
+        self.desk.tell("Edits of the last review were brought back." if kept else "", error=False)
+
+    def _take(self, session: Session, path: Path, source: Path | None) -> None:
+        self._source = source
+        self.desk.take(session, _title(path), _told_of_run(path.parent), impossible(source))
+
+    def _leave(self) -> None:
+        """Let the present case go, its edits kept."""
         self._keeper.stop()
         self.desk.leave()
-        try:
-            self._show_scene(path)
-        except SpineMeasureError:
-            if before is not None and before != path and before.is_file():
-                self._show_scene(before)
-            else:
-                self.desk.show_nothing()
-            raise
 
-    def _show_scene(self, path: Path) -> None:
-        session, scene_hash, kept = self._viewer.open_scene(path)
-        self._keeper.start(path, scene_hash)
-        self._source = image_of(path.parent)
-        self.desk.take(session, _title(path), _told_of_run(path.parent))
-        self.desk.tell("Edits of the last review were brought back." if kept else "", error=False)
+    def _replace_upload(self, place: Path | None) -> None:
+        """Remove the files of the upload that was open before."""
+        if self._uploaded not in (None, place):
+            shutil.rmtree(self._uploaded, ignore_errors=True)
+        self._uploaded = place
 
     # -- measuring an image
 
-    def _start(self, image: Path, out: Path) -> None:
+    def _start(self, image: Path, out: Path, uploaded: Path | None) -> None:
         self.desk.tell("")
         with self._state as state:
-            state.update({"running": True, "progress": 0.0, "stage": "Starting", "run_name": image.name})
+            state.update({"stage": "Starting", "cancellable": True})
         self._run = Run(self._python, image, out, self._device, self._progress)
-        self._task = asyncio.ensure_future(self._measure(self._run, image, out))
+        self._task = asyncio.ensure_future(self._measure(self._run, image, out, uploaded))
 
-    async def _measure(self, run: Run, image: Path, out: Path) -> None:
+    async def _measure(self, run: Run, image: Path, out: Path, uploaded: Path | None) -> None:
         failure: Failure | None = None
         try:
             failure = await run.go()
             if failure is None:
-                self._show_results(image, out)
+                await self._show_stage(image.name, "Building the scene ...", 1.0)
+                volume = await asyncio.to_thread(read_volume, image)
+                self._show_results(volume, image, out)
+                self._replace_upload(uploaded)
         except SpineMeasureError as error:
             failure = Failure("input", error.message, error.hint)
         finally:
             self._run = None
-            with self._state as state:
-                state.update({"running": False, "stage": "", "progress": 0.0})
-        if failure is not None:
-            self.desk.tell(failure.message, failure.next_step, failure.kind != "cancelled")
-        else:
+            self._show_no_stage()
+        if failure is None:
             self.desk.tell("Please check the levels and the flagged values.", error=False)
+            return
+        if self.desk.session is None:
+            self.desk.show_nothing()
+        if uploaded is not None and uploaded != self._uploaded:
+            shutil.rmtree(uploaded, ignore_errors=True)
+        self.desk.tell(failure.message, failure.next_step, failure.kind != "cancelled")
 
-    def _show_results(self, image: Path, out: Path) -> None:
-        volume = read_volume(image)
-        self._keeper.stop()
-        self.desk.leave()
+    def _show_results(self, volume: Volume, image: Path, out: Path) -> None:
+        self._leave()
         session = self._viewer.build(volume, out, "Spine")
         path = out / SCENE
-        self._viewer.write(path)
-        written = file_hash(path)
-        note_scene(out, written)
-        self._keeper.start(path, written)
-        self._source = image
-        self.desk.take(session, _title(path), _told_of_run(out))
+        self._keeper.start(path, "", session)
+        self._keeper.save(self._viewer.write)
+        self._take(session, path, image)
+
+    async def _show_stage(self, name: str, stage: str, progress: float = 0.0) -> None:
+        """Show what is being done, which cannot be cancelled, and let the page show it before it is done."""
+        with self._state as state:
+            state.update({
+                "running": True, "cancellable": False, "run_name": name, "stage": stage, "progress": progress
+            })  # fmt: skip
+        # The state is sent by tasks that start in the next turns of the loop.
+        await asyncio.sleep(_TURN_S)
+        await asyncio.wait([self._server.network_completion], timeout=_SENT_S)
+
+    def _show_no_stage(self) -> None:
+        with self._state as state:
+            state.update({"running": False, "cancellable": False, "stage": "", "progress": 0.0})
 
     def _progress(self, update: Update) -> None:
         with self._state as state:
@@ -165,9 +238,9 @@ class Review:
 
     async def cancel(self) -> None:
         """End the run."""
-        if self._run is not None:
+        if self._run is not None and self._state.cancellable:
             with self._state as state:
-                state.stage = "Cancelling ..."
+                state.update({"stage": "Cancelling ...", "cancellable": False})
             await self._run.cancel()
 
     # -- files
@@ -185,9 +258,15 @@ class Review:
             raise SpineMeasureError("Another file is being made.", "Wait until it is there.")
         self._set_exporting(True)
         try:
-            return await write_download(kind, session, self._viewer, self._source, folder)
+            written = await write_download(kind, session, self._viewer, self._source, folder)
+            return written.rename(folder / (file_name(self._case_name()) + KINDS[kind].ending))
         finally:
             self._set_exporting(False)
+
+    def _case_name(self) -> str:
+        title = str(self._state.title)
+        name = title[: -len(SCENE_ENDING)] if title.lower().endswith(SCENE_ENDING) else title
+        return name.removesuffix(_RESULTS)
 
     def _set_exporting(self, exporting: bool) -> None:
         self._exporting = exporting
@@ -200,11 +279,18 @@ class Review:
         if path is None:
             return
         try:
-            self._viewer.write(path)
-            self._keeper.saved()
-            self.desk.tell(f"{path.name} was saved.", error=False)
+            removed = self._keeper.save(self._viewer.write)
+            saved = f"{path.name} was saved."
+            if removed:
+                self.desk.tell(f"{saved} {_told_of_removed(removed)}", _AGAIN, error=False)
+            else:
+                self.desk.tell(saved, error=False)
         except SpineMeasureError as error:
             self.desk.tell(error.message, error.hint)
+
+
+def _told_of_removed(names: Sequence[str]) -> str:
+    return f"Removed from the folder, because the case was changed since: {', '.join(names)}."
 
 
 def results_of(image: Path) -> Path:
@@ -220,6 +306,12 @@ def image_of(results: Path) -> Path | None:
         return None
     beside = (results.with_name(stem + ending) for ending in ("", *IMAGE_ENDINGS))
     return next((path for path in beside if path.exists()), None)
+
+
+def _copy_and_hash(path: Path, copy: Path) -> str:
+    scene_hash = file_hash(path)
+    copy_checked(path, copy)
+    return scene_hash
 
 
 def _title(scene: Path) -> str:

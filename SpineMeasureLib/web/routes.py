@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from aiohttp import web
 
 from ..errors import SpineMeasureError, TooLargeError
 from .downloads import KINDS
-from .places import SCENE_ENDING, STUDY_ENDING, UPLOAD_LIMIT, check_bundle, unpack_study, upload_name
+from .places import SCENE_ENDING, STUDY_ENDING, UPLOAD_LIMIT, check_image, unpack_study, upload_name
 
 
 class Files(Protocol):
@@ -23,8 +25,11 @@ class Files(Protocol):
     async def export(self, kind: str, folder: Path) -> Path:
         """Write one kind of file into a folder."""
 
-    async def open_path(self, path: Path) -> None:
-        """Open a file in place of the present case."""
+    def require_free(self) -> None:
+        """Refuse while something else is being opened or measured."""
+
+    async def open_path(self, path: Path, uploaded: Path | None = None) -> None:
+        """Open a file in place of the present case; `uploaded` is the folder that goes with it."""
 
 
 def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_LIMIT) -> None:
@@ -43,19 +48,25 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
                 name, content = path.name, path.read_bytes()
         except SpineMeasureError as error:
             return web.Response(status=409, text=f"{error}\n")
-        plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
-        headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
+        plain = re.sub(r"[^A-Za-z0-9 ._()\[\]-]", "_", name)
+        headers = {"Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"}
         return web.Response(body=content, content_type=KINDS[kind].content_type, headers=headers)
 
     async def upload(request: web.Request) -> web.StreamResponse:
+        place: Path | None = None
         try:
-            path = await receive(request, files.uploads, limit)
-            await files.open_path(path)
+            files.require_free()
+            place = Path(tempfile.mkdtemp(dir=files.uploads))
+            await files.open_path(await receive(request, place, limit), place)
+            place = None  # it goes with the case
         except TooLargeError as error:
             return web.Response(status=413, text=f"{error}\n")
         except SpineMeasureError as error:
             return web.Response(status=400, text=f"{error}\n")
-        return web.Response(text="Opened.\n")
+        finally:
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
+        return web.Response(text="Received.\n")
 
     async def connect(request: web.Request) -> web.StreamResponse:
         # The page asks a launcher for its server first; this is the server.
@@ -66,34 +77,29 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
     application.router.add_post("/upload", upload)
 
 
-async def receive(request: web.Request, folder: Path, limit: int) -> Path:
-    """Store the body of a request under the name that it gives; nothing stays of what is refused.
+async def receive(request: web.Request, place: Path, limit: int) -> Path:
+    """Store the body of a request in an empty folder under the name that it gives.
 
     :return: the file; of a DICOM study the folder that it was unpacked into.
-    :raises UnreadableInputError: files of its kind are not taken, or `check_bundle` or `unpack_study` refuses it.
-    :raises TooLargeError: it has more than `limit` bytes, or holds more than one may.
+    :raises UnreadableInputError: files of its kind are not accepted, or it breaks off, or `check_image` or
+        `unpack_study` refuses it.
+    :raises TooLargeError: it has more than `limit` bytes, or contains more than one may.
     """
     name = upload_name(request.query.get("name", ""))
     too_large = TooLargeError(f"The file is larger than {limit // 2**20} MB.", "Start the server on it instead.")
     if (request.content_length or 0) > limit:
         raise too_large
-    place = Path(tempfile.mkdtemp(dir=folder))
-    path = place / name
-    try:
-        size = 0
-        with path.open("wb") as file:
-            async for block in request.content.iter_chunked(1 << 16):
-                size += len(block)
-                if size > limit:
-                    raise too_large
-                file.write(block)
-        if name.lower().endswith(SCENE_ENDING):
-            check_bundle(path)
-        if not name.lower().endswith(STUDY_ENDING):
-            return path
+    path, size = place / name, 0
+    with path.open("wb") as file:
+        async for block in request.content.iter_chunked(1 << 16):
+            size += len(block)
+            if size > limit:
+                raise too_large
+            file.write(block)
+    if name.lower().endswith(STUDY_ENDING):
         study = await asyncio.to_thread(unpack_study, path)
         path.unlink()
         return study
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
+    if not name.lower().endswith(SCENE_ENDING):
+        check_image(path)
+    return path

@@ -41,7 +41,7 @@ class Run:
     def __init__(self, python: str, image: Path, out: Path, device: str, tell: Callable[[Update], None]) -> None:
         """:param tell: called with every sign of progress."""
         self._python = python
-        self._command = measure_command(python, image, out, device=device)
+        self._command = measure_command(python, image, out, device=device, picture=True)
         self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled = False

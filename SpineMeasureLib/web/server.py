@@ -6,7 +6,6 @@ import asyncio
 import ctypes
 import os
 import sys
-import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 from ..errors import DependencyError, InputNotFoundError, SpineMeasureError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Seconds that a browser has to open the page by itself.
+_OPENING_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
 
         from .guard import Guard
         from .look import DEFAULTS
+        from .opening import OpeningPage
         from .page import build_page, serve_index
+        from .quiet import make_quiet
         from .review import Review
         from .routes import add_routes
         from .viewer import Viewer
@@ -74,7 +77,9 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
     server = get_server(client_type="vue3")
     server.state.update(DEFAULTS)
     server.state.trame__title = "SpineMeasure"
-    guard = Guard(options.token)
+    make_quiet(say)
+    opening = OpeningPage()
+    guard = Guard(options.token, entered=opening.remove)
     viewer = Viewer(server)
     review = Review(server, viewer, options.root, options.python, options.device)
     build_page(server, viewer, review)
@@ -88,13 +93,14 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
         asyncio.get_running_loop().set_exception_handler(_report)
         address = f"http://{options.host}:{server.port}/?token={guard.token}"
         say(f"The review is at {address}")
+        if options.browser:
+            asyncio.get_running_loop().call_later(_OPENING_S, opening.remove)
+            await asyncio.to_thread(opening.open, address)
         try:
             await review.open_path(options.path)
         except SpineMeasureError as error:
             say(f"Error: {error}")
             review.desk.tell(error.message, error.hint)
-        if options.browser:
-            webbrowser.open(address)
 
     server.controller.on_server_bind.add(bind)
     server.controller.on_server_ready.add_task(ready)
@@ -104,6 +110,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
         with suppress(KeyboardInterrupt, SystemExit):
             server.start(port=options.port, host=options.host, timeout=0, **how)
     finally:
+        opening.remove()
         review.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from trame_slicer.views import Layout, LayoutDirection, SliceView, ViewLayoutDef
 from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
 from ..errors import NothingFoundError, OutputError, UnreadableInputError
-from ..files import atomic_path, file_hash
+from ..files import atomic_path
 from ..results import read_results
 from ..review.images import add_volume
 from ..review.keep import bring_back
@@ -72,31 +72,43 @@ class Viewer:
         """The vtkMRMLScene."""
         return self._app.scene
 
+    def slice_nodes(self) -> dict[str, Any]:
+        """The nodes of the slice views by their names, ``Red`` and ``Yellow``."""
+        return {view.name: view.get_view_node() for view in self._views() if isinstance(view, SliceView)}
+
+    def on_turn(self, react: Callable[[], None]) -> None:
+        """Have `react` called when a slice view shows another slice."""
+        for node in self.slice_nodes().values():
+            node.AddObserver(vtkCommand.ModifiedEvent, lambda *_: react())
+
     def place(self, page: Any) -> None:
         """Put the views into the page, at the place where it is being made."""
         self._layouts.initialize_layout_grid(page)
 
     # -- cases
 
-    def open_scene(self, path: Path) -> tuple[Session, str, bool]:
+    def open_scene(self, path: Path, copy: Path, scene_hash: str) -> tuple[Session, bool]:
         """Open a scene bundle in place of the present scene.
 
-        :return: its case, the SHA-256 of the file, and whether edits that were kept beside it were brought back.
+        :param copy: its checked copy, which is read.
+        :param scene_hash: SHA-256 of the bundle.
+        :return: its case, and whether edits that were kept beside it were brought back.
         :raises UnreadableInputError: it is damaged.
-        :raises NothingFoundError: it holds no case.
+        :raises NothingFoundError: it contains no case, or its image is missing.
         """
-        scene_hash = file_hash(path)
         self.clear()
-        if not self.scene.ReadFromMRB(str(path), False):
-            raise UnreadableInputError(f"{path.name} is no scene of 3D Slicer, or damaged.", "Save it again as .mrb.")
+        if not self.scene.ReadFromMRB(str(copy), False):
+            raise UnreadableInputError(
+                f"{path.name} is damaged, or not a scene of 3D Slicer.", "Save it again as .mrb."
+            )
         if not case_nodes(self.scene):
             self.clear()
-            raise NothingFoundError(f"{path.name} holds no measured spine.", "Measure its image instead.")
+            raise NothingFoundError(f"{path.name} contains no measured spine.", "Measure its image instead.")
         kept = bring_back(self.scene, path, scene_hash)
         first, *others = Session.find(self.scene, self.quietly)
         for session in others:
             session.close()
-        return first, scene_hash, kept
+        return first, kept
 
     def build(self, volume: Volume, folder: Path, name: str) -> Session:
         """Make a scene of an image and the folder that it was measured into.

@@ -45,7 +45,7 @@ def main() -> None:
     if not data.exists():
         write_cases(data, options.cases, options.contrast)
     command = [sys.executable, "-m", "SpineMeasureLib.cli", "train", "segmentation", "--data", data]
-    command += ["--resume-from", data_path("models/spine_mri"), "--bundle", options.work / "spine_mri_finetuned"]
+    command += ["--resume-from", data_path("models/spine_mri"), "--out", options.work / "spine_mri_finetuned"]
     command += ["--minutes", options.minutes, "--threads", options.threads, "--device", options.device]
     command += ["--blend", options.blend]
     subprocess.run([str(word) for word in command], check=True)

@@ -16,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from SpineMeasureLib.case_folder import earlier_outputs
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.results import earlier_outputs, read_results
+from SpineMeasureLib.results import read_results
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 COLUMNS = (
-    "level,quantity,method,value,unit,boundary,source,flags,p1_r,p1_a,p1_s,p2_r,p2_a,p2_s,"
-    "confidence,reference_mean,reference_sd,reference_source"
+    "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"
+    "p1_r,p1_a,p1_s,p2_r,p2_a,p2_s,confidence,confidence_kind,confidence_tolerance,repeatability,"
+    "reference_mean,reference_sd,reference_source"
 )
 OUTPUTS = [
     "labels.json",
@@ -272,6 +274,48 @@ def test_a_terminated_run_leaves_nothing(stage: str, sample_folder: Path, tmp_pa
     assert json.loads(rest[-1])["error"]["type"] == "CancelledError"
     time.sleep(0.2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_data_dictionary_describes_what_is_written(measured: tuple[Path, str]) -> None:
+    done = spinemeasure("methods", "--json")
+    assert done.returncode == 0, done.stderr
+    known = json.loads(done.stdout)
+    with (measured[0] / "measurements.csv").open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    assert [c["name"] for c in known["columns"]] == reader.fieldnames
+    for column in known["columns"]:
+        assert column["meaning"] and (column["unit"] != "") == (column["type"] == "number"), column
+        cells = {row[column["name"]] for row in rows} - {""}
+        if column["type"] == "number":
+            assert all(np.isfinite(float(cell)) for cell in cells), column
+        elif column["type"] == "boolean":
+            assert cells <= {"true", "false"}
+    quantities = {(q["quantity"], q["method"]): q for q in known["quantities"]}
+    for row in rows:
+        assert quantities[row["quantity"], row["method"]]["unit"] == row["unit"]
+        assert quantities[row["quantity"], row["method"]]["boundary"] == row["boundary"]
+        assert set(row["flags"].split()) <= {f["flag"] for f in known["flags"]}
+
+
+def test_a_row_without_a_value_tells_why_and_has_no_confidence(measured: tuple[Path, str]) -> None:
+    with (measured[0] / "measurements.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    empty = [row for row in rows if not row["value"]]
+    assert empty
+    for row in empty:
+        assert row["note"] and "not_measurable" in row["flags"].split()
+        assert not row["confidence"] and not row["confidence_kind"] and not row["repeatability"]
+    assert any(row["repeatability"] for row in rows)
+
+
+def test_a_case_has_an_id_that_is_its_image_and_names_nobody(measured: tuple[Path, str]) -> None:
+    out = measured[0]
+    with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:
+        (case_id,) = {row["case_id"] for row in csv.DictReader(file)}
+    run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert case_id == run["case_id"] == f"case{run['input']['sha256'][:10]}"
+    assert json.loads((out / "measurements.json").read_text(encoding="utf-8"))["provenance"]["case_id"] == case_id
 
 
 def test_methods_prints_every_definition() -> None:

@@ -14,7 +14,7 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
 
-from SpineMeasureLib.results import earlier_outputs  # noqa: E402
+from SpineMeasureLib.case_folder import earlier_outputs  # noqa: E402
 from SpineMeasureLib.volume import read_volume  # noqa: E402
 from Testing.library.dicom_slices import write_series  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
@@ -79,7 +79,7 @@ def test_the_patient_is_named_in_the_dicom_objects_alone(measured: Path) -> None
 
 
 def test_an_accepted_case_gets_a_verified_report(measured: Path, study: Path, tmp_path: Path) -> None:
-    done = spinemeasure("export", "dicom", measured, "--source", study, "-o", tmp_path, "--accepted-by", "Reader^Rosa")
+    done = spinemeasure("export", "dicom", measured, "--image", study, "-o", tmp_path, "--accepted-by", "Reader^Rosa")
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == OBJECTS
     report = pydicom.dcmread(tmp_path / "measurements.dcm")
@@ -90,7 +90,7 @@ def test_a_case_of_another_image_is_refused(measured: Path, sample_folder: Path,
     plain = read_volume(sample_folder / "lumbar_t2.nii.gz")
     plain.affine[:3, 3] += 20
     other = write_study(tmp_path / "other", plain)
-    done = spinemeasure("export", "dicom", measured, "--source", other, "-o", tmp_path / "out")
+    done = spinemeasure("export", "dicom", measured, "--image", other, "-o", tmp_path / "out")
     assert done.returncode == 19
     assert "was not measured on this image" in done.stderr and "--series" in done.stderr
     assert not (tmp_path / "out").exists()
@@ -108,7 +108,7 @@ def test_a_report_names_the_patient_only_where_the_user_does(measured: Path, stu
 
 @pytest.mark.parametrize("layout", ["nnunet", "bids"])
 def test_training_data_name_no_patient(layout: str, measured: Path, study: Path, tmp_path: Path) -> None:
-    arguments = ("export", "training", measured, "--image", study, "--dataset", tmp_path / "set", "--format", layout)
+    arguments = ("export", "training", measured, "--image", study, "--data", tmp_path / "set", "--format", layout)
     done = spinemeasure(*arguments)
     assert done.returncode == 0, done.stderr
     assert len(list(contents(tmp_path / "set"))) > 4
@@ -134,6 +134,19 @@ def test_a_listing_of_several_studies_prints_the_uids_to_choose_by(tmp_path: Pat
     assert spinemeasure("info", tmp_path).returncode == 17
     write_series(tmp_path / "one")
     assert "UID" not in spinemeasure("dicom", "list", tmp_path / "one").stdout
+
+
+def test_headers_that_the_standard_does_not_allow_lose_nothing(sample_folder: Path, tmp_path: Path) -> None:
+    tags = {"PatientSex": "U", "SliceThickness": None, "FrameOfReferenceUID": None}
+    odd = write_study(tmp_path / "study", read_volume(sample_folder / "lumbar_t2.nii.gz"), **tags)
+    done = spinemeasure(
+        "measure", odd, "-o", tmp_path / "out", "--labels", sample_folder / "lumbar_t2_labels.nii.gz", "--dicom"
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted([*OUTPUTS, *OBJECTS])
+    for keyword in tags:
+        assert keyword in done.stderr
+    assert "pydicom" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_unless_asked_for_nothing_names_the_patient(study: Path, sample_folder: Path, tmp_path: Path) -> None:
@@ -163,7 +176,7 @@ def test_names_of_image_and_mask_are_in_no_output(sample_folder: Path, tmp_path:
     done = spinemeasure("measure", image, "-o", tmp_path / "out", "--labels", mask)
     assert done.returncode == 0, done.stderr
     for layout in ("nnunet", "bids"):
-        options = ("--dataset", tmp_path / layout, "--format", layout)
+        options = ("--data", tmp_path / layout, "--format", layout)
         assert spinemeasure("export", "training", tmp_path / "out", "--image", image, *options).returncode == 0
         assert not naming_the_patient(tmp_path / layout)
     assert spinemeasure("export", "report", tmp_path / "out", "--image", image).returncode == 0

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from SpineMeasureLib import child
+from SpineMeasureLib import child, needs
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
 from SpineMeasureLib.measure import measure
+from SpineMeasureLib.measure.types import Acceptance
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
 from SpineMeasureLib.results import measurement_from_dict, read_results
 from SpineMeasureLib.segment.existing import segmentation_from_labels
@@ -110,6 +111,29 @@ def test_constraints_keep_what_is_installed_and_nothing_is_imported() -> None:
     assert "numpy==" in constraints() and missing() == []
 
 
+@pytest.mark.parametrize(
+    ("package", "found", "fits"),
+    [
+        ("torch", "1.13.1", False),
+        ("torch", "2.4.1+cu121", False),
+        ("torch", "2.5.0", True),
+        ("torch", "2.13.0+cpu", True),
+        ("torch", "2.6.0a0+git1", True),
+        ("monai", "1.4.0", False),
+        ("monai", "1.7.0", False),
+        ("monai", None, False),
+        ("safetensors", "0.3.3", False),
+        ("torch", "not a version", False),
+    ],
+)
+def test_a_package_in_a_version_that_does_not_fit_is_missing(
+    package: str, found: str | None, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = needs.installed
+    monkeypatch.setattr(needs, "installed", lambda name: found if name == package else installed(name))
+    assert missing() == ([] if fits else [package])
+
+
 def test_bounds_are_those_of_the_project_file() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     for name, bounds in (TORCH, *OTHERS):
@@ -166,7 +190,7 @@ def test_a_measurement_reads_back_from_its_json_with_its_automatic_ancestor(samp
 
     labels = read_volume(sample_folder / "lumbar_t2_labels.nii.gz")
     for m in measure(segmentation_from_labels(labels)):
-        edited = replace(m, source="edited", automatic=m)
+        edited = replace(m, source="edited", automatic=m, accepted=Acceptance("AB", "2026-03-01T10:15:00+00:00"))
         assert measurement_from_dict(json.loads(json.dumps(asdict(edited)))) == edited
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from SpineMeasureLib.measure.confidence import Calibrated, Certainty, blurs, with_confidence
-from SpineMeasureLib.measure.types import Measurement
+from SpineMeasureLib.measure.rows import Shared, row
+from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
+from SpineMeasureLib.results import measurement_from_dict
+from SpineMeasureLib.review.live import Live
+from SpineMeasureLib.review.merge import remeasured
+from SpineMeasureLib.review.panel import confidence_text
+from SpineMeasureLib.review.state import new_state
+from SpineMeasureLib.review.steps import accepted
 from SpineMeasureLib.train.reliability import Doubt, calibrate, held_out, reliability
 
 AFFINE = np.array([[0, 0, 4.0, -20.0], [0.5, 0, 0, 10.0], [0, 0.5, 0, -30.0], [0, 0, 0, 1.0]])
@@ -42,8 +50,57 @@ def test_only_calibrated_lines_get_a_confidence_of_their_own_and_blurred_ones_th
         blur = blurs(certainty.probability, AFFINE, [LINE])[0]
         mine, other = with_confidence([length(), length(method="mean")], AFFINE, certainty)
         assert mine.confidence == pytest.approx(1 / (1 + np.exp(3 * blur - 3)))
+        assert (mine.confidence_kind, mine.confidence_tolerance) == (WITHIN_TOLERANCE, 1.0)
         assert ("low_confidence" in mine.flags) is flagged
         assert other == length(method="mean")
+
+
+def test_the_two_kinds_of_confidence_keep_their_kind_and_empty_rows_have_none() -> None:
+    measured = row("L4-L5", "disc_area", "area", 80.0, Shared(confidence=0.97), spread=1.0)
+    assert (measured.confidence, measured.confidence_kind, measured.confidence_tolerance) == (
+        0.97,
+        MODEL_PROBABILITY,
+        None,
+    )
+    for value in (None, float("nan")):
+        empty = row("L4-L5", "disc_area", "area", value, Shared(confidence=0.5), spread=1.0, note="why")
+        assert (empty.confidence, empty.confidence_kind, empty.repeatability) == (None, "", None)
+        assert empty.flags == ("not_measurable",)
+
+
+def test_a_row_that_the_segmentation_no_longer_yields_loses_its_confidence() -> None:
+    state = new_state([replace(length(), confidence_kind=MODEL_PROBABILITY, repeatability=0.1)], {}, True, "")
+    state = accepted(state, Live(state.rows), [0], "AB")
+    assert Live(state.rows).values[0].confidence_kind == MODEL_PROBABILITY
+    gone, _ = remeasured(state, Live(state.rows).values, [])
+    automatic = gone.rows[0].automatic
+    assert (automatic.value, automatic.confidence, automatic.confidence_kind, automatic.repeatability) == (
+        None,
+        None,
+        "",
+        None,
+    )
+    shown = Live(gone.rows).values[0]
+    assert shown.value == 10.0 and (shown.confidence, shown.confidence_kind) == (None, "")
+
+
+def test_version_0_1_wrote_a_confidence_without_kind_and_for_empty_rows_too() -> None:
+    plain = {"level": "L4-L5", "quantity": "disc_area", "method": "area", "unit": "mm2", "confidence": 0.9}
+    old = measurement_from_dict({**plain, "value": 80.0})
+    assert (old.confidence, old.confidence_kind) == (0.9, "")
+    assert measurement_from_dict({**plain, "value": None, "repeatability": 2.0}).confidence is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "tolerance", "text"),
+    [
+        (WITHIN_TOLERANCE, 2.0, "Probability of lying within 2 mm of an expert's value: 0.97"),
+        (MODEL_PROBABILITY, None, "Mean model probability inside the structure: 0.97"),
+        ("", None, "Confidence, kind not recorded: 0.97"),
+    ],
+)
+def test_the_tooltip_names_the_kind(kind: str, tolerance: float | None, text: str) -> None:
+    assert confidence_text(replace(length(), confidence_kind=kind, confidence_tolerance=tolerance)) == text
 
 
 def made_up(slope: float, count: int = 400) -> list[Doubt]:

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, DISC_OFFSET, POSTERIOR_OFFSET, SACRUM_VALUE, Kind
-from SpineMeasureLib.errors import NothingFoundError, UnreadableInputError
+from SpineMeasureLib.errors import NothingFoundError, OptionError, UnreadableInputError
 from SpineMeasureLib.segment.conventions import conventions, named
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
@@ -200,7 +200,7 @@ def test_maps_that_fit_several_conventions_are_not_guessed(values: tuple[int, ..
 def test_values_that_a_named_convention_lacks_are_refused(own: Volume) -> None:
     with pytest.raises(UnreadableInputError, match="'spider' does not have"):
         segmentation_from_labels(written_as(own, "totalspineseg"), convention="spider")
-    with pytest.raises(UnreadableInputError, match=r"no known convention.*spider"):
+    with pytest.raises(OptionError, match=r"not a known convention.*spider"):
         segmentation_from_labels(own, convention="nonsense")
     with pytest.raises(UnreadableInputError, match="does not write"):
         segmentation_from_labels(written_as(own, "spider"), convention="own")

@@ -103,6 +103,34 @@ def test_slices_shifted_against_each_other_are_refused(tmp_path: Path) -> None:
         read_volume(tmp_path)
 
 
+@pytest.mark.parametrize("by", [1e-3, 9e-3, 1.1e-2])
+def test_a_stack_may_lean_as_much_as_a_grid_of_any_other_format(by: float, tmp_path: Path) -> None:
+    """Over a long stack, half a pixel is far less than that; the grid is made rectangular as for other formats."""
+
+    def lean(ds: Dataset, n: int) -> None:
+        ds.ImagePositionPatient = [float(p) for p in np.array(ds.ImagePositionPatient) + 4.0 * by * n * SAGITTAL[:, 0]]
+
+    write_series(tmp_path, count=40, change=lean)
+    if by > 0.01:
+        with pytest.raises(DicomSeriesError, match="sheared"):
+            read_volume(tmp_path)
+        return
+    volume = read_volume(tmp_path)
+    directions = volume.affine[:3, :3] / volume.spacing
+    np.testing.assert_allclose(directions.T @ directions, np.eye(3), atol=1e-6)
+    assert volume.spacing[2] == pytest.approx(4.0, rel=1e-3)
+
+
+def test_one_slice_beside_the_others_is_refused(tmp_path: Path) -> None:
+    def shift(ds: Dataset, n: int) -> None:
+        if n == 2:
+            ds.ImagePositionPatient = [float(p) for p in np.array(ds.ImagePositionPatient) + 0.6 * SAGITTAL[:, 0]]
+
+    write_series(tmp_path, change=shift)
+    with pytest.raises(DicomSeriesError, match="shifted"):
+        read_volume(tmp_path)
+
+
 def test_the_sagittal_t2_is_chosen_among_several_series_and_the_reason_kept(tmp_path: Path) -> None:
     write_series(tmp_path, SeriesNumber=2, SeriesDescription="t1 sag")
     wanted = write_series(tmp_path, SeriesNumber=3, SeriesDescription="t2_tse_sag")

@@ -24,7 +24,14 @@ from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa
 from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
-from SpineMeasureLib.measure.types import Measurement  # noqa: E402
+from SpineMeasureLib.measure.types import (  # noqa: E402
+    MODEL_PROBABILITY,
+    WITHIN_TOLERANCE,
+    Acceptance,
+    Measurement,
+)
+
+# # noqa: E402
 from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
@@ -229,6 +236,47 @@ def test_an_edited_value_tells_the_automatic_one_and_is_chosen_by_a_person(sampl
     assert "Edited by hand" in [f.ConceptCodeSequence[0].CodeMeaning for f in named(item, "CODE", "SM-FLAG")]
 
 
+def test_edited_and_accepted_are_two_things_and_only_acceptance_of_the_case_verifies(sample: Sample) -> None:
+    rows = [m for m in sample.measurements if m.level == "L4-L5" and m.value is not None]
+    time = "2026-03-01T10:15:00+00:00"
+    edited = replace(rows[0], source="edited", automatic=rows[0])
+    accepted = replace(rows[1], accepted=Acceptance("Reader^Rosa", time))
+    report = make_sr([edited, accepted, *rows[2:]], sample.segmentation, sample.source)
+    assert report.VerificationFlag == "UNVERIFIED"
+    read = dict(numbers(report))
+    for m, chosen, accepts in ((edited, True, False), (accepted, False, True), (rows[2], False, False)):
+        assert bool(named(read[m.key], "CODE", "121404")) is chosen
+        assert bool(named(read[m.key], "CODE", "SM-ACCEPT")) is accepts
+    (acceptance,) = named(read[accepted.key], "CODE", "SM-ACCEPT")
+    assert named(acceptance, "PNAME", "121008")[0].PersonName == "Reader^Rosa"
+    assert str(named(acceptance, "DATETIME", "SM-ACCEPT-AT")[0].DateTime).startswith("20260301101500")
+    case = [replace(m, accepted=Acceptance("Reader^Rosa", time)) for m in (edited, *rows[1:])]
+    whole = make_sr(case, sample.segmentation, sample.source)
+    assert (whole.VerificationFlag, whole.PreliminaryFlag) == ("VERIFIED", "FINAL")
+    assert whole.VerifyingObserverSequence[0].VerifyingObserverName == "Reader^Rosa"
+    for others in ([*case[:-1], rows[-1]], [*case[:-1], replace(rows[-1], accepted=Acceptance("Else", time))]):
+        assert make_sr(others, sample.segmentation, sample.source).VerificationFlag == "UNVERIFIED"
+    unnamed = [replace(m, accepted=Acceptance("", "")) for m in rows]
+    assert make_sr(unnamed, sample.segmentation, sample.source).VerificationFlag == "UNVERIFIED"
+
+
+def test_each_kind_of_confidence_has_its_own_code(sample: Sample) -> None:
+    rows = [m for m in sample.measurements if m.level == "L4-L5" and m.value is not None][:4]
+    calibrated = replace(rows[0], confidence=0.91, confidence_kind=WITHIN_TOLERANCE, confidence_tolerance=2.0)
+    mean = replace(rows[1], confidence=0.97, confidence_kind=MODEL_PROBABILITY)
+    unknown = replace(rows[2], confidence=0.9)
+    read = dict(numbers(make_sr([calibrated, mean, unknown, rows[3]], sample.segmentation, sample.source)))
+
+    def stated(m: Measurement) -> dict[str, float]:
+        codes = ("SM-PROB", "SM-CONF", "SM-TOL")
+        found = {code: named(read[m.key], "NUM", code) for code in codes}
+        return {code: float(items[0].MeasuredValueSequence[0].NumericValue) for code, items in found.items() if items}
+
+    assert stated(calibrated) == {"SM-PROB": 0.91, "SM-TOL": 2.0}
+    assert stated(mean) == {"SM-CONF": 0.97}
+    assert stated(unknown) == stated(rows[3]) == {}
+
+
 def test_what_could_not_be_measured_is_said_with_the_reason(sample: Sample) -> None:
     rows = [m for m in sample.measurements if m.level == "L4-L5"]
     gone = replace(rows[0], value=None, p1=None, p2=None, note="cut off").flagged("not_measurable")
@@ -261,10 +309,14 @@ def test_an_enhanced_image_is_referred_to_by_frame(sample: Sample, sample_folder
             assert 1 <= int(image.ReferencedSOPSequence[0].ReferencedFrameNumber) <= len(order)
 
 
-def test_images_without_frame_of_reference_are_refused(sample_folder: Path, tmp_path: Path) -> None:
+def test_images_without_frame_of_reference_get_one_with_a_warning(
+    sample: Sample, sample_folder: Path, tmp_path: Path
+) -> None:
     study = write_study(tmp_path, read_volume(sample_folder / "lumbar_t2.nii.gz"), FrameOfReferenceUID=None)
-    with pytest.raises(DicomSeriesError, match="frame of reference"):
-        read_source(read_volume(study))
+    source = read_source(read_volume(study))
+    assert "FrameOfReferenceUID" in str(source.warnings)
+    assert make_seg(sample.segmentation, source).FrameOfReferenceUID == source.frame_of_reference
+    assert read_source(read_volume(study)).frame_of_reference == source.frame_of_reference
 
 
 def test_an_image_that_is_not_dicom_is_refused(sample_folder: Path) -> None:

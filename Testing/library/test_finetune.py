@@ -49,9 +49,8 @@ def make_bundle(folder: Path, **network: int) -> Path:
     model = SpineNet(filters=FILTERS, **network)
     with torch.no_grad():
         model.unet.output_block.conv.conv.bias[: model.fold.downscale_factor**2] = 20.0
-    definition = {"_target_": "SpineMeasureLib.segment.network.SpineNet", "filters": list(FILTERS), **network}
     metadata = {**open_bundle().metadata, "name": "little", "version": "3.0"}
-    save_bundle(folder, model, definition, metadata)
+    save_bundle(folder, model, metadata)
     return folder
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import NothingFoundError
+from SpineMeasureLib.export import dicom_codes
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.measure.definitions import methods
 from SpineMeasureLib.measure.disc import depth_line
 from SpineMeasureLib.measure.fields import make_field
+from SpineMeasureLib.measure.flags import known_flags
 from SpineMeasureLib.measure.frames import make_frame
 from SpineMeasureLib.measure.reference import _table
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.segmentation import SpineSegmentation
 from Testing.library.phantoms import SPACE, Canal, Grid, lumbar, pose, voxelise
+
+ROOT = Path(__file__).parents[2]
 
 
 def by_key(rows: list[Measurement]) -> dict[tuple[str, str, str], Measurement]:
@@ -171,16 +179,47 @@ def test_stray_voxels_break_nothing(whole: SpineSegmentation) -> None:
 def test_references_fit_a_definition_and_never_cross_boundaries() -> None:
     known = {(d.quantity, d.method): d for d in methods()}
     table = _table()
+    assert len(table) == 16
     for (_, quantity, method, boundary), reference in table.items():
         assert reference.source
         assert (quantity, method) in known
-        assert boundary in (known[quantity, method].boundary, "spinal_canal")
+        assert boundary == known[quantity, method].boundary  # else it would never be shown
     rows = by_key(measure(voxelise(lumbar(upper="L4", canal=Canal()))))
     shown = rows["L4-L5", "disc_height_anterior", "chord10"].reference
     assert shown is not None
     assert (shown.mean, "Onishi" in shown.source) == (10.94, True)
     assert rows["L4-L5", "disc_height", "dabbs"].reference is None
-    assert not [k for k in table if k[0] == "C5" and k[3] == "dural_sac"]
+    assert rows["L4", "canal_ap", "mid_vertebral"].reference is None
+
+
+def test_every_reference_is_the_number_that_its_source_prints() -> None:
+    content = json.loads((ROOT / "Resources" / "reference_values.json").read_text(encoding="utf-8"))
+    assert {e["source"] for e in content["values"]} == set(content["sources"])
+    for e in content["values"]:
+        numbers = [float(n) for n in re.findall(r"(?<![\w.])\d+\.\d+", e["found"])]
+        assert e["mean"] in numbers and (e["sd"] is None or e["sd"] in numbers), e
+        assert not e["sd"] or f"(SD {e['sd']})" in e["found"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (
+        content["checked"] == "abstract"
+        and "checked against the abstract" in readme
+        and "unchecked against" not in readme
+    )
+
+
+def test_every_flag_and_boundary_is_raised_somewhere() -> None:
+    """Strings outside lists of constants: a flag that only lists know is dead."""
+    raised: set[str] = set()
+    for path in (ROOT / "SpineMeasureLib").rglob("*.py"):
+        if path.name in ("flags.py", "dicom_codes.py"):
+            continue
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                raised |= {
+                    n.value for n in ast.walk(statement) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                }
+    assert [flag for flag in known_flags() if flag not in raised] == []
+    assert set(dicom_codes._BOUNDARIES) == {d.boundary for d in methods()} - {""}
 
 
 def test_a_collapsed_bent_disc_is_measured_over_its_whole_depth() -> None:

@@ -180,3 +180,34 @@ def test_a_narrowing_at_one_disc_is_found_as_minimum_and_compression() -> None:
         assert rows[level, "canal_ap_minimum", "within_5mm"].value <= at_disc
     assert rows["L3-L4", "canal_compression", "1-mi/mean(ma,mb)"].value == pytest.approx(1 - 9 / 14, abs=0.03)
     assert rows["L2-L3", "canal_compression", "1-mi/mean(ma,mb)"].value < 0.1
+
+
+def narrowed_near(level: str, middle: float, half: float) -> list[dict[tuple[str, str, str], Measurement]]:
+    """Rows of a spine without and with a narrowing of the canal at some mm above a disc's plane."""
+    wide, narrow = lumbar(upper="L1"), lumbar(upper="L1", canal=Canal(dent=5.0))
+    plain, dented = voxelise(wide), voxelise(narrow)
+    _, frame = wide.named(level)
+    index = np.moveaxis(np.indices(plain.labels.shape), 0, -1)
+    height = (index @ plain.affine[:3, :3].T + plain.affine[:3, 3] - frame[:3, 3]) @ frame[:3, 2]
+    mixed = replace(plain, labels=np.where(np.abs(height - middle) <= half, dented.labels, plain.labels))
+    return [by_key(measure(case)) for case in (plain, mixed)]
+
+
+@pytest.mark.parametrize("half", [0.5, 1.0, 3.0])
+def test_the_compromise_is_that_of_the_minimum_that_is_shown(half: float) -> None:
+    """The references, 10 mm away and more, are the same: both values change by the same factor."""
+    minimum, compromise = (
+        ("L3-L4", "canal_ap_minimum", "within_5mm"),
+        ("L3-L4", "canal_compression", "1-mi/mean(ma,mb)"),
+    )
+    plain, mixed = narrowed_near("L3-L4", 2.0, half)
+    assert mixed[minimum].value < plain[minimum].value - 0.1
+    factor = (1 - mixed[compromise].value) / (1 - plain[compromise].value)
+    assert factor == pytest.approx(mixed[minimum].value / plain[minimum].value, rel=0.005)
+
+
+def test_a_negative_compromise_comes_with_a_note() -> None:
+    key = ("L3-L4", "canal_compression", "1-mi/mean(ma,mb)")
+    plain, mixed = narrowed_near("L3-L4", 20.0, 5.0)
+    assert mixed[key].value < -0.05 and mixed[key].note == "negative: not narrowed here"
+    assert plain[key].note == "" and abs(plain[key].value) < 0.02

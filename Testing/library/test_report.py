@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from SpineMeasureLib.export.report_rows import disc_levels, number, shown
 from SpineMeasureLib.export.report_text import report_text
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.definitions import definition
-from SpineMeasureLib.measure.types import Measurement
+from SpineMeasureLib.measure.types import Acceptance, Measurement
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
@@ -32,7 +33,7 @@ Case = tuple[Volume, SpineSegmentation, list[Measurement]]
 
 @pytest.fixture(scope="module")
 def case(sample_folder: Path) -> Case:
-    """The sample, with one line edited and accepted."""
+    """The sample, with one line edited and none accepted."""
     volume = read_volume(sample_folder / "lumbar_t2.nii.gz")
     segmentation = segmentation_from_labels(read_volume(sample_folder / "lumbar_t2_labels.nii.gz"))
     rows = measure(segmentation)
@@ -98,10 +99,11 @@ def test_tables_show_automatic_accepted_and_reference_values(page: str, case: Ca
     cells = {row[0]: row for row in parser.rows}
     middle = rows["L4-L5", "disc_height_middle", "chord50"]
     assert middle.automatic
-    wanted = [number(middle.automatic.value, "mm"), number(middle.value, "mm"), "mm", "mean 12.01"]
+    assert cells["L4-L5"] == ["L4-L5", "value", "", "automatic", "reference mean", "remarks"]
+    wanted = [number(middle.value, "mm") + "e", "mm", number(middle.automatic.value, "mm"), "12.01"]
     assert cells["Disc height, middle"][1:5] == wanted
     anterior = rows["L4-L5", "disc_height_anterior", "chord10"]
-    assert cells["Disc height, anterior"][1:3] == [number(anterior.value, "mm"), ""]
+    assert cells["Disc height, anterior"][1:4] == [number(anterior.value, "mm"), "mm", ""]
     assert "low confidence" in cells["Canal area, disc level"][5]
     assert "Mansur" in page
 
@@ -144,14 +146,32 @@ def test_the_state_counts_what_is_accepted_edited_and_doubtful(case: Case) -> No
     count = sum(m.value is not None for m in shown(rows))
     low = sum("low_confidence" in m.flags for m in shown(rows) if m.value is not None)
     page = report_html(volume, segmentation, rows, ReportOptions())
-    told = f"1 of {count} values edited by hand. 1 of {count} values accepted; the others are automatic"
+    told = f"1 of {count} values edited by hand. No value accepted."
     assert told in page and told in report_text(segmentation, rows)
     assert f"{low} of {count} values have low confidence." in page
     untouched = [replace(m.automatic or m, flags=()) for m in rows]
     page = report_html(volume, segmentation, untouched, ReportOptions())
     assert "Automatic values, not yet accepted.</p>" in page
-    everything = [replace(m, source="accepted") for m in untouched]
-    assert "Every value accepted" in report_text(segmentation, everything)
+    everything = [replace(m, accepted=Acceptance("", "")) for m in untouched]
+    assert "All values accepted, without a name." in report_text(segmentation, everything)
+    named = [replace(m, accepted=Acceptance(reviewer, "")) for m, reviewer in zip(rows, cycle("AB"), strict=False)]
+    assert "All values accepted by A, B." in report_text(segmentation, named)
+    some = [replace(m, accepted=Acceptance("R", "")) if m.quantity == "canal_ap" else m for m in untouched]
+    accepted = sum(m.accepted is not None and m.value is not None for m in shown(some))
+    assert f"{accepted} of {count} values accepted by R; the others are not." in report_text(segmentation, some)
+
+
+def test_edits_that_nobody_accepted_are_reported_at_the_head(case: Case) -> None:
+    volume, segmentation, rows = case
+    count = sum(m.value is not None for m in shown(rows))
+    told = f"1 of {count} values was edited by hand and not accepted."
+    page = report_html(volume, segmentation, rows, ReportOptions())
+    assert f'<p class="warn">{told}</p>' in page[: page.index('<section class="summary">')]
+    assert told.upper() in report_text(segmentation, rows).splitlines()[:2]
+    one = [replace(m, accepted=Acceptance("R", "")) if m.automatic else m for m in rows]
+    for values, options in ((one, ReportOptions()), (rows, ReportOptions(accepted_by="R"))):
+        assert "and not accepted" not in report_html(volume, segmentation, values, options)
+        assert "NOT ACCEPTED" not in report_text(segmentation, values, options.accepted_by)
 
 
 def test_an_accepted_case_shows_every_value_as_accepted(case: Case) -> None:
@@ -159,7 +179,23 @@ def test_an_accepted_case_shows_every_value_as_accepted(case: Case) -> None:
     parser.feed(level_block(report_html(*case, ReportOptions(accepted_by="R. Reader")), "L4-L5"))
     cells = [row for row in parser.rows if row[0] not in ("L4-L5",)]
     assert len(cells) > 10
-    assert all(row[2] == row[1] for row in cells if row[1] != "\u2013" and row[0] != "Disc height, middle")
+    assert all(row[4] == ("" if row[1] == "\u2013" else "\u2713") for row in cells)
+
+
+def test_columns_that_the_case_does_not_need_are_left_out(case: Case) -> None:
+    volume, segmentation, rows = case
+    plain = [replace(m.automatic or m, reference=None) for m in rows]
+    parser = _Cells()
+    parser.feed(level_block(report_html(volume, segmentation, plain, ReportOptions()), "L4-L5"))
+    assert parser.rows[0] == ["L4-L5", "value", "", "remarks"]
+
+
+def test_a_note_on_a_value_is_a_remark(case: Case) -> None:
+    volume, segmentation, rows = case
+    key = ("L4-L5", "canal_compression", "1-mi/mean(ma,mb)")
+    noted = [replace(m, value=-0.06, note="negative: not narrowed here") if m.key == key else m for m in rows]
+    block = level_block(report_html(volume, segmentation, noted, ReportOptions()), "L4-L5")
+    assert "negative: not narrowed here" in block
 
 
 def test_missing_values_come_with_their_reason(page: str) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from SpineMeasureLib.case_folder import KEPT, RUN, require_unedited
 from SpineMeasureLib.errors import GeometryMismatchError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
 from SpineMeasureLib.pipeline import Job, read_case_on, run
-from SpineMeasureLib.results import note_scene, require_image, require_unedited
+from SpineMeasureLib.results import require_image
 from SpineMeasureLib.review.keep import kept_path
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,18 @@ def test_tables_of_a_case_whose_scene_was_saved_again_are_not_exported(case: Pat
         file.write(b"edited")
     with pytest.raises(ReviewedCaseError, match="edited in a review"):
         read_case_on(case, sample_folder / "lumbar_t2.nii.gz")
-    note_scene(case, file_hash(case / "scene.mrb"))
+    told = json.loads((case / RUN).read_text())
+    told["files"]["scene.mrb"] = file_hash(case / "scene.mrb")
+    (case / RUN).write_text(json.dumps(told))
     require_unedited(case)
-    assert json.loads((case / "run.json").read_text())["input"]["shape"]
+
+
+def test_edits_that_the_tables_show_do_not_stop_an_export(case: Path) -> None:
+    kept, told = case / KEPT, json.loads((case / RUN).read_text())
+    kept.write_text(json.dumps({"scene": file_hash(case / "scene.mrb"), "cases": []}))
+    told["files"][KEPT] = file_hash(kept)
+    (case / RUN).write_text(json.dumps(told))
+    require_unedited(case)
 
 
 def test_a_case_without_a_scene_has_no_edits(case: Path) -> None:
@@ -77,6 +87,63 @@ def test_results_of_the_same_image_stored_otherwise_are_taken(case: Path, sample
     affine = image.affine @ np.diag([-1.0, 1, 1, 1])
     affine[:3, 3] = (image.affine @ [image.array.shape[0] - 1, 0, 0, 1])[:3]
     require_image(case, Volume(image.array[::-1].astype(float), affine, {"format": "DICOM"}))
+
+
+def stored_otherwise(image: Volume) -> dict[str, Volume]:
+    """The same image as other programs store it."""
+    turned = image.affine[:, [2, 0, 1, 3]]
+    return {
+        "real numbers": Volume(image.array.astype(float), image.affine, image.meta),
+        "axes in another order": Volume(image.array.transpose(2, 0, 1), turned, image.meta),
+        "another format": Volume(image.array, image.affine, {"format": "nrrd"}),
+        "DICOM, rescaled": Volume(image.array * 1.7 + 3, image.affine, {"format": "dicom"}),
+    }
+
+
+def others(image: Volume) -> dict[str, Volume]:
+    """Other images of the same geometry."""
+    changed = image.array.copy()
+    changed[7, 100:110, 100:110] += 50
+    return {
+        "every voxel": Volume(image.array[:, ::-1].copy(), image.affine, image.meta),
+        "some voxels": Volume(changed, image.affine, image.meta),
+        "another format": Volume(changed, image.affine, {"format": "nrrd"}),
+        "DICOM": Volume(changed, image.affine, {"format": "dicom"}),
+        "brighter": Volume(image.array + 1, image.affine, {"format": "nrrd"}),
+    }
+
+
+@pytest.mark.parametrize("how", ["real numbers", "axes in another order", "another format", "DICOM, rescaled"])
+def test_the_same_voxels_are_recognised_in_every_form(how: str, case: Path, sample_folder: Path) -> None:
+    require_image(case, stored_otherwise(read_volume(sample_folder / "lumbar_t2.nii.gz"))[how])
+
+
+@pytest.mark.parametrize("what", ["every voxel", "some voxels", "another format", "DICOM", "brighter"])
+def test_other_voxels_are_refused_in_every_form(what: str, case: Path, sample_folder: Path) -> None:
+    with pytest.raises(GeometryMismatchError, match="another image"):
+        require_image(case, others(read_volume(sample_folder / "lumbar_t2.nii.gz"))[what])
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+def test_no_export_accepts_another_image_of_the_same_geometry(
+    ending: str, case: Path, sample_folder: Path, tmp_path: Path
+) -> None:
+    image = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    write_volume(Volume(image.array, image.affine), tmp_path / f"same{ending}")
+    write_volume(others(image)["some voxels"], tmp_path / f"other{ending}")
+    assert read_case_on(case, tmp_path / f"same{ending}")[1].measurements
+    with pytest.raises(GeometryMismatchError, match="out was not measured on this image"):
+        read_case_on(case, tmp_path / f"other{ending}")
+
+
+def test_results_of_an_earlier_version_are_compared_as_it_did(case: Path, sample_folder: Path) -> None:
+    image, told = read_volume(sample_folder / "lumbar_t2.nii.gz"), json.loads((case / RUN).read_text())
+    told["input"] = {"shape": list(image.array.shape), "sha256": image.sha256, "format": "nii.gz"}
+    (case / RUN).write_text(json.dumps(told))
+    require_image(case, image)
+    with pytest.raises(GeometryMismatchError, match="another image"):
+        require_image(case, others(image)["some voxels"])
+    require_image(case, stored_otherwise(image)["another format"])
 
 
 def test_that_an_image_which_is_not_dicom_gets_no_dicom_objects_is_told(sample_folder: Path, tmp_path: Path) -> None:

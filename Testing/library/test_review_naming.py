@@ -64,10 +64,16 @@ def test_an_extra_lumbar_vertebra_arises_from_its_disc_with_the_sacrum() -> None
     assert chain_after(state, named_disc(state, "T11-T12", "T12-L1"))[-2:] == ["L6", "S1"]
 
 
-def test_a_missing_lumbar_vertebra_keeps_the_sacrum() -> None:
+def test_a_missing_lumbar_vertebra_keeps_the_sacrum_only_by_the_users_word() -> None:
     state = spine(*usual("L1", "S1"))
-    after = chain_after(state, named_disc(state, "L1-L2", "T12-L1"))
+    after = chain_after(state, named_disc(state, "L5-S1", "L4-S1"))
     assert after == ["T12", "L1", "L2", "L3", "L4", "S1"]
+
+
+@pytest.mark.parametrize(("disc", "name"), [("L1-L2", "T12-L1"), ("L4-L5", "L3-L4")])
+def test_no_disc_between_l4_and_the_sacrum_arises_from_another_name(disc: str, name: str) -> None:
+    with pytest.raises(LevelNameError, match="right below L4"):
+        named_disc(spine(*usual("L1", "S1")), disc, name)
 
 
 def test_a_thirteenth_thoracic_vertebra_arises_from_its_disc() -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +16,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.anatomy import Kind, Tissue
-from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.errors import OptionError, OutputError, UnreadableInputError
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.train.corrected import read_corrected
 from SpineMeasureLib.volume import Volume, read_volume
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +145,58 @@ def test_a_folder_with_another_data_set_is_left_alone(add, case: TrainingCase, t
 
 
 def test_names_and_suffixes_that_no_layout_takes_are_refused(case: TrainingCase, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot name a case"):
+    with pytest.raises(OptionError, match="cannot name a case"):
         add_to_nnunet(replace(case, name="Jane Doe"), tmp_path / "a")
-    with pytest.raises(OutputError, match="no BIDS suffix"):
+    with pytest.raises(OptionError, match="not a BIDS suffix"):
         add_to_bids(case, tmp_path / "b", "CT")
     assert not list(tmp_path.iterdir())
+
+
+#: Adds a case to a data set, and is killed before the move of a number.
+KILLED = """
+import os, pickle, signal, sys
+from pathlib import Path
+from SpineMeasureLib.export import training
+case, add, out, last = *pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2]), int(sys.argv[3])
+real, done = os.replace, 0
+def replace(source, target):
+    global done
+    if Path(source).name != ".before" and Path(target).is_relative_to(out) and ".spinemeasure-" not in str(target):
+        if done == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done += 1
+    real(source, target)
+os.replace = replace
+getattr(training, add)(case, out)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
+@pytest.mark.parametrize("add", [add_to_nnunet, add_to_bids])
+def test_a_data_set_in_which_an_addition_was_killed_is_refused_until_that_case_is_added_again(
+    add: Callable[..., int], case: TrainingCase, tmp_path: Path
+) -> None:
+    small = TrainingCase(
+        Volume(case.volume.array[:, ::8, ::8], case.volume.affine),
+        replace(case.segmentation, labels=case.segmentation.labels[:, ::8, ::8]),
+        [],
+    )
+    other, task = replace(small, name="other"), tmp_path / "task"
+    task.write_bytes(pickle.dumps((replace(small, name="killed"), add.__name__)))
+    for move in range(20):
+        out = tmp_path / f"data{move}"
+        add(replace(small, name="first"), out)
+        command = [sys.executable, "-c", KILLED, str(task), str(out), str(move)]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
+            break
+        left = [name for name in listed(out) if "killed" in name and not name.startswith(".")]
+        whole = len(left) in (0, 4 if add is add_to_nnunet else 3)
+        if not whole:
+            with pytest.raises(OutputError, match=r"Adding '.*killed' to the data set was interrupted"):
+                add(other, out)
+        if add is add_to_nnunet and move:
+            with pytest.raises(UnreadableInputError, match="was interrupted"):
+                read_corrected(out)
+        assert add(replace(small, name="killed"), out) == 2
+        assert add(other, out) == 3
+    assert move > 3

@@ -77,7 +77,8 @@ def check_case(session: Any) -> None:
     for key, row in rows.items():
         for name, value in (("value", row.value), ("p1_r", row.p1 and row.p1[0]), ("p2_s", row.p2 and row.p2[2])):
             assert table[key][name] == pytest.approx(np.nan if value is None else value, nan_ok=True)
-        assert table[key]["status"] == session.status(key)
+        assert table[key]["status"] == ", ".join(session.statuses(key))
+        assert table[key]["accepted"] == ("true" if session.acceptance(key) else "false")
         difference = session.difference(key)
         assert table[key]["difference"] == pytest.approx(np.nan if difference is None else difference, nan_ok=True)
     there = segments_of(nodes.segmentation)

@@ -25,7 +25,7 @@ from SpineMeasureLib.volume import read_volume
 PICTURE = Path(__file__).resolve().parents[2] / "Resources" / "Screenshots" / "slice_views.png"
 HEIGHT = 640
 #: Layout name (which tells `look` the orientation), width in pixels, field of view in mm.
-VIEWS = (("Yellow", 420, 190.0), ("Red", 420, 90.0))
+VIEWS = (("Yellow", 460, 200.0), ("Red", 420, 150.0))
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 CANAL = ("L4-L5", "canal_ap", "disc_level")
 

@@ -12,6 +12,7 @@ from SpineMeasureLib.errors import DimensionError, EmptyVolumeError, GeometryMis
 from SpineMeasureLib.measure.types import Plane
 from SpineMeasureLib.review.panel import (
     COLUMNS,
+    counts,
     keys_shown,
     main_key,
     methods_text,
@@ -52,6 +53,14 @@ def test_row_shows_the_value_with_its_unit_and_the_automatic_one_only_where_it_d
     edited = row_of(session, KEY)
     assert edited.cells[3] == row.cells[2] and edited.cells[4].startswith("+") and edited.status == "edited"
     assert "chord50" in row.tooltip
+    status, flags = COLUMNS.index("Status"), COLUMNS.index("Flags")
+    assert edited.cells[status] == "edited" and "edited" not in edited.cells[flags]
+    before = counts(session)
+    session.accept([KEY], "AB")
+    both = row_of(session, KEY)
+    assert both.cells[status] == "edited, accepted" and both.status == "accepted"
+    assert counts(session) == {**before, "accepted": 1} and before["edited"] > 0
+    assert summary(session).endswith("1 accepted")
 
 
 @pytest.mark.parametrize(

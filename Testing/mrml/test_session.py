@@ -183,12 +183,13 @@ def test_a_level_or_the_whole_case_is_accepted_in_one_step(session: Any) -> None
     assert {session.status(m.key) for m in session.rows if m.level == "L4-L5" and m.value is not None} == {"accepted"}
     assert session.status(CANAL) == "automatic"
     session.accept_all("CD")
-    assert {m.source for m in session.rows if m.value is not None} == {"accepted"}
-    assert {m.source for m in session.rows if m.value is None} <= {"automatic"}
+    assert {m.accepted.reviewer for m in session.rows if m.value is not None} == {"CD"}
+    assert not any(m.accepted for m in session.rows if m.value is None)
+    assert {m.source for m in session.rows} == {"automatic"}
     check_case(session)
     session.undo()
     session.undo()
-    assert not session.can_undo and not any(m.source == "accepted" for m in session.rows)
+    assert not session.can_undo and not any(m.accepted for m in session.rows)
 
 
 def test_acceptance_ends_where_the_value_becomes_another(session: Any) -> None:
@@ -197,7 +198,11 @@ def test_acceptance_ends_where_the_value_becomes_another(session: Any) -> None:
     assert {session.status(k) for k in (ANTERIOR, MEAN3, INDEX, FARFAN)} == {"edited"}
     assert session.status(MIDDLE) == "accepted"
     session.accept([ANTERIOR], "CD")
-    assert session.row(ANTERIOR).source == "accepted" and "edited" in session.row(ANTERIOR).flags
+    both = session.row(ANTERIOR)
+    assert both.source == "edited" and both.accepted and both.accepted.reviewer == "CD"
+    assert session.statuses(ANTERIOR) == ("edited", "accepted") and session.row(MIDDLE).source == "automatic"
+    row = cells(session.nodes.table)[ANTERIOR]
+    assert (row["source"], row["accepted"], row["reviewer"]) == ("edited", "true", "CD")
     assert session.difference(ANTERIOR) == pytest.approx(2.0)
     check_case(session)
 
@@ -231,14 +236,6 @@ def test_lines_are_coloured_by_status(session: Any) -> None:
     assert colour() == automatic
 
 
-def test_label_tells_level_and_value(session: Any) -> None:
-    line = session.line(MIDDLE)
-    assert line.GetDisplayNode().GetPropertiesLabelVisibility()
-    assert line.GetName().startswith("L4-L5 ")
-    session.set_line(MIDDLE, *moved(session, MIDDLE))
-    assert float(line.GetPropertiesLabelText().removesuffix("mm")) == pytest.approx(session.row(MIDDLE).value, rel=1e-3)
-
-
 def test_only_the_chosen_levels_and_quantities_are_shown(session: Any) -> None:
     def shown() -> set[Any]:
         return {key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetVisibility()}
@@ -256,23 +253,6 @@ def test_only_the_chosen_levels_and_quantities_are_shown(session: Any) -> None:
     assert shown() == everything == set(session.nodes.lines)
 
 
-def test_labels_are_drawn_where_they_are_wanted(session: Any) -> None:
-    def labelled() -> set[Any]:
-        return {
-            key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetPropertiesLabelVisibility()
-        }
-
-    session.highlight(DEPTH)
-    session.show(labels=False)
-    assert labelled() == {DEPTH}
-    session.show(labels=False, label_highlighted=False)
-    assert labelled() == set()
-    session.set_line(DEPTH, *moved(session, DEPTH))
-    assert labelled() == set()
-    session.show(label_highlighted=False)
-    assert labelled() and DEPTH not in labelled()
-
-
 def test_the_highlighted_line_is_the_thick_one(session: Any) -> None:
     def thick() -> set[Any]:
         return {key for key, line in session.nodes.lines.items() if line.GetDisplayNode().GetLineThickness() > 0.3}
@@ -280,7 +260,7 @@ def test_the_highlighted_line_is_the_thick_one(session: Any) -> None:
     session.highlight(MIDDLE)
     assert thick() == {MIDDLE}
     session.highlight(DEPTH)
-    assert thick() == {DEPTH} and session.line(DEPTH).GetDisplayNode().GetPropertiesLabelVisibility()
+    assert thick() == {DEPTH}
     session.set_line(DEPTH, *moved(session, DEPTH))
     assert thick() == {DEPTH}
     session.highlight(AREA)

@@ -117,7 +117,7 @@ class Reader:
         """A segment is changed, or not; what was edited or accepted stays."""
         session = self.session
         kept = {m.key: (m.value, m.p1, m.p2) for m in session.rows if session._state.rows[session._numbers[m.key]].edit}
-        kept |= {m.key: (m.value, m.p1, m.p2) for m in session.rows if m.source == "accepted"}
+        kept |= {m.key: (m.value, m.p1, m.p2) for m in session.rows if m.accepted}
         if self.random.random() < 0.7:
             paint(session.nodes.segmentation, self.random.choice(["L4-L5", "L4", "L5-S1"]), thinner)
         session.remeasure()

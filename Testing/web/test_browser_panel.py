@@ -61,9 +61,16 @@ def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
     tab.page.wait_for_function("document.querySelectorAll('tr.sm-row').length === 1")
     assert tab.ids() == [height("L2-L3")]
     tab.page.keyboard.press("Alt+KeyN")
-    tab.page.wait_for_selector("tr.sm-current .sm-flagged")
-    tab.choose("group", "Lines")
+    tab.page.wait_for_selector("tr.sm-current.sm-pinned .sm-flagged")
+    # The filter is as the reader set it; the value that it leaves out is shown beside what it leaves.
+    (flagged,) = (row for row in tab.ids() if row != height("L2-L3"))
+    assert len(tab.ids()) == 2 and tab.cells(flagged)[STATUS] == "flagged"
+    assert "outside the filter" in tab.page.inner_text("#pinned")
+    assert "accepted" in tab.page.locator(".v-select:has(#status-filter)").inner_text()
+    tab.picture("pinned")
+    tab.choose("status-filter", "accepted")
     tab.page.wait_for_function("document.querySelectorAll('tr.sm-row').length > 30")
+    assert tab.page.locator("tr.sm-pinned").count() == 0
     tab.click_row(height("L2-L3"))
     tab.page.click("#withdraw")
     tab.wait_for_cell(height("L2-L3"), STATUS, "automatic")

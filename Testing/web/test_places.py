@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 import struct
 import zipfile
@@ -11,14 +10,7 @@ from pathlib import Path
 import pytest
 
 from SpineMeasureLib.errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
-from SpineMeasureLib.web.places import below, check_bundle, unpack_study, upload_name
-
-
-def bundle(path: Path, text: str, name: str = "scene/scene.mrml") -> Path:
-    """A scene bundle with one scene file."""
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(name, text)
-    return path
+from SpineMeasureLib.web.places import below, check_image, file_name, unpack_study, upload_name
 
 
 def test_files_below_the_root_open(tmp_path: Path) -> None:
@@ -41,63 +33,41 @@ def test_what_is_not_there_is_told(tmp_path: Path, text: str) -> None:
 
 
 def test_names_of_uploads_hold_no_folder() -> None:
-    assert upload_name("../../etc/a b.nii.gz") == "a_b.nii.gz"
+    assert upload_name("../../etc/a b.nii.gz") == "a b.nii.gz"
     assert upload_name("C:\\scans\\x.MRB") == "x.MRB"
+
+
+@pytest.mark.parametrize("name", ["scan[t1]", "[/b] a", "Wirbels\u00e4ule", "\u60a3\u8005 T2", "a#b%20c&d"])
+def test_names_of_uploads_stay(name: str) -> None:
+    assert upload_name(f"{name}.nii.gz") == f"{name.rpartition('/')[2]}.nii.gz"
+
+
+def test_names_are_fit_for_every_file_system() -> None:
+    assert file_name('a/b\\c:d*e?f"g<h>i|j\n\0.') == "a_b_c_d_e_f_g_h_i_j__"
+    assert file_name(" . ") == "_" and file_name("\udcff") == "_"
+    assert len(upload_name("\u60a3" * 300 + ".nii.gz").encode()) < 200
+
+
+def test_images_whose_data_is_elsewhere_are_refused(tmp_path: Path) -> None:
+    for name, header in (
+        ("a.nrrd", b"NRRD0004\nData File: /etc/passwd\n\n"),
+        ("a.nrrd", b"NRRD0004\ntype: short\n"),
+        ("a.mha", b"ObjectType = Image\nElementDataFile = /etc/passwd\n"),
+        ("a.mha", b"ObjectType = Image\nElementDataFile = LIST\n"),
+    ):
+        (tmp_path / name).write_bytes(header)
+        with pytest.raises(UnreadableInputError, match="another file"):
+            check_image(tmp_path / name)
+    (tmp_path / "a.nrrd").write_bytes(b"NRRD0004\ntype: short\n\ndata file: x")
+    (tmp_path / "a.mha").write_bytes(b"ObjectType = Image\nElementDataFile = LOCAL\n\0\0")
+    for name in ("a.nrrd", "a.mha"):
+        check_image(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["", "x.py", ".mrb", "x.nii.gz.exe", "x"])
 def test_other_kinds_of_upload_are_refused(name: str) -> None:
     with pytest.raises(UnreadableInputError):
         upload_name(name)
-
-
-def test_a_bundle_with_its_own_files_is_taken(tmp_path: Path) -> None:
-    check_bundle(bundle(tmp_path / "a.mrb", '<MRML><VolumeArchetypeStorage fileName="Data/x.nrrd" uri=""/></MRML>'))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<MRML><VolumeArchetypeStorage fileName="/etc/passwd"/></MRML>',
-        '<MRML><VolumeArchetypeStorage fileName="../../x.nrrd"/></MRML>',
-        '<MRML><VolumeArchetypeStorage uri="http://example.org/x.nrrd"/></MRML>',
-    ],
-)
-def test_a_bundle_that_refers_elsewhere_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UnreadableInputError, match="outside"):
-        check_bundle(bundle(tmp_path / "a.mrb", text))
-
-
-def test_damaged_and_escaping_bundles_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "no.mrb").write_bytes(b"no zip")
-    for path in (
-        tmp_path / "no.mrb",
-        bundle(tmp_path / "e.mrb", "", "../scene.mrml"),
-        bundle(tmp_path / "x.mrb", "", "x"),
-    ):
-        with pytest.raises(UnreadableInputError):
-            check_bundle(path)
-
-
-def test_uploads_over_the_limit_leave_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="aiohttp is not installed: make test-web")
-    from SpineMeasureLib.web.routes import receive
-
-    class Content:
-        async def iter_chunked(self, size: int) -> object:
-            for _ in range(4):
-                yield b"0" * size
-
-    class Request:
-        query = {"name": "x.nii.gz"}
-        content_length = None
-        content = Content()
-
-    with pytest.raises(TooLargeError):
-        asyncio.run(receive(Request(), tmp_path, 100_000))  # type: ignore[arg-type]
-    assert not list(tmp_path.iterdir())
-    path = asyncio.run(receive(Request(), tmp_path, 1 << 20))  # type: ignore[arg-type]
-    assert path.stat().st_size == 4 << 16
 
 
 DICOM = b"\0" * 128 + b"DICM and what follows"

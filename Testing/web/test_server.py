@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import shutil
 import urllib.error
@@ -14,6 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from SpineMeasureLib.anatomy import Kind
+from SpineMeasureLib.case_folder import (
+    DOCUMENTS,
+    LABELS,
+    OUTPUTS,
+    OVERVIEW,
+    TABLE,
+    VALUES,
+    require_finished,
+    require_unedited,
+)
+from SpineMeasureLib.results import read_results
 from SpineMeasureLib.volume import read_volume
 
 from ..library.dicom_study import write_study
@@ -23,6 +36,8 @@ from .tab import AXIAL, SAGITTAL, Tab
 
 Start = Callable[..., Server]
 ROW = "L2-L3|canal_ap|disc_level"
+#: What 'measure' writes.
+MEASURED = set(OUTPUTS) - set(DOCUMENTS)
 
 
 def test_edits_survive_a_killed_server(browser: Any, case: Path, start: Start) -> None:
@@ -54,6 +69,56 @@ def test_edits_survive_a_killed_server(browser: Any, case: Path, start: Start) -
     tab.close()
 
 
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    """measurements.csv by the ids of the page."""
+    with (folder / TABLE).open(newline="", encoding="utf-8") as file:
+        return {"|".join(row[k] for k in ("level", "quantity", "method")): row for row in csv.DictReader(file)}
+
+
+def test_tables_follow_the_review_and_agree_with_it_after_a_killed_server(
+    browser: Any, case: Path, start: Start
+) -> None:
+    for name in (*DOCUMENTS, OVERVIEW):
+        (case / name).write_text("of before the review")
+    first = start(case)
+    tab = Tab(browser, first)
+    with tab.redrawn(AXIAL):
+        tab.page.click(f"tr[data-id='{ROW}']")
+    before = tab.cells(ROW)
+    x, y = tab.take_lower_end()
+    tab.page.mouse.down()
+    tab.page.mouse.move(x, y + 14, steps=4)
+    tab.wait_for_cell(ROW, 2, before[2], equal=False)
+    tab.page.mouse.up()
+    tab.settle()
+    tab.wait_for_text("#message", "Removed from the folder")
+    edited = tab.cells(ROW)
+    row = table(case)[ROW]
+    assert f"{float(row['value']):.1f}" == f"{float(edited[2].split()[0]):.1f}" and row["source"] == "edited"
+    assert not [name for name in (*DOCUMENTS, OVERVIEW) if (case / name).exists()]
+
+    tab.page.click("#shift-up")
+    renamed = ROW.replace("L2-L3", "L1-L2")
+    tab.wait_for_cell(renamed, 2, edited[2])
+    tab.close()
+    first.kill()
+    require_finished(case, (TABLE, LABELS, VALUES))
+    require_unedited(case)
+    assert table(case)[renamed]["value"] == row["value"]
+    results = read_results(case)
+    discs = [s.level for s in results.segmentation.structures if s.kind is Kind.DISC]
+    assert discs == list(dict.fromkeys(m.level for m in results.measurements if m.quantity == "disc_height_middle"))
+    assert not (case / "segmentation.seg.nrrd").exists()
+
+    tab = Tab(browser, start(case))
+    tab.page.click("#save")
+    tab.wait_for_text("#message", "was saved")
+    tab.close()
+    assert {path.name for path in case.iterdir()} == MEASURED
+    require_unedited(case)
+    assert table(case)[renamed]["value"] == row["value"]
+
+
 def test_image_is_measured_with_progress_and_cancel(browser: Any, start: Start, tmp_path: Path) -> None:
     shutil.copy(SAMPLE / "lumbar_t2.nii.gz", tmp_path / "spine.nii.gz")
     tab = Tab(browser, start(tmp_path / "spine.nii.gz"), case=False)
@@ -67,7 +132,10 @@ def test_image_is_measured_with_progress_and_cancel(browser: Any, start: Start, 
     tab.open_typed("spine.nii.gz")
     tab.wait_for_case()
     tab.wait_for_text("#message", "check the levels")
-    assert ROW in tab.ids() and (tmp_path / "spine_spine" / "scene.mrb").is_file()
+    assert ROW in tab.ids()
+    assert {path.name for path in (tmp_path / "spine_spine").iterdir()} == MEASURED
+    require_finished(tmp_path / "spine_spine", (TABLE, LABELS, VALUES))
+    require_unedited(tmp_path / "spine_spine")
     assert tab.page.inner_text("#device").startswith("spine_mri")
     tab.picture("measured")
     filled = tab.pixels(SAGITTAL)

@@ -13,6 +13,8 @@ import types
 import unittest
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -191,6 +193,19 @@ class _Application(QtCore.QObject):
         self._cursors.pop()
 
 
+class _Later(MetaPathFinder, Loader):
+    """A module of Slicer that is there only after somebody imported it, as an attribute of its package too."""
+
+    def __init__(self, name: str, members: dict[str, Any]) -> None:
+        self.name, self.members = name, members
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name == self.name else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        vars(module).update(self.members)
+
+
 def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     """Put everything in place over slicer-core.
 
@@ -224,7 +239,6 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
         "slicer.i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
         "slicer.ScriptedLoadableModule": {k: v for k, v in globals().items() if k.startswith("ScriptedLoadable")},
         "slicer.parameterNodeWrapper": {"parameterNodeWrapper": parameter_node_wrapper, "Choice": Choice},
-        "slicer.packaging": {"pip_ensure": noting("pip_ensure")},
     }
     for name, members in python.items():
         python[name] = types.ModuleType(name)  # type: ignore[assignment]
@@ -235,6 +249,8 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     undo = ExitStack()
     undo.enter_context(patch.object(sys, "path", [str(MODULE), *sys.path]))
     undo.enter_context(patch.dict(vars(slicer.util), utilities))
+    later = _Later("slicer.packaging", {"pip_ensure": noting("pip_ensure")})
+    undo.enter_context(patch.object(sys, "meta_path", [later, *sys.meta_path]))
     undo.enter_context(patch.dict(vars(slicer), {n.partition(".")[2]: each for n, each in python.items()}))
     slicer.__dict__.update({name: each for name, each in STANDINS.items() if name in FACTS["slicer"]})
     slicer.mrmlScene, slicer.app = mrml.scene, strict(_Application, "app")(mrml)
@@ -245,7 +261,10 @@ def install(mrml: Any) -> tuple[Any, Callable[[], None]]:
     def remove() -> None:
         undo.close()
         for name in set(sys.modules) - modules_before:
-            if name.partition(".")[0] in ("qt", "ctk", "SpineMeasure", "SpineMeasureGui") or name in python:
+            if name.partition(".")[0] in ("qt", "ctk", "SpineMeasure", "SpineMeasureGui") or name in (
+                *python,
+                later.name,
+            ):
                 del sys.modules[name]
 
     return record, remove

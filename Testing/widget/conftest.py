@@ -27,6 +27,9 @@ def slicer_window(application: Any) -> Iterator[Any]:  # noqa: F811
         pytest.skip(f"no PySide6, or not what it needs (Debian: libegl1 libgl1 libxkbcommon0 libfontconfig1): {error}")
 
     record, remove = install(application)
+    import slicer
+
+    assert not hasattr(slicer, "packaging"), "Slicer does not load it itself"
     yield record
     remove()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -235,6 +236,8 @@ def test_what_is_missing_is_installed_after_asking_with_versions_kept(
 ) -> None:
     import slicer
 
+    importlib.import_module("SpineMeasureGui.Installation")
+
     class PyTorchUtilsLogic:
         @staticmethod
         def _getPipInstallArguments(backend: Any, version: str) -> list[str]:
@@ -248,14 +251,14 @@ def test_what_is_missing_is_installed_after_asking_with_versions_kept(
 
     monkeypatch.setattr(slicer.packaging, "pip_ensure", ensure)
     installed = needs.installed
-    monkeypatch.setattr(needs, "installed", lambda name: None if name in ("torch", "monai") else installed(name))
+    monkeypatch.setattr(needs, "installed", lambda name: {"torch": "1.13.1", "monai": None}.get(name, installed(name)))
     with pytest.raises(SpineMeasureError, match="Extensions Manager"):
         panel.logic.installNeeds()
     monkeypatch.setitem(sys.modules, "PyTorchUtils", type(sys)("PyTorchUtils"))
     sys.modules["PyTorchUtils"].PyTorchUtilsLogic = PyTorchUtilsLogic  # type: ignore[attr-defined]
     panel.logic.installNeeds()
     assert [call[0] for call in window.calls] == ["confirmOkCancelDisplay", "executePythonModule"]
-    assert window.calls[1][1:] == ("light_the_torch", ["install", "torch>=2.4"])
+    assert window.calls[1][1:] == ("light_the_torch", ["install", "torch>=2.5"])
     assert "monai" in kept[-1] and f"numpy=={np.__version__}" in kept[-1]
     window.calls.clear()
 

@@ -239,7 +239,7 @@ def test_every_text_of_the_library_that_the_panel_shows_can_be_translated() -> N
     choices = re.search(r"SCOPES = (\(.*?\))", (MODULE / "SpineMeasure.py").read_text())
     assert choices
     wanted = {
-        *panel.COLUMNS, *panel.STATUSES, *panel.GROUPS, panel.ALL_LEVELS, panel.LEVELS_GUESSED,
+        *panel.COLUMNS, *panel.STATUS_TEXTS, *panel.GROUPS, panel.ALL_LEVELS, panel.LEVELS_GUESSED,
         *(flag.replace("_", " ") for flag in known_flags()), *(d.title for d in methods()),
         *ast.literal_eval(choices.group(1)), *filter(None, NEXT_STEPS.values()),
         # Those left out have no part in Slicer.

@@ -1,0 +1,45 @@
+"""Members of archives, and other files, that come from anybody."""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+from pathlib import PurePosixPath
+
+#: Maximum size of what a scene or study contains, bytes.
+UNPACKED_LIMIT = 4 * 2**30
+#: Bytes at the start of a file within which a NRRD header must end.
+START = 2**20
+_DETACHED = re.compile(rb"\s*data\s*file\s*:", re.IGNORECASE)
+
+
+def regular(member: zipfile.ZipInfo) -> bool:
+    """True for a file: neither a link nor a device."""
+    return stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG)
+
+
+def escapes(name: str) -> bool:
+    """True for a name that leads, on any system, outside of the folder that it is relative to.
+
+    A colon belongs to a drive, an address or a stream of a file.
+    """
+    name = name.replace("\\", "/")
+    return (
+        name.startswith(("/", "~"))
+        or ":" in name
+        or ".." in PurePosixPath(name).parts
+        or any(ord(character) < 32 for character in name)
+    )
+
+
+def refers_elsewhere(start: bytes) -> bool:
+    """True for an NRRD file whose header names another file, or does not end within its first bytes (`start`)."""
+    if not start.startswith(b"NRRD"):
+        return False
+    for line in start.split(b"\n")[:-1]:
+        if not line.rstrip(b"\r"):
+            return False
+        if _DETACHED.match(line):
+            return True
+    return True

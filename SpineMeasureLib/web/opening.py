@@ -1,0 +1,40 @@
+"""The page opened in a browser without its access token in the list of processes, which every user can read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import webbrowser
+from contextlib import suppress
+from html import escape
+from pathlib import Path
+
+_PAGE = """<!DOCTYPE html><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={address}"><title>SpineMeasure</title><a href="{address}">Open the review</a>
+"""
+
+
+class OpeningPage:
+    """A private file that sends a browser on to an address."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+
+    def open(self, address: str) -> None:
+        """Write the file and have a browser open it. It stays until `remove`."""
+        # First the home folder: browsers in a sandbox read nothing from the temporary one.
+        for folder in (str(Path.home()), None):
+            with suppress(OSError):
+                number, name = tempfile.mkstemp(".html", "spinemeasure-", folder)  # readable by its owner alone
+                with os.fdopen(number, "w", encoding="utf-8") as file:
+                    file.write(_PAGE.format(address=escape(address)))
+                self.path = Path(name)
+                break
+        if self.path is not None and not webbrowser.open(self.path.as_uri()):
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove the file."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+            self.path = None

@@ -1,0 +1,41 @@
+"""What the libraries of the server report, in one line each: a traceback for every odd request would hide the rest."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+
+
+class OneLine(logging.Handler):
+    """Says in one line what went wrong in the answer to a request or message."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, unless it is a request that is not HTTP, or the traceback of what was said before."""
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage().strip().partition("\n")[0]
+        if _not_http(error) or text.startswith(("Traceback", "Exception raised")):
+            return
+        if error is not None:
+            frames = traceback.extract_tb(error.__traceback__)
+            place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+            text = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{place}"
+        self._say(f"A request was not answered: {text[:300]}")
+
+
+def make_quiet(say: Callable[[str], None]) -> None:
+    """Have the server's libraries report through `say`."""
+    for name in ("aiohttp", "wslink", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [OneLine(say)], False
+
+
+def _not_http(error: BaseException | None) -> bool:
+    from aiohttp import web_exceptions
+    from aiohttp.http_exceptions import HttpProcessingError
+
+    return isinstance(error, (HttpProcessingError, web_exceptions.HTTPException, ConnectionError))
