@@ -115,6 +115,7 @@ class SpineMeasureParameterNode:
     lowestDisc: str = ""
     group: Annotated[str, Choice(["Lines", "All values", "Disc", "Canal and cord", "Vertebra", "Alignment"])] = "Lines"
     snapToPlane: bool = True
+    onlyLevel: bool = False
 
 
 #
@@ -161,6 +162,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._filterRow = None
         self._pinnedRow = None
         self._shownGroup = ""
+        self._shownOnlyLevel = False
         self._filling = False
         self._acting = False
         self._stale = False
@@ -439,6 +441,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.session.snap_to_plane = parameters.snapToPlane
         if self._shownGroup != parameters.group:
             self._pinnedRow = None
+            self._fillTable()
+        elif self._shownOnlyLevel != parameters.onlyLevel:
             self._fillTable()
         if self.entered and self._askedDevice not in ("", parameters.device):
             self.askDevice()
@@ -889,11 +893,15 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureLib.review.panel import ALL_LEVELS, quantities_shown
 
         session, group, level = self.session, self._parameterNode.group, self._levelFilter()
-        self._shownGroup = group
+        self._shownGroup, self._shownOnlyLevel = group, self._parameterNode.onlyLevel
         self._allKeys = [m.key for m in session.rows] if session is not None else []
         self.table.fill(session, self._keysShown(group, level))
         if session is not None:
-            session.show(levels=None if level == ALL_LEVELS else [level], quantities=quantities_shown(group))
+            session.show(
+                levels=None if level == ALL_LEVELS else [level],
+                quantities=quantities_shown(group),
+                only_level=self._shownOnlyLevel,
+            )
             current = self._currentKey
             isListed = current in self.table.keys
             session.highlight(current if isListed else None)
@@ -1414,17 +1422,16 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def showCase(session) -> None:
-        """Show the image in the slice views, the segments in the 3D view and the table in the table view.
+        """Show the image in the slice views and the segments, from the side, in the 3D views."""
+        from SpineMeasureLib.review.views import look_from_the_side
 
-        The 3D view is fitted when Slicer has drawn again: while it draws nothing, it does not know what it shows.
-        """
         nodes = session.nodes
         volume, segmentation, table = nodes.volume, nodes.segmentation, nodes.table
         if slicer.app.layoutManager() is not None:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
             if segmentation is not None:
                 segmentation.CreateClosedSurfaceRepresentation()
-                qt.QTimer.singleShot(0, slicer.app.layoutManager().resetThreeDViews)
+                look_from_the_side(slicer.mrmlScene, segmentation)
         applicationLogic = slicer.app.applicationLogic()
         if table is not None:
             applicationLogic.GetSelectionNode().SetActiveTableID(table.GetID())

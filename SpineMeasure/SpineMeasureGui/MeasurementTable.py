@@ -11,7 +11,7 @@ CENTRED = tuple(map(COLUMNS.index, ("Value", "Auto", "Diff.")))
 OPTIONAL_COLUMNS = tuple(map(COLUMNS.index, ("Auto", "Diff.", "Flags")))
 ROW_HEIGHT = 22
 #: Minimum widths, pixels: what is cut off is in the tooltip. "Disc height, posterior" is not.
-QUANTITY_WIDTH, FLAGS_WIDTH = 135, 40
+QUANTITY_WIDTH, FLAGS_WIDTH = 132, 30
 SCROLL_BAR_WIDTH = 20
 
 

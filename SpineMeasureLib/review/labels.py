@@ -99,6 +99,7 @@ def remove_labels(scene: Any, case: Any) -> None:
     for role in _NAMES:
         node = linked(case, role)
         if node is not None:
+            scene.RemoveNode(node.GetDisplayNode())
             scene.RemoveNode(node)
 
 

@@ -111,9 +111,9 @@ class SceneCase:
         folder = case_folder(self.scene, (table, linked(self.case, "segmentation"), *self.lines.values()))
         for number in list(self.lines):
             self.remove_line(number)
+        remove_labels(self.scene, self.case)
         if table is not None:
             self._remove(table)
-        remove_labels(self.scene, self.case)
         remove_folder(self.scene, folder)
         if self.case.GetScene() is not None:
             self.scene.RemoveNode(self.case)

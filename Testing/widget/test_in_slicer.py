@@ -173,6 +173,20 @@ def test_a_current_value_that_goes_with_the_names_makes_room_for_another(panel: 
     shows_one_structure(panel, session, panel._currentRow)
 
 
+def test_lines_of_the_current_level_alone_can_be_drawn(panel: Any, session: Any) -> None:
+    def drawn() -> set[str]:
+        return {key[0] for key, line in session.nodes.lines.items() if line.GetDisplayVisibility()}
+
+    panel.goToLevel("L4-L5")
+    assert len(drawn()) > 5
+    panel.ui.onlyLevelCheckBox.checked = True
+    assert drawn() == {"L4-L5"}
+    panel.ui.nextLevelButton.click()
+    assert drawn() == {panel._currentKey[0]} != {"L4-L5"}
+    panel.ui.onlyLevelCheckBox.checked = False
+    assert len(drawn()) > 5
+
+
 # Messages
 
 
