@@ -20,6 +20,7 @@ from ..case_folder import (
     RUN,
     TABLE,
     VALUES,
+    WRITTEN_LABELS,
     is_case_folder,
     run_of,
     stated_hashes,
@@ -138,6 +139,7 @@ class CaseTables:
                 write_json(session.rows, provenance, new / VALUES)
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)
             outdated.update(write_more(new, changed, renamed), self._documents() if changed else ())
+            outdated.update(WRITTEN_LABELS if renamed else ())
             run |= _reviewed(run, renamed) if changed else {}
             removed = sorted(n for n in outdated if (folder / n).is_file() and not (new / n).is_file())
             write_run(new, run, self._staying(new, outdated))

@@ -161,6 +161,15 @@ def test_new_level_names_are_in_every_file(review: Review, sample_folder: Path) 
     assert case.segmentation.labels.shape == volume.array.shape
 
 
+def test_labels_in_the_values_of_another_program_go_with_the_names_that_they_show(review: Review) -> None:
+    others = review.folder / "labels_spider.nii.gz"
+    others.write_bytes(b"of before the review")
+    review.move()
+    assert others.name not in review.follow() and others.is_file()
+    review.session.shift_levels(-1)
+    assert others.name in review.follow() and not others.exists()
+
+
 def test_warnings_about_the_names_before_a_review_are_not_stated_of_the_names_after_it(review: Review) -> None:
     told = run_of(review.folder)
     (review.folder / RUN).write_text(json.dumps({**told, "warnings": ["The level names are a guess."]}))
