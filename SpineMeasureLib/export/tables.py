@@ -27,7 +27,7 @@ def _text(cell: Cell) -> str:
     return f"{cell:.4f}".rstrip("0").rstrip(".") if isinstance(cell, float) else str(cell)
 
 
-def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str = "") -> None:
+def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str) -> None:
     """Write measurements.csv: one row per value, empty cells where there is none.
 
     :param case_id: of the image (`Volume.case_id`): tables of many cases can be joined into one.

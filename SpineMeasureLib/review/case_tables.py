@@ -42,6 +42,7 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
 from .app import mrml_application
 from .keep import bring_back
+from .output import case_id
 from .process import SCENE, SEGMENTATION
 from .save import copy_segmentation
 from .session import Session
@@ -134,7 +135,8 @@ class CaseTables:
                 write_volume(segmentation.as_volume(), new / LABELS)
             run |= {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
             if session.rows:
-                write_csv(session.rows, new / TABLE, str(run.get("case_id", "")))
+                run.setdefault("case_id", case_id(session))  # folders of version 0.1 have none
+                write_csv(session.rows, new / TABLE, run["case_id"])
                 provenance = {key: value for key, value in run.items() if key not in _OF_THE_RUN}
                 write_json(session.rows, provenance, new / VALUES)
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)

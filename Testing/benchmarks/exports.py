@@ -70,7 +70,7 @@ def main() -> None:
         case = TrainingCase(volume, segmentation, rows, "long")
         print(f"{len(segmentation.of_kind(Kind.BODY))} vertebrae, {volume.array.shape} voxels, {len(rows)} values")
         print(f"{'seconds':34s} {'median':>7s} {'most':>7s} {'processor':>10s}")
-        timed("table (CSV)", lambda: write_csv(rows, folder / "a.csv"), runs)
+        timed("table (CSV)", lambda: write_csv(rows, folder / "a.csv", "case"), runs)
         timed("everything (JSON)", lambda: write_json(rows, {}, folder / "a.json"), runs)
         timed("DICOM SEG", lambda: write_dataset(make_seg(segmentation, source), folder / "a.dcm"), runs)
         timed("DICOM SR", lambda: write_dataset(make_sr(rows, segmentation, source, seg=seg), folder / "b.dcm"), runs)

@@ -114,7 +114,7 @@ def test_measurements_of_version_0_1_open() -> None:
 def test_the_table_tells_both(tmp_path: Path) -> None:
     time = "2026-03-01T10:05:00+00:00"
     both = replace(LINE, value=9.0, source="edited", automatic=LINE, accepted=Acceptance("AB", time))
-    write_csv([LINE, replace(both, accepted=None), both], tmp_path / "measurements.csv")
+    write_csv([LINE, replace(both, accepted=None), both], tmp_path / "measurements.csv", "case1")
     with (tmp_path / "measurements.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = ("value", "automatic_value", "source", "accepted", "reviewer", "accepted_time")

@@ -123,6 +123,7 @@ def check_agreement(review: Review) -> None:
     assert [(s.value, s.name) for s in results.segmentation.structures] == [(s.value, s.name) for s in now.structures]
     assert set(map(int, results.segmentation.fingerprints())) == {s.value for s in now.structures}
     told = run_of(folder)
+    assert told["case_id"].startswith("case") and {row["case_id"] for row in rows.values()} == {told["case_id"]}
     assert told["level_verified"] == results.segmentation.level_verified == session.level_verified
     assert told["anchor"] == results.segmentation.anchor
     assert json.loads((folder / VALUES).read_text())["provenance"]["anchor"] == told["anchor"]
