@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from .cancel import cancel_at_end_of_input, cancel_on_signals, stop_if_cancelled, true_end
-from .errors import CancelledError, DependencyError, PlainError
+from .errors import CancelledError, DependencyError, PlainError, as_plain
 from .pipeline import Job, run
 from .segment.conventions import WRITTEN
 
@@ -31,10 +31,9 @@ def report(stage: str, fraction: float, message: str = "") -> None:
 
 def failure(error: BaseException) -> dict[str, object]:
     """The last line of a run that failed."""
-    if isinstance(error, PlainError):
-        details = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
-    elif isinstance(error, MemoryError):
-        details = {"message": "The computer ran out of memory.", "hint": "Crop the image.", "exit_code": 32}
+    plain = as_plain(error)
+    if plain:
+        details = {"message": plain.message, "hint": plain.hint, "exit_code": plain.exit_code}
     else:
         details = {"message": f"Unexpected: {error}", "hint": "Please report this.", "exit_code": 1}
     return {"error": {"type": type(error).__name__, **details}}

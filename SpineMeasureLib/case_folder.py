@@ -25,9 +25,11 @@ OVERVIEW = "overview.png"
 KEPT = f"{SCENE}.review.json"
 #: Documents of a case that a command exports into its folder.
 DOCUMENTS = ("measurements.dcm", "segmentation.dcm", "report.html", "report.txt", "report.pdf")
+#: Labels in the values of other programs.
+WRITTEN_LABELS = tuple(map(written_name, WRITTEN))
 #: Every file that this program writes into the folder of a case: measured, then exported.
 OUTPUTS = (
-    LABEL_NAMES, LABELS, TABLE, VALUES, OVERVIEW, RUN, SCENE, SEGMENTATION, *DOCUMENTS, *map(written_name, WRITTEN)
+    LABEL_NAMES, LABELS, TABLE, VALUES, OVERVIEW, RUN, SCENE, SEGMENTATION, *DOCUMENTS, *WRITTEN_LABELS
 )  # fmt: skip
 
 

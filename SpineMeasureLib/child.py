@@ -29,6 +29,7 @@ from .errors import (
     NothingFoundError,
     OutputError,
 )
+from .progress import ESTIMATE
 
 _LIBRARY_PARENT = Path(__file__).resolve().parents[1]
 #: What the parent writes first.
@@ -58,7 +59,8 @@ NEXT_STEPS = {
 
 #: Where the stages lie in a whole run, 0..1.
 _STAGES = {
-    "read": (0.0, 0.02), "load model": (0.02, 0.05), "labels": (0.02, 0.05), "segment": (0.05, 0.8),
+    "read": (0.0, 0.02), "load model": (0.02, 0.05), "labels": (0.02, 0.05), ESTIMATE: (0.05, 0.05),
+    "segment": (0.05, 0.8),
     "name levels": (0.8, 0.85), "measure": (0.85, 0.97), "write": (0.97, 1.0), "done": (1.0, 1.0),
 }  # fmt: skip
 

@@ -84,6 +84,9 @@ def measure(
     """Segment and measure an image.
 
     Writes labels, tables, a picture, a Slicer scene and, if asked, DICOM objects.
+
+    On a processor (no GPU) the model takes about 0.4 s for a sagittal slice of 26 x 22 cm and thread, and 5 to 10 s for
+    everything else: some 15 s for a usual study with two threads. An estimate is printed before it starts.
     """
     from .pipeline import Job
 
@@ -132,6 +135,9 @@ def segment(
     """Segment an image without measuring.
 
     Writes labels and a Slicer scene.
+
+    On a processor (no GPU) the model takes about 0.4 s for a sagittal slice of 26 x 22 cm and thread, and 5 to 10 s for
+    everything else: some 15 s for a usual study with two threads. An estimate is printed before it starts.
     """
     from .pipeline import Job
 

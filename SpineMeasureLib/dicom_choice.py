@@ -21,8 +21,12 @@ _MOST_NAMED = 8
 _NEARLY_PARALLEL = 0.985
 #: Pixels and slices (mm) of images for planning, which are also this much coarser than those of the other series.
 _COARSE_PIXEL_MM, _COARSE_SLICE_MM, _COARSER = 1.1, 7.5, 1.5
+#: So many parts of a preference say which kind of image it is.
+_OF_KIND = 4
 #: Stacks whose centres differ by more than this part of their extent from head to foot are stations of a long spine.
 _STATION_SHIFT = 0.25
+#: A stack composed of stations is longer than each by this factor.
+_LONGER = 1.3
 
 
 def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str, list[str]]:
@@ -81,7 +85,8 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
             f"The slices of series {best.number.split('.')[0]} are tilted against each other.",
             "Use another series, or choose one of its stacks with --series.",
         )
-    rivals = [s for s in candidates if s is not best and _merit(s, candidates) == _merit(best, candidates)]
+    merit = _merit(best, candidates)
+    rivals = [s for s in candidates if s is not best and _merit(s, candidates) == merit]
     if any(_is_other_station(best, s) for s in rivals):
         raise _equal([best, *rivals])
     others = "; ".join(map(str, rivals))
@@ -98,15 +103,31 @@ def _is_other_station(one: Series, other: Series) -> bool:
     parts, others = read(one.protocol).parts, read(other.protocol).parts
     if parts and others and not parts & others:
         return True
-    spans = []
-    for series in (one, other):
-        first = series.frames[0]
-        rows, columns = first.size
-        corners = np.array([(0, 0), (0, rows - 1), (columns - 1, 0), (columns - 1, rows - 1)])
-        along = first.position[2] + corners @ (series.axes[2, :2])
-        spans.append((along.min(), along.max()))
+    spans = _span(one), _span(other)
     shift = abs(np.mean(spans[0]) - np.mean(spans[1]))
     return bool(shift > _STATION_SHIFT * min(high - low for low, high in spans))
+
+
+def _span(series: Series) -> tuple[float, float]:
+    """Lowest and highest point of the middle slice, in mm from foot to head."""
+    first = series.frames[len(series.frames) // 2]
+    rows, columns = first.size
+    corners = np.array([(0, 0), (0, rows - 1), (columns - 1, 0), (columns - 1, rows - 1)])
+    along = first.position[2] + corners @ series.axes[2, :2]
+    return float(along.min()), float(along.max())
+
+
+def _holds_stations(series: Series, among: Sequence[Series]) -> bool:
+    """Whether a long stack has within it two others of its contrast, of which each shows another part of the spine."""
+    low, high = _span(series)
+    slack = _STATION_SHIFT * (high - low) / 2
+    inside = []
+    for other in among:
+        foot, head = _span(other)
+        is_within = low - slack < foot and head < high + slack and high - low > _LONGER * (head - foot)
+        if is_within and contrast(other) == contrast(series):
+            inside.append(other)
+    return any(_is_other_station(a, b) for n, a in enumerate(inside) for b in inside[:n])
 
 
 def _check_one_study(candidates: Sequence[Series]) -> None:
@@ -157,7 +178,7 @@ def _reason(best: Series, candidates: Sequence[Series], series: Sequence[Series]
     if len(candidates) == 1:
         but = " that is not a localiser" if len(_sagittal(series)) > 1 else ""
         return f"the only sagittal MR series of {len(series)}{but}"
-    made = ("derived", "original", "composed")[_making(best)]
+    made = ("derived", "original", "composed")[_making(best, candidates)]
     return (
         f"best of {len(candidates)} sagittal MR series: {contrast(best) or 'contrast unknown'}, {made} images, "
         f"{len(best.frames)} slices (T2 first, then images composed of stations, then original images, then the finest "
@@ -177,11 +198,11 @@ def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
 
 
 def _best(series: Sequence[Series]) -> Series:
-    most = max(_preference(s, series) for s in series)
-    equal = [s for s in series if _preference(s, series) == most]
-    if len(equal) > 1:
-        raise _equal(equal)
-    return equal[0]
+    preferences = [_preference(s, series) for s in series]
+    best = max(preferences)
+    if preferences.count(best) > 1:  # told with all of their kind: which has the most slices does not matter then
+        raise _equal([s for s, p in zip(series, preferences, strict=True) if p[:_OF_KIND] == best[:_OF_KIND]])
+    return series[preferences.index(best)]
 
 
 def _equal(series: Sequence[Series]) -> DicomSeriesError:
@@ -202,21 +223,21 @@ def _preference(series: Series, among: Sequence[Series]) -> tuple[bool, bool, in
 def _merit(series: Series, among: Sequence[Series]) -> tuple[bool, int, int]:
     """How well its kind of image shows discs and canal: fine enough, contrast, and how it was made."""
     rank = -_BY_MERIT.index(contrast(series).rstrip("?"))
-    return not _is_coarse(series, among) and contrast(series) != "other", rank, _making(series)
+    return not _is_coarse(series, among) and contrast(series) != "other", rank, _making(series, among)
 
 
-def _making(series: Series) -> int:
+def _making(series: Series, among: Sequence[Series]) -> int:
     """2 for images composed of several stations, 1 for what the scanner took, 0 for reformats and single shots."""
     said = read(series.protocol)
     kind = series.frames[0].kind
-    if "COMPOSED" in kind or said.composed:
+    if "COMPOSED" in kind or said.composed or _holds_stations(series, among):
         return _COMPOSED
     return 0 if "DERIVED" in kind[:1] or said.reformat or said.single_shot else 1
 
 
 def _is_coarse(series: Series, among: Sequence[Series]) -> bool:
     """Whether pixels or slices are those of a localiser: coarse, and clearly coarser than those of another series."""
-    if _making(series) == _COMPOSED:
+    if _making(series, among) == _COMPOSED:
         return False
     sizes = [(float(np.sqrt(s.spacing[0] * s.spacing[1])), s.spacing[2]) for s in (series, *among)]
     (pixel, step), finest = sizes[0], np.min(sizes, axis=0)

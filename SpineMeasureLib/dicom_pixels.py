@@ -20,7 +20,6 @@ from .quiet import quiet_dicom, quiet_libraries
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_MR_IMAGE, _ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
 _OF_PIXELS = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept",
@@ -127,7 +126,8 @@ def _bare(path: Path) -> Dataset:
         keyword = pydicom.datadict.keyword_for_tag(tag)
         if keyword not in _OF_PIXELS or (keyword != "PixelData" and value_of(dataset, keyword) is None):
             del dataset[tag]
-    dataset.SOPClassUID = _ENHANCED_MR_IMAGE if "PerFrameFunctionalGroupsSequence" in dataset else _MR_IMAGE
+    is_enhanced = "PerFrameFunctionalGroupsSequence" in dataset
+    dataset.SOPClassUID = pydicom.uid.EnhancedMRImageStorage if is_enhanced else pydicom.uid.MRImageStorage
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     if len(dataset.PixelData) == _bytes_of_pixels(dataset) and _syntax(dataset) not in _UNCOMPRESSED:
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian  # plain, whatever its syntax is called

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,14 @@ class Series:
         """UID of the study: of one examination of one patient."""
         return self.header.get("StudyInstanceUID", "")
 
-    @property
+    @cached_property
     def spacing(self) -> tuple[float, float, float]:
         """Mm between columns, between rows, and (median) between slices."""
         rows, columns = self.frames[0].pixel_spacing
         steps = [step for step in np.diff(np.sort(places(self.frames))) if step > SAME_PLACE_MM]
         return columns, rows, float(np.median(steps)) if steps else 0.0
 
-    @property
+    @cached_property
     def axes(self) -> NDArray[np.float64]:
         """3x3: steps between columns, rows and slices in LPS mm, one in each column."""
         first = self.frames[0]

@@ -13,6 +13,9 @@ from .volume import FEWEST_SLICES
 
 #: Slices nearer than this lie at the same place.
 SAME_PLACE_MM = 0.01
+#: So are images nearer than this part of the usual step, if they can be divided: repeated after a small movement. The
+#: usual step is among the largest, as those between repeated images are small.
+_SAME_PART, _USUAL_STEP = 0.2, 80
 
 
 def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
@@ -66,9 +69,15 @@ def _is_repeated(stack: Sequence[Frame]) -> bool:
     return len(np.unique(_slots(stack))) < len(stack)
 
 
-def _slots(stack: Sequence[Frame]) -> NDArray[np.float64]:
-    """Places as whole numbers, equal for images at the same place."""
-    return np.round(places(stack) / SAME_PLACE_MM)
+def _slots(stack: Sequence[Frame]) -> NDArray[np.intp]:
+    """Places as whole numbers, equal for images that are too near to be neighbours in a stack."""
+    along = places(stack)
+    order = np.argsort(along)
+    steps = np.diff(along[order], prepend=along[order[:1]])
+    same = max(SAME_PLACE_MM, _SAME_PART * float(np.percentile(steps, _USUAL_STEP)))
+    slots = np.empty(len(stack), np.intp)
+    slots[order] = np.cumsum(steps > same)
+    return slots
 
 
 def _by_station(stack: list[Frame]) -> list[list[Frame]]:
@@ -97,9 +106,9 @@ def _by_value(stack: list[Frame], n: int) -> list[list[Frame]]:
 
 def _by_order(stack: list[Frame], n: int) -> list[list[Frame]]:
     """The first, second ... value at each place, as of times; none unless each place has as many, all different."""
-    at_place: dict[float, list[Frame]] = defaultdict(list)
+    at_place: dict[int, list[Frame]] = defaultdict(list)
     for slot, frame in zip(_slots(stack), stack, strict=True):
-        at_place[float(slot)].append(frame)
+        at_place[int(slot)].append(frame)
     counts = {len(frames) for frames in at_place.values()}
     if len(counts) > 1 or len(at_place) < FEWEST_SLICES:
         return []

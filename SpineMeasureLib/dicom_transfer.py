@@ -122,7 +122,7 @@ def _datasets(files: Sequence[Path]) -> list[Dataset]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    datasets = []
+    datasets: list[Dataset] = []
     for file in files:
         try:
             datasets.append(pydicom.dcmread(file))

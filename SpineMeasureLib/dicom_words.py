@@ -54,20 +54,22 @@ _OPPOSED = _any(r"opp\w*", r"out ?(?:of )?phase\w*", "oop")
 _OF_DIXON = {"water": _any("w"), "fat": _any("f"), "opposed": _any("op", "out"), "in phase": _any("in", "ip")}
 _NOT_ANATOMY = _any(
     # diffusion, perfusion, spectroscopy, vessels, flow
-    r"dwi\w*", "dti", "dki", "ivim", r"diff\w*", r"[ed]?adc\w*", "tracew?", r"b ?(?:50|\d{3,4})", r"perfu\w*", "perf",
+    r"dwi\w*", "dti", "dki", "ivim", "diff", r"diff?usion\w*", r"[ed]?adc\w*",
+    "tracew?", r"b ?(?:50|\d{3,4})", r"perfu\w*",
+    "perf",
     "dce", "dsc",
-    r"dyn\w*", "mrs", "csi", r"spectro\w*", "mra", r"angio\w*", "tof", r"csf ?flow", "cine",
+    "dyn", r"dynami\w*", "mrs", "csi", r"spectro\w*", "mra", r"angio\w*", "tof", r"csf ?flow", "cine",
     # gradient echoes with T2* contrast
-    r"t2\*\w*", r"t2 ?star\w*", "star", "t2s", "swi", "swan", "swip", "gre", "fgre", "ffe", "mffe", r"flash\w*",
-    r"medic\w*",
+    r"t2\*\w*", r"t2 ?star\w*", "star", "swi", "swan", "swip", "gre", "fgre", "ffe", "mffe", r"flash\w*",
+    "medic",
     "merge", "cosmic", "mpgr",
     # computed images and pictures
-    "maps?", r"[tr][12] ?map\w*", "mapit", "qsm", r"r2\w*", "mips?", "minip", "subs?", r"sub(?:tr|str)\w*",
+    "maps?", r"[tr][12] ?map\w*", "mapit", "qsm", r"r2 ?(?:star|\*)", "mips?", "minip", "subs?", r"sub(?:tr|str)\w*",
     "soustraction",
     r"myelo\w*", "mrm", r"screen ?(?:shot|save)s?", r"scr ?save", r"pos ?disp", "report",
     # for the scanner itself
     r"cal", r"[ck]alib\w*", r"sense ?ref\w*", r"ref ?(?:scan|sense)", r"coil ?(?:survey|sens\w*|ref\w*)", r"b[01] ?map",
-    r"shim\w*",
+    r"shim(?:ming)?",
     r"pre ?scan\w*",
     "\u5f25\u6563", "\u6269\u6563", "\u704c\u6ce8", "\u6821\u51c6", "\u6c34\u6210\u50cf",
 )  # fmt: skip

@@ -16,7 +16,8 @@ from .image_stream import Stream, damaged, read_voxels
 
 #: Most files of one image: one for each slice.
 _MOST_FILES = 10_000
-_PATTERN = re.compile(r"(\S*%0?\d*d\S*)((?:\s+-?\d+){2,})\s*")
+_PATTERN = re.compile(r"(\S*%0?\d{0,2}d\S*)((?:\s+-?\d{1,9}){2,})\s*")
+_NUMBER = re.compile(r"%(0?\d{0,2})d")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def from_pattern(text: str) -> list[str]:
     if not found:
         return []
     first, last, step = [*(int(word) for word in found[2].split()), 1][:3]
-    return [found[1] % n for n in range(first, last + 1, max(1, step))][:_MOST_FILES]
+    numbers = range(first, last + 1, max(1, step))[:_MOST_FILES]
+    return [_NUMBER.sub(lambda place, n=n: format(n, f"{place[1]}d"), found[1]) for n in numbers]
 
 
 def read_data(path: Path, data: DataFiles, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -64,7 +66,8 @@ def _read(path: Path, data: DataFiles, count: int, dtype: np.dtype[Any]) -> NDAr
     with path.open("rb") as file:
         file.seek(data.start)
         for _ in range(data.lines):
-            file.readline()
+            if not file.readline():
+                raise damaged(path)
         if data.codec == "text":
             return _numbers(path, file, count, dtype)
         if data.skipped < 0:

@@ -33,10 +33,10 @@ def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
     :raises TooLargeError: see `check_size`.
     """
     fields, names, start = _read_header(path)
-    sizes = [int(n) for n in _numbers(path, fields, "dimsize")]
+    sizes = _integers(path, fields, "dimsize")
     if not sizes or min(sizes) < 1:
         raise unusual(path, "its size is missing")
-    components = int((_numbers(path, fields, "elementnumberofchannels") or [1])[0])
+    components = (_integers(path, fields, "elementnumberofchannels") or [1])[0]
     check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)), 1 if as_labels else FEWEST_SLICES)
     affine, warnings = _grid(path, fields, len(sizes))
     data = _data(path, fields, names, start)
@@ -68,6 +68,13 @@ def _numbers(path: Path, fields: dict[str, str], *names: str) -> list[float]:
         return [float(word) for word in text.split()]
     except ValueError as error:
         raise unusual(path, f"'{text[:40]}' is not a row of numbers") from error
+
+
+def _integers(path: Path, fields: dict[str, str], name: str) -> list[int]:
+    found = _numbers(path, fields, name)
+    if not np.isfinite(found).all():
+        raise unusual(path, f"its {name} is not a row of whole numbers")
+    return [int(number) for number in found]
 
 
 def _grid(path: Path, fields: dict[str, str], dimensions: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -110,7 +117,7 @@ def _data(path: Path, fields: dict[str, str], listed: list[str], start: int) -> 
     named = fields["elementdatafile"]
     if named.upper() == "LOCAL":
         return DataFiles((path.name,), codec, start)
-    skipped = int((_numbers(path, fields, "headersize") or [0])[0])
+    skipped = (_integers(path, fields, "headersize") or [0])[0]
     names = listed or from_pattern(named) or [named]
     if codec == "zlib":
         return DataFiles(tuple(names), codec, max(0, skipped))

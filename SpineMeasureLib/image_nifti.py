@@ -245,7 +245,7 @@ def _grid(path: Path, header: _Header) -> tuple[NDArray[np.float64], tuple[str, 
     _check_sform_size(path, header)
     forms = header.forms()
     if not forms:
-        affine, warning = undirected(header.sizes * header.millimetres)
+        affine, warning = undirected((header.sizes * header.millimetres).tolist())
         return affine, (warning if header.kind else warning + _ANALYZE,)
     sform_counts = "qform" not in forms or (
         header.sform_code == _SCANNER and shear(forms["sform"][:, :3]) <= MOST_SHEAR

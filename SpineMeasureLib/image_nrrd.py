@@ -73,6 +73,8 @@ def read_nrrd(path: Path, as_labels: bool = False) -> RawImage:
     """
     fields, names, start = _read_header(path)
     sizes = _integers(path, fields, "sizes")
+    if not sizes or min(sizes) < 1:
+        raise unusual(path, "its sizes are missing")
     axes = _axes(path, fields, sizes)
     size = [sizes[n] for n in axes.space]
     if as_labels:
@@ -107,14 +109,11 @@ def _read_header(path: Path) -> tuple[dict[str, str], list[str], int]:
         return fields, listed, file.tell()
 
 
-def _integers(path: Path, fields: dict[str, str], name: str) -> list[int]:
+def _integers(path: Path, fields: dict[str, str], name: str, otherwise: str = "") -> list[int]:
     try:
-        found = [int(word) for word in fields.get(name, "").split()]
-    except ValueError:
-        found = []
-    if not found or min(found) < 1:
-        raise unusual(path, f"its {name} are missing")
-    return found
+        return [int(word) for word in (fields.get(name) or otherwise).split()]
+    except ValueError as error:
+        raise unusual(path, f"its {name} is not a row of whole numbers") from error
 
 
 def _axes(path: Path, fields: dict[str, str], sizes: list[int]) -> _Axes:
@@ -186,9 +185,7 @@ def _data(path: Path, fields: dict[str, str], listed: list[str], start: int) -> 
     codec = _CODECS.get(fields.get("encoding", "raw").lower())
     if codec is None:
         raise unusual(path, f"its encoding ({fields['encoding']}) is not supported")
-    lines, skipped = (
-        int(_float(fields.get(name, "0"))) if fields.get(name) else 0 for name in ("lineskip", "byteskip")
-    )
+    lines, skipped = (_integers(path, fields, name, "0")[0] for name in ("lineskip", "byteskip"))
     named = fields.get("datafile", "")
     if not named:
         return DataFiles((path.name,), codec, start, lines, skipped)

@@ -95,9 +95,9 @@ def run(job: Job, progress: Progress = silent) -> Result:
 
     :raises SpineMeasureError: one of its subclasses; nothing is written then.
     """
-    clock = _Clock()
     if job.lowest_disc:
-        parse_disc(job.lowest_disc)  # refused before the work, not after it
+        parse_disc(job.lowest_disc)  # before the work: the model takes minutes
+    clock = _Clock()
     require_place(job.out, OUTPUTS)
     with clock.stage("read"):
         progress("read", 0.0, job.image.name)
@@ -163,7 +163,7 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
             progress=progress,
         )
     from .label_file import read_label_file
-    from .segment.existing import segmentation_from_labels
+    from .segment.existing import check_front, segmentation_from_labels
     from .segment.named_segments import segmentation_from_segments
 
     progress("labels", 0.0, job.labels.name)
@@ -179,6 +179,7 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
         return replace(by_value, warnings=(*file.warnings, *by_value.warnings))
 
     segmentation = named_by_points(named, points, job.lowest_disc)
+    check_front(segmentation)
     return replace(segmentation, provenance={"labels": "given by the user"})
 
 

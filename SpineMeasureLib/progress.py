@@ -8,6 +8,9 @@ from collections.abc import Callable
 #: `CancelledError` to stop the work.
 Progress = Callable[[str, float, str], None]
 
+#: The stage whose message says how long the work will take.
+ESTIMATE = "estimate"
+
 
 def silent(stage: str, fraction: float, message: str = "") -> None:
     """Report to nobody."""

@@ -74,7 +74,8 @@ def require_image(folder: Path, image: Volume) -> None:
         f"{folder.name} holds the results of another image.", "Rename that folder, or open it instead."
     )
     try:
-        on_grid_of(image, read_volume(folder / LABELS))
+        if (folder / LABELS).is_file():
+            on_grid_of(image, read_volume(folder / LABELS))
         same = is_stated_image(run_of(folder).get("input", {}), image)
     except GeometryMismatchError as error:
         raise other from error

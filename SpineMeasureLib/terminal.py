@@ -19,7 +19,7 @@ import typer
 
 from .cancel import cancel_on_signals, stop_if_cancelled, true_end
 from .errors import CancelledError, as_plain, printable
-from .progress import Progress
+from .progress import ESTIMATE, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -146,7 +146,7 @@ def _usage(error: BaseException) -> tuple[int, str] | None:
         return None
     message = " ".join(error.format_message().split())
     context = getattr(error, "ctx", None)
-    hint = f" Try '{context.command_path} --help'." if context else ""
+    hint = f" Try '{context.command_path} --help'." if context else " Try the command with --help."
     end = "" if message.endswith((".", "?")) else "."
     return error.exit_code, f"{message}{end}{hint}"
 
@@ -170,15 +170,17 @@ def _unexpected(error: BaseException) -> tuple[int, str]:
     return 1, f"{told} Please report it with the details in {log.name}"
 
 
-def _unseen(stage: str, fraction: float, message: str = "") -> None:
+def _only_estimate(stage: str, fraction: float, message: str = "") -> None:
     stop_if_cancelled()
+    if stage == ESTIMATE:
+        errors.note(message)
 
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """A progress bar on standard error."""
-    if errors.quiet:
-        yield _unseen
+    """A progress bar on standard error; nothing if that is not a terminal that can redraw a line."""
+    if errors.quiet or not errors.rich.is_interactive:
+        yield _only_estimate
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -193,6 +195,9 @@ def terminal_progress() -> Iterator[Progress]:
 
         def show(stage: str, fraction: float, message: str = "") -> None:
             stop_if_cancelled()
+            if stage == ESTIMATE:
+                errors.note(message)
+                return
             bar.update(task, completed=fraction, description=printable(f"{stage} {message}".strip()))
 
         yield show

@@ -98,7 +98,9 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
     from .background import without_gaps
 
-    volume = without_gaps(_rectangular(_read(path, series)))
+    with np.errstate(all="ignore"):  # damaged headers state any numbers; what comes of them is checked
+        volume = _rectangular(_read(path, series))
+    volume = without_gaps(volume)
     found = thick_slices(volume.affine[:3, :3])
     earlier = cast("list[str]", volume.meta.get("warnings", []))
     return replace(volume, meta={**volume.meta, "warnings": [*earlier, *found]}) if found else volume

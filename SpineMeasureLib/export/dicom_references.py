@@ -10,19 +10,16 @@ import numpy as np
 
 from ..dicom_frames import Frame, as_text, value_of, values_of
 from .dicom_header import Changes, inherited
-from .dicom_values import is_uid
+from .dicom_values import CHARACTERS, is_uid
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from ..volume import Volume
 
-_MR_IMAGE, _ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
 #: Shorter texts in place of a UID may be dummies that images of other patients have too.
 _SHORTEST_OWN_NAME = 10
 _OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
-#: Unicode, see `dicom_source.CHARACTERS`.
-_CHARACTERS = "ISO_IR 192"
 
 
 def referable(
@@ -40,7 +37,7 @@ def referable(
     changes = Changes()
     first, frames = headers[0], volume.frames
     common = inherited(first, changes)
-    common.SpecificCharacterSet = _CHARACTERS
+    common.SpecificCharacterSet = CHARACTERS
     common.Modality = "MR"
     common.SeriesNumber = _whole(first, "SeriesNumber")
     common.Rows, common.Columns = frames[0].size
@@ -107,14 +104,14 @@ def _instance_uids(headers: Sequence[Dataset], frames: Sequence[Frame], spare: s
 
 
 def _sop_class(header: Dataset, is_multiframe: bool, changes: Changes) -> str:
-    from pydicom.uid import UID
+    from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
     for dataset, keyword in ((header, "SOPClassUID"), (header.file_meta, "MediaStorageSOPClassUID")):
         uid = as_text(value_of(dataset, keyword)).strip()
         if UID(uid).keyword.endswith("ImageStorage"):
             return uid
         changes.corrected.append("SOPClassUID")
-    return _ENHANCED_MR_IMAGE if is_multiframe else _MR_IMAGE
+    return str(EnhancedMRImageStorage if is_multiframe else MRImageStorage)
 
 
 def _measures(headers: Sequence[Dataset], frames: Sequence[Frame], changes: Changes) -> dict[str, Any]:

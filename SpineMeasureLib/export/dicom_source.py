@@ -17,13 +17,12 @@ from ..errors import DependencyError, DicomSeriesError
 from ..quiet import quiet_dicom
 from ..volume import Volume
 from .dicom_references import referable
+from .dicom_values import CHARACTERS as CHARACTERS
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MANUFACTURER = "SpineMeasure"
-#: Unicode, whatever the images use: names of reviewers and sources of references have any letters.
-CHARACTERS = "ISO_IR 192"
 #: Names this program among observers (PS3.16 TID 1004); derived from a UUID (PS3.5 B.2).
 DEVICE_UID = "2.25.13470194054320918028810088999453161255"
 

@@ -6,6 +6,8 @@ import datetime
 import re
 from collections.abc import Callable
 
+#: Unicode, whatever the images use: names of reviewers and sources of references have any letters.
+CHARACTERS = "ISO_IR 192"
 #: Longest values in characters; of PN, of each of its component groups.
 _LONGEST = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 10240, "UT": 1 << 20, "UC": 1 << 20}
 #: Enumerated values of attributes of patient and study (PS3.3 C.7.1.1, C.7.2.2).

@@ -64,7 +64,7 @@ def level_block(
     notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
     notes += [f"Not measured: {'; '.join(missing)}."] if missing else []
     return (
-        f'<section class="level"><figure>{picture}<figcaption>{level}: plane through the disc centroid; mm'
+        f'<section class="level"><figure>{picture}<figcaption>{level}: through the disc centroid; mm'
         f"</figcaption></figure><div>{_table(level, listed, shared, measurements, sources, accepted_by)}"
         + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
         + "</div></section>"

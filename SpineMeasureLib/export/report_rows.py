@@ -141,23 +141,24 @@ def _values(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] = ()) -> str:
-    """Flags in words, and notes on values that there are, each once.
+    """Flags in words, and notes, each once; those of values that there are: `reasons` says why others are missing.
 
     :param without: flags that are said elsewhere.
     """
     silent = {*_SAID_ELSEWHERE, *without}
-    found = [m for m in measurements if m]
+    found = [m for m in measurements if m and m.value is not None]
     flags = [in_words(flag) for m in found for flag in m.flags if flag not in silent]
-    notes = [m.note for m in found if m.note and m.value is not None]
+    notes = [m.note for m in found if m.note]
     return "; ".join(dict.fromkeys([*flags, *notes]))
 
 
 def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:
     """Flags that every one of several values has, to be said once."""
-    if len(measurements) < 2:
+    values = [m for m in measurements if m.value is not None]
+    if len(values) < 2:
         return ()
-    first = (flag for flag in measurements[0].flags if flag not in _SAID_ELSEWHERE)
-    return tuple(flag for flag in first if all(flag in m.flags for m in measurements))
+    first = (flag for flag in values[0].flags if flag not in _SAID_ELSEWHERE)
+    return tuple(flag for flag in first if all(flag in m.flags for m in values))
 
 
 def reasons(measurements: Iterable[Measurement]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,7 +128,7 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
         raise OutputError("The folder holds a data set with other labels.", "Choose another folder.")
     _check_same_image(case, _json(folder / "provenance" / f"{case.identifier}.json"))
     parts = {part: _stems(folder / part, ending) for part, ending in _NNUNET_PARTS.items()}
-    _refuse_half_added(stated, parts.values(), case.identifier)
+    _refuse_half_added(stated, list(parts.values()), case.identifier)
     count = len(parts["labelsTr"] | {case.identifier})
     with atomic_folder(folder, marker="dataset.json") as temporary:
         for part in _NNUNET_PARTS:
@@ -208,7 +208,7 @@ def _bids_parts(folder: Path) -> list[set[str]]:
     return [{name.partition("_")[0] for name in names} for names in (images, *others)]
 
 
-def _refuse_half_added(stated: dict | None, parts: Collection[set[str]], identifier: str) -> None:
+def _refuse_half_added(stated: dict | None, parts: Sequence[set[str]], identifier: str) -> None:
     """Refuse a data set in which another case lacks a part: whoever added it was killed.
 
     :param stated: contents of the file that is written last.
@@ -216,7 +216,7 @@ def _refuse_half_added(stated: dict | None, parts: Collection[set[str]], identif
     """
     if stated is not None and not stated.get(UNFINISHED):
         return
-    half = set.union(*parts) - set.intersection(*parts) - {identifier}
+    half = set[str]().union(*parts) - parts[0].intersection(*parts) - {identifier}
     if half:
         name = min(half)
         raise OutputError(f"Adding '{name}' to the data set was interrupted.", "Add that case again first.")

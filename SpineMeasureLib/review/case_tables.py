@@ -20,6 +20,7 @@ from ..case_folder import (
     RUN,
     TABLE,
     VALUES,
+    WRITTEN_LABELS,
     is_case_folder,
     run_of,
     stated_hashes,
@@ -34,8 +35,8 @@ from ..errors import (
     UnreadableInputError,
 )
 from ..export.tables import write_csv, write_json, write_labels
-from ..files import file_hash, json_object
-from ..grid import segmentation_on
+from ..files import UNFINISHED, file_hash, json_object
+from ..grid import on_grid_of, segmentation_on
 from ..same_image import is_stated_image, stated_grid
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
@@ -49,7 +50,7 @@ from .volume_node import volume_from_node
 
 #: Keys of run.json that do not say where the values came from.
 _OF_THE_RUN = (
-    "input", "seconds", "warnings", "warnings_before_review", "reviewed", "files", "scene_sha256", "unfinished",
+    "input", "seconds", "warnings", "warnings_before_review", "reviewed", "files", "scene_sha256", UNFINISHED,
 )  # fmt: skip
 
 
@@ -60,8 +61,9 @@ class CaseTables:
         """:param scene_hash: SHA-256 of the scene file in the folder."""
         self._folder = folder
         self._scene_hash = scene_hash
+        run = run_of(folder)
         #: False where 3D Slicer saved the scene: segments may have been painted on since the labels were written.
-        self._labels_hold = stated_hashes(run_of(folder)).get(SCENE, scene_hash) == scene_hash
+        self._labels_hold = stated_hashes(run).get(SCENE, scene_hash) == scene_hash and not run.get(UNFINISHED)
         self._head = ""
         self._segmentation: SpineSegmentation | None = None
 
@@ -132,11 +134,12 @@ class CaseTables:
                 write_volume(segmentation.as_volume(), new / LABELS)
             run |= {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
             if session.rows:
-                write_csv(session.rows, new / TABLE)
+                write_csv(session.rows, new / TABLE, str(run.get("case_id", "")))
                 provenance = {key: value for key, value in run.items() if key not in _OF_THE_RUN}
                 write_json(session.rows, provenance, new / VALUES)
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)
-            outdated.update(write_more(new, changed, renamed), DOCUMENTS if changed else ())
+            outdated.update(write_more(new, changed, renamed), self._documents() if changed else ())
+            outdated.update(WRITTEN_LABELS if renamed else ())
             run |= _reviewed(run, renamed) if changed else {}
             removed = sorted(n for n in outdated if (folder / n).is_file() and not (new / n).is_file())
             write_run(new, run, self._staying(new, outdated))
@@ -164,8 +167,14 @@ class CaseTables:
             from ..export.overview import write_overview
 
             assert self._segmentation is not None
-            write_overview(_image(session), self._segmentation, session.rows, new / OVERVIEW)
+            image = on_grid_of(self._segmentation.as_volume(), _image(session))
+            write_overview(image, self._segmentation, session.rows, new / OVERVIEW)
         return [OVERVIEW] if changed else []
+
+    def _documents(self) -> list[str]:
+        # A PDF without the page from which it is printed is somebody else's.
+        printed = (self._folder / "report.html").is_file()
+        return [name for name in DOCUMENTS if printed or name != "report.pdf"]
 
     def _staying(self, new: Path, outdated: set[str]) -> dict[str, str]:
         """SHA-256 of the files that stay."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
@@ -12,7 +12,7 @@ from ..measure.types import Measurement
 from ..segment.levels import name_from_below, parse_disc
 from .state import Row, State
 
-#: Vertebrae on the sacrum. L4 is one only by the user's word (L4-S1): renaming another disc must not leave L5 out.
+#: Vertebrae on the sacrum. L4 is one only with T13, or by the user's word (L4-S1): no other name may leave L5 out.
 _ABOVE_SACRUM = ("L5", "L6")
 _REGIONAL = ("lordosis", "kyphosis")
 
@@ -64,19 +64,23 @@ def named_disc(state: State, disc: str, name: str) -> dict[str, str]:
     place = chain.index(disc.partition("-")[0])
     above = name_from_below(place + 2, upper, lower, "user").vertebrae
     sacrum = any(kind is Kind.SACRUM for kind, _ in state.segments.values())
-    names = [*above, *_below(lower, len(chain) - place - 2, sacrum)]
+    on_sacrum = (*_ABOVE_SACRUM, "L4") if "T13" in above else _ABOVE_SACRUM
+    names = [*above, *_below(lower, len(chain) - place - 2, on_sacrum if sacrum else ())]
     return _fitting(state, dict(zip(chain, names, strict=True)))
 
 
-def _below(lower: str, count: int, sacrum: bool) -> list[str]:
-    """Names of the vertebrae below the named disc."""
+def _below(lower: str, count: int, on_sacrum: Collection[str]) -> list[str]:
+    """Names of the vertebrae below the named disc.
+
+    :param on_sacrum: vertebrae that the sacrum may follow; empty if there is no sacrum.
+    """
     if not count:
         return []
     order = [n for n in VERTEBRA_ORDER[VERTEBRA_ORDER.index(lower) + 1 :] if n != "T13"]
-    if sacrum:
+    if on_sacrum:
         names = order[: count - 1]
         last = names[-1] if names else lower
-        if last in _ABOVE_SACRUM and len(names) == count - 1:
+        if last in on_sacrum and len(names) == count - 1:
             return [*names, "S1"]
         raise LevelNameError(f"With this name the sacrum would be right below {last}.", "Name the lowest disc instead.")
     order = [n for n in order if n != "L6"]

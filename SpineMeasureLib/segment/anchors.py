@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
@@ -27,7 +27,7 @@ class Anchor:
 
 
 def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], what: str) -> str:
-    """Name of the lowest disc by which every anchor gets its right name.
+    """Name of the lowest disc by which every anchor gets its right name; of several, that of the most usual spine.
 
     :param what: what the anchors come from, for the message: ``"Disc points"``.
     :raises LevelNameError: there is none: they contradict each other, or the number of levels between them.
@@ -43,7 +43,7 @@ def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], w
             continue
         if all(_renamed(anchor, names) == anchor.name for anchor in anchors):
             last = list(names.values())[-1]
-            fitting.append(((last == "S1") != sacrum, _variants(names.values()), disc_name(upper, lower)))
+            fitting.append((_variants(tuple(names.values())), (last == "S1") != sacrum, disc_name(upper, lower)))
     if fitting:
         return min(fitting)[2]
     said = ", ".join(dict.fromkeys(anchor.name for anchor in anchors))
@@ -57,6 +57,8 @@ def _renamed(anchor: Anchor, names: dict[str, str]) -> str:
     return "-".join(names[vertebra] for vertebra in anchor.level.split("-"))
 
 
-def _variants(names: Iterable[str]) -> int:
-    """How many vertebrae there are that most spines do not have."""
-    return sum(name not in USUAL_ORDER for name in names)
+def _variants(names: Sequence[str]) -> int:
+    """How many vertebrae there are that most spines do not have, or that are missing between the others."""
+    usual = [name for name in names if name in USUAL_ORDER]
+    span = USUAL_ORDER[USUAL_ORDER.index(usual[0]) : USUAL_ORDER.index(usual[-1]) + 1] if usual else ()
+    return len(names) - len(usual) + len(set(span) - set(usual))

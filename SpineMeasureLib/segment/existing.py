@@ -20,7 +20,7 @@ from ..anatomy import (
     Tissue,
     vertebra_value,
 )
-from ..errors import NothingFoundError, UnreadableInputError
+from ..errors import GeometryMismatchError, NothingFoundError, UnreadableInputError
 from ..segmentation import SpineSegmentation, label_centres
 from ..volume import Volume
 from .conventions import Convention, check_order, guess, named, tissues_of, translate
@@ -118,6 +118,21 @@ def named_labels(
     segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
     _check_between(segmentation)
     return rename(segmentation, lowest_disc) if lowest_disc else segmentation
+
+
+def check_front(segmentation: SpineSegmentation) -> None:
+    """Refuse a label map whose discs are behind the canal: it is mirrored from front to back.
+
+    :raises GeometryMismatchError: they are.
+    """
+    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    canal = centres[CANAL_VALUE - 1, 1]
+    behind = [centres[disc.value - 1, 1] < canal for disc in segmentation.of_kind(Kind.DISC)]
+    if behind and all(behind):
+        raise GeometryMismatchError(
+            "The discs of the label map are behind its canal: it is mirrored from front to back.",
+            "Export it again with the geometry of the image.",
+        )
 
 
 def _check_between(segmentation: SpineSegmentation) -> None:

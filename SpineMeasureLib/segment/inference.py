@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
 from ..errors import DeviceError
-from ..progress import Progress, part_of, silent
+from ..progress import ESTIMATE, Progress, part_of, silent
 from ..volume import Volume
 from .device import describe
 from .network import SpineNet, tissues_and_regions
@@ -25,6 +25,8 @@ _THINNEST_SLICE_MM = 0.75
 #: A slice larger than this (pixels at IN_PLANE_MM) is run in overlapping tiles.
 _LARGEST_TILE = 704
 _GPU_SLICES = 8
+#: Of one thread of an AMD EPYC, measured on the sample (15 slices of 528 x 432 pixels in 5.3 s of processor time).
+_PIXELS_PER_SECOND = 0.65e6
 #: A stack of more slices than this reaches beyond the spine: every fourth slice tells where to look at all of them.
 _MANY_SLICES = 48
 _SCAN_STEP = 4
@@ -65,6 +67,9 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     image = slice_order(volume.array, volume.affine)
     group = max(1, round(_THINNEST_SLICE_MM / spacing[0])) if spacing[0] < _THINNEST_SLICE_MM else 1
     stack = _network_slices(normalised_intensity(image), group, spacing)
+    if device.type == "cpu":
+        seconds = expected_seconds(stack)
+        progress(ESTIMATE, 0.0, f"The model needs about {seconds} s for {len(stack)} slices on {describe(device)}.")
     tissue = np.zeros(image.shape, np.uint8)
     probability = np.zeros(image.shape, np.uint8)
     region = np.zeros(image.shape, np.uint8) if network.tells_regions else None
@@ -100,6 +105,14 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
         describe(device),
         tuple(warnings),
     )
+
+
+def expected_seconds(stack: torch.Tensor) -> int:
+    """Seconds that the network takes on the processor for slices [slices, rows, columns] at `IN_PLANE_MM`.
+
+    Of a stack that reaches beyond the spine it looks at fewer slices, so this is the most that it takes.
+    """
+    return math.ceil(stack.numel() / _PIXELS_PER_SECOND / torch.get_num_threads())
 
 
 def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float, float, float]) -> torch.Tensor:

@@ -23,12 +23,9 @@ class OpeningPage:
     def open(self, address: str) -> None:
         """Write the file and have a browser open it. It stays until `remove`."""
         # First the home folder: browsers in a sandbox read nothing from the temporary one.
-        for folder in (str(Path.home()), None):
+        for folder in (Path.home(), Path(tempfile.gettempdir())):
             with suppress(OSError):
-                number, name = tempfile.mkstemp(".html", "spinemeasure-", folder)  # readable by its owner alone
-                with os.fdopen(number, "w", encoding="utf-8") as file:
-                    file.write(_PAGE.format(address=escape(address)))
-                self.path = Path(name)
+                self.path = write_page(address, folder)
                 break
         if self.path is not None and not webbrowser.open(self.path.as_uri()):
             self.remove()
@@ -38,3 +35,14 @@ class OpeningPage:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
             self.path = None
+
+
+def write_page(address: str, folder: Path) -> Path:
+    """Write a page that only its owner can read, and that leads to an address.
+
+    :raises OSError: the folder cannot be written to.
+    """
+    number, name = tempfile.mkstemp(".html", "spinemeasure-", folder)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(_PAGE.format(address=escape(address)))
+    return Path(name)

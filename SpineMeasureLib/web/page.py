@@ -151,7 +151,7 @@ def _chart() -> None:
     with client.Getter(name="chart"):
         html.Div(v_html=("value",), v_show=("value",), id="chart", classes="sm-chart")
         html.Div(
-            "Grey: published mean and SD, no cut-off.",
+            "Grey: published mean, with its SD if one is given; not a cut-off.",
             v_if=("value.includes('<rect')",),
             classes="sm-key text-caption sm-quiet",
         )

@@ -304,8 +304,10 @@ def image_of(results: Path) -> Path | None:
     stem = results.name.removesuffix(_RESULTS)
     if stem in ("", results.name):
         return None
-    beside = (results.with_name(stem + ending) for ending in ("", *IMAGE_ENDINGS))
-    return next((path for path in beside if path.exists()), None)
+    beside = [results.with_name(stem + ending) for ending in ("", *IMAGE_ENDINGS)]
+    in_any_case = {path.name.lower(): path for path in sorted(results.parent.iterdir())}
+    found = next((path for path in beside if path.exists()), None)
+    return found or next((in_any_case[p.name.lower()] for p in beside if p.name.lower() in in_any_case), None)
 
 
 def _copy_and_hash(path: Path, copy: Path) -> str:

@@ -23,6 +23,7 @@ from SpineMeasureLib.export.dicom_seg import make_seg  # noqa: E402
 from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa: E402
 from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
+from SpineMeasureLib.label_file import read_label_file  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
 from SpineMeasureLib.measure.types import (  # noqa: E402
     MODEL_PROBABILITY,
@@ -33,6 +34,7 @@ from SpineMeasureLib.measure.types import (  # noqa: E402
 
 # # noqa: E402
 from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
+from SpineMeasureLib.segment.named_segments import segmentation_from_segments  # noqa: E402
 from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
 
@@ -108,6 +110,17 @@ def test_the_segmentation_reads_back_to_the_same_voxels(sample: Sample, written:
         number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
         labels[:, :, order[image]][pixels.T > 0] = value[number]
     assert np.array_equal(labels, sample.segmentation.labels)
+
+
+def test_the_segmentation_given_back_as_labels_has_the_same_structures(
+    sample: Sample, sample_folder: Path, written: Path
+) -> None:
+    for image in (sample.volume, read_volume(sample_folder / "lumbar_t2.nii.gz")):
+        file = read_label_file(written / "segmentation.dcm", image)
+        again = segmentation_from_segments(file)
+        assert np.array_equal(again.labels, on_grid_of(image, sample.segmentation.as_volume()).array)
+        assert [s.name for s in again.structures] == [s.name for s in sample.segmentation.structures]
+        assert not again.warnings
 
 
 def test_every_segment_has_its_name_code_and_algorithm(sample: Sample, written: Path) -> None:

@@ -150,6 +150,29 @@ def test_stations_at_other_heights_are_left_to_the_user_whatever_their_slices(tm
     assert listing.chosen is None and "1: t2 sag" in listing.reason and "2: t2 sag" in listing.reason
 
 
+def test_a_stack_that_holds_the_stations_is_the_composed_one(tmp_path: Path) -> None:
+    for number, (top, rows) in enumerate(((30.0, 12), (22.0, 12), (30.0, 22)), start=1):
+
+        def change(ds: Dataset, n: int, top: float = top, rows: int = rows) -> None:
+            ds.ImagePositionPatient = [*ds.ImagePositionPatient[:2], top]
+            ds.Rows, ds.PixelData = rows, np.full((rows, ds.Columns), n + 1, np.uint16).tobytes()
+            ds.ImageType = ["DERIVED" if rows > 12 else "ORIGINAL", "PRIMARY"]
+
+        write_series(tmp_path, count=6, SeriesNumber=number, change=change)
+    listing = list_study(tmp_path)
+    assert listing.chosen is not None and listing.chosen.number == "3", listing.reason
+    assert "composed images" in listing.reason
+
+
+def test_acquisitions_shifted_a_little_are_stacks_all_the_same(tmp_path: Path) -> None:
+    series, pixels = generate_uid(), []
+    for r in range(2):
+        places = [4.0 * n + 0.3 * r for n in range(6)]
+        pixels.append(write_series(tmp_path / str(r), SeriesInstanceUID=series, places=places, AcquisitionNumber=r))
+    for r in range(2):
+        assert np.array_equal(read_volume(tmp_path, f"1.{r + 1}").array, pixels[r].transpose(2, 1, 0))
+
+
 @pytest.mark.parametrize("modality", ["mr", "Mr ", "MRI", "", None])
 def test_modality_is_read_however_it_is_spelled(modality: str | None, tmp_path: Path) -> None:
     write_series(tmp_path, change=lambda ds, n: setattr(ds, "Modality", modality))

@@ -196,6 +196,13 @@ def test_of_several_series_the_one_to_measure_is_chosen(names: tuple[str, ...], 
     assert listing.chosen.description == chosen
 
 
+def test_all_stations_are_listed_if_two_of_them_have_the_most_slices(tmp_path: Path) -> None:
+    for n, name in enumerate(("T2 sag upper", "T2 sag mid", "T2 sag lower")):
+        write_series(tmp_path, count=6 - n // 2, SeriesNumber=n + 1, SeriesDescription=name)
+    reason = list_study(tmp_path).reason
+    assert all(name in reason for name in ("upper", "mid", "lower"))
+
+
 @pytest.mark.parametrize("names", [("T2 sag HWS", "T2 sag LWS"), ("T2 sag station 1", "T2 sag station 2")])
 def test_stations_are_left_to_the_user_whatever_their_slices(names: tuple[str, str], tmp_path: Path) -> None:
     for n, name in enumerate(names):

@@ -416,6 +416,7 @@ def test_several_values_per_voxel_and_several_volumes_are_refused(tmp_path: Path
             read_volume(path)
 
 
+@pytest.mark.filterwarnings("error")
 def test_damaged_headers_end_in_a_sentence(tmp_path: Path) -> None:
     """Any bytes of a header may be wrong: nothing but a sentence may come of it."""
     from SpineMeasureLib.errors import SpineMeasureError
@@ -451,6 +452,21 @@ def test_voxels_without_their_header_are_refused_with_a_hint(tmp_path: Path) -> 
     data = mhd(tmp_path / "x.mhd", image())
     with pytest.raises(UnreadableInputError, match="without a header"):
         read_volume(data)
+
+
+@pytest.mark.parametrize("line", ["line skip: 99999999999", "sizes: 9 24 1e3", "byte skip: x", "data file: %s%d 1 9"])
+def test_odd_fields_of_nrrd_end_in_a_sentence(line: str, tmp_path: Path) -> None:
+    (tmp_path / "x.nhdr").write_bytes(nrrd_header(image(), "raw", "data file: x.raw", line))
+    (tmp_path / "x.raw").write_bytes(raw_bytes(image()))
+    with pytest.raises(UnreadableInputError):
+        read_volume(tmp_path / "x.nhdr")
+
+
+@pytest.mark.parametrize("line", ["DimSize = nan 1 2", "ElementNumberOfChannels = inf", "Offset = a b c"])
+def test_odd_fields_of_metaimage_end_in_a_sentence(line: str, tmp_path: Path) -> None:
+    (tmp_path / "x.mha").write_bytes(meta_header(image(), "LOCAL", line) + raw_bytes(image()))
+    with pytest.raises(UnreadableInputError):
+        read_volume(tmp_path / "x.mha")
 
 
 @pytest.mark.real_data

@@ -163,9 +163,11 @@ def test_of_canal_and_dural_sac_the_sac_is_taken(own: Volume, made: SpineSegment
     every = [p for p in parts(made) if p.name != "Spinal canal"]
     wide = ndimage.binary_dilation(canal) & (made.labels == 0) | canal
     path = write_seg_nrrd(
-        tmp_path / "a.seg.nrrd", own.affine, [*every, Part(wide, "bony canal".replace("bony ", "")), Part(canal, "dural sac")],
+        tmp_path / "a.seg.nrrd",
+        own.affine,
+        [*every, Part(wide, "canal"), Part(canal, "dural sac")],
         layered=True,
-    )  # fmt: skip
+    )
     found = read(path, own)
     assert np.array_equal(found.labels == 61, canal)
     assert any("sac was taken" in w for w in found.warnings)
@@ -283,6 +285,16 @@ def _with_hole(array: np.ndarray) -> np.ndarray:
     found = np.nan_to_num(array)
     found[tuple(n // 2 for n in array.shape)] = np.nan
     return found
+
+
+def test_a_mask_mirrored_from_front_to_back_is_refused(own: Volume, sample_folder: Path, tmp_path: Path) -> None:
+    directions = np.abs(own.affine[1, :3])
+    write_volume(Volume(np.flip(own.array, int(directions.argmax())), own.affine), tmp_path / "mask.nii.gz")
+    job = Job(
+        sample_folder / "lumbar_t2.nii.gz", tmp_path / "out", tmp_path / "mask.nii.gz", scene=False, picture=False
+    )
+    with pytest.raises(GeometryMismatchError, match="mirrored from front to back"):
+        run(job)
 
 
 def test_labels_as_floating_point_numbers(own: Volume, tmp_path: Path) -> None:

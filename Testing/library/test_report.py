@@ -135,7 +135,12 @@ def test_numbers_stay_inside_their_picture(case: Case) -> None:
 
 def test_what_all_values_of_a_level_share_is_said_once(case: Case) -> None:
     volume, segmentation, rows = case
-    doubtful = [m.flagged("low_confidence") if m.level == "L2-L3" else m for m in rows]
+    key = ("L2-L3", "cord_ap", "disc_level")
+    doubtful = [m.flagged("low_confidence") if m.level == "L2-L3" and m.value is not None else m for m in rows]
+    empty = replace(
+        next(m for m in rows if m.key[0] == "L2-L3"), quantity=key[1], method=key[2], value=None, note="why"
+    )
+    doubtful = [*(m for m in doubtful if m.key != key), empty]  # which cannot be of low confidence
     block = level_block(report_html(volume, segmentation, doubtful, ReportOptions()), "L2-L3")
     assert block.count("low confidence") == 1
     assert "All values: low confidence." in block

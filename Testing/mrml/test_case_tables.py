@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from review_checks import moved
 
 from SpineMeasureLib.case_folder import (
@@ -65,8 +67,9 @@ class Review:
         assert scene.ReadFromMRB(str(folder / SCENE), True)
         self.hash = file_hash(folder / SCENE)
         self.session = Session.find(scene)[0]
-        self.tables = CaseTables.around(folder / SCENE, self.hash)
-        assert self.tables is not None
+        tables = CaseTables.around(folder / SCENE, self.hash)
+        assert tables is not None
+        self.tables = tables
 
     def follow(self) -> list[str]:
         from SpineMeasureLib.review.keep import kept_text
@@ -142,6 +145,12 @@ def test_an_edit_is_in_the_tables_at_once_and_what_shows_the_old_value_is_gone(r
     assert review.follow() == []
 
 
+def test_a_pdf_of_somebody_else_stays(review: Review) -> None:
+    (review.folder / "report.html").unlink()
+    review.move()
+    assert "report.pdf" not in review.follow() and (review.folder / "report.pdf").is_file()
+
+
 def test_new_level_names_are_in_every_file(review: Review, sample_folder: Path) -> None:
     before = {s.name for s in read_results(review.folder).segmentation.structures}
     review.session.shift_levels(-1)
@@ -150,6 +159,15 @@ def test_new_level_names_are_in_every_file(review: Review, sample_folder: Path) 
     assert {s.name for s in read_results(review.folder).segmentation.structures} != before
     volume, case = read_case_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
     assert case.segmentation.labels.shape == volume.array.shape
+
+
+def test_labels_in_the_values_of_another_program_go_with_the_names_that_they_show(review: Review) -> None:
+    others = review.folder / "labels_spider.nii.gz"
+    others.write_bytes(b"of before the review")
+    review.move()
+    assert others.name not in review.follow() and others.is_file()
+    review.session.shift_levels(-1)
+    assert others.name in review.follow() and not others.exists()
 
 
 def test_warnings_about_the_names_before_a_review_are_not_stated_of_the_names_after_it(review: Review) -> None:
@@ -174,6 +192,15 @@ def test_saving_writes_what_a_run_writes(review: Review) -> None:
     assert names_in(review.folder) == MEASURED
     check_agreement(review)
     assert "Segment0_Name:=T10" in (review.folder / SEGMENTATION).read_bytes().decode("latin-1")
+
+
+def test_the_picture_is_drawn_on_the_image_as_at_the_run(review: Review, measured: Path) -> None:
+    (review.folder / OVERVIEW).unlink()
+    review.save()
+    drawn, before = (
+        np.asarray(Image.open(place / OVERVIEW).convert("L"), float) for place in (review.folder, measured)
+    )
+    assert drawn.shape == before.shape and np.abs(drawn - before).mean() < 0.5
 
 
 def test_saving_without_an_edit_takes_nothing_away(review: Review, measured: Path) -> None:
@@ -220,7 +247,8 @@ def test_a_scene_that_slicer_saved_is_noticed_and_its_tables_are_written_by_comm
 ) -> None:
     from SpineMeasureLib.review.case_tables import tables_from_scene
 
-    saved_by_slicer(review, lambda opened: (opened.move(), opened.session.shift_levels(-1)))
+    review.move()
+    saved_by_slicer(review, lambda opened: opened.session.shift_levels(-1))
     with pytest.raises(ReviewedCaseError, match="edited in a review") as refused:
         read_case_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
     assert "spinemeasure export tables out" in refused.value.hint

@@ -57,6 +57,7 @@ class Tab:
 
     :ivar page: Playwright's.
     :ivar complaints: errors on the console.
+    :ivar downloaded: name of the last file that was downloaded.
     """
 
     def __init__(self, browser: Any, server: Server, case: bool = True) -> None:
@@ -65,6 +66,7 @@ class Tab:
         self.page = self._context.new_page()
         self.page.set_default_timeout(_WAIT)
         self.complaints: list[str] = []
+        self.downloaded = ""
         self.page.on("console", lambda m: self._complain(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self._complain(str(error)))
         self.page.add_init_script(_COUNT_PICTURES)
@@ -157,7 +159,12 @@ class Tab:
         self.page.click("#download")
         with self.page.expect_download() as download:
             self.page.click(f"#export-{kind}")
+        self.downloaded = str(download.value.suggested_filename)
         return Path(download.value.path())
+
+    def corner(self, view: int) -> str:
+        """What the corner of a slice view says is drawn in it."""
+        return str(self.page.locator(".sm-corner").nth(view).inner_text())
 
     # -- the views
 

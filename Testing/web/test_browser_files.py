@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from . import hostile
 from .server import Server
 from .tab import SAGITTAL, STATUS, VALUE, Tab, canal
 
@@ -21,6 +22,7 @@ def test_downloads_hold_what_is_shown(tab: Tab) -> None:
     tab.page.click("#accept")
     tab.wait_for_cell(row, STATUS, "accepted")
     table = list(csv.DictReader(tab.download("csv").read_text(encoding="utf-8").splitlines()))
+    assert tab.downloaded == "case_measurements.csv"
     accepted = [r for r in table if r["accepted"] == "true"]
     assert ["|".join((r["level"], r["quantity"], r["method"])) for r in accepted] == [row]
     assert f"{float(accepted[0]['value']):.1f} mm" == tab.cells(row)[VALUE]
@@ -58,12 +60,14 @@ def test_review_goes_on_while_a_file_is_made_and_no_second_one_is(tab: Tab) -> N
     tab.complaints = [c for c in tab.complaints if "409" not in c]
 
 
-def test_dicom_of_an_image_that_is_none_is_refused_in_the_page(tab: Tab) -> None:
+def test_a_file_that_cannot_be_made_is_disabled_with_the_reason(tab: Tab) -> None:
     tab.page.click("#download")
-    tab.page.click("#export-dicom")
-    tab.wait_for_text("#message", "Open the DICOM folder")
-    assert [c for c in tab.complaints if "409" not in c] == []
-    tab.complaints = []
+    tab.page.wait_for_selector("#export-dicom.v-list-item--disabled")
+    assert "DICOM folder" in tab.page.inner_text("#export-dicom")
+    assert not tab.page.locator("#export-report.v-list-item--disabled").count()
+    tab.picture("download_menu")
+    tab.page.keyboard.press("Escape")
+    tab.page.wait_for_selector("#export-dicom", state="hidden")
 
 
 def test_saved_scene_opens_again_with_the_edits(tab: Tab, server: Server) -> None:
@@ -98,7 +102,7 @@ def test_what_cannot_be_opened_is_told_and_the_case_stays(tab: Tab, path: str, s
 def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Path) -> None:
     (tmp_path / "broken.mrb").write_bytes(b"PK\x03\x04 cut off")
     tab.upload(tmp_path / "broken.mrb")
-    tab.wait_for_text("#message", "no scene of 3D Slicer")
+    tab.wait_for_text("#message", "not a scene of 3D Slicer")
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 cut off")
     tab.upload(tmp_path / "broken.zip")
     tab.wait_for_text("#message", "cannot be unpacked")
@@ -113,6 +117,49 @@ def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Pa
     assert tab.page.inner_text("#title") == "case"
     # The browser itself writes these refusals on the console.
     tab.complaints = [c for c in tab.complaints if "400" not in c]
+
+
+def test_scenes_that_lead_outside_are_refused_by_upload_and_by_path(
+    tab: Tab, server: Server, measured: Path, tmp_path: Path
+) -> None:
+    secret = hostile.outside_image(tmp_path / "outside", measured / "scene.mrb")
+    ways = hostile.references(secret)
+    for number, way in enumerate(("decimal entity", "single quotes")):
+        made = hostile.rewritten(measured / "scene.mrb", tmp_path / f"hostile{number}.mrb", ways[way])
+        tab.upload(made)
+        tab.wait_for_text("#message", "outside of itself")
+        tab.page.evaluate("window.trame.state.set('message', '')")
+        shutil.copy(made, server.case.parent / made.name)
+        tab.open_typed(made.name)
+        tab.wait_for_text("#message", "outside of itself")
+        tab.page.evaluate("window.trame.state.set('message', '')")
+    (server.case.parent / "bare.mrml").write_text("<MRML/>", encoding="ascii")
+    tab.open_typed("bare.mrml")
+    tab.wait_for_text("#message", "save the scene as .mrb")
+    assert tab.page.inner_text("#title") == "case" and canal("L3-L4") in tab.ids()
+    tab.complaints = [c for c in tab.complaints if "400" not in c]
+
+
+@pytest.mark.parametrize("name", ["scan[t1] [/b] a", "Wirbels\u00e4ule \u60a3\u8005"])
+def test_names_in_any_script_open_and_are_downloaded(
+    tab: Tab, server: Server, measured: Path, tmp_path: Path, name: str
+) -> None:
+    sent = name.replace("/", "_")
+    shutil.copy(measured / "scene.mrb", tmp_path / f"{sent}.mrb")
+    tab.upload(tmp_path / f"{sent}.mrb")
+    tab.wait_for_text("#title", f"{sent}.mrb")
+    tab.wait_for_case()
+    tab.download("csv")
+    assert tab.downloaded == f"{sent}_measurements.csv"
+    shutil.copytree(measured, server.case.parent / f"{sent}_spine")
+    tab.open_typed(f"{sent}_spine")
+    tab.wait_for_text("#title", f"{sent}_spine")
+    tab.wait_for_case()
+    tab.download("scene")
+    assert tab.downloaded == f"{sent}.mrb"
+    tab.open_typed("case")
+    tab.wait_for_text("#title", "case")
+    tab.wait_for_case()
 
 
 def test_another_case_opens_by_path_and_by_upload(tab: Tab, measured: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .server import Server
-from .tab import AXIAL, STATUS, VALUE, Tab, canal, height, unlike
+from .tab import AXIAL, SAGITTAL, STATUS, VALUE, Tab, canal, height, unlike
 
 CURRENT_IN_SIGHT = """() => {
   const row = document.querySelector('tr.sm-current').getBoundingClientRect();
@@ -57,6 +57,17 @@ def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
     tab.wait_for_cell(height("L2-L3"), STATUS, "automatic")
     tab.page.keyboard.press("Alt+KeyY")
     tab.wait_for_cell(height("L2-L3"), STATUS, "accepted")
+    for keys, status in (("Control+z", "automatic"), ("Control+Shift+z", "accepted"), ("Control+z", "automatic")):
+        tab.page.keyboard.press(keys)
+        tab.wait_for_cell(height("L2-L3"), STATUS, status)
+    tab.page.keyboard.press("Control+y")
+    tab.wait_for_cell(height("L2-L3"), STATUS, "accepted")
+    # While a text is typed in, they belong to the text.
+    tab.page.click("#reviewer")
+    tab.page.keyboard.type("AB")
+    tab.page.keyboard.press("Control+z")
+    tab.page.fill("#reviewer", "")
+    assert tab.cells(height("L2-L3"))[STATUS] == "accepted"
     tab.choose("status-filter", "accepted")
     tab.page.wait_for_function("document.querySelectorAll('tr.sm-row').length === 1")
     assert tab.ids() == [height("L2-L3")]
@@ -97,12 +108,35 @@ def test_levels_follow_the_one_that_is_named(tab: Tab) -> None:
     assert height("L5-L6") in tab.ids() and height("L5-S1") not in tab.ids()
     tab.page.click("#undo")
     tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']")
+    value = tab.cells(height("L5-S1"))[VALUE]
+    tab.choose("level-filter", "L5-S1")
     tab.page.click("#shift-up")
-    tab.page.wait_for_selector(f"tr[data-id='{height('L5-S1')}']", state="detached")
+    # The same disc, in the table, its filter and the views, under its new name; what that name ends is reported.
+    tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L4-L5')}']")
+    tab.wait_for_text("#message", "Lordosis")
+    assert tab.cells(height("L4-L5"))[VALUE] == value and {row.split("|")[0] for row in tab.ids()} == {"L4-L5"}
+    for choice in ("#level", "#level-filter"):
+        assert "L4-L5" in tab.page.locator(f".v-select:has({choice})").inner_text()
+    assert "L4-L5" in tab.corner(SAGITTAL)
+    tab.picture("shifted")
     tab.page.click("#undo")
+    tab.page.wait_for_selector("#message", state="detached")
     # The place is kept, whatever its name.
     tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L5-S1')}']")
     assert "L5-S1" in tab.page.locator(".v-select:has(#level)").inner_text()
+    tab.choose("level-filter", "All levels")
+
+
+def test_a_name_that_does_not_fit_is_refused_and_the_refusal_goes_with_the_next_edit(tab: Tab) -> None:
+    tab.click_row(height("L4-L5"))
+    tab.choose("new-name", "L3-L4")
+    tab.page.click("#rename")
+    tab.wait_for_text("#message", "right below L4")
+    tab.page.click("#accept")
+    tab.wait_for_cell(height("L4-L5"), STATUS, "accepted")
+    tab.page.wait_for_selector("#message", state="detached")
+    tab.page.click("#undo")
+    tab.wait_for_cell(height("L4-L5"), STATUS, "automatic")
 
 
 def test_nothing_overlaps_in_a_narrow_window(tab: Tab) -> None:

@@ -54,6 +54,22 @@ def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
     tab.wait_for_cell(row, VALUE, before[VALUE])
 
 
+def test_a_corner_names_what_is_drawn_in_its_view(tab: Tab) -> None:
+    tab.click_row("L4-L5|disc_height_middle|chord50")
+    value = tab.cells("L4-L5|disc_height_middle|chord50")[VALUE]
+    assert tab.corner(SAGITTAL) == f"L4-L5 Disc height, middle: {value}"
+    assert "Disc height" not in tab.corner(AXIAL)
+    tab.click_row(canal("L4-L5"))
+    value = tab.cells(canal("L4-L5"))[VALUE]
+    tab.until(lambda: tab.corner(AXIAL) == f"L4-L5 Canal AP, disc level: {value}", "the line of the axial view")
+    left, top, wide, high = tab.box(AXIAL)
+    tab.page.mouse.move(left + 0.1 * wide, top + 0.5 * high)
+    tab.page.mouse.wheel(0, -360)
+    tab.until(lambda: "Canal AP, disc level" not in tab.corner(AXIAL), "another slice, without that line")
+    tab.page.click("#fit-axial")
+    tab.until(lambda: "Canal AP, disc level" in tab.corner(AXIAL), "the slice of before")
+
+
 def test_view_under_a_pressed_mouse_is_drawn_before_the_others(tab: Tab) -> None:
     row, page = canal("L2-L3"), tab.page
     with tab.redrawn(AXIAL):
