@@ -1567,7 +1567,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
         self.assertAlmostEqual(session.row(self.KEY).value, line.GetLineLengthWorld(), 3)
         session.undo()
         self.assertAlmostEqual(session.row(self.KEY).value, before, 6)
-        session.rename_disc("L4-L5", "L3-L4")
+        session.rename_disc("L5-S1", "L4-L5")
         renamed = ("L3-L4", *self.KEY[1:])
         self.assertIs(session.line(renamed), line)
         self.assertAlmostEqual(session.row(renamed).value, before, 6)

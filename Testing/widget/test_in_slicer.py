@@ -87,8 +87,8 @@ def test_whatever_is_pressed_is_drawn_a_few_times_only(
     if action == "onRemeasure":
         half_of(quiet, "L4-L5")
     if action == "onRename":
-        panel.goToLevel("L4-L5")
-        panel.ui.renameSelector.setCurrentText("L3-L4")
+        panel.goToLevel("L5-S1")
+        panel.ui.renameSelector.setCurrentText("L4-L5")
     other = add_volume(application.scene, sample.image, "other")
     actions = {
         "filter": lambda: panel.ui.quantityFilter.setCurrentText("Vertebra"),
