@@ -109,6 +109,20 @@ def require_unedited(folder: Path) -> None:
         )
 
 
+def require_unreviewed(folder: Path) -> None:
+    """Refuse to replace a case that somebody edited or accepted in a review.
+
+    :raises ReviewedCaseError: it was.
+    """
+    scene, run = folder / SCENE, run_of(folder)
+    saved = scene.is_file() and stated_hashes(run).get(SCENE, "") not in ("", file_hash(scene))
+    if is_case_folder(folder) and (run.get("reviewed") or (folder / KEPT).is_file() or saved):
+        raise ReviewedCaseError(
+            f"{folder.name} contains a case that was edited in a review.",
+            "Choose another folder, or replace the review with --replace-review.",
+        )
+
+
 def _how_to_mend(folder: Path) -> str:
     again = "Measure the case again."
     if not is_case_folder(folder) or not (folder / SCENE).is_file():

@@ -27,6 +27,7 @@ from .cli_options import (
     Out,
     OutOfCase,
     Quiet,
+    ReplaceReview,
     Series,
     Subregions,
     Threads,
@@ -77,6 +78,7 @@ def measure(
     series: Series = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
+    replace_review: ReplaceReview = False,
     threads: Threads = 0,
     json_progress: Json = False,
     quiet: Quiet = False,
@@ -103,6 +105,7 @@ def measure(
         subregions=subregions,
         disc_points=disc_points,
         write_conventions=tuple(dict.fromkeys(write_convention or ())),
+        replace_review=replace_review,
     )
     result = _run(job, json_progress)
     if result and not quiet:
@@ -128,6 +131,7 @@ def segment(
     series: Series = None,
     bundle: BundleOption = None,
     dicom: Dicom = False,
+    replace_review: ReplaceReview = False,
     threads: Threads = 0,
     json_progress: Json = False,
     quiet: Quiet = False,
@@ -153,6 +157,7 @@ def segment(
         dicom=dicom,
         disc_points=disc_points,
         write_conventions=tuple(dict.fromkeys(write_convention or ())),
+        replace_review=replace_review,
     )
     result = _run(job, json_progress)
     if result:

@@ -114,6 +114,9 @@ Threads = Annotated[
     int,
     typer.Option("--threads", **number(0), callback=_threads, is_eager=True, help="Number of CPU threads; 0 for all."),
 ]
+ReplaceReview = Annotated[
+    bool, typer.Option("--replace-review", help="Replace the case in the folder even if it was edited in a review.")
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", callback=be_quiet, help="Print errors only.")]
 Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]

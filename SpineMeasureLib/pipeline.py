@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .background import mark_cut
-from .case_folder import KEPT, OUTPUTS, earlier_outputs, require_unedited, write_run, writing
+from .case_folder import KEPT, OUTPUTS, earlier_outputs, require_unedited, require_unreviewed, write_run, writing
 from .errors import DependencyError, GeometryMismatchError, SpineMeasureError
 from .files import require_place
 from .grid import segmentation_on
@@ -39,6 +39,7 @@ class Job:
     :ivar subregions: SPINEPS's seg-spine mask beside its seg-vert mask.
     :ivar disc_points: a file of points that name the discs (`segment.disc_points`).
     :ivar write_conventions: of other programs (`segment.conventions.WRITTEN`): labels are written in theirs too.
+    :ivar replace_review: whether a case that was edited in a review may be replaced.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
     :ivar scene: whether to write scene.mrb and segmentation.seg.nrrd (slicer-core).
@@ -60,6 +61,7 @@ class Job:
     subregions: Path | None = None
     disc_points: Path | None = None
     write_conventions: tuple[str, ...] = ()
+    replace_review: bool = False
 
 
 @dataclass
@@ -93,12 +95,15 @@ def run(job: Job, progress: Progress = silent) -> Result:
 
     What an earlier run left in the output folder is replaced as a whole: what this one does not write is removed.
 
+    :raises ReviewedCaseError: the output folder contains a review, and `job.replace_review` is False.
     :raises SpineMeasureError: one of its subclasses; nothing is written then.
     """
     if job.lowest_disc:
         parse_disc(job.lowest_disc)  # before the work: the model takes minutes
     clock = _Clock()
     require_place(job.out, OUTPUTS)
+    if not job.replace_review:
+        require_unreviewed(job.out)
     with clock.stage("read"):
         progress("read", 0.0, job.image.name)
         volume = read_volume(job.image, job.series)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -183,7 +184,8 @@ def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[P
 
     segmentation = segmentation_on(volume, case.segmentation)
     with atomic_folder(Path(folder)) as temporary:
-        write_dicom(temporary, volume, segmentation, case.rows)
+        for warning in write_dicom(temporary, volume, segmentation, case.rows):
+            logging.getLogger(__name__).warning(warning)
         names = sorted(file.name for file in temporary.iterdir())
     return [Path(folder) / name for name in names]
 

@@ -113,11 +113,13 @@ def test_wheel_in_an_empty_environment_measures_the_sample(tmp_path: Path) -> No
     (site / "lent.pth").write_text(str(lent) + "\n")
     code = "from SpineMeasureLib.resources import data_path; print(data_path('Resources/sample'))"
     command = [binaries / "python", "-c", code]
-    data = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    # What the caller's PYTHONPATH finds is not what the wheel brings.
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    data = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=own)
     sample = Path(data.stdout.strip())
     assert site in sample.parents
     out = tmp_path / "out"
     command = [binaries / "spinemeasure", "measure", sample / "lumbar_t2.nii.gz", "-o", out]
     command += ["--labels", sample / "lumbar_t2_labels.nii.gz"]
-    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, env=own)
     assert "L4-L5,disc_height_middle,chord50" in (out / "measurements.csv").read_text()

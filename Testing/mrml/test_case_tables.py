@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,26 @@ def test_a_file_in_the_way_leaves_the_folder_as_it_was(review: Review) -> None:
         with pytest.raises(OutputError, match=f"contains a folder named {TABLE}"):
             write()
         assert {n: file_hash(review.folder / n) for n in names_in(review.folder) - {TABLE}} == before
+
+
+@pytest.mark.parametrize("how", ["kept edits", "saved edits", "acceptance", "scene saved by Slicer"])
+def test_a_new_run_does_not_replace_a_review_unasked(review: Review, sample_folder: Path, how: str) -> None:
+    if how == "acceptance":
+        review.session.accept([MIDDLE], "AB")
+    else:
+        review.move()
+    if how == "scene saved by Slicer":
+        saved_by_slicer(review, lambda opened: None)
+    else:
+        review.save() if how == "saved edits" else review.follow()
+    job = Job(sample_folder / "lumbar_t2.nii.gz", review.folder, sample_folder / "lumbar_t2_labels.nii.gz")
+    before = {name: file_hash(review.folder / name) for name in names_in(review.folder)}
+    with pytest.raises(ReviewedCaseError, match="edited in a review"):
+        run(job)
+    assert {name: file_hash(review.folder / name) for name in names_in(review.folder)} == before
+    run(replace(job, replace_review=True, picture=False, scene=False))
+    assert not run_of(review.folder).get("reviewed")
+    run(job)
 
 
 def saved_by_slicer(review: Review, change: Callable[[Review], object]) -> None:
