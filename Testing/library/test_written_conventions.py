@@ -19,8 +19,8 @@ from SpineMeasureLib.anatomy import (
     Kind,
     vertebra_value,
 )
+from SpineMeasureLib.case_folder import OUTPUTS, earlier_outputs
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.results import OUTPUTS, earlier_outputs
 from SpineMeasureLib.segment.conventions import WRITTEN, written_in
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segment.instances import list_structures
