@@ -68,7 +68,12 @@ class SliceView:
         self._style.SetSliceLogic(self.logic)
         self._style.SetDisplayableManagers(self._group)
         self.logic.SetMRMLScene(scene)
-        self.node = self.logic.AddSliceNode(layout_name)
+        # A slice node outlives the clearing of the scene that it came with.
+        self.node = scene.GetSingletonNode(layout_name, "vtkMRMLSliceNode")
+        if self.node is None:
+            self.node = self.logic.AddSliceNode(layout_name)
+        else:
+            self.logic.SetSliceNode(self.node)
         self.node.SetOrientation("Sagittal")
         self._group.SetMRMLDisplayableNode(self.node)
         self.interactor.SetInteractorStyle(vtkInteractorStyleUser())
