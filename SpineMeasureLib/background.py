@@ -17,8 +17,9 @@ from .volume import Volume
 _LEAST_FINITE = 0.1
 #: Padding is one value in at least this part of the voxels: the percentiles of the others would notice more of them.
 _LEAST_PADDING = 0.002
-#: The gap between padding and all other values, in parts of their range: low padding is negative, which no signal is.
-_GAP_BELOW, _GAP_ABOVE = 0.25, 1.0
+#: The gap between padding and all other values, in parts of their range: low padding is negative, which no signal is;
+#: high padding is the greatest number of its type (65535), far above what structures of one value reach.
+_GAP_BELOW, _GAP_ABOVE = 0.25, 10.0
 _EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
 CUT = "cut_by_field_of_view"
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,6 @@ def test_a_case_of_an_earlier_version_is_read(case: Path) -> None:
 
 def test_measuring_again_leaves_no_edits_of_the_scene_before(case: Path, sample_folder: Path) -> None:
     (case / KEPT).write_text("{}")
-    run(job(sample_folder, case))
+    run(replace(job(sample_folder, case), replace_review=True))
     assert not (case / KEPT).exists()
     assert set(json.loads((case / RUN).read_text())["files"]) == set(hashes(case)) - {RUN}

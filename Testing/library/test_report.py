@@ -299,5 +299,7 @@ def test_the_pdf_has_the_paper_and_shows_its_first_page(case: Case, paper: str, 
     pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
     told = subprocess.run(["pdfinfo", str(tmp_path / "report.pdf")], capture_output=True, text=True, check=True).stdout
     assert f"({size})" in told
-    text = subprocess.run(["pdftotext", str(tmp_path / "report.pdf"), "-"], capture_output=True, text=True, check=True)
+    text = subprocess.run(
+        ["pdftotext", str(tmp_path / "report.pdf"), "-"], capture_output=True, encoding="utf-8", check=True
+    )
     assert NOT_FOR_DIAGNOSIS in text.stdout and "L5-S1" in text.stdout
