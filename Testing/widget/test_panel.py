@@ -43,6 +43,10 @@ def slice_nodes(application: Any, window: Any) -> Any:
     import slicer
 
     for name in ("Red", "Green", "Yellow"):
+        # Those of earlier tests outlive the clearing of their scene, turned as they were.
+        before = application.scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if before is not None:
+            application.scene.RemoveNode(before)
         node = slicer.vtkMRMLSliceNode()
         node.SetSingletonTag(name)
         node.SetLayoutName(name)
