@@ -42,11 +42,14 @@ def slice_nodes(application: Any, window: Any) -> Any:
     """Slicer's three slice views as nodes."""
     import slicer
 
+    # Those of earlier tests outlive the clearing of their scene, turned as they were.
+    for before in [
+        application.scene.GetNthNodeByClass(n, kind)
+        for kind in ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode")
+        for n in range(application.scene.GetNumberOfNodesByClass(kind))
+    ]:
+        application.scene.RemoveNode(before)
     for name in ("Red", "Green", "Yellow"):
-        # Those of earlier tests outlive the clearing of their scene, turned as they were.
-        before = application.scene.GetSingletonNode(name, "vtkMRMLSliceNode")
-        if before is not None:
-            application.scene.RemoveNode(before)
         node = slicer.vtkMRMLSliceNode()
         node.SetSingletonTag(name)
         node.SetLayoutName(name)
