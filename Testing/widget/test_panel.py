@@ -40,8 +40,6 @@ def move_end(line: Any, by: tuple[float, float, float]) -> None:
 @pytest.fixture
 def slice_nodes(application: Any, window: Any) -> Any:
     """Slicer's three slice views as nodes."""
-    import slicer
-
     # Those of earlier tests outlive the clearing of their scene, turned as they were.
     for before in [
         application.scene.GetNthNodeByClass(n, kind)
@@ -50,7 +48,8 @@ def slice_nodes(application: Any, window: Any) -> Any:
     ]:
         application.scene.RemoveNode(before)
     for name in ("Red", "Green", "Yellow"):
-        node = slicer.vtkMRMLSliceNode()
+        # With the orientations that the scene's slice nodes have by default.
+        node = application.scene.CreateNodeByClass("vtkMRMLSliceNode")
         node.SetSingletonTag(name)
         node.SetLayoutName(name)
         application.scene.AddNode(node)
