@@ -124,6 +124,10 @@ def tools(review: Review) -> None:
             id="opacity",
         )
         v3.VSpacer()
-        for name, text in (("labels", "Label all levels"), ("snap", "Lines stay in their plane")):
+        for name, text in (
+            ("labels", "Label levels"),
+            ("only_level", "Current level only"),
+            ("snap", "Lines stay in their plane"),
+        ):
             v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
         button("Reset window", review.desk.reset_window, "reset-window", tip="Window and level as at opening")

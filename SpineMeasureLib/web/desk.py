@@ -81,7 +81,7 @@ class Desk:
         self._fold_timer: asyncio.TimerHandle | None = None
         self._chart_drawn = 0.0
         for names, react in (
-            (("group", "level_filter", "status_filter", "labels"), self._filter_changed),
+            (("group", "level_filter", "status_filter", "labels", "only_level"), self._filter_changed),
             (("level",), self._level_chosen),
             (("snap",), self._snap_changed),
             (("opacity", "segments_as"), self._look_changed),
@@ -189,7 +189,13 @@ class Desk:
         state.level_note = level_note(session)
         state.chart = strip_chart(session)
         levels = None if level == ALL_LEVELS else [level]
-        session.show(levels, quantities_shown(group), labels=bool(state.labels), label_highlighted=False)
+        session.show(
+            levels,
+            quantities_shown(group),
+            labels=bool(state.labels),
+            label_highlighted=False,
+            only_level=bool(state.only_level),
+        )
         self._show_corners()
         self.show_counts()
         self.viewer.render()

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "reviewer": "",
     "snap": True,
     "labels": True,
+    "only_level": False,
     "disc_names": disc_names(),
     "segments_as": ["outline", "fill"],
     "opacity": 0.2,

@@ -185,6 +185,22 @@ def test_segments_are_drawn_as_asked(tab: Tab) -> None:
     tab.until(lambda: abs(colour() - outlines) < 0.1 * outlines, "transparent fill with outlines")
 
 
+def test_lines_of_the_current_level_alone_are_drawn_if_asked(tab: Tab) -> None:
+    page = tab.page
+
+    def colour() -> float:
+        return float(np.ptp(tab.pixels(SAGITTAL), axis=2).mean())
+
+    for control in ("#outline", "#fill", "#labels"):
+        page.click(control)
+    tab.until(lambda: colour() > 0, "lines of all levels")
+    every = colour()
+    page.click("#only_level")
+    tab.until(lambda: colour() < 0.5 * every, "lines of one level")
+    page.click("#only_level")
+    tab.until(lambda: colour() > 0.9 * every, "lines of all levels")
+
+
 def test_light_theme_and_help(tab: Tab) -> None:
     tab.page.click("#theme")
     tab.page.wait_for_selector(".v-theme--light")
