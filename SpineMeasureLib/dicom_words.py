@@ -19,6 +19,8 @@ _SEAMS = re.compile(
 )
 #: What is written in front of a weighting without a space: SAGT2, sT2W, TSET2.
 _GLUE = r"(?:sag|cor|tra|ax|obl|tse|fse|frfse|se|2d|3d|s|d|e|q)*"
+#: And behind the name of a picture: SCOUT2, MYELO3D.
+_NUMBERED = r"(?:[23]d|\d{1,2})?"
 _FAT = r"(?:fat|fett|graisse|gras|grasa|grasso|gordura)"
 _SATURATED = (
     r"(?:sats?|satur|saturated|saturation|saturee?|saturacion|saturad[ao]|saturazione|saturacao|saturiert|saturierung"
@@ -27,14 +29,16 @@ _SATURATED = (
 _CONTRAST = r"(?:[ck]ontrast(?:s|e|o|ed|mittel)?)"
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
+def _any(*patterns: str, end: str = "") -> re.Pattern[str]:
     """Matches any of some patterns as whole words; Chinese has no spaces between words.
 
     A pattern names words to their ends: surnames, places and diseases begin as most abbreviations do.
+
+    :param end: pattern of what may be written behind each of them without a space.
     """
     latin = "|".join(p for p in patterns if p.isascii())
     other = "|".join(p for p in patterns if not p.isascii())
-    return re.compile(rf"\b(?:{latin})(?!\w)" + (f"|{other}" if other else ""))
+    return re.compile(rf"\b(?:{latin}){end}(?!\w)" + (f"|{other}" if other else ""))
 
 
 _WEIGHTINGS = {
@@ -65,20 +69,21 @@ _DIXON = _any(
     r"[emq]*dixon(?:s|w|f|fs|tse|fse|vibe|quant|all|xd|[23]pt|\d)*", "flex", "ideal", "lava", "wfi", "vibe", "[23]pt"
 )
 _OPPOSED = _any(
-    r"opp(?! side)", "opposed", "opposee", "opposition", r"(?:opp|opposed|out|gegen) ?(?:of )?phases?", "oop"
+    r"oppo?(?! side)", "opposed", "opposee", "opposition", r"(?:oppo?|opposed|out|gegen) ?(?:of )?phases?", "oop"
 )
 #: Within a Dixon series, single letters and abbreviations name the image.
 _OF_DIXON = {"water": _any("w"), "fat": _any("f"), "opposed": _any("op", "out"), "in phase": _any("in", "ip")}
 _NOT_ANATOMY = _any(
     # diffusion, perfusion, spectroscopy, vessels, flow
     rf"{_GLUE}dwi(?:bs|s|adc|epi|fs|sag|tra|ax|\d)*", "dti", "dki", "ivim", "diff", "diff?usions?", "diffusione",
-    "diff?usao", "diffusionsgewichtete?", "diffusionswichtung", r"[ed]?adcs?\d*", r"[ed]?adc ?maps?",
+    "diff?usao", "diffusionsgewichtete?", "diffusionswichtung", "[ed]?adcs?", "[ed]?adc ?maps?",
     "tracew?", r"b ?(?:50|\d{3,4})", "perf", "perfusions?", "perfusione", "perfusao",
+    "perfusions(?:wichtung|gewichtete?)",
     "dce", "dsc", "mrs", "csi", "spectro", "spectra", "spe[ck]tros[ck]op(?:y|ie)", "espectroscopia", "spettroscopia",
     "mra", "angios?", "angiogra(?:ms?|mm|mme|phy|phie)", "angiografia", "tof", r"csf ?flow", "cine",
     # gradient echoes with T2* contrast; no name begins with T2*
     r"t2\*\w*", r"t2 ?star(?:w|map|maps)?", "star", "swi", "swan", "swip", "gre", "fgre", "ffe", "mffe",
-    "flash(?:2d|3d)?", "medic", "merge", "cosmic", "mpgr",
+    "flash", "medic", "merge", "cosmic", "mpgr",
     # computed images and pictures; the scanner calls a subtraction SUB, whatever it is of
     "maps?", r"[tr][12] ?map(?:s|ping)?", "mapping", "mapit", "qsm", r"r2 ?(?:star|\*)", "mips?", "minip", "subs?",
     "subtr", "subs?tra[ck]t(?:ed|ions?)?", "su[bs]tracc?ion", "subtracao", "sottrazione", "soustractions?",
@@ -89,6 +94,7 @@ _NOT_ANATOMY = _any(
     r"sense ?ref(?:erence|s)?", r"ref ?(?:scan|sense)", r"b[01] ?maps?", r"pre ?scans?(?! norm)",
     r"coil ?(?:survey|sens|sense|sensitivit(?:y|ies)|refs?|reference)",
     "\u5f25\u6563", "\u6269\u6563", "\u704c\u6ce8", "\u6821\u51c6", "\u6c34\u6210\u50cf",
+    end=_NUMBERED,
 )  # fmt: skip
 #: A T2 image called dynamic is of a bent spine; any other is of the flow of contrast agent.
 _DYNAMIC = _any("dyn", "d[yi]nami[ck]s?", "d[iy]namique", "d[iy]namis(?:ch|che)", "dinamic[ao]")
@@ -96,11 +102,12 @@ _DYNAMIC = _any("dyn", "d[yi]nami[ck]s?", "d[iy]namique", "d[iy]namis(?:ch|che)"
 _SHIM, _PLANNING = _any("shim", "shimming"), _any("planning", "planung")
 _LOCALISER = _any(
     r"(?:sag|ax|cor|spine|[ctl]|3pl?)?locs?",
-    "lo[ck]ali[sz](?:ers?|ator|ations?|atie|ateur|ador|adores|acion|acao|ierung)", "localizza(?:tore|zione)",
-    r"scouts?(?:views?|\d)?", r"surveys?\d?", "pilote?s?(?! (?:study|studie|etude|project|trial))",
-    "scano", "scanogra(?:ms?|mm|mmes?|phy|phie)", "topogra(?:ms?|mm|mmes?|mma)",
+    "lo[ck]ali[sz](?:e|ers?|ator|ations?|atie|ateur|ador|adores|acion|acao|ierung)", "localizza(?:tore|zione)",
+    "scouts?(?:views?)?", "surveys?", "pilote?s?(?! (?:study|studie|etude|project|trial))",
+    "scano", "scanogra(?:ms?|mas?|mm|mmes?|phy|phie)", "topogra(?:ms?|mm|mmes?|mma)",
     r"(?:3|tri|three|drei|multi) ?pl(?:ane?s?|n)?", "reperage", "u?e?bersicht(?:en|saufnahmen?|sbild|sbilder)?",
     "suchschnitte?n?", "\u5b9a\u4f4d",
+    end=_NUMBERED,
 )  # fmt: skip
 _REFORMAT = _any(
     "mprs?", "reformat(?:s|ted|ting|iert|ierung|ion|ions)?", "rfmt", "cpr", "curved",
@@ -126,10 +133,10 @@ _PARTS = {
                   "hals(?:mark|wirbelsae?ule)?", "\u9888\u690e"),
     "middle": _any("thora?", "thorac", "thoracic(?:spine)?", "thora[ck]ale?", "thoracique", "thorax", "thora[ck]o",
                    "thoracol(?:umbar|umbal|ombaire)", "dors", "dorsal(?:e|es|is)?", "dorso", "dorsol(?:umbar|ombaire)",
-                   "bws", r"t ?sp(?:ine)?", "mid", "middle", "mitte", "\u80f8\u690e"),
-    "lower": _any("lumb", "lumb(?:ar|al|ale|ares|alis)(?:spine)?", "lumbo", "lumbosa[ck]r(?:al|a|o|um)", "lomb",
-                  "lombaires?", "lombar[ei]?", "lombo", "lombosacr(?:e|ee|al|ale)", "lws", r"l ?sp(?:ine)?", "lower",
-                  "unten", "bottom", "bas", "inferior", "\u8170\u690e"),
+                   "bws", r"t ?sp(?:ine)?", "mids?", "middle", "midspine", "mitte", "\u80f8\u690e"),
+    "lower": _any("lumb", "lumb(?:ar|al|ale|ales|ares|aires?|alis)(?:spine)?", "lumbo", "lumbosa[ck]r(?:al|a|o|um)",
+                  "lomb", "lombaires?", "lombar[ei]?", "lombo", "lombosacr(?:e|ee|al|ale)", "lws", r"l ?sp(?:ine)?",
+                  "lower", "unten", "bottom", "bas", "inferior", "\u8170\u690e"),
 }  # fmt: skip
 _STATION = re.compile(r"\b(?:station|stage|stack|part|teil|segment) ?(\d)\b")
 

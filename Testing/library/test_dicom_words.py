@@ -190,6 +190,8 @@ DESCRIPTIONS = [
     ("Kalibrierung", "other", ""),
     ("Shimming", "other", ""),
     ("Planning", "", LOCALISER),
+    ("Scout2", "", LOCALISER),
+    ("myelo3d sag", "other", ""),
     ("T2FLAIR sag", "other", ""),
     ("T2STIR sag", "STIR", ""),
     ("T1 SAG gadolinium", "T1", AFTER),
