@@ -20,6 +20,8 @@ _APPLE = (b"\x00\x05\x16\x07", b"\x00\x05\x16\x00")
 START_BYTES = 132
 #: Storage classes whose objects have rows, unless they are cut off: MR, enhanced MR, its colour and converted kinds.
 _MR_IMAGES = tuple(f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".3", ".4"))
+#: Modalities of objects that are made from images: segmentations and structured reports.
+_RESULTS = ("SEG", "SR")
 #: A file without preamble begins with an element of one of these groups, little endian, of a number below this.
 _FIRST_GROUPS, _FIRST_ELEMENT = (b"\x02\x00", b"\x08\x00"), 0x20
 
@@ -30,10 +32,12 @@ class Headers:
 
     :ivar images: without their pixels; `filename` says where they are.
     :ivar damaged: number of DICOM files whose header cannot be read.
+    :ivar results: modalities of what was made from images: ``"SEG"`` and ``"SR"``.
     """
 
     images: tuple[FileDataset, ...]
     damaged: int
+    results: frozenset[str] = frozenset()
 
 
 def is_dicom(path: Path) -> bool:
@@ -54,25 +58,27 @@ def begins_as_dicom(name: str, start: bytes) -> bool:
 def read_headers(path: Path) -> Headers:
     """Headers of every image (whatever has rows) in a folder, sub-folders included, a DICOMDIR or one file.
 
-    Reports, presentation states, documents and files of other kinds are passed over.
+    Segmentations, reports, presentation states, documents and files of other kinds are passed over.
 
     :raises UnreadableInputError: a DICOMDIR that is damaged.
     """
     import pydicom
 
-    images, damaged = [], 0
+    images, damaged, results = [], 0, set()
     for file in _files(path):
         try:
             if not is_dicom(file):
                 continue
             header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-            if "Rows" in header:
+            if header.get("Modality") in _RESULTS:
+                results.add(str(header.Modality))
+            elif "Rows" in header:
                 images.append(header)
             elif header.get("SOPClassUID", "") in ("", *_MR_IMAGES):
                 damaged += 1
         except Exception:  # damaged bytes end in any exception of the parser
             damaged += 1
-    return Headers(tuple(images), damaged)
+    return Headers(tuple(images), damaged, frozenset(results))
 
 
 def _files(path: Path) -> Sequence[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -137,6 +137,7 @@ def _read_study(path: Path) -> Study:
         found[facts] += made
         unplaced[facts] += missing
     if not found:
+        _refuse_results(path, headers.results)
         told = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
         raise DicomSeriesError(
             f"{path.name} holds no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
@@ -146,6 +147,23 @@ def _read_study(path: Path) -> Study:
     series = [one for facts, frames in whole.items() for one in _series_of(facts, frames, unplaced[facts], uids[facts])]
     series.sort(key=lambda s: ([int(n) for n in re.findall(r"\d+", s.number)], s.uid))
     return Study(tuple(series), damaged, sum(unplaced.values()), single)
+
+
+def _refuse_results(path: Path, results: Collection[str]) -> None:
+    """Say what a file or folder holds instead of images.
+
+    :raises DicomSeriesError: it is a segmentation or a report.
+    """
+    verb = "holds" if path.is_dir() else "is"
+    if "SEG" in results:
+        raise DicomSeriesError(
+            f"{path.name} {verb} a DICOM SEG (a segmentation), not an image.",
+            "Name the MR series that it was made from, and give the SEG as --labels.",
+        )
+    if results:
+        raise DicomSeriesError(
+            f"{path.name} {verb} a DICOM SR (a report), not an image.", "Name the MR series that it was made from."
+        )
 
 
 @dataclass(frozen=True)

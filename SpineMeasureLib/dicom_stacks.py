@@ -16,6 +16,8 @@ SAME_PLACE_MM = 0.01
 #: So are images nearer than this part of the usual step, if they can be divided: repeated after a small movement. The
 #: usual step is among the largest, as those between repeated images are small.
 _SAME_PART, _USUAL_STEP = 0.2, 80
+#: Places are told to the user in whole mm.
+_APART_MM = 1.0
 
 
 def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
@@ -38,12 +40,26 @@ def what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> s
         return ""
     found = _contrast_that_differs(stack, stacks)
     if not found and len({s[0].orientation.tobytes() for s in stacks}) == 1:
-        first = [s[0].position for s in stacks]
-        if np.ptp(first, axis=0).max() > 1:
-            found.append(f"at {', '.join(f'{x:.0f}' for x in stack[0].position)} mm")
-        else:
-            found += _repetition_that_differs(stack, stacks)
+        here = [s for s in stacks if _share_a_place(stack, s)]
+        repetition = _repetition_that_differs(stack, here) if len(here) > 1 else []
+        if len(here) < len(stacks) or not repetition:
+            found += _where_it_begins(stack, stacks)
+        found += repetition
     return ", ".join(found)
+
+
+def _share_a_place(one: Sequence[Frame], other: Sequence[Frame]) -> bool:
+    """Whether any image of one stack lies where one of the other does: they are repetitions, in whatever order."""
+    here, there = (np.array([frame.position for frame in stack]) for stack in (one, other))
+    return bool((np.linalg.norm(here[:, None] - there, axis=2) < _APART_MM).any())
+
+
+def _where_it_begins(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
+    """The place of the first image along the normal, if it is not that of all stacks."""
+    begins = [s[int(np.argmin(places(s)))].position for s in (stack, *stacks)]
+    if np.ptp(begins, axis=0).max() < _APART_MM:
+        return []
+    return [f"at {', '.join(f'{x:.0f}' for x in begins[0])} mm"]
 
 
 def _grouped(frames: Sequence[Frame], belongs: Callable[[Frame, Frame], bool]) -> list[list[Frame]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import UnreadableInputError
 from .image_header import beside
-from .image_stream import Stream, damaged, read_voxels
+from .image_stream import Stream, damaged, padding_bytes, read_voxels, too_much
 
 #: Most files of one image: one for each slice.
 _MOST_FILES = 10_000
@@ -48,21 +49,26 @@ def from_pattern(text: str) -> list[str]:
     return [_NUMBER.sub(lambda place, n=n: format(n, f"{place[1]}d"), found[1]) for n in numbers]
 
 
-def read_data(path: Path, data: DataFiles, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def read_data(path: Path, data: DataFiles, sizes: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Read the voxels that a header describes.
 
     :param path: the header.
-    :return: flat array of `count` values in the byte order of this computer.
-    :raises UnreadableInputError: a file is missing, damaged or cut off, or lies outside of the header's folder.
+    :param sizes: along all axes.
+    :return: flat array in the byte order of this computer.
+    :raises UnreadableInputError: a file is missing, damaged, cut off or too long, or lies outside of the header's
+        folder.
     """
+    count, padding = int(np.prod(sizes)), padding_bytes(sizes, dtype, len(data.names))
     if count % len(data.names):
         raise UnreadableInputError(f"{path.name} does not fit the number of its data files.", "Export it again.")
     each = count // len(data.names)
-    parts = [_read(path if name == path.name else beside(path, name), data, each, dtype) for name in data.names]
+    parts = [
+        _read(path if name == path.name else beside(path, name), data, each, dtype, padding) for name in data.names
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _read(path: Path, data: DataFiles, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _read(path: Path, data: DataFiles, count: int, dtype: np.dtype[Any], padding: int) -> NDArray[Any]:
     with path.open("rb") as file:
         file.seek(data.start)
         for _ in range(data.lines):
@@ -77,7 +83,7 @@ def _read(path: Path, data: DataFiles, count: int, dtype: np.dtype[Any]) -> NDAr
             file.seek(at)
         stream = Stream(path, file, data.codec)
         stream.skip(max(0, data.skipped))
-        return read_voxels(path, stream, count, dtype)
+        return read_voxels(path, stream, count, dtype, padding)
 
 
 def _numbers(path: Path, file: BinaryIO, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -87,4 +93,6 @@ def _numbers(path: Path, file: BinaryIO, count: int, dtype: np.dtype[Any]) -> ND
         raise damaged(path) from error
     if len(found) < count:
         raise damaged(path)
-    return found[:count].astype(dtype.newbyteorder("="))
+    if len(found) > count:
+        raise too_much(path)
+    return found.astype(dtype.newbyteorder("="))

@@ -40,7 +40,7 @@ def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
     check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)), 1 if as_labels else FEWEST_SLICES)
     affine, warnings = _grid(path, fields, len(sizes))
     data = _data(path, fields, names, start)
-    flat = read_data(path, data, int(np.prod(sizes)), _dtype(path, fields))
+    flat = read_data(path, data, sizes, _dtype(path, fields))
     return RawImage(flat.reshape(sizes[:3][::-1]).T, affine, warnings)
 
 
@@ -86,7 +86,7 @@ def _grid(path: Path, fields: dict[str, str], dimensions: int) -> tuple[NDArray[
     check_spacing(path, spacing)
     origin = [*_numbers(path, fields, *_ORIGINS), 0.0, 0.0, 0.0][:3]
     matrix = _numbers(path, fields, *_DIRECTIONS)
-    if not matrix:
+    if not matrix or _is_unset(fields, matrix, origin):
         affine, warning = undirected(spacing, origin)
         return affine, (warning,)
     if len(matrix) != dimensions**2:
@@ -97,6 +97,13 @@ def _grid(path: Path, fields: dict[str, str], dimensions: int) -> tuple[NDArray[
     if not (lengths > 0).all():
         raise unusual(path, "a direction has no length")
     return affine_from_lps(axes / lengths * spacing, origin), ()
+
+
+def _is_unset(fields: dict[str, str], matrix: list[float], origin: list[float]) -> bool:
+    """Whether directions and place are those that a program writes which was given none."""
+    is_unknown = set(fields.get("anatomicalorientation", "")) == {"?"}
+    is_identity = matrix == np.eye(round(len(matrix) ** 0.5)).ravel().tolist()
+    return is_unknown and is_identity and not any(origin)
 
 
 def _dtype(path: Path, fields: dict[str, str]) -> np.dtype[Any]:

@@ -22,7 +22,7 @@ from .image_header import (
     undirected,
     unusual,
 )
-from .image_stream import GZIP_START, Stream, read_voxels
+from .image_stream import GZIP_START, Stream, padding_bytes, read_voxels
 from .volume import FEWEST_SLICES, MOST_SHEAR, shear
 
 #: By how much (relative) the two statements of voxel size in a header may differ.
@@ -221,8 +221,11 @@ def _check(path: Path, header: _Header, fewest_slices: int) -> tuple[int, ...]:
 
 
 def _voxels(path: Path, stream: Stream, header: _Header, size: tuple[int, ...], skipped: int) -> NDArray[Any]:
+    """The voxels of the file that holds them; nothing follows them in one of NIfTI's own."""
     stream.skip(skipped)
-    return read_voxels(path, stream, int(np.prod(size)), np.dtype(header.order + _TYPES[header.datatype]))
+    dtype = np.dtype(header.order + _TYPES[header.datatype])
+    padding = 0 if header.kind == "n+" else padding_bytes(size, dtype)
+    return read_voxels(path, stream, int(np.prod(size)), dtype, padding)
 
 
 def _scaled(flat: NDArray[Any], header: _Header) -> NDArray[Any]:

@@ -82,7 +82,7 @@ def read_nrrd(path: Path, as_labels: bool = False) -> RawImage:
     else:
         check_size(path, size, axes.components, axes.volumes)
     affine, warnings = _grid(path, fields, axes.space)
-    flat = read_data(path, _data(path, fields, names, start), int(np.prod(sizes)), _dtype(path, fields))
+    flat = read_data(path, _data(path, fields, names, start), sizes, _dtype(path, fields))
     layers = [n for n in range(len(sizes)) if n not in axes.space]
     array = flat.reshape(sizes[::-1]).T.transpose(*axes.space, *layers)
     return RawImage(array.reshape(size) if array.size == np.prod(size) else array.reshape(*size, -1), affine, warnings)

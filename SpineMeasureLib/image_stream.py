@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bz2
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,13 +17,24 @@ GZIP_START, BZIP2_START = b"\x1f\x8b", b"BZh"
 #: Bytes read at once; deflate makes them at most a thousand times as many.
 _READ_BYTES = 1 << 17
 _UNPACK_BYTES = 1 << 24
-#: Programs pad files by some bytes; another volume, or more than this, is not of the image that the header describes.
-_PADDING_BYTES, _MOST_EXTRA = 1 << 12, 1 << 20
+#: Programs fill up the last block of a file. Of more, so much is read on: to the checksum, but not without end.
+_BLOCK_BYTES, _MOST_EXTRA = 1 << 12, 1 << 20
 
 
 def damaged(path: Path) -> UnreadableInputError:
     """The error for a file whose bytes are not those that were written."""
     return UnreadableInputError(f"{path.name} is damaged or cut off.", "Copy or export it again.")
+
+
+def too_much(path: Path) -> UnreadableInputError:
+    """The error for a file that is longer than its image: its header is damaged, or it is of another image."""
+    return UnreadableInputError(f"{path.name} contains more data than its header describes.", "Export it again.")
+
+
+def padding_bytes(size: Sequence[int], dtype: np.dtype[Any], files: int = 1) -> int:
+    """How many bytes may follow raw voxels: less than a block, and less than what a size too small by one leaves."""
+    layer = int(np.prod(size)) // max(size) * dtype.itemsize
+    return max(0, min(_BLOCK_BYTES, layer // files) - 1)
 
 
 class Stream:
@@ -37,6 +48,7 @@ class Stream:
 
     def __init__(self, path: Path, file: BinaryIO, codec: str = "raw") -> None:
         self._path = path
+        self._is_raw = codec == "raw"
         self._chunks = {"raw": _plain, "zlib": _deflated, "bzip2": _bzipped}[codec](file)
         self._rest = memoryview(b"")
 
@@ -77,18 +89,14 @@ class Stream:
             done += part
         return done
 
-    def finish(self, image_bytes: int) -> int:
-        """Read what is left to the end, so that checksums are checked; return how many bytes it was.
+    def finish(self, padding: int = 0) -> None:
+        """Read what is left to the end, so that checksums are checked.
 
-        :raises UnreadableInputError: as `read`, or more is left than belongs to any image of `image_bytes`.
+        :param padding: how many bytes may be left. None are left in a compressed stream, whatever this is.
+        :raises UnreadableInputError: as `read`, or more is left.
         """
-        most = min(_MOST_EXTRA, max(_PADDING_BYTES, image_bytes - 1))
-        extra = self.skip(most + 1)
-        if extra > most:
-            raise UnreadableInputError(
-                f"{self._path.name} contains more data than its header describes.", "Export it again."
-            )
-        return extra
+        if self.skip(_MOST_EXTRA) > (padding if self._is_raw else 0):
+            raise too_much(self._path)
 
     def _refill(self) -> bool:
         """Whether there are bytes in `_rest`."""
@@ -145,11 +153,12 @@ def _bzipped(file: BinaryIO) -> Iterator[bytes]:
             return
 
 
-def read_voxels(path: Path, stream: Stream, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def read_voxels(path: Path, stream: Stream, count: int, dtype: np.dtype[Any], padding: int = 0) -> NDArray[Any]:
     """The next `count` values of a stream, which is then read to its end.
 
+    :param padding: how many bytes may follow them; see `Stream.finish`.
     :return: flat array in the byte order of this computer.
-    :raises UnreadableInputError: bytes are missing or damaged, or far too many.
+    :raises UnreadableInputError: bytes are missing or damaged, or too many.
     :raises TooLargeError: they do not fit into the memory.
     """
     try:
@@ -158,7 +167,7 @@ def read_voxels(path: Path, stream: Stream, count: int, dtype: np.dtype[Any]) ->
         raise too_little_memory(path) from error
     if stream.readinto(array.view(np.uint8)) < array.nbytes:
         raise damaged(path)
-    stream.finish(array.nbytes)
+    stream.finish(padding)
     return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 

@@ -14,10 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import ModelError, printable
-from ..files import file_hash
 from ..measure.confidence import Calibrated
 from ..resources import data_path
-from .definition import DefinitionError, NetworkDefinition, check_is_data, finite, read_config
+from .definition import DefinitionError, NetworkDefinition, blocks, check_is_data, finite, read_config
 from .network import SpineNet
 from .preprocess import SLICES_SEEN
 
@@ -65,9 +64,7 @@ def open_bundle(folder: Path | None = None) -> Bundle:
         file = "metadata.json"
         bundle = _described(folder, metadata, network)
         file = bundle.weights_path.name
-        if bundle.weights_path.stat().st_size > _LARGEST_WEIGHTS:
-            raise DefinitionError("it is too large")
-        digest = file_hash(bundle.weights_path)
+        digest = _hash(bundle.weights_path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelError(
             f"The model bundle '{folder.name}' has no {file}.", "Name the folder of a bundle, or install it again."
@@ -87,6 +84,17 @@ def open_bundle(folder: Path | None = None) -> Bundle:
             "Install SpineMeasure again.",
         )
     return bundle
+
+
+def _hash(path: Path) -> str:
+    """SHA-256 of the weights.
+
+    :raises DefinitionError: it is not a file, or too large.
+    """
+    found = hashlib.sha256()
+    for block in blocks(path, _LARGEST_WEIGHTS):
+        found.update(block)
+    return found.hexdigest()
 
 
 def _described(folder: Path, metadata: dict[str, Any], network: NetworkDefinition) -> Bundle:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ N_CHANNELS = len(Tissue) + len(Region)
 TARGET = "SpineMeasureLib.segment.network.SpineNet"
 #: No configuration of ours comes near; of a larger one nothing is read.
 _LARGEST_FILE = 4 * 2**20
+_BLOCK_BYTES = 2**20
 #: Bounds of the network: number of slices and classes, stages, filters of one stage, pixels folded into channels.
 _MOST_CHANNELS, _STAGES, _MOST_FILTERS, _FOLDS = 64, range(2, 9), 1024, range(1, 5)
 #: How strings begin that MONAI evaluates, follows or includes.
@@ -90,15 +92,32 @@ def read_config(path: Path) -> dict[str, Any]:
     :raises FileNotFoundError: there is no such file.
     :raises DefinitionError: it is larger than any of ours, or is not a JSON object.
     """
-    if path.stat().st_size > _LARGEST_FILE:
-        raise DefinitionError("it is too large")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_a_number)
+        content = json.loads(b"".join(blocks(path, _LARGEST_FILE)).decode(), parse_constant=_not_a_number)
+    except DefinitionError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DefinitionError("it is not JSON") from error
     if not isinstance(content, dict):
         raise DefinitionError("it is not a JSON object")
     return content
+
+
+def blocks(path: Path, most: int) -> Iterator[bytes]:
+    """The bytes of a file of a bundle, one block after another.
+
+    :raises FileNotFoundError: there is no such file.
+    :raises DefinitionError: it is not a regular file (a pipe or device may never end), or has more than `most` bytes.
+    """
+    if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # a folder cannot be opened, which says more
+        raise DefinitionError("it is not a regular file")
+    with path.open("rb") as file:
+        left = most
+        while block := file.read(min(_BLOCK_BYTES, left + 1)):
+            left -= len(block)
+            if left < 0:
+                raise DefinitionError("it is too large")
+            yield block
 
 
 def check_is_data(content: object) -> None:

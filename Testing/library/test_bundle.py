@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.errors import ModelError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
-from SpineMeasureLib.segment.definition import TARGET, DefinitionError, NetworkDefinition  # noqa: E402
+from SpineMeasureLib.segment.definition import TARGET, DefinitionError, NetworkDefinition, blocks  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
 from SpineMeasureLib.train.bundle_card import MODEL_CHANGES  # noqa: E402
 
@@ -206,6 +209,30 @@ def test_a_bundle_without_one_of_its_files_is_refused(missing: str, bundle: Path
     (bundle / missing).mkdir()
     with pytest.raises(ModelError, match="cannot be read"):
         open_bundle(bundle)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in the file system here")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("file", ["configs/metadata.json", "configs/inference.json", "models/model.safetensors"])
+def test_a_file_that_never_ends_is_refused(file: str, kind: str, bundle: Path) -> None:
+    """In a process of its own: opening or reading such a file may wait for ever."""
+    path = bundle / file
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    code = "import sys; from pathlib import Path; from SpineMeasureLib.segment.bundle import open_bundle\n"
+    code += "try: open_bundle(Path(sys.argv[1]))\nexcept Exception as error: print(error)"
+    done = subprocess.run([sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, timeout=60)
+    assert f"{path.name} of the model bundle 'little' is refused: it is not a regular file" in done.stdout, done.stderr
+
+
+def test_a_configuration_is_not_read_beyond_its_limit(bundle: Path) -> None:
+    with pytest.raises(DefinitionError, match="too large"):
+        list(blocks(bundle / "models" / "model.safetensors", 1000))
+    size = (bundle / "models" / "model.safetensors").stat().st_size
+    assert sum(map(len, blocks(bundle / "models" / "model.safetensors", size))) == size
 
 
 def test_a_definition_survives_its_configuration() -> None:

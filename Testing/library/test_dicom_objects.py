@@ -112,6 +112,18 @@ def test_the_segmentation_reads_back_to_the_same_voxels(sample: Sample, written:
     assert np.array_equal(labels, sample.segmentation.labels)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("segmentation.dcm", "is a DICOM SEG .* as --labels"), ("measurements.dcm", "is a DICOM SR .* not an image")],
+)
+def test_results_given_as_the_image_are_named(name: str, said: str, written: Path, tmp_path: Path) -> None:
+    with pytest.raises(DicomSeriesError, match=f"{name} {said}"):
+        read_volume(written / name)
+    shutil.copy(written / name, tmp_path)
+    with pytest.raises(DicomSeriesError, match=said.replace("is", "holds", 1)):
+        read_volume(tmp_path)
+
+
 def test_the_segmentation_given_back_as_labels_has_the_same_structures(
     sample: Sample, sample_folder: Path, written: Path
 ) -> None:

@@ -66,6 +66,44 @@ def test_repeated_acquisitions_are_stacks_to_choose_from(kind: str, count: int, 
     assert {a.tobytes() for a in arrays} == {np.ascontiguousarray(p.transpose(2, 1, 0)).tobytes() for p in pixels}
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("acquisition time of each slice", ["acquired at 100000.5", "acquired at 101000.5"]),
+        ("trigger time", ["trigger time 0.0", "trigger time 400.0"]),
+        ("trigger time of each slice", ["trigger time 0.0", "trigger time 400.0"]),
+    ],
+)
+def test_acquisitions_are_described_by_what_differs_whatever_their_order(
+    kind: str, told: list[str], tmp_path: Path
+) -> None:
+    """The files of the second acquisition are in the opposite order: the first of each lies elsewhere."""
+    write_repeated(tmp_path, 2, REPETITIONS[kind])
+    folder = tmp_path / "1"
+    files = sorted(folder.iterdir(), key=lambda f: float(pydicom.dcmread(f).ImagePositionPatient[0]))
+    for n, file in enumerate(files):
+        file.rename(folder / f"{n}.dcm")
+    first = sorted((tmp_path / "0").iterdir(), key=lambda f: -float(pydicom.dcmread(f).ImagePositionPatient[0]))
+    for n, file in enumerate(first):
+        file.rename(tmp_path / "0" / f"{n}.dcm")
+    assert [s.description for s in list_study(tmp_path).series] == [f"t2 sag, {one}" for one in told]
+
+
+def test_repeated_acquisitions_of_two_stations_are_told_by_both(tmp_path: Path) -> None:
+    series = generate_uid()
+    for n in range(4):
+
+        def place(ds: Dataset, _: int, n: int = n) -> None:
+            x, y, z = ds.ImagePositionPatient
+            ds.ImagePositionPatient, ds.AcquisitionNumber = [x, y, z - 200 * (n // 2)], n % 2 + 1
+
+        write_series(tmp_path / str(n), SeriesInstanceUID=series, change=place)
+    found = [s.description for s in list_study(tmp_path).series]
+    assert sorted(found) == sorted(
+        f"t2 sag, at 5, -20, {z} mm, acquisition {number}" for z in (30, -170) for number in (1, 2)
+    )
+
+
 def test_acquisitions_of_different_extent_are_stacks_too(tmp_path: Path) -> None:
     series = generate_uid()
     whole = write_series(tmp_path / "1", SeriesInstanceUID=series)

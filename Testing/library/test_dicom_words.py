@@ -144,6 +144,57 @@ DESCRIPTIONS = [
     ("T2\u77e2\u72b6\u4f4d\u538b\u8102", "T2 FS", ""),
     ("T1\u589e\u5f3a\u77e2\u72b6\u4f4d", "T1", AFTER),
     ("\u5f25\u6563\u52a0\u6743", "other", ""),
+    # words that begin as others do: diseases, surnames, places, purposes
+    ("T2 TSE SAG MYELOPATHY", "T2", ""),
+    ("T2 SAG Myeloma whole spine", "T2", ""),
+    ("T2 sag myelitis", "T2", ""),
+    ("T2 sag Myelom", "T2", ""),
+    ("T2 SAG metastases", "T2", ""),
+    ("T2 sag discitis", "T2", ""),
+    ("T2 sag scoliosis", "T2", ""),
+    ("T2 sag angioma", "T2", ""),
+    ("T2 sag subluxation", "T2", ""),
+    ("T2 sag subtotal resection", "T2", ""),
+    ("T2 sag diffuse idiopathic hyperostosis", "T2", ""),
+    ("T2 sag perforation", "T2", ""),
+    ("T2 sag calcification", "T2", ""),
+    ("T2 sag calibrated", "T2", ""),
+    ("T2 sag injury", "T2", ""),
+    ("T2 sag post op", "T2", ""),
+    ("T2 sag localised pain", "T2", ""),
+    ("T2 sag pilot study", "T2", ""),
+    ("T2 sag surveyor", "T2", ""),
+    ("T2 sag opposite side", "T2", ""),
+    ("T2 sag opp side", "T2", ""),
+    ("Sag T2 Maple Clinic", "T2", ""),
+    ("Sag T2 Mapleton", "T2", ""),
+    ("T2 sag Dr Adcock", "T2", ""),
+    ("T2 sag Flairson", "T2", ""),
+    ("T2 sag Dwight", "T2", ""),
+    ("T2 sag Stirling", "T2", ""),
+    ("T2 sag Gaddis", "T2", ""),
+    ("T2 sag Scanlon", "T2", ""),
+    ("T2 sag Scoutland", "T2", ""),
+    ("T2 sag Dynasty Clinic", "T2", ""),
+    ("T2 sag Dynamic", "T2", ""),
+    ("T2 SAG (LOCAL SHIM)", "T2", ""),
+    ("T2 SAG RT PLANNING", "T2", ""),
+    ("T2 sag prescan norm", "T2", ""),
+    ("T2 sag Rekowski", "T2", ""),
+    ("T2 sag Compostela", "T2", ""),
+    ("T2 sag SUB", "other", ""),
+    ("T1 sag dynamic", "other", ""),
+    ("T2 mapping sag", "other", ""),
+    ("ADC map", "other", ""),
+    ("MR Myelographie", "other", ""),
+    ("Kalibrierung", "other", ""),
+    ("Shimming", "other", ""),
+    ("Planning", "", LOCALISER),
+    ("Scout2", "", LOCALISER),
+    ("myelo3d sag", "other", ""),
+    ("T2FLAIR sag", "other", ""),
+    ("T2STIR sag", "STIR", ""),
+    ("T1 SAG gadolinium", "T1", AFTER),
 ]
 
 
@@ -210,3 +261,23 @@ def test_stations_are_left_to_the_user_whatever_their_slices(names: tuple[str, s
     listing = list_study(tmp_path)
     assert listing.chosen is None
     assert all(name in listing.reason for name in names)
+
+
+@pytest.mark.parametrize(
+    ("description", "parts"),
+    [
+        ("T2 sag cervical", {"upper"}),
+        ("T2 sag Thoracic spine", {"middle"}),
+        ("T2 sag LSPINE", {"lower"}),
+        ("rachis lombaire", {"lower"}),
+        ("T2 sag Halswirbels\u00e4ule", {"upper"}),
+        ("T2 sag midline", set()),
+        ("T2 sag Thorne", set()),
+        ("T2 sag Lombardi", set()),
+        ("T2 sag Dorset", set()),
+        ("T2 sag Halstead", set()),
+        ("T2 sag L Spencer", set()),
+    ],
+)
+def test_parts_of_the_spine_are_named_by_whole_words(description: str, parts: set[str]) -> None:
+    assert read(description).parts == parts

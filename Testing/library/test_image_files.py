@@ -167,6 +167,46 @@ def test_a_file_with_another_volume_behind_the_first_is_refused(kind: str, tmp_p
         read_volume(tmp_path / name)
 
 
+@pytest.mark.parametrize(("size", "axis"), [(8, 0), (59, 1), (69, 2)])
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_size_that_is_too_small_by_one_is_noticed(kind: str, size: int, axis: int, tmp_path: Path) -> None:
+    """Its voxels would be those of a sheared image."""
+    name, write = EVERY[kind]
+    shape = (9, 60, 70)
+    write(tmp_path / name, image(shape=shape))
+    wrong = [size if n == axis else length for n, length in enumerate(shape)]
+    for file in tmp_path.iterdir():
+        data = file.read_bytes()
+        packs = data.startswith(b"\x1f\x8b") and file.name.endswith(".gz")
+        plain = gzip.decompress(data) if packs else data
+        for text in (b"sizes: %d %d %d\n", b"DimSize = %d %d %d\n"):
+            plain = plain.replace(text % shape, text % tuple(wrong), 1)
+        dim = {348: (42, 2), 540: (24, 8)}.get(int.from_bytes(plain[:4], "little"))
+        if dim:
+            stored = bytearray(plain)
+            stored[dim[0] + axis * dim[1] : dim[0] + (axis + 1) * dim[1]] = size.to_bytes(dim[1], "little")
+            plain = bytes(stored)
+        file.write_bytes(gzip.compress(plain) if packs else plain)
+    with pytest.raises(UnreadableInputError, match="more data than its header describes"):
+        read_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["nrrd raw", "nhdr raw", "mha raw", "mhd raw", "nii"])
+def test_the_last_block_of_raw_voxels_may_be_filled_up_but_not_that_of_nifti(kind: str, tmp_path: Path) -> None:
+    name, write = EVERY[kind]
+    path = write(tmp_path / name, image(shape=(9, 60, 70)))
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(512))
+    if kind == "nii":
+        with pytest.raises(UnreadableInputError, match="more data"):
+            read_volume(tmp_path / name)
+    else:
+        assert is_same(read_volume(tmp_path / name), image(shape=(9, 60, 70)))
+    path.write_bytes(whole + bytes(1 << 12))
+    with pytest.raises(UnreadableInputError, match="more data"):
+        read_volume(tmp_path / name)
+
+
 @pytest.mark.parametrize(("header", "write"), [("x.nhdr", nhdr), ("x.mhd", mhd), ("x.hdr", nifti)])
 def test_a_missing_file_of_voxels_is_named(
     header: str, write: object, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -228,7 +268,11 @@ def test_numbers_in_words(tmp_path: Path) -> None:
     (tmp_path / "x.mha").write_bytes(meta_header(made, "LOCAL").replace(b"Data = True", b"Data = False") + text)
     for name in ("x.nrrd", "x.mha"):
         assert is_same(read_volume(tmp_path / name), made)
-        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-50])
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole + b" 7")
+        with pytest.raises(UnreadableInputError, match="more data"):
+            read_volume(tmp_path / name)
+        (tmp_path / name).write_bytes(whole[:-50])
         with pytest.raises(UnreadableInputError, match="damaged"):
             read_volume(tmp_path / name)
 
@@ -262,6 +306,9 @@ UNDIRECTED = {
     "MetaImage": ("x.mha", lambda p, v: p.write_bytes(meta_header(v, "LOCAL", directions=False) + raw_bytes(v))),
     "MetaImage with a code": ("x.mha", lambda p, v: p.write_bytes(
         meta_header(v, "LOCAL", "AnatomicalOrientation = ???", directions=False) + raw_bytes(v))),
+    "MetaImage with directions of a program that was given none": ("x.mha", lambda p, v: p.write_bytes(
+        meta_header(Volume(v.array, np.diag([-3.5, -0.75, 0.5, 1])), "LOCAL", "AnatomicalOrientation = ???")
+        + raw_bytes(v))),
 }  # fmt: skip
 
 
@@ -272,6 +319,24 @@ def test_missing_directions_are_warned_of_in_any_format(kind: str, tmp_path: Pat
     found = read_volume(tmp_path / name)
     assert any("does not say how the image lies in the body" in str(w) for w in found.meta["warnings"])  # type: ignore
     assert np.array_equal(found.array, image().array)
+
+
+@pytest.mark.parametrize(
+    ("affine", "code"),
+    [
+        (np.diag([-3.5, -0.75, 0.5, 1]), "RAI"),
+        (np.diag([3.5, -0.75, 0.5, 1]), "???"),
+        (np.diag([-3.5, -0.75, 0.5, 1]) + np.outer([0, 0, 1, 0], [0, 0, 0, 5.0]), "???"),
+    ],
+    ids=["code", "direction", "place"],
+)
+def test_directions_that_were_stated_are_not_warned_of(affine: np.ndarray, code: str, tmp_path: Path) -> None:
+    made = Volume(image().array, affine)
+    header = meta_header(made, "LOCAL", f"AnatomicalOrientation = {code}")
+    (tmp_path / "x.mha").write_bytes(header + raw_bytes(made))
+    found = read_volume(tmp_path / "x.mha")
+    assert found.meta["warnings"] == []
+    assert is_same(found, made)
 
 
 def test_slices_stored_one_after_the_other_without_directions_are_taken_for_sagittal_ones(tmp_path: Path) -> None:
