@@ -139,7 +139,7 @@ def _read_study(path: Path) -> Study:
     if not found:
         told = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
         raise DicomSeriesError(
-            f"{path.name} holds no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
+            f"{path.name} contains no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
         )
     single = sum(len(frames) == 1 for frames in found.values())
     whole, uids = _put_together(found)
