@@ -104,7 +104,7 @@ def require_unedited(folder: Path) -> None:
     newer = edits.get("scene") == now and stated.get(KEPT) != file_hash(kept)
     if stated.get(SCENE, now) != now or newer:
         raise ReviewedCaseError(
-            f"{folder.name} was edited in a review, and its tables were not.",
+            f"{folder.name} was edited in a review; its tables are out of date.",
             f"Write them from the scene: spinemeasure export tables {folder.name}",
         )
 

@@ -12,6 +12,7 @@ import typer
 
 from . import __version__
 from .cli_dicom import dicom_app
+from .cli_help import examples
 from .cli_options import (
     BundleOption,
     Case,
@@ -37,12 +38,17 @@ from .cli_options import (
     renamed,
 )
 from .cli_train import evaluate, train_app
-from .terminal import App, console, errors, examples, group, terminal_progress
+from .terminal import App, console, errors, group, terminal_progress
 
 if TYPE_CHECKING:
     from .pipeline import Job, Result
+    from .results import Results
+    from .volume import Volume
 
 app = App(pretty_exceptions_enable=False, rich_markup_mode=None)
+#: How a line of the server begins that is printed also when quiet.
+_ERROR = "Error: "
+
 export_app = group("Write a measured case in further forms.")
 
 
@@ -87,8 +93,8 @@ def measure(
 
     Writes labels, tables, a picture, a Slicer scene and, if asked, DICOM objects.
 
-    On a processor (no GPU) the model takes about 0.4 s for a sagittal slice of 26 x 22 cm and thread, and 5 to 10 s for
-    everything else: some 15 s for a usual study with two threads. An estimate is printed before it starts.
+    On a CPU the model takes about 0.4 s per sagittal slice of 26 x 22 cm and thread, and 5 to 10 s for everything else:
+    some 15 s for a usual study with two threads. An estimate is printed before it starts.
     """
     from .pipeline import Job
 
@@ -140,8 +146,8 @@ def segment(
 
     Writes labels and a Slicer scene.
 
-    On a processor (no GPU) the model takes about 0.4 s for a sagittal slice of 26 x 22 cm and thread, and 5 to 10 s for
-    everything else: some 15 s for a usual study with two threads. An estimate is printed before it starts.
+    On a CPU the model takes about 0.4 s per sagittal slice of 26 x 22 cm and thread, and 5 to 10 s for everything else:
+    some 15 s for a usual study with two threads. An estimate is printed before it starts.
     """
     from .pipeline import Job
 
@@ -178,7 +184,7 @@ def info(
 ) -> None:
     """Show geometry, device, model and versions.
 
-    Of a DICOM folder, its series too.
+    For a DICOM folder, also lists its series.
     """
     from .export.runinfo import versions
 
@@ -237,7 +243,7 @@ def methods(
 
 @app.command(epilog=examples("conventions"))
 def conventions() -> None:
-    """List the label maps that are known.
+    """List the known label conventions.
 
     'measure --labels' reads these maps of other programs.
     """
@@ -253,16 +259,26 @@ def conventions() -> None:
 
 @export_app.command("tables", epilog=examples("export tables out/case"))
 def export_tables(case: Case, quiet: Quiet = False) -> None:
-    """Write the files of a case as its scene shows it.
+    """Write the files of a case to match its scene.
 
     Tables, labels, segmentation and picture follow a scene that 3D Slicer saved in the folder.
     """
     from .review.case_tables import tables_from_scene
 
     removed = tables_from_scene(case)
-    console.print(f"The files in {case} show what its scene shows.")
+    console.print(f"The files in {case} now match its scene.")
     if removed:
-        console.print(f"Removed, because they showed something else: {', '.join(removed)}")
+        console.print(f"Removed as outdated: {', '.join(removed)}")
+
+
+def _case_on(case: Path, image: Path, series: str | None) -> tuple[Volume, Results]:
+    from .pipeline import read_case_on
+    from .volume import ignored_series
+
+    volume, done = read_case_on(case, image, series)
+    for note in ignored_series(image, series):
+        errors.note(note)
+    return volume, done
 
 
 @export_app.command(
@@ -288,9 +304,8 @@ def export_dicom(
     """
     from .export.case_files import write_dicom
     from .files import atomic_folder
-    from .pipeline import read_case_on
 
-    volume, done = read_case_on(case, image, series)
+    volume, done = _case_on(case, image, series)
     with atomic_folder(out or case) as folder:
         warnings = write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
         names = sorted(file.name for file in folder.iterdir())
@@ -340,11 +355,10 @@ def export_report(
     from .export.pdf import write_pdf
     from .export.report import ReportOptions
     from .files import atomic_folder
-    from .pipeline import read_case_on
 
     fields = dict(entry.partition("=")[::2] for entry in field or ())
     options = ReportOptions(fields, accepted_by, paper)
-    volume, done = read_case_on(case, image, series)
+    volume, done = _case_on(case, image, series)
     place = out or case
     earlier_pdf = ("report.pdf",) if (place / "report.html").exists() else ()  # else somebody else's
     with atomic_folder(place, earlier_pdf) as folder:
@@ -378,22 +392,32 @@ def review(
     python: Annotated[str, typer.Option(help="Python that runs the model; by default this one.")] = sys.executable,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
     threads: Threads = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Review a case in a browser.
 
     Ends with Ctrl+C. Edits are kept beside the scene at once.
     """
+    if quiet and not browser:
+        raise typer.BadParameter("With --no-browser the address must be printed.", param_hint="'--quiet'")
     from .web.server import LOOPBACK, Options, serve
 
     if host not in LOOPBACK:
         errors.note(
-            f"{host} can be reached from other computers. The connection is not encrypted: whoever listens to it sees"
-            " the images and the access token.",
+            f"{host} can be reached from other computers. The connection is not encrypted: anyone who intercepts it"
+            " can see the images and the access token.",
             "Warning:",
         )
     folder = root or (case if case.is_dir() else case.absolute().parent)
     options = Options(case.absolute(), folder.absolute(), host, port, python, device, browser=browser)
-    serve(options, console.print)
+    serve(options, _say)
+
+
+def _say(text: str) -> None:
+    if text.startswith(_ERROR):
+        errors.error(text.removeprefix(_ERROR))
+    else:
+        console.print(text)
 
 
 @export_app.command(
@@ -414,18 +438,17 @@ def export_training(
     name: Annotated[str, typer.Option(help="Name of the case, letters and digits; else made from its pixels.")] = "",
     contrast: Annotated[str, one_of(_suffixes, text="BIDS suffix of the image: T1w, T2w, PDw ...")] = "T2w",
     editor: Annotated[str, typer.Option(help="Who corrected the case; kept in its provenance.")] = "",
-    patient: Annotated[str, typer.Option(help="A made-up name, the same for all cases of one patient.")] = "",
+    patient: Annotated[str, typer.Option(help="Pseudonym, the same for all cases of one patient.")] = "",
     series: Series = None,
     quiet: Quiet = False,
 ) -> None:
     """Add a corrected case to a data set.
 
-    The same case again replaces itself.
+    Adding a case again replaces it.
     """
     from .export.training import TrainingCase, add_to_bids, add_to_nnunet
-    from .pipeline import read_case_on
 
-    volume, done = read_case_on(case, image, series)
+    volume, done = _case_on(case, image, series)
     one = TrainingCase(volume, done.segmentation, done.measurements, name, editor, patient)
     number = add_to_nnunet(one, data) if layout == "nnunet" else add_to_bids(one, data, contrast)
     console.print(f"{one.identifier} is in {data}; cases: {number}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
+from .cli_help import examples
 from .cli_options import Quiet, number
-from .terminal import console, errors, examples, group, terminal_progress
+from .terminal import console, errors, group, terminal_progress
 
 if TYPE_CHECKING:
     from rich.table import Table

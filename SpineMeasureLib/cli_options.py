@@ -49,8 +49,8 @@ def number(lowest: float, highest: float = math.inf, kind: type[float] = int) ->
         else:
             if math.isfinite(value) and lowest <= value <= highest:
                 return value
-            limits = f"from {lowest:g} on" if highest == math.inf else f"from {lowest:g} to {highest:g}"
-            what = f"a number {limits}"
+            limits = f"{lowest:g} or more" if highest == math.inf else f"from {lowest:g} to {highest:g}"
+            raise typer.BadParameter(f"'{text}' must be {limits}.")
         raise typer.BadParameter(f"'{text}' is not {what}.")
 
     return {"parser": parse, "metavar": "N"}
@@ -84,6 +84,9 @@ def _threads(count: int) -> int:
     return count
 
 
+#: Larger numbers of threads are typing errors.
+MOST_THREADS = 1024
+
 Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[
@@ -92,12 +95,12 @@ Labels = Annotated[
 Convention = Annotated[
     str, one_of(_conventions, text="Which program made the label map: see 'spinemeasure conventions'.")
 ]
-Subregions = Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask beside its seg-vert mask.")]
-Device = Annotated[str, one_of(_devices, text="Processor of the model: auto, cuda, mps or cpu.")]
+Subregions = Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to the seg-vert mask.")]
+Device = Annotated[str, one_of(_devices, text="Device that runs the model: auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 DiscPoints = Annotated[
     Optional[Path],
-    typer.Option(help="Points that name the discs: NIfTI as of the Spinal Cord Toolbox, .mrk.json or .fcsv."),
+    typer.Option(help="Points that name the discs: NIfTI as written by the Spinal Cord Toolbox, .mrk.json or .fcsv."),
 ]
 WriteConvention = Annotated[
     Optional[list[str]],
@@ -112,7 +115,13 @@ Dicom = Annotated[
 ]
 Threads = Annotated[
     int,
-    typer.Option("--threads", **number(0), callback=_threads, is_eager=True, help="Number of CPU threads; 0 for all."),
+    typer.Option(
+        "--threads",
+        **number(0, MOST_THREADS),
+        callback=_threads,
+        is_eager=True,
+        help="Number of CPU threads; 0 for all.",
+    ),
 ]
 ReplaceReview = Annotated[
     bool, typer.Option("--replace-review", help="Replace the case in the folder even if it was edited in a review.")

@@ -7,8 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
+from .cli_help import examples
 from .cli_options import Device, Out, Quiet, Threads, number, renamed
-from .terminal import console, examples, group, terminal_progress
+from .terminal import console, group, terminal_progress
 
 train_app = group("Train the models.")
 
@@ -101,6 +102,7 @@ def synthesize(
 def card(
     bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is written.")],
     evaluation: Annotated[Path, typer.Argument(help="Output of 'evaluate' of that model on synthetic cases.")],
+    quiet: Quiet = False,
 ) -> None:
     """Add synthetic scores to a model's card.
 
@@ -113,16 +115,16 @@ def card(
 
 def evaluate(
     prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
-    dataset: Annotated[Path, typer.Argument(help="Folder with <case>_image.nii.gz and <case>_labels.nii.gz.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder with CASE_image.nii.gz and CASE_labels.nii.gz.")],
     out: Out,
     device: Device = "auto",
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a model against expert masks.
+    """Evaluate a model against expert masks.
 
-    Also judges segmentations of any program. Reports overlap, surface distances, discs found and named, and agreement
-    of the values.
+    Also evaluates segmentations from any program. Reports overlap, surface distances, discs found and named, and
+    agreement of the values.
     """
     with terminal_progress() as progress:
         from .train.evaluation import evaluate as judge

@@ -46,8 +46,7 @@ def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str,
         )
     if chosen.uids > 1:
         warnings.append(
-            f"Each image names its own series (SeriesInstanceUID): {chosen.uids} series of one number and "
-            "description were put together."
+            f"Each image has its own series UID; {chosen.uids} series with one number and description were merged."
         )
     if chosen.localiser:
         warnings.append("The series is a localiser: its values are not to be trusted. Use a diagnostic series.")
@@ -164,7 +163,7 @@ def _nothing(study: Study) -> DicomSeriesError:
         )
     if study.single >= FEWEST_SLICES:
         return DicomSeriesError(
-            f"Each of {study.single} images names its own series (SeriesInstanceUID), and they do not fit together.",
+            f"Each of {study.single} images has its own series UID, and they do not fit together.",
             "Export the series again with one UID for all its images.",
         )
     damaged = f" {study.damaged} file(s) are damaged." if study.damaged else ""

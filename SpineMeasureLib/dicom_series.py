@@ -140,7 +140,7 @@ def _read_study(path: Path) -> Study:
         _refuse_results(path, headers.results)
         told = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
         raise DicomSeriesError(
-            f"{path.name} holds no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
+            f"{path.name} contains no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
         )
     single = sum(len(frames) == 1 for frames in found.values())
     whole, uids = _put_together(found)

@@ -117,12 +117,12 @@ def _elsewhere(volume: Volume, labels: Volume) -> GeometryMismatchError:
     own = np.array(volume.spacing)[cosines.argmax(axis=0)]
     angle = float(np.degrees(np.arccos(np.clip(cosines.max(axis=0).min(), -1, 1))))
     if angle > _OTHER_DIRECTION_DEG:
-        return _mismatch(f"it is turned by {angle:.1f} degrees against the image", _RESAMPLE)
+        return _mismatch(f"it is rotated by {angle:.1f} degrees relative to the image", _RESAMPLE)
     if np.abs(sizes / own - 1).max() > _OTHER_SIZE:
         return _mismatch(f"its voxels are {_sizes(sizes)} mm, those of the image {_sizes(own)} mm", _RESAMPLE)
     start = (np.linalg.inv(volume.affine) @ labels.affine[:, 3])[:3]
     shift = np.abs(start - np.rint(start)) * volume.spacing
-    return _mismatch(f"it is shifted against the image's voxels by {_sizes(shift)} mm", _RESAMPLE)
+    return _mismatch(f"it is shifted by {_sizes(shift)} mm relative to the image's voxels", _RESAMPLE)
 
 
 def _sizes(values: NDArray[np.float64]) -> str:
@@ -130,7 +130,7 @@ def _sizes(values: NDArray[np.float64]) -> str:
 
 
 def _mismatch(reason: str, hint: str) -> GeometryMismatchError:
-    return GeometryMismatchError(f"The label map does not lie on the voxels of the image: {reason}.", hint)
+    return GeometryMismatchError(f"The label map does not match the image grid: {reason}.", hint)
 
 
 def _corner_distance(labels: Volume, affine: NDArray[np.float64]) -> float:

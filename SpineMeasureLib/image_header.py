@@ -14,7 +14,7 @@ from .errors import DimensionError, SpacingError, TooLargeError, UnreadableInput
 from .volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS
 
 FROM_SCANNER = "Export it again from the scanner's images."
-NO_DIRECTIONS = "The file does not say how the image lies in the body; directions may be wrong."
+NO_DIRECTIONS = "The file does not state the image orientation; directions may be wrong."
 _STACK = " Its slices were taken for sagittal ones, rows from front to back and columns from head to foot."
 #: Voxels this much longer along one axis than along both others are those of a stack of slices.
 _STACK_RATIO = 1.5

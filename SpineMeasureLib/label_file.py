@@ -86,5 +86,5 @@ def _whole_numbers(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
         )
     if np.abs(whole).max(initial=0) > np.iinfo(np.int32).max:
         raise UnreadableInputError("The label map holds values too large for labels.", "Choose the label map.")
-    told = ["The label map holds values that are not numbers (NaN); they were taken for background."]
+    told = ["The label map holds values that are not numbers (NaN); they were treated as background."]
     return whole.astype(np.int32), told if missing.any() else []

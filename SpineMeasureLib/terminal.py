@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import typer
 
 from .cancel import cancel_on_signals, stop_if_cancelled, true_end
+from .cli_help import Commands
 from .errors import CancelledError, as_plain, printable
 from .progress import ESTIMATE, Progress
 
@@ -97,7 +98,7 @@ def be_quiet(wanted: bool) -> bool:
     return wanted
 
 
-class App(typer.Typer):
+class App(Commands):
     """The program. However a command ends, it is with an exit code and at most one sentence about an error."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -117,12 +118,7 @@ def group(text: str) -> typer.Typer:
             typer.echo(context.get_help())
             raise typer.Exit(2)
 
-    return typer.Typer(callback=help_if_alone, invoke_without_command=True, help=text, rich_markup_mode=None)
-
-
-def examples(*calls: str) -> str:
-    """The end of a command's help, line by line as given."""
-    return "\n".join(["\b", "Examples:", *(f"  spinemeasure {call}" for call in calls)])
+    return Commands(callback=help_if_alone, invoke_without_command=True, help=text, rich_markup_mode=None)
 
 
 @contextmanager

@@ -101,16 +101,27 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     with np.errstate(all="ignore"):  # damaged headers state any numbers; what comes of them is checked
         volume = _rectangular(_read(path, series))
     volume = without_gaps(volume)
-    found = thick_slices(volume.affine[:3, :3])
+    found = [*thick_slices(volume.affine[:3, :3]), *ignored_series(path, series)]
     earlier = cast("list[str]", volume.meta.get("warnings", []))
     return replace(volume, meta={**volume.meta, "warnings": [*earlier, *found]}) if found else volume
 
 
-def _read(path: Path, series: str | None) -> Volume:
+def ignored_series(path: Path, series: str | None) -> list[str]:
+    """A warning if a series is chosen of an image that is not DICOM."""
+    if series is None or _is_dicom(path):
+        return []
+    return [f"{path.name} is not DICOM; the choice of a series ({series}) was ignored."]
+
+
+def _is_dicom(path: Path) -> bool:
     from .dicom_files import is_dicom
 
+    return path.is_dir() or is_dicom(path)
+
+
+def _read(path: Path, series: str | None) -> Volume:
     try:
-        if path.is_dir() or is_dicom(path):
+        if _is_dicom(path):
             from .dicom_volume import read_dicom
 
             return read_dicom(path, series)

@@ -54,8 +54,8 @@ class Changes:
         told = (
             ("Values that DICOM does not allow were left out of SEG and SR: {}.", self.emptied),
             ("Values that DICOM does not allow were corrected in SEG and SR: {}.", self.corrected),
-            ("The images lack values that are empty in SEG and SR: {}.", self.missing),
-            ("SEG has the distance between slices for what the images lack: {}.", self.measured),
+            ("These attributes are missing and left empty in SEG and SR: {}.", self.missing),
+            ("{} is missing; the slice spacing is used in SEG.", self.measured),
             (
                 "Missing or invalid UIDs were replaced in SEG and SR, so other programs may not find the images: {}.",
                 self.uids,

@@ -43,16 +43,16 @@ def _against_references(measurements: Sequence[Measurement]) -> str:
     known = [m for m in measurements if m.reference is not None and m.value is not None]
     if not known:
         return "Published means: none for these levels."
-    limits = []
+    limits, notes = [], []
     if any(m.reference and m.reference.sd is not None for m in known):
         limits.append(f"{_SPREADS:g} SD")
     if any(m.reference and m.reference.sd is None for m in known):
-        limits.append(f"{_SHARE:.0%} (no SD published)")
+        limits.append(f"{_SHARE:.0%}")
+        notes.append(f"{limits[-1]} if no SD published" if limits[1:] else "no SD published")
+    notes.append("mean in brackets")
+    compared = f"{len(known)} value{'' if len(known) == 1 else 's'} compared"
     found = _by_level([m for m in known if is_outside(m)])
-    return (
-        f"Further than {' or '.join(limits)} from the published mean (in brackets), of {len(known)} values that have"
-        f" one: {found}."
-    )
+    return f"More than {' or '.join(limits)} from the published mean ({'; '.join(notes)}), {compared}: {found}."
 
 
 def _by_level(found: Sequence[Measurement]) -> str:

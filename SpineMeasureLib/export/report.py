@@ -145,7 +145,8 @@ def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequ
     )
     note = (
         "Red: low confidence, check it on the images. e: edited by hand. \u2013: not measured. "
-        "Wedge: positive open in front. Slip: positive where the upper body lies forward. Canal: dural sac."
+        "Wedge: positive when wider anteriorly. Slip: positive when the upper vertebra is displaced anteriorly. "
+        "Canal: dural sac."
     )
     return (
         f'<section class="summary"><figure>{spine_picture(volume, segmentation, measurements, grey)}</figure><div>'

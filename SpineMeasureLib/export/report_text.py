@@ -43,7 +43,9 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         lines.append(f"{definition(m.quantity, m.method).title} {m.level}: {_number(m)}.")
     if any(map(rows.is_edited, measurements)):
         lines.append("* edited by hand.")
-    lines.append("Wedge: positive open in front. Slip: positive where the upper body lies forward.")
+    lines.append(
+        "Wedge: positive when wider anteriorly. Slip: positive when the upper vertebra is displaced anteriorly."
+    )
     lines.append(f"Methods: {', '.join(method for _, _, method in rows.SUMMARY)}.")
     lines += [rows.state(measurements, accepted_by), NOT_FOR_DIAGNOSIS]
     return "\n".join(lines) + "\n"

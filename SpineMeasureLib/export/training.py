@@ -48,7 +48,7 @@ class TrainingCase:
 
     :ivar name: letters and digits; empty for one made from the voxels.
     :ivar editor: who corrected it.
-    :ivar patient: a made-up name of the patient, the same in all cases of one; empty where there is one case of each.
+    :ivar patient: a pseudonym of the patient, the same in all cases of one; empty where there is one case of each.
     """
 
     volume: Volume
@@ -113,7 +113,7 @@ class TrainingCase:
 
 
 def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
-    """Add a case to imagesTr and labelsTr (tissues) and write dataset.json; the same case again replaces itself.
+    """Add a case to imagesTr and labelsTr (tissues) and write dataset.json; adding a case again replaces it.
 
     nnU-Net does not read the further folders: ``levels`` (label values of `anatomy`) and ``provenance``.
 

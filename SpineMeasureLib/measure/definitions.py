@@ -145,7 +145,8 @@ _ALL = (
                "posterior height / mean posterior height of the neighbouring bodies",
                "Genant et al., J Bone Miner Res 1993"),
     Definition("listhesis", "posterior_corners", "mm", "Listhesis",
-               "offset of the posterior corners along the lower endplate, positive where the upper body lies forward"),
+               "offset of the posterior corners along the lower endplate, positive when the upper vertebra is "
+               "displaced anteriorly"),
     Definition("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",
                "the same over the length of the lower endplate", "Taillard, J Bone Joint Surg Am 1954"),
     Definition("segmental_angle", "cobb", "deg", "Segmental angle",

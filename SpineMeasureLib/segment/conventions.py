@@ -67,6 +67,11 @@ class Convention:
     guessed: bool = True
 
     @property
+    def program(self) -> str:
+        """The program's name, with which `what` begins."""
+        return self.what.replace(",", " ").partition(" ")[0]
+
+    @property
     def values(self) -> frozenset[int]:
         """The values that it knows."""
         return frozenset(self.own) | frozenset(self.tissues) | self.endplates
@@ -184,7 +189,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
     if not fitting:
         strange = ", ".join(str(v) for v in sorted(values)[:8])
         raise UnreadableInputError(
-            f"The label map holds values of no known convention ({strange}{', ...' if len(values) > 8 else ''}).",
+            f"The values of the label map match no known convention ({strange}{', ...' if len(values) > 8 else ''}).",
             "Name it with --convention, or use 1 vertebra, 2 disc, 3 canal.",
         )
     if len(fitting) > 1:
@@ -194,7 +199,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
 
 def _unclear(names: list[str]) -> UnreadableInputError:
     return UnreadableInputError(
-        f"The label map could be of several conventions: {', '.join(names)}.", "Name the right one with --convention."
+        f"The label map matches several conventions: {', '.join(names)}.", "Name the right one with --convention."
     )
 
 
@@ -241,8 +246,15 @@ def written_in(segmentation: SpineSegmentation, name: str) -> tuple[Volume, list
             continue
         is_cut = "cut_by_field_of_view" in _flags_of(segmentation, our)
         table[structure.value] = values[our][-1 if is_cut else 0]
-    warnings = [f"{written_name(name)} has no values for: {', '.join(missing)}."] if missing else []
-    return Volume(table[segmentation.labels], segmentation.affine), warnings
+    return Volume(table[segmentation.labels], segmentation.affine), _missing_in_words(name, missing)
+
+
+def _missing_in_words(name: str, missing: list[str]) -> list[str]:
+    if not missing:
+        return []
+    they_were = "it was" if len(missing) == 1 else "they were"
+    what = ", ".join(missing)
+    return [f"{named(name).program} has no label for {what}; {they_were} not written to {written_name(name)}."]
 
 
 def _flags_of(segmentation: SpineSegmentation, value: int) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class NetworkDefinition:
         """
         network = config.get("network_def")
         if set(config) - {"imports", "network_def"} or config.get("imports"):
-            raise DefinitionError("it says more than which network this is")
+            raise DefinitionError("it contains more than the network definition")
         if not isinstance(network, dict) or network.get("_target_") != TARGET:
             raise DefinitionError("it does not name the network of this program")
         stated = {key: value for key, value in network.items() if key != "_target_"}

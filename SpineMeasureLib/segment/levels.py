@@ -69,8 +69,8 @@ def parse_disc(name: str) -> tuple[str, str]:
     if upper in VERTEBRA_ORDER and lower in VERTEBRA_ORDER and upper != "C1" and (upper, lower) in neighbours():
         return upper, lower
     raise LevelNameError(
-        f"'{name}' is no disc of the spine.",
-        "Give the lowest disc in view as, for example, L5-S1, L4-L5, L6-S1 or C7-T1.",
+        f"'{name}' is not a valid disc level.",
+        "Name the lowest disc in view, for example L5-S1, L4-L5, L6-S1 or C7-T1.",
     )
 
 

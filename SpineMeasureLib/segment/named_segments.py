@@ -154,8 +154,8 @@ def _painted(
         worst = sorted(overlaps, key=lambda pair: -overlaps[pair])
         more = f" and {len(worst) - 3} more pairs" if len(worst) > 3 else ""
         warnings.append(
-            f"Segments overlap ({'; '.join(worst[:3])}{more}): there the cord counts before discs, canal, arches and "
-            "bodies."
+            f"Segments overlap ({'; '.join(worst[:3])}{more}): there the cord takes precedence over discs, canal, "
+            "arches and bodies."
         )
     return out
 

@@ -34,7 +34,7 @@ _NAMES_A_FILE = re.compile(r"file|uri|url|path|folder|dir", re.IGNORECASE)
 _EXTENSION = re.compile(r"[A-Za-z0-9.]{0,20}")
 
 _SAVE = "Save it as .mrb again in 3D Slicer."
-_OUTSIDE = "The scene refers to files outside of itself."
+_OUTSIDE = "The scene refers to files outside the bundle."
 
 
 def copy_checked(path: Path, target: Path, limit: int = UNPACKED_LIMIT) -> None:
@@ -131,7 +131,7 @@ def check_scene(text: bytes, members: Collection[str], folder: PurePosixPath) ->
     """
 
     def refuse(*_: object) -> None:
-        raise UnreadableInputError("The scene file has declarations that scenes of 3D Slicer never have.", _SAVE)
+        raise UnreadableInputError("The scene file has declarations that are not allowed in a scene.", _SAVE)
 
     def declaration(_: str, encoding: str | None, __: int) -> None:
         if (encoding or "utf-8").lower() not in ("utf-8", "us-ascii"):

@@ -103,7 +103,7 @@ def unpack_study(path: Path, limit: int = UNPACKED_LIMIT) -> Path:
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise UnreadableInputError("The archive cannot be unpacked: damaged or encrypted.", _ZIP_AGAIN) from error
     if not any(found):
-        raise UnreadableInputError("The archive holds no DICOM files.", _ZIP_AGAIN)
+        raise UnreadableInputError("The archive contains no DICOM files.", _ZIP_AGAIN)
     return folder
 
 

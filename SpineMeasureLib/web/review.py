@@ -118,7 +118,8 @@ class Review:
             await self._open_scene(path, uploaded)
         elif path.suffix.lower() == ".mrml":
             raise UnreadableInputError(
-                "A .mrml file refers to files outside of itself.", "In 3D Slicer, save the scene as .mrb and open that."
+                "A .mrml file refers to files outside the bundle.",
+                "In 3D Slicer, save the scene as .mrb and open that.",
             )
         else:
             volume = await asyncio.to_thread(read_volume, path)

@@ -134,8 +134,8 @@ def test_json_progress_ends_in_a_result(sample_folder: Path, tmp_path: Path) -> 
     [
         (["nowhere.nii.gz"], 10, "There is no file"),
         (["{labels}", "--labels", "nowhere.nii.gz"], 10, "There is no file"),
-        (["{image}", "--labels", "{other}"], 19, "does not lie on the voxels"),
-        (["{image}", "--labels", "{labels}", "--lowest-disc", "L9-S1"], 34, "no disc of the spine"),
+        (["{image}", "--labels", "{other}"], 19, "does not match the image grid"),
+        (["{image}", "--labels", "{labels}", "--lowest-disc", "L9-S1"], 34, "not a valid disc level"),
         (["{image}", "--labels", "{empty}"], 33, "empty"),
     ],
 )

@@ -59,7 +59,8 @@ def test_help_loads_no_large_library() -> None:
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_command_shows_examples_that_it_understands(path: tuple[str, ...]) -> None:
-    head, *calls = COMMANDS[path].epilog.strip("\b\n").splitlines()
+    epilog = COMMANDS[path].epilog.strip("\b\n")
+    head, *calls = epilog.replace(" \\\n", " ").splitlines()
     assert head == "Examples:" and calls
     for call in calls:
         program, *words = shlex.split(call)
@@ -67,7 +68,7 @@ def test_every_command_shows_examples_that_it_understands(path: tuple[str, ...])
         with patch.dict(os.environ), patch.object(console, "quiet", False), patch.object(errors, "quiet", False):
             COMMANDS[path].make_context("spinemeasure", words[len(path) :])
     done = spinemeasure(*path, "--help", COLUMNS="80")
-    assert done.returncode == 0 and calls[0].strip() in done.stdout and not done.stderr
+    assert done.returncode == 0 and epilog.splitlines()[1].strip() in done.stdout and not done.stderr
 
 
 def test_one_thing_has_one_name_in_every_command() -> None:
@@ -85,10 +86,20 @@ def test_one_thing_has_one_name_in_every_command() -> None:
 BAD = [
     ("measure {image} -o {out} --device tpu", 2, "'tpu' is not one of auto, cuda, mps, cpu"),
     ("measure {image} -o {out} --convention mine", 2, "'mine' is not one of auto, own, "),
-    ("measure {image} -o {out} --threads -1", 2, "'-1' is not a number from 0 on"),
+    ("measure {image} -o {out} --threads -1", 2, "'-1' must be from 0 to 1024"),
+    ("train synthesize --data {out} -o {out} --seed -1", 2, "'-1' must be 0 or more"),
+    ("measure {image} -o {out} --threads 99999", 2, "'99999' must be from 0 to 1024"),
+    ("measure {image} -o {out} --lowest-disc ''", 2, "'--lowest-disc': the value is empty"),
+    ("measure {image} -o {out} --lowest-disc=", 2, "'--lowest-disc': the value is empty"),
+    ("measure {image} -o ''", 2, "'-o': the value is empty"),
+    ("measure '' -o {out}", 2, "the value is empty"),
+    ("segment {image} -o {out} --series ' '", 2, "'--series': the value is empty"),
+    ("dicom fetch https://127.0.0.1:9 --study ''", 2, "'--study': the value is empty"),
+    ("export training {out} --image {image} --data {out} --name ''", 2, "'--name': the value is empty"),
+    ("review {out} --quiet --no-browser", 2, "the address must be printed"),
     ("measure {image} -o {out} --threads two", 2, "'two' is not a whole number"),
     ("measure {image} -o {out} --bundle {out}", 30, "has no metadata.json"),
-    ("measure {image} -o {out} --lowest-disc [/b]", 34, "'[/b]' is no disc"),
+    ("measure {image} -o {out} --lowest-disc [/b]", 34, "'[/b]' is not a valid disc level"),
     ("measure {image} --quiet -o {out} --labels {out}/none.nii", 10, "There is no file"),
     ("measure {image}", 2, "Missing option '-o' / '--out'"),
     ("measure", 2, "Missing argument"),
@@ -102,16 +113,16 @@ BAD = [
     ("export training {out} --image {image} --data {out} --format zip", 2, "'zip' is not one of nnunet, bids"),
     ("export training {out} --image {image} --data {out} --contrast X", 2, "'X' is not one of T1w"),
     ("export dicom {out} --source {image}", 10, "There is no labels.json"),
-    ("review {out} --port 70000", 2, "'70000' is not a number from 0 to 65535"),
+    ("review {out} --port 70000", 2, "'70000' must be from 0 to 65535"),
     ("review {out} --port http", 2, "'http' is not a whole number"),
-    ("train segmentation --data {out} --work {out} --minutes nan", 2, "'nan' is not a number from 0 on"),
-    ("train segmentation --data {out} --work {out} --minutes inf", 2, "'inf' is not a number from 0 on"),
-    ("train segmentation --data {out} --work {out} --blend 2", 2, "'2' is not a number from 0.05 to 1"),
-    ("train segmentation --data {out} --work {out} --folds 1", 2, "'1' is not a number from 2 on"),
+    ("train segmentation --data {out} --work {out} --minutes nan", 2, "'nan' must be 0 or more"),
+    ("train segmentation --data {out} --work {out} --minutes inf", 2, "'inf' must be 0 or more"),
+    ("train segmentation --data {out} --work {out} --blend 2", 2, "'2' must be from 0.05 to 1"),
+    ("train segmentation --data {out} --work {out} --folds 1", 2, "'1' must be 2 or more"),
     ("train segmentation --data {out}", 2, "needs a folder for its checkpoints"),
-    ("train synthesize --data {out} -o {out} --count 0", 2, "'0' is not a number from 1 on"),
+    ("train synthesize --data {out} -o {out} --count 0", 2, "'0' must be 1 or more"),
     ("dicom fetch https://127.0.0.1:9", 2, "Give --study, --accession or --patient-id."),
-    ("dicom push https://127.0.0.1:9 {out} --retries -1", 2, "'-1' is not a number from 0 to 20"),
+    ("dicom push https://127.0.0.1:9 {out} --retries -1", 2, "'-1' must be from 0 to 20"),
     ("dicom list {out}", 10, "There is no file"),
     ("evaluate {out} {out} -o {out}", 10, "There is no folder"),
 ]
@@ -122,7 +133,7 @@ def test_every_bad_value_ends_in_one_sentence_and_its_code(
     call: str, code: int, words: str, sample_folder: Path, tmp_path: Path
 ) -> None:
     places = {"image": sample_folder / "lumbar_t2.nii.gz", "out": tmp_path / "out"}
-    done = spinemeasure(*(word.format(**places) for word in call.split()))
+    done = spinemeasure(*(word.format(**places) for word in shlex.split(call)))
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert done.stderr.startswith("Error: ") and done.stderr.endswith(".\n")
@@ -232,7 +243,7 @@ def test_the_shell_completes_commands_options_and_values() -> None:
         return done.stdout.split()
 
     assert completed("mea") == ["measure"]
-    assert completed("export ") == ["dicom", "report", "training"]
+    assert completed("export ") == ["tables", "dicom", "report", "training"]
     assert "--lowest-disc" in completed("measure --lo")
     assert completed("measure --device c") == ["cuda", "cpu"]
     assert "totalspineseg" in completed("measure --convention total")
@@ -279,3 +290,41 @@ def test_the_version_is_that_of_package_citation_and_changelog() -> None:
     assert re.search(r"^version: (.*)$", citation, re.MULTILINE).group(1) == __version__  # type: ignore[union-attr]
     releases = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert releases[0] == "Unreleased" and (".dev" in __version__ or __version__ == releases[1])
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_names_values_in_words_and_fits_80_columns(path: tuple[str, ...]) -> None:
+    shown = spinemeasure(*path, "--help", COLUMNS="80").stdout
+    assert not re.search(r"[<>{}]", shown), shown
+    assert max(map(len, shown.splitlines())) <= 80
+    for option in COMMANDS[path].params:
+        if option.param_type_name == "argument":
+            assert re.search(rf"^Usage: .*\b{option.name.upper()}\b", shown)
+        elif not option.is_flag:
+            assert re.search(rf"{option.opts[-1]} (FILE|FOLDER|NAME|TEXT|NAME=TEXT|N) ", shown), option.name
+
+
+def test_an_empty_field_of_the_report_is_no_empty_value(tmp_path: Path) -> None:
+    for field in (("--field", "Patient="), ("--field=Patient=",)):
+        done = spinemeasure("export", "report", tmp_path / "none", "--image", tmp_path / "none.nii", *field)
+        assert done.returncode == 10, done.stderr
+
+
+def test_a_series_of_an_image_that_is_not_dicom_is_ignored_with_a_note(sample_folder: Path, tmp_path: Path) -> None:
+    image, labels, out = sample_folder / "lumbar_t2.nii.gz", sample_folder / "lumbar_t2_labels.nii.gz", tmp_path / "out"
+    note = "Note: lumbar_t2.nii.gz is not DICOM; the choice of a series (3) was ignored."
+    for call in (
+        ("info", image),
+        ("measure", image, "--labels", labels, "-o", out),
+        ("export", "report", out, "--image", image),
+    ):
+        done = spinemeasure(*call, "--series", "3")
+        assert done.returncode == 0 and done.stderr.splitlines().count(note) == 1, done.stderr
+    assert "was ignored" not in spinemeasure("info", image).stderr
+
+
+def test_commands_that_write_can_be_quiet_and_those_that_only_print_cannot() -> None:
+    printing = {("info",), ("methods",), ("conventions",), ("dicom", "list")}
+    assert {
+        path for path, command in COMMANDS.items() if "--quiet" not in str([p.opts for p in command.params])
+    } == printing

@@ -59,7 +59,7 @@ def test_what_is_no_message_is_kept_for_the_log_and_only_the_newest() -> None:
         (32, "The computer has too little memory for this image.", "memory"),
         (32, "This computer has no CUDA device that PyTorch can use.", "device"),
         (33, "No vertebra was found.", "empty"),
-        (34, "'L9-S1' is no disc of the spine.", "level"),
+        (34, "'L9-S1' is not a valid disc level.", "level"),
         (40, "The outputs could not be written: No space left on device.", "disk"),
         (40, "The outputs could not be written: Permission denied.", "output"),
         (130, "The work was cancelled.", "killed"),

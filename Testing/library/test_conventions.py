@@ -193,7 +193,7 @@ def test_maps_that_fit_several_conventions_are_not_guessed(values: tuple[int, ..
     for place, value in enumerate(values):
         row = 4 * place if values[0] == 1 else 50 - 4 * place
         array[2:4, 2:4, row : row + 3] = value
-    with pytest.raises(UnreadableInputError, match=r"could be of several.*--convention"):
+    with pytest.raises(UnreadableInputError, match=r"matches several.*--convention"):
         segmentation_from_labels(Volume(array, np.eye(4)))
 
 

@@ -144,7 +144,7 @@ def test_images_that_each_name_their_own_series_are_put_together(change: Any, tm
     pixels = write_series(tmp_path, change=change)
     volume = read_volume(tmp_path)
     assert np.array_equal(volume.array, pixels.transpose(2, 1, 0))
-    assert "Each image names its own series" in str(volume.meta["warnings"])
+    assert "Each image has its own series UID" in str(volume.meta["warnings"])
 
 
 def test_images_that_name_no_series_are_grouped_by_number_and_description(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_images_of_several_patients_are_not_put_together(tmp_path: Path) -> None
         ds.PatientID = f"patient {n}"
 
     write_series(tmp_path, change=mixed)
-    with pytest.raises(DicomSeriesError, match="names its own series"):
+    with pytest.raises(DicomSeriesError, match="has its own series UID"):
         read_volume(tmp_path)
 
 

@@ -165,7 +165,7 @@ def test_labels_beside_the_voxels_of_the_image_are_refused_and_the_case_is_named
     if change == "moved":
         stored.affine[0, 3] += 500
     write_volume(stored if change == "moved" else Volume(stored.array[:-1], stored.affine), path)
-    with pytest.raises(GeometryMismatchError, match="^b: .* does not lie on the voxels"):
+    with pytest.raises(GeometryMismatchError, match="^b: .* does not match the image grid"):
         evaluate(tmp_path / "found", dataset, tmp_path / "out")
 
 

@@ -317,7 +317,7 @@ def test_missing_directions_are_warned_of_in_any_format(kind: str, tmp_path: Pat
     name, write = UNDIRECTED[kind]
     write(tmp_path / name, image())  # type: ignore[no-untyped-call]
     found = read_volume(tmp_path / name)
-    assert any("does not say how the image lies in the body" in str(w) for w in found.meta["warnings"])  # type: ignore
+    assert any("does not state the image orientation" in str(w) for w in found.meta["warnings"])  # type: ignore
     assert np.array_equal(found.array, image().array)
 
 

@@ -47,7 +47,7 @@ def test_the_lines_name_levels_values_and_thresholds() -> None:
     anterior = replace(HEIGHT, quantity="disc_height_anterior", method="chord10", value=7.0)
     against, others = impression([anterior, HEIGHT, CANAL, SLIP, NARROW])
     assert against == (
-        "Further than 2 SD or 25% (no SD published) from the published mean (in brackets), of 3 values that have one: "
+        "More than 2 SD or 25% from the published mean (25% if no SD published; mean in brackets), 3 values compared: "
         "L4-L5 disc height anterior 7.0 (12.0), middle 8.0 (12.0); T5 canal AP mid-vertebral 9.0 (12.0)."
     )
     assert "Slip of 3 mm or more: L4-L5 4.2 mm forward." in others
@@ -58,7 +58,12 @@ def test_what_is_not_there_is_said_and_an_sd_is_named_only_where_one_is_given() 
     against, others = impression([replace(HEIGHT, reference=None)])
     assert against == "Published means: none for these levels."
     assert others == "Slip: not measured. Narrowing of the canal: not measured."
-    assert "SD or" not in impression([HEIGHT])[0] and "(no SD published)" not in impression([CANAL])[0]
+    assert impression([HEIGHT])[0].startswith(
+        "More than 25% from the published mean (no SD published; mean in brackets), 1 value compared: "
+    )
+    assert impression([CANAL])[0].startswith(
+        "More than 2 SD from the published mean (mean in brackets), 1 value compared: "
+    )
     calm = [replace(HEIGHT, value=12.0), replace(SLIP, value=-2.9), replace(NARROW, value=-0.06)]
     assert [line.count("none") for line in impression(calm)] == [1, 2]
     assert "4.2 mm backward" in impression([replace(SLIP, value=-4.2)])[1]

@@ -262,7 +262,7 @@ def test_what_lies_outside_the_image_is_cut_off_with_a_warning(own: Volume, tmp_
     [
         (lambda a: a @ np.array([[1, 0, 0, 0], [0, 1, 0, 0.4], [0, 0, 1, 0], [0, 0, 0, 1]]), "shifted"),
         (lambda a: a @ np.diag([1, 1.1, 1, 1]), "its voxels are"),
-        (lambda a: np.diag([1, 1, 1, 1]) @ _turned(3) @ a, "turned by"),
+        (lambda a: np.diag([1, 1, 1, 1]) @ _turned(3) @ a, "rotated by 3.0 degrees relative"),
         (lambda a: a @ np.array([[1, 0, 0, 0], [0, 1, 0, 900], [0, 0, 1, 0], [0, 0, 0, 1]]), "another part"),
     ],
 )

@@ -53,7 +53,7 @@ def test_what_is_no_dens_anchors_nothing(top: str, above_mm: int) -> None:
     tip = int(np.nonzero(whole == Tissue.BODY)[2].max())
     found = name_structures(np.ascontiguousarray(whole[:, :, : tip + above_mm]), AFFINE)
     assert not found.level_verified and found.anchor == ""
-    assert "guess" in found.warnings[-1] and "--lowest-disc" in found.warnings[-1]
+    assert "estimated from the size and appearance" in found.warnings[-1] and "--lowest-disc" in found.warnings[-1]
 
 
 def test_a_dens_cut_by_the_field_of_view_anchors_nothing() -> None:

@@ -127,11 +127,11 @@ def test_scenes_that_lead_outside_are_refused_by_upload_and_by_path(
     for number, way in enumerate(("decimal entity", "single quotes")):
         made = hostile.rewritten(measured / "scene.mrb", tmp_path / f"hostile{number}.mrb", ways[way])
         tab.upload(made)
-        tab.wait_for_text("#message", "outside of itself")
+        tab.wait_for_text("#message", "outside the bundle")
         tab.page.evaluate("window.trame.state.set('message', '')")
         shutil.copy(made, server.case.parent / made.name)
         tab.open_typed(made.name)
-        tab.wait_for_text("#message", "outside of itself")
+        tab.wait_for_text("#message", "outside the bundle")
         tab.page.evaluate("window.trame.state.set('message', '')")
     (server.case.parent / "bare.mrml").write_text("<MRML/>", encoding="ascii")
     tab.open_typed("bare.mrml")

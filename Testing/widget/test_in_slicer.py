@@ -292,7 +292,7 @@ def test_a_lowest_disc_that_does_not_exist_is_refused_before_anything_is_started
     monkeypatch.setattr(panel.logic, "installNeeds", lambda *_: pytest.fail("started"))
     panel.ui.lowestDiscEdit.text = "L9-S1"
     panel.ui.runButton.click()
-    assert panel.run is None and "no disc of the spine" in message(panel)
+    assert panel.run is None and "not a valid disc level" in message(panel)
 
 
 # Scene and views
