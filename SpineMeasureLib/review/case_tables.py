@@ -225,7 +225,7 @@ def tables_from_scene(folder: Path) -> list[str]:
 
     :return: names of the files that were taken away because they show something else.
     :raises InputNotFoundError: the folder is not there, is not that of a case, or contains no scene.
-    :raises UnreadableInputError: run.json, the scene or the kept edits are damaged, or `copy_checked` refuses the scene.
+    :raises UnreadableInputError: run.json, the scene or the kept edits are damaged, or the scene is not safe to open.
     :raises TooLargeError: the contents of the scene are.
     :raises NothingFoundError: the scene contains no case of the image that was measured, or several.
     :raises DependencyError: slicer-core is not installed.
