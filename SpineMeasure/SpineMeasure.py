@@ -1465,15 +1465,12 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         :raises SpineMeasureLib.errors.OutputError: it cannot be written.
         """
-        from SpineMeasureLib.errors import OutputError
-        from SpineMeasureLib.files import atomic_path
+        from SpineMeasureLib.review.bundle import write_bundle
         from SpineMeasureLib.review.output import output_path
 
         path = output_path(session, folder, ".mrb")
-        with atomic_path(path) as temporary:
-            # Not `slicer.util.saveScene`, after which the scene would take the temporary name for its own.
-            if not slicer.mrmlScene.WriteToMRB(str(temporary)):
-                raise OutputError("The scene could not be written.", "Check the folder and the disk.")
+        # Not `slicer.util.saveScene`, after which the scene would take the temporary name for its own.
+        write_bundle(slicer.mrmlScene, path)
         session.written.add(path)
         return path
 

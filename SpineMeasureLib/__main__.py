@@ -71,20 +71,26 @@ def tell_device(requested: str) -> int:
     return 0
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("The path is empty.")
+    return Path(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m SpineMeasureLib", description=__doc__)
     parser.add_argument("command", choices=("measure", "segment", "device"))
-    parser.add_argument("image", type=Path, nargs="?")
-    parser.add_argument("-o", "--out", type=Path)
-    parser.add_argument("--labels", type=Path)
+    parser.add_argument("image", type=_path, nargs="?")
+    parser.add_argument("-o", "--out", type=_path)
+    parser.add_argument("--labels", type=_path)
     parser.add_argument("--convention", default="auto")
-    parser.add_argument("--subregions", type=Path)
-    parser.add_argument("--disc-points", type=Path)
+    parser.add_argument("--subregions", type=_path)
+    parser.add_argument("--disc-points", type=_path)
     parser.add_argument("--write-convention", dest="write_conventions", action="append", choices=WRITTEN)
     parser.add_argument("--series")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--bundle", type=_path)
     parser.add_argument("--lowest-disc")
     parser.add_argument("--no-scene", dest="scene", action="store_false")
     parser.add_argument("--picture", action="store_true")

@@ -7,6 +7,7 @@ says so: a process that is killed meanwhile leaves a folder that every reader re
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,7 @@ def require_unedited(folder: Path) -> None:
     if stated.get(SCENE, now) != now or newer:
         raise ReviewedCaseError(
             f"{folder.name} was edited in a review; its tables are out of date.",
-            f"Write them from the scene: spinemeasure export tables {folder.name}",
+            f"Write them from the scene: {_tables_command(folder)}",
         )
 
 
@@ -127,4 +128,9 @@ def _how_to_mend(folder: Path) -> str:
     again = "Measure the case again."
     if not is_case_folder(folder) or not (folder / SCENE).is_file():
         return again
-    return f"Write its tables from the scene with 'spinemeasure export tables {folder.name}', or measure it again."
+    return f"Measure the case again, or write its tables from the scene: {_tables_command(folder)}"
+
+
+def _tables_command(folder: Path) -> str:
+    """The call that writes the tables from the scene, with the folder as it was given, for a shell."""
+    return f"spinemeasure export tables {shlex.quote(str(folder))}"

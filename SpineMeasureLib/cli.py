@@ -35,6 +35,7 @@ from .cli_options import (
     WriteConvention,
     number,
     one_of,
+    path,
     renamed,
 )
 from .cli_train import evaluate, train_app
@@ -179,7 +180,7 @@ def _report(result: Result, out: Path) -> None:
 
 @app.command(epilog=examples("info", "info scan.nii.gz", "info dicom_folder"))
 def info(
-    image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None,
+    image: Annotated[Optional[Path], typer.Argument(parser=path, help="An image or DICOM folder.")] = None,
     series: Series = None,
 ) -> None:
     """Show geometry, device, model and versions.
@@ -199,15 +200,15 @@ def info(
     console.print(", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
-def _image_info(path: Path, wanted: str | None) -> None:
+def _image_info(image: Path, wanted: str | None) -> None:
     from .volume import read_volume
 
-    if path.is_dir():
+    if image.is_dir():
         from .dicom_series import read_study
 
-        for series in read_study(path).series:
+        for series in read_study(image).series:
             console.print(f"series {series}")
-    volume = read_volume(path, wanted)
+    volume = read_volume(image, wanted)
     console.print(f"shape: {' x '.join(map(str, volume.array.shape))} voxels (i, j, k), {volume.array.dtype}")
     console.print(f"spacing: {' x '.join(f'{s:.3f}' for s in volume.spacing)} mm")
     console.print("voxel to RAS mm:")
@@ -379,17 +380,21 @@ def export_report(
     )
 )
 def review(
-    case: Annotated[Path, typer.Argument(help="Output folder of 'measure', a scene (.mrb), or an image to measure.")],
+    case: Annotated[
+        Path, typer.Argument(parser=path, help="Output folder of 'measure', a scene (.mrb), or an image to measure.")
+    ],
     root: Annotated[
         Optional[Path],
-        typer.Option(help="Folder below which other files may be opened; by default that of the case."),
+        typer.Option(parser=path, help="Folder below which other files may be opened; by default that of the case."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; a warning follows if other computers can reach it.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(**number(0, 65535), help="0 for any free one.")] = 0,
     device: Device = "auto",
-    python: Annotated[str, typer.Option(help="Python that runs the model; by default this one.")] = sys.executable,
+    python: Annotated[Path, typer.Option(parser=path, help="Python that runs the model; by default this one.")] = Path(
+        sys.executable
+    ),
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
     threads: Threads = 0,
     quiet: Quiet = False,
@@ -409,7 +414,7 @@ def review(
             "Warning:",
         )
     folder = root or (case if case.is_dir() else case.absolute().parent)
-    options = Options(case.absolute(), folder.absolute(), host, port, python, device, browser=browser)
+    options = Options(case.absolute(), folder.absolute(), host, port, str(python), device, browser=browser)
     serve(options, _say)
 
 
@@ -431,7 +436,7 @@ def _say(text: str) -> None:
 def export_training(
     case: Case,
     image: MeasuredImage,
-    data: Annotated[Path, typer.Option(help="Folder of the data set; made if it is not there.")],
+    data: Annotated[Path, typer.Option(parser=path, help="Folder of the data set; made if it is not there.")],
     layout: Annotated[
         str, one_of(lambda: ("nnunet", "bids"), "--format", text="nnunet (version 2) or bids (a derivative).")
     ] = "nnunet",

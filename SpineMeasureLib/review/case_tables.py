@@ -6,6 +6,7 @@ scene is saved (picture, segmentation) or by its own command (report, DICOM obje
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,7 @@ from ..same_image import is_stated_image, stated_grid
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
 from .app import mrml_application
+from .bundle import copy_checked, read_checked
 from .keep import bring_back
 from .output import case_id
 from .process import SCENE, SEGMENTATION
@@ -222,16 +224,15 @@ def tables_from_scene(folder: Path) -> list[str]:
     """Write the files of a case folder as its scene says, with the edits that are kept beside it.
 
     :return: names of the files that were taken away because they show something else.
-    :raises InputNotFoundError: the folder is not that of a case, or contains no scene.
-    :raises UnreadableInputError: the scene or the kept edits are damaged.
+    :raises InputNotFoundError: the folder is not there, is not that of a case, or contains no scene.
+    :raises UnreadableInputError: run.json, the scene or the kept edits are damaged, or the scene is not safe to open.
+    :raises TooLargeError: the contents of the scene are.
     :raises NothingFoundError: the scene contains no case of the image that was measured, or several.
     :raises DependencyError: slicer-core is not installed.
     :raises OutputError: a file cannot be written; the folder is as it was then.
     """
     path = folder / SCENE
-    if not is_case_folder(folder) or not path.is_file():
-        missing = SCENE if is_case_folder(folder) else RUN
-        raise InputNotFoundError(f"There is no {missing} in {folder.name}.", "Measure the case again.")
+    _require_case(folder)
     application = mrml_application()
     if not application.owned:
         raise OutputError("Inside 3D Slicer no case folder is written.", "Use the command line.")
@@ -239,9 +240,10 @@ def tables_from_scene(folder: Path) -> list[str]:
     scene.Clear(0)
     sessions: list[Session] = []
     try:
-        scene_hash = file_hash(path)
-        if not scene.ReadFromMRB(str(path), False):
-            raise UnreadableInputError(f"{path.name} is not a scene of 3D Slicer, or damaged.", "Measure it again.")
+        with tempfile.TemporaryDirectory(prefix="spinemeasure-") as temporary:
+            copy = Path(temporary) / SCENE
+            scene_hash = copy_checked(path, copy)
+            read_checked(scene, copy, SCENE)
         edits_kept = bring_back(scene, path, scene_hash)
         sessions = Session.find(scene)
         return CaseTables(folder, scene_hash).rewrite(_case_of(folder, sessions), edits_kept)
@@ -249,6 +251,18 @@ def tables_from_scene(folder: Path) -> list[str]:
         for session in sessions:
             session.close()
         scene.Clear(0)
+
+
+def _require_case(folder: Path) -> None:
+    name = "Name an output folder of 'spinemeasure measure'."
+    if not folder.exists():
+        raise InputNotFoundError(f"There is no file or folder {folder.name}.", "Check the path.")
+    if not (folder / RUN).is_file():
+        raise InputNotFoundError(f"There is no {RUN} in {folder.name}.", name)
+    if not is_case_folder(folder):
+        raise UnreadableInputError(f"{RUN} in {folder.name} is damaged, or not of this program.", name)
+    if not (folder / SCENE).is_file():
+        raise InputNotFoundError(f"There is no {SCENE} in {folder.name}.", "Measure the case again.")
 
 
 def _case_of(folder: Path, sessions: list[Session]) -> Session:

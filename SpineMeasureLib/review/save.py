@@ -13,6 +13,7 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from .app import mrml_application
 from .build import build_case
+from .bundle import write_bundle
 from .views import add_views
 
 _SEGMENTATION_ENDING = ".seg.nrrd"
@@ -40,8 +41,7 @@ def write_scene(
         nodes = build_case(scene, volume, segmentation, measurements, name)
         add_views(application, nodes)
         with atomic_path(scene_path) as temporary:
-            if not scene.WriteToMRB(str(temporary)):
-                raise OutputError(f"{scene_path.name} could not be written.", "Check the folder and the disk.")
+            write_bundle(scene, temporary)
             if segmentation_path is not None:
                 copy_segmentation(temporary, segmentation_path)
     finally:

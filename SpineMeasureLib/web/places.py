@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 
+from ..case_folder import RUN, require_finished
 from ..dicom_files import START_BYTES, begins_as_dicom
-from ..errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
-from .members import START, UNPACKED_LIMIT, escapes, refers_elsewhere, regular
+from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
+from ..results import require_image
+from ..review.bundle import copy_checked
+from ..review.members import START, UNPACKED_LIMIT, escapes, refers_elsewhere, regular
+from ..review.process import SCENE
+from ..volume import read_volume
 
 SCENE_ENDING = ".mrb"
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 STUDY_ENDING = ".zip"
 UPLOAD_ENDINGS = (SCENE_ENDING, STUDY_ENDING, *IMAGE_ENDINGS)
+#: A folder of results has the name of its image with this.
+RESULTS = "_spine"
 #: Maximum size of an upload, bytes.
 UPLOAD_LIMIT = 512 * 2**20
 #: Most files of an uploaded study.
@@ -48,6 +56,61 @@ def below(root: Path, text: str) -> Path:
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
     return path
+
+
+def scene_at(path: Path) -> Path | None:
+    """The scene to open at a path, which is itself one or a folder of results; None if it is an image.
+
+    :raises UnfinishedCaseError: it is a folder of results without a scene, whose writing was interrupted.
+    :raises NothingFoundError: it is one whose writing was not.
+    :raises UnreadableInputError: it is a scene that is not a bundle.
+    """
+    if path.is_dir() and (path / SCENE).is_file():
+        return path / SCENE
+    if path.is_dir() and (path / RUN).is_file():
+        require_finished(path)
+        raise NothingFoundError(f"The folder {path.name} contains no {SCENE}.", "Open its image instead.")
+    if path.suffix.lower() == ".mrml":
+        raise UnreadableInputError(
+            "A .mrml file refers to files outside of itself.", "In 3D Slicer, save the scene as .mrb and open that."
+        )
+    return path if path.name.lower().endswith(SCENE_ENDING) else None
+
+
+def require_openable(path: Path) -> None:
+    """Refuse what a review could not open, as far as that can be known without showing it.
+
+    :raises InputNotFoundError: there is nothing at the path.
+    :raises SpineMeasureError: see `scene_at`, `copy_checked`, `read_volume` and `require_image`.
+    """
+    if not path.exists():
+        raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
+    scene = scene_at(path)
+    if scene is None:
+        volume, out = read_volume(path), results_of(path)
+        if not (out / SCENE).is_file():
+            return
+        require_image(out, volume)
+        scene = out / SCENE
+    with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
+        copy_checked(scene, Path(folder) / SCENE)
+
+
+def results_of(image: Path) -> Path:
+    """The folder beside an image into which it is measured."""
+    ending = next((e for e in IMAGE_ENDINGS if image.name.lower().endswith(e)), "")
+    return image.with_name(image.name[: len(image.name) - len(ending)] + RESULTS)
+
+
+def image_of(results: Path) -> Path | None:
+    """The image beside a folder of results, or None; the reverse of `results_of`."""
+    stem = results.name.removesuffix(RESULTS)
+    if stem in ("", results.name):
+        return None
+    beside = [results.with_name(stem + ending) for ending in ("", *IMAGE_ENDINGS)]
+    in_any_case = {path.name.lower(): path for path in sorted(results.parent.iterdir())}
+    found = next((path for path in beside if path.exists()), None)
+    return found or next((in_any_case[p.name.lower()] for p in beside if p.name.lower() in in_any_case), None)
 
 
 def file_name(text: str) -> str:

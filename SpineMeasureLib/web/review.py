@@ -12,26 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from ..child import Failure, Update
-from ..errors import NothingFoundError, SpineMeasureError, UnreadableInputError
-from ..files import file_hash
+from ..errors import NothingFoundError, SpineMeasureError
 from ..results import require_image
+from ..review.bundle import copy_checked
 from ..review.process import SCENE
 from ..review.session import Session
 from ..volume import Volume, read_volume
 from .actions import Actions
-from .bundle import copy_checked
 from .desk import Desk
 from .downloads import KINDS, impossible, write_download
 from .keeper import Keeper
-from .places import IMAGE_ENDINGS, SCENE_ENDING, below, file_name
+from .places import RESULTS, SCENE_ENDING, below, file_name, image_of, results_of, scene_at
 from .run import Run
 from .viewer import Viewer
 
 #: Seconds until a change of the state is on its way, and at most until it has been sent.
 _TURN_S, _SENT_S = 0.05, 1.0
 
-#: A folder of results has the name of its image with this.
-_RESULTS = "_spine"
 #: How files come back that were taken away.
 _AGAIN = "Save the case for its picture and segmentation; export report and DICOM objects again."
 
@@ -110,25 +107,17 @@ class Review:
                 self._show_no_stage()
 
     async def _open(self, path: Path, uploaded: Path | None) -> None:
-        if path.is_dir() and (path / SCENE).is_file():
-            await self._open_scene(path / SCENE, uploaded)
-        elif path.is_dir() and (path / "run.json").is_file():
-            raise NothingFoundError(f"The folder {path.name} contains no {SCENE}.", "Open its image instead.")
-        elif path.name.lower().endswith(SCENE_ENDING):
-            await self._open_scene(path, uploaded)
-        elif path.suffix.lower() == ".mrml":
-            raise UnreadableInputError(
-                "A .mrml file refers to files outside the bundle.",
-                "In 3D Slicer, save the scene as .mrb and open that.",
-            )
+        scene = scene_at(path)
+        if scene is not None:
+            await self._open_scene(scene, uploaded)
+            return
+        volume = await asyncio.to_thread(read_volume, path)
+        out = results_of(path)
+        if (out / SCENE).is_file():
+            require_image(out, volume)
+            await self._open_scene(out / SCENE, uploaded)
         else:
-            volume = await asyncio.to_thread(read_volume, path)
-            out = results_of(path)
-            if (out / SCENE).is_file():
-                require_image(out, volume)
-                await self._open_scene(out / SCENE, uploaded)
-            else:
-                self._start(path, out, uploaded)
+            self._start(path, out, uploaded)
 
     def open_typed(self) -> None:
         """Open the path that was typed in."""
@@ -145,7 +134,7 @@ class Review:
         before, uploaded_before = self._keeper.path, self._uploaded
         with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
             copy = Path(folder) / SCENE
-            scene_hash = await asyncio.to_thread(_copy_and_hash, path, copy)
+            scene_hash = await asyncio.to_thread(copy_checked, path, copy)
             self._leave()
             try:
                 self._show_scene(path, copy, scene_hash)
@@ -267,7 +256,7 @@ class Review:
     def _case_name(self) -> str:
         title = str(self._state.title)
         name = title[: -len(SCENE_ENDING)] if title.lower().endswith(SCENE_ENDING) else title
-        return name.removesuffix(_RESULTS)
+        return name.removesuffix(RESULTS)
 
     def _set_exporting(self, exporting: bool) -> None:
         self._exporting = exporting
@@ -292,29 +281,6 @@ class Review:
 
 def _told_of_removed(names: Sequence[str]) -> str:
     return f"Removed from the folder, because the case was changed since: {', '.join(names)}."
-
-
-def results_of(image: Path) -> Path:
-    """The folder beside an image into which it is measured."""
-    ending = next((e for e in IMAGE_ENDINGS if image.name.lower().endswith(e)), "")
-    return image.with_name(image.name[: len(image.name) - len(ending)] + _RESULTS)
-
-
-def image_of(results: Path) -> Path | None:
-    """The image beside a folder of results, or None; the reverse of `results_of`."""
-    stem = results.name.removesuffix(_RESULTS)
-    if stem in ("", results.name):
-        return None
-    beside = [results.with_name(stem + ending) for ending in ("", *IMAGE_ENDINGS)]
-    in_any_case = {path.name.lower(): path for path in sorted(results.parent.iterdir())}
-    found = next((path for path in beside if path.exists()), None)
-    return found or next((in_any_case[p.name.lower()] for p in beside if p.name.lower() in in_any_case), None)
-
-
-def _copy_and_hash(path: Path, copy: Path) -> str:
-    scene_hash = file_hash(path)
-    copy_checked(path, copy)
-    return scene_hash
 
 
 def _title(scene: Path) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DependencyError, InputNotFoundError, SpineMeasureError
+from ..errors import DependencyError, SpineMeasureError
+from .places import require_openable
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Seconds that a browser has to open the page by itself.
@@ -46,11 +47,10 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
     """Serve until the process is told to end.
 
     :param say: gets the address, once it answers.
-    :raises InputNotFoundError: there is nothing at the path.
+    :raises SpineMeasureError: what is at the path cannot be opened; see `places.require_openable`.
     :raises DependencyError: trame-slicer or a system library is not installed.
     """
-    if not options.path.exists():
-        raise InputNotFoundError(f"There is no file or folder {options.path.name}.", "Check the path.")
+    require_openable(options.path)
     _check_graphics()
     # Both libraries read the command line and print on their own.
     sys.argv = sys.argv[:1]

@@ -12,9 +12,9 @@ from trame_slicer.rca_view import register_rca_factories
 from trame_slicer.views import Layout, LayoutDirection, SliceView, ViewLayoutDefinition
 from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
-from ..errors import NothingFoundError, OutputError, UnreadableInputError
-from ..files import atomic_path
+from ..errors import NothingFoundError
 from ..results import read_results
+from ..review.bundle import read_checked, write_bundle
 from ..review.images import add_volume
 from ..review.keep import bring_back
 from ..review.links import case_nodes
@@ -93,14 +93,11 @@ class Viewer:
         :param copy: its checked copy, which is read.
         :param scene_hash: SHA-256 of the bundle.
         :return: its case, and whether edits that were kept beside it were brought back.
-        :raises UnreadableInputError: it is damaged.
+        :raises UnreadableInputError: it could not be opened.
         :raises NothingFoundError: it contains no case, or its image is missing.
         """
         self.clear()
-        if not self.scene.ReadFromMRB(str(copy), False):
-            raise UnreadableInputError(
-                f"{path.name} is damaged, or not a scene of 3D Slicer.", "Save it again as .mrb."
-            )
+        read_checked(self.scene, copy, path.name)
         if not case_nodes(self.scene):
             self.clear()
             raise NothingFoundError(f"{path.name} contains no measured spine.", "Measure its image instead.")
@@ -127,9 +124,7 @@ class Viewer:
 
         :raises OutputError: it cannot be written.
         """
-        with atomic_path(path) as temporary:
-            if not self.scene.WriteToMRB(str(temporary)):
-                raise OutputError(f"{path.name} could not be written.", "Check the folder and the disk.")
+        write_bundle(self.scene, path)
 
     def clear(self) -> None:
         """Take everything out of the scene; the views stay."""

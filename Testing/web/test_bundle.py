@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from SpineMeasureLib.errors import TooLargeError, UnreadableInputError
-from SpineMeasureLib.web import bundle
-from SpineMeasureLib.web.bundle import check_scene, copy_checked
+from SpineMeasureLib.review import bundle
+from SpineMeasureLib.review.bundle import check_scene, copy_checked
 
 from . import hostile
 

@@ -1,4 +1,4 @@
-"""Scene bundles that come from anybody: a checked copy, which neither contains nor refers to anything outside itself.
+"""Scene bundles: written, and read from a checked copy, which neither contains nor refers to anything outside itself.
 
 3D Slicer's reader follows every path that a scene names. It is given the copy only: an archive written here, member by
 member, whose scene file was parsed by the same XML parser that VTK uses. Names, links, checksums and hidden members of
@@ -7,16 +7,18 @@ the original therefore never reach it.
 
 from __future__ import annotations
 
+import errno
 import lzma
 import re
 import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 from xml.parsers import expat
 
-from ..errors import TooLargeError, UnreadableInputError
+from ..errors import OutputError, TooLargeError, UnreadableInputError
+from ..files import atomic_path, file_hash
 from .members import START, UNPACKED_LIMIT, escapes, refers_elsewhere, regular
 
 #: Maximum size of the scene file itself, bytes; that of a whole spine has 1 MB.
@@ -34,16 +36,60 @@ _NAMES_A_FILE = re.compile(r"file|uri|url|path|folder|dir", re.IGNORECASE)
 _EXTENSION = re.compile(r"[A-Za-z0-9.]{0,20}")
 
 _SAVE = "Save it as .mrb again in 3D Slicer."
+<<<<<<< HEAD:SpineMeasureLib/web/bundle.py
 _OUTSIDE = "The scene refers to files outside the bundle."
+=======
+_SPACE = "Check the disk and its folder for temporary files."
+_OUTSIDE = "The scene refers to files outside of itself."
+>>>>>>> wD:SpineMeasureLib/review/bundle.py
 
 
-def copy_checked(path: Path, target: Path, limit: int = UNPACKED_LIMIT) -> None:
+def write_bundle(scene: Any, path: Path) -> None:
+    """Write a scene as a bundle.
+
+    :raises OutputError: it cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        # VTK changes the working folder before it opens the file.
+        if not scene.WriteToMRB(str(temporary.absolute())):
+            raise OutputError(f"{path.name} could not be written.", "Check the folder and the disk.")
+
+
+def read_checked(scene: Any, copy: Path, name: str) -> None:
+    """Add what a bundle contains to a scene.
+
+    :param copy: what `copy_checked` wrote; nothing else is read by 3D Slicer's reader.
+    :param name: of the bundle, for the user.
+    :raises UnreadableInputError: it could not be opened, though it is intact.
+    """
+    if not scene.ReadFromMRB(str(copy.absolute()), False):
+        raise UnreadableInputError(
+            f"{name} is intact, but 3D Slicer's reader could not open it.",
+            "Free some space on the disk for temporary files, or save the scene as .mrb again.",
+        )
+
+
+def copy_checked(path: Path, target: Path, limit: int = UNPACKED_LIMIT) -> str:
     """Write a copy of a scene bundle that is safe to open.
 
     :param limit: of its contents, bytes.
-    :raises UnreadableInputError: it is damaged, contains files that are not allowed, or leads outside of itself.
+    :return: SHA-256 of the bundle.
+    :raises UnreadableInputError: it is damaged or cannot be read, contains files that are not allowed, or leads outside
+        of itself.
+    :raises OutputError: the copy cannot be written.
     :raises TooLargeError: its contents are.
     """
+    try:
+        scene_hash = file_hash(path)
+    except OSError as error:
+        raise UnreadableInputError(
+            f"{path.name} could not be read: {error.strerror or 'the disk refused it'}.", "Check the file and the disk."
+        ) from error
+    _copy_members(path, target, limit)
+    return scene_hash
+
+
+def _copy_members(path: Path, target: Path, limit: int) -> None:
     try:
         with zipfile.ZipFile(path) as bundle, zipfile.ZipFile(target, "x") as copy:
             members = _checked_members(bundle, limit)
@@ -56,7 +102,11 @@ def copy_checked(path: Path, target: Path, limit: int = UNPACKED_LIMIT) -> None:
                     # Reading to the end checks the checksum; a member is never longer than it says.
                     with bundle.open(member) as source, copy.open(zipfile.ZipInfo(name), "w", force_zip64=True) as file:
                         _copy(name, source, file)
-    except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # a damaged bundle leads to places before its beginning
+            raise _damaged() from error
+        raise OutputError(f"No copy of {path.name} could be made: {error.strerror}.", _SPACE) from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
         raise _damaged() from error
 
 
