@@ -36,12 +36,8 @@ _NAMES_A_FILE = re.compile(r"file|uri|url|path|folder|dir", re.IGNORECASE)
 _EXTENSION = re.compile(r"[A-Za-z0-9.]{0,20}")
 
 _SAVE = "Save it as .mrb again in 3D Slicer."
-<<<<<<< HEAD:SpineMeasureLib/web/bundle.py
-_OUTSIDE = "The scene refers to files outside the bundle."
-=======
 _SPACE = "Check the disk and its folder for temporary files."
-_OUTSIDE = "The scene refers to files outside of itself."
->>>>>>> wD:SpineMeasureLib/review/bundle.py
+_OUTSIDE = "The scene refers to files outside the bundle."
 
 
 def write_bundle(scene: Any, path: Path) -> None:

@@ -72,7 +72,7 @@ def scene_at(path: Path) -> Path | None:
         raise NothingFoundError(f"The folder {path.name} contains no {SCENE}.", "Open its image instead.")
     if path.suffix.lower() == ".mrml":
         raise UnreadableInputError(
-            "A .mrml file refers to files outside of itself.", "In 3D Slicer, save the scene as .mrb and open that."
+            "A .mrml file refers to files beside it.", "In 3D Slicer, save the scene as .mrb and open that."
         )
     return path if path.name.lower().endswith(SCENE_ENDING) else None
 
