@@ -99,7 +99,7 @@ def test_a_scene_that_leads_outside_of_itself_is_refused(
     secret = hostile.outside_image(place / "secret", measured / SCENE)
     attack(measured / SCENE, place / CASE / SCENE, secret)
     before = hashes(place)
-    done = spinemeasure(place, *command, CASE, TMPDIR=str(place / "temporary"))
+    done = spinemeasure(place, *command, str(place / CASE), TMPDIR=str(place / "temporary"))
     assert done.returncode == 11 and "outside" in done.stderr and len(done.stderr.splitlines()) == 1
     assert hashes(place) == before
 
