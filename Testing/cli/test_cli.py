@@ -309,12 +309,13 @@ def test_a_row_without_a_value_tells_why_and_has_no_confidence(measured: tuple[P
     assert any(row["repeatability"] for row in rows)
 
 
-def test_a_case_has_an_id_that_is_its_image_and_names_nobody(measured: tuple[Path, str]) -> None:
+def test_a_case_has_an_id_that_is_its_image_and_names_nobody(measured: tuple[Path, str], sample_folder: Path) -> None:
     out = measured[0]
+    image = read_volume(sample_folder / "lumbar_t2.nii.gz")
     with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:
         (case_id,) = {row["case_id"] for row in csv.DictReader(file)}
     run = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert case_id == run["case_id"] == f"case{run['input']['sha256'][:10]}"
+    assert case_id == run["case_id"] == f"case{image.sha256[:10]}"
     assert json.loads((out / "measurements.json").read_text(encoding="utf-8"))["provenance"]["case_id"] == case_id
 
 
