@@ -1393,9 +1393,10 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.measure import measure
         from SpineMeasureLib.review.session import Session
         from SpineMeasureLib.review.volume_node import volume_from_node
-        from SpineMeasureLib.segment.existing import segmentation_from_labels
+        from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
 
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
+        check_anatomy(segmentation)
         self.loadTerminology()
         shown = volumeNode if volumeNode is not None else labelmapNode
         return Session.build(

@@ -16,7 +16,7 @@ from .anatomy import all_structures
 from .dicom_files import is_dicom
 from .dicom_frames import Frame, frames_of, values_of
 from .errors import UnreadableInputError
-from .grid import cut_in_words, place
+from .grid import cut_in_words, place, uncovered
 from .label_segments import LabelFile, Segment
 from .seg_nrrd import SOME_PART
 from .volume import LPS_TO_RAS, Volume
@@ -78,7 +78,8 @@ def read_segmentation(path: Path, image: Volume) -> LabelFile:
     layers, homes = placed.finished()
     described = {int(item.SegmentNumber): item for item in dataset.SegmentSequence if int(item.SegmentNumber)}
     segments = tuple(_segment(homes.get(number, 0), number, item) for number, item in sorted(described.items()))
-    return LabelFile(Volume(layers, image.affine, {"format": "dicom"}), segments, tuple(warnings))
+    volume = Volume(layers, image.affine, {"format": "dicom"}, outside=uncovered(image, placed.covered()))
+    return LabelFile(volume, segments, tuple(warnings))
 
 
 def _decoded(path: Path) -> tuple[Any, NDArray[Any]]:
@@ -119,6 +120,7 @@ class _Layers:
         self._image = image
         self._masks: dict[int, NDArray[Any]] = {}
         self.labelled = self.inside = 0
+        self._boxes: list[tuple[slice, slice, slice]] = []
 
     def add(self, frame: Frame, plane: NDArray[Any], number: int) -> None:
         """Place a frame.
@@ -130,6 +132,7 @@ class _Layers:
         if not labelled:
             return
         placed = place(self._image, Volume(plane.T[:, :, None], self._affine(frame)))
+        self._boxes.append(placed.box)
         self.labelled += labelled
         self.inside += int(np.count_nonzero(placed.array))
         mask = self._masks.get(number)
@@ -137,6 +140,16 @@ class _Layers:
             kind = np.uint16 if number == 0 else bool
             mask = self._masks[number] = np.zeros(self._image.array.shape, kind)
         mask[placed.box] = np.where(placed.array > 0, placed.array, mask[placed.box])
+
+    def covered(self) -> tuple[slice, ...]:
+        """The voxels of the image within the frames' edges; all across the frames, as empty ones are often left out."""
+        found = []
+        for axis, size in enumerate(self._image.array.shape):
+            ranges = [box[axis] for box in self._boxes if all(s.stop > s.start for s in box)]
+            flat = all(r.stop - r.start == 1 for r in ranges)
+            low, high = min((r.start for r in ranges), default=0), max((r.stop for r in ranges), default=size)
+            found.append(slice(0, size) if flat else slice(low, high))
+        return tuple(found)
 
     def finished(self) -> tuple[NDArray[Any], dict[int, int]]:
         """Array[i,j,k,layer] of numbers of segments, and the layer of each segment."""

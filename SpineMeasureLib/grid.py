@@ -47,15 +47,26 @@ def on_grid_of(volume: Volume, labels: Volume) -> Volume:
 def padded_to(volume: Volume, labels: Volume) -> tuple[Volume, list[str]]:
     """Labels that were cropped or padded on the image's lattice, on the voxels of the image; warnings.
 
-    :param labels: array[i,j,k], further axes for further layers.
+    :param labels: array[i,j,k], further axes for further layers; `outside` may say which voxels it does not cover.
+    :return: `outside` says which voxels of the image the labels do not cover.
     :raises GeometryMismatchError: they do not lie on the image's lattice, or entirely outside it.
     """
     placed = place(volume, labels)
     found = np.zeros((*volume.array.shape, *labels.array.shape[3:]), labels.array.dtype)
     found[placed.box] = placed.array
-    return Volume(found, volume.affine, labels.meta), cut_in_words(
-        int(np.count_nonzero(labels.array)), int(np.count_nonzero(placed.array))
-    )
+    outside = uncovered(volume, placed.box)
+    if labels.outside is not None:
+        outside = np.zeros(volume.array.shape, bool) if outside is None else outside
+        outside[placed.box] = place(volume, replace(labels, array=labels.outside)).array
+    warnings = cut_in_words(int(np.count_nonzero(labels.array)), int(np.count_nonzero(placed.array)))
+    return Volume(found, volume.affine, labels.meta, outside=outside), warnings
+
+
+def uncovered(volume: Volume, box: tuple[slice, ...]) -> NDArray[np.bool_] | None:
+    """The voxels of an image outside of a box, array[i,j,k]; None if there are none."""
+    outside = np.ones(volume.array.shape, bool)
+    outside[box] = False
+    return outside if outside.any() else None
 
 
 def cut_in_words(labelled: int, inside: int) -> list[str]:

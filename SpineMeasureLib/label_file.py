@@ -46,9 +46,11 @@ def read_label_file(path: Path, image: Volume) -> LabelFile:
         stored, segments = _read_file(path)
     warnings: list[str] = []
     array = stored.array if stored.array.ndim == 4 else stored.array[..., None]
+    missing: np.ndarray | None = None
     if np.issubdtype(array.dtype, np.floating):
+        missing = np.isnan(array).all(axis=3)
         array, warnings = _whole_numbers(array)
-    placed, cut = padded_to(image, replace(stored, array=array))
+    placed, cut = padded_to(image, replace(stored, array=array, outside=missing if np.any(missing) else None))
     return LabelFile(placed, segments, (*warnings, *cut))
 
 

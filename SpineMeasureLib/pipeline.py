@@ -168,12 +168,16 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
             progress=progress,
         )
     from .label_file import read_label_file
-    from .segment.existing import check_front, segmentation_from_labels
+    from .segment.existing import check_anatomy, segmentation_from_labels
     from .segment.named_segments import segmentation_from_segments
+    from .unseen import mark_unseen
 
     progress("labels", 0.0, job.labels.name)
     file = read_label_file(job.labels, volume)
     subregions = read_label_file(job.subregions, volume).single() if job.subregions else None
+    outside = file.volume.outside
+    if subregions is not None and subregions.outside is not None:
+        outside = subregions.outside if outside is None else outside | subregions.outside
 
     def named(lowest: str | None) -> SpineSegmentation:
         if file.segments and job.convention == "auto" and not subregions:
@@ -184,8 +188,8 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
         return replace(by_value, warnings=(*file.warnings, *by_value.warnings))
 
     segmentation = named_by_points(named, points, job.lowest_disc)
-    check_front(segmentation)
-    return replace(segmentation, provenance={"labels": "given by the user"})
+    check_anatomy(segmentation)
+    return mark_unseen(replace(segmentation, provenance={"labels": "given by the user"}), outside)
 
 
 def _write(

@@ -49,6 +49,7 @@ class SpineSegmentation:
     :ivar level_verified: True where an anchor (sacrum, dens or the user) fixed the level names.
     :ivar anchor: what fixed them: ``"sacrum"``, ``"dens"``, ``"user"``, ``"labels"`` or ``""``.
     :ivar certainty: how sure the model was of every voxel; None for label maps.
+    :ivar outside: array[i,j,k] of the voxels that the label file does not cover; None: it covers all. See `unseen.py`.
     """
 
     labels: NDArray[np.uint8]
@@ -59,6 +60,7 @@ class SpineSegmentation:
     warnings: tuple[str, ...] = ()
     provenance: dict[str, object] = field(default_factory=dict)
     certainty: Certainty | None = None
+    outside: NDArray[np.bool_] | None = None
 
     def of_kind(self, kind: Kind) -> tuple[Structure, ...]:
         """The structures of one kind, from head to sacrum."""

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..unseen import cut_axes, with_margin
+
 Array = NDArray[np.float64]
 
 _MARGIN_VOXELS = 4
@@ -113,11 +115,17 @@ def _curved(values: list[Array], t: Array) -> Array:
     return found
 
 
-def make_field(mask: NDArray[np.bool_], affine: Array, box: tuple[slice, ...] | None = None) -> Field | None:
+def make_field(
+    mask: NDArray[np.bool_],
+    affine: Array,
+    box: tuple[slice, ...] | None = None,
+    outside: NDArray[np.bool_] | None = None,
+) -> Field | None:
     """The field of a mask[i,j,k], or None where the mask is empty.
 
     :param affine: 4x4, voxel index to RAS mm.
     :param box: where the mask lies, if known.
+    :param outside: array[i,j,k] of voxels that the file of the mask does not cover, where the mask may go on.
     """
     box = box or (ndimage.find_objects(mask.astype(np.uint8)) or [None])[0]
     if box is None:
@@ -130,7 +138,9 @@ def make_field(mask: NDArray[np.bool_], affine: Array, box: tuple[slice, ...] | 
     index_to_ras = affine @ _shift(np.array([s.start for s in box]) - _MARGIN_VOXELS)
     to_index = np.linalg.inv(index_to_ras).astype(np.float64)
     centre = np.array(ndimage.center_of_mass(inside))
-    touches = [(s.start == 0 or s.stop == n) for s, n in zip(box, mask.shape, strict=True)]
+    near = with_margin(box, 1)
+    cut = cut_axes(mask[near], outside[near] if outside is not None else None)
+    touches = [s.start == 0 or s.stop == n or c for s, n, c in zip(box, mask.shape, cut, strict=True)]
     return Field(
         values.astype(np.float32),
         to_index,

@@ -14,6 +14,8 @@ from .types import MODEL_PROBABILITY, Measurement, Plane
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
 
+#: Why there is no value, where nothing more is known.
+_NO_VALUE = "its measuring lines miss the structure, or a value that it is made of could not be measured"
 #: A value whose spread over the neighbouring planes exceeds this part of it is not to be relied on.
 _WIDE_SPREAD = 0.25
 #: Mean probability inside a structure below which its boundary is doubtful. Of 240 discs cross-validated on 30 real
@@ -47,7 +49,7 @@ def row(
 ) -> Measurement:
     """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`.
 
-    A row without a value has neither confidence nor repeatability.
+    A row without a value has neither confidence nor repeatability, and its note says why.
     """
     known = definition(quantity, method)
     marks = list(shared.flags)
@@ -55,6 +57,7 @@ def row(
         value = None
     if value is None:
         marks.append("not_measurable")
+        note = note or _NO_VALUE
         ends = spread = None
     confidence = None if value is None else shared.confidence
     doubtful = confidence is not None and confidence < _LOW_CONFIDENCE

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ..anatomy import Kind, vertebra_value
 from ..segmentation import SpineSegmentation, Structure
+from ..unseen import cut_lumen
 from .canal_line import Centreline, CrossSection, centreline
 from .fields import Field, intervals, make_field
 from .frames import Endplate, Frame, endplate_line, endplate_points, fit_plane, make_frame, thin_axis, unit
@@ -64,6 +65,8 @@ class Spine:
         self.affine = segmentation.affine
         self._boxes = ndimage.find_objects(segmentation.labels, max_label=255)
         lumen = self._mask_of_kinds(Kind.CANAL, Kind.CORD)
+        outside = self.segmentation.outside
+        self._cut = cut_lumen(lumen, outside, self.affine) if outside is not None else None
         self.line: Centreline | None = centreline(lumen, self.affine)
         self.canal: Field | None = make_field(lumen, self.affine) if self.line else None
         #: Cross-sections already made, by field, place along the centreline and target.
@@ -85,9 +88,15 @@ class Spine:
         return float(np.linalg.norm(self.affine[:3, :3], axis=0).max())
 
     def at_border(self, points: Array) -> bool:
-        """True where one of the RAS points [n, 3] lies in an outermost voxel of the image or outside it."""
+        """True where one of the RAS points [n, 3] lies in an outermost voxel of the image or outside it.
+
+        Or where the label file cuts off the lumen of the canal.
+        """
         index = (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
-        return bool(((index < 0.5) | (index > np.array(self.segmentation.labels.shape) - 1.5)).any())
+        last = np.array(self.segmentation.labels.shape) - 1
+        if ((index < 0.5) | (index > last - 0.5)).any():
+            return True
+        return self._cut is not None and bool(self._cut[tuple(np.rint(index).astype(int).T)].any())
 
     def _mask_of_kinds(self, *kinds: Kind) -> NDArray[np.bool_]:
         values = [s.value for kind in kinds for s in self.segmentation.of_kind(kind)]
@@ -98,7 +107,9 @@ class Spine:
 
     def _field(self, structure: Structure) -> Field | None:
         box = self._boxes[structure.value - 1]
-        return make_field(self.segmentation.labels == structure.value, self.affine, box) if box else None
+        if box is None:
+            return None
+        return make_field(self.segmentation.labels == structure.value, self.affine, box, self.segmentation.outside)
 
     def _centre(self, structure: Structure) -> Array | None:
         box = self._boxes[structure.value - 1]

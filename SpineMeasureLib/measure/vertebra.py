@@ -35,16 +35,17 @@ def measure_body(level: str, body: Piece) -> list[Measurement]:
     anterior, posterior = (upper.anterior, lower.anterior), (upper.posterior, lower.posterior)
     ha, hp = length(anterior), length(posterior)
     hm = length(middle) if middle else None
+    missed = "" if middle else "the body is not crossed at mid-height or mid-depth by its measuring lines"
     return [
         row(level, "body_height_anterior", "corner", ha, ends=anterior, shared=common),
-        row(level, "body_height_middle", "chord50", hm, ends=middle, shared=common),
+        row(level, "body_height_middle", "chord50", hm, ends=middle, note=missed, shared=common),
         row(level, "body_height_posterior", "corner", hp, ends=posterior, shared=common),
-        _depth(level, depth, common),
+        _depth(level, depth, common, "" if depth else missed),
         *(
-            row(level, quantity, method, derive(quantity, method, heights), shared=common)
-            for quantity, method, heights in (
-                ("body_wedge_ratio", "anterior_posterior", (ha, hp)),
-                ("body_biconcavity_ratio", "middle_posterior", (hm, hp)),
+            row(level, quantity, method, derive(quantity, method, heights), note=note, shared=common)
+            for quantity, method, heights, note in (
+                ("body_wedge_ratio", "anterior_posterior", (ha, hp), ""),
+                ("body_biconcavity_ratio", "middle_posterior", (hm, hp), missed),
             )
         ),
     ]

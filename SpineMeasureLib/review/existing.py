@@ -7,7 +7,7 @@ from typing import Any
 from ..anatomy import Kind
 from ..errors import NothingFoundError
 from ..measure.spine import Spine
-from ..segment.existing import segmentation_from_labels
+from ..segment.existing import check_anatomy, segmentation_from_labels
 from .naming import discs_of, named_disc, renamed
 from .recognise import recognised, tissues
 from .segments import (
@@ -55,6 +55,7 @@ def case_of_segmentation_node(
             raise NothingFoundError("No segment is a disc or a vertebra.", "Name the segments as L4, L4-L5 and so on.")
         values = {segment: each.GetLabelValue() for segment, each in segments_of(node).items()}
     segmentation = segmentation_from_labels(merged_labels(node, values), lowest_disc=lowest_disc)
+    check_anatomy(segmentation)
     spine = Spine(segmentation)
     own = add_segmentation(scene, segmentation, volume_node, f"{node.GetName()} by level")
     node.SetDisplayVisibility(False)
