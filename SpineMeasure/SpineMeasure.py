@@ -850,15 +850,24 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onRename(self, checked=False) -> None:
         """The disc of the current level gets the chosen name, and every other level follows."""
         level = self.ui.levelSelector.currentText
-        self._change(_("Rename"), lambda: self.session.rename_disc(level, self.ui.renameSelector.currentText))
+        self._rename(_("Rename"), lambda: self.session.rename_disc(level, self.ui.renameSelector.currentText))
 
     def onShiftUp(self, checked=False) -> None:
         """Every level is the one above."""
-        self._change(_("Shift up"), lambda: self.session.shift_levels(-1))
+        self._rename(_("Shift up"), lambda: self.session.shift_levels(-1))
 
     def onShiftDown(self, checked=False) -> None:
         """Every level is the one below."""
-        self._change(_("Shift down"), lambda: self.session.shift_levels(1))
+        self._rename(_("Shift down"), lambda: self.session.shift_levels(1))
+
+    def _rename(self, what, action) -> None:
+        """Rename levels; say which values the new names do not have."""
+        from SpineMeasureLib.review.panel import ended_by
+
+        ended = []
+        if self._change(what, lambda: ended.extend(ended_by(self.session, action))) and ended:
+            text = _("Not available under the new level names: {names}.").format(names=", ".join(ended))
+            self.showMessage(text, _("Undo brings it back."), isError=False)
 
     @drawnOnce
     def _change(self, what, action) -> bool:

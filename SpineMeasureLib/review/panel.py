@@ -5,7 +5,7 @@ Qt-free, so that the Slicer module and the browser show the same words.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -184,6 +184,15 @@ def level_note(session: Session) -> str:
     if any("level_unverified" in m.flags for m in session.rows):
         return LEVELS_GUESSED
     return ""
+
+
+def ended_by(session: Session, rename: Callable[[], object]) -> list[str]:
+    """Rename levels; return what does not exist under the new names, as ``"L1-S1 Lordosis"``."""
+    before = [(session.id_of(m.key), m) for m in session.rows]
+    rename()
+    return [
+        f"{m.level} {definition(m.quantity, m.method).title}" for row, m in before if session.key_of_id(row) is None
+    ]
 
 
 def disc_names() -> list[str]:

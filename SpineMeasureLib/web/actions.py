@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..errors import SpineMeasureError
-from ..measure.definitions import definition
 from ..measure.types import Measurement
+from ..review.panel import ended_by
 from ..review.session import Key, Session
 from .desk import Desk
 from .table import texts
@@ -82,14 +82,11 @@ class Actions:
 
     def _rename(self, action: Callable[[Session], object]) -> None:
         """Rename levels, and report the values that do not exist under the new names."""
-        session = self._desk.session
-        before = [] if session is None else [(session.id_of(m.key), m) for m in session.rows]
-        self._change(action)
-        gone = [m for row, m in before if session is not None and session.key_of_id(row) is None]
-        if gone:
-            names = ", ".join(f"{m.level} {definition(m.quantity, m.method).title}" for m in gone)
-            verb = "does" if len(gone) == 1 else "do"
-            self._desk.tell(f"{names} {verb} not exist under the new level names.", "Undo brings back what was.", False)
+        ended: list[str] = []
+        self._change(lambda session: ended.extend(ended_by(session, lambda: action(session))))
+        if ended:
+            text = f"Not available under the new level names: {', '.join(ended)}."
+            self._desk.tell(text, "Undo brings it back.", False)
 
     def _change(self, action: Callable[[Session], object]) -> None:
         session = self._desk.session

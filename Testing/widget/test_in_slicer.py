@@ -170,7 +170,10 @@ def test_a_current_value_that_goes_with_the_names_makes_room_for_another(panel: 
     panel.goToKey(key)
     panel.ui.shiftUpButton.click()
     assert key not in [m.key for m in session.rows]
+    assert "Not available under the new level names: L1-S1 Lordosis" in panel.ui.messageLabel.text
     shows_one_structure(panel, session, panel._currentRow)
+    panel.ui.undoButton.click()
+    assert "Lordosis" not in panel.ui.messageLabel.text
 
 
 def test_lines_of_the_current_level_alone_can_be_drawn(panel: Any, session: Any) -> None:
