@@ -99,7 +99,7 @@ def test_a_case_whose_replacement_is_killed_is_whole_or_refused_and_never_mixed(
             assert hashes(out) == first and read_results(out).measurements[0].level == levels[0]
             continue
         assert json.loads((out / RUN).read_text())["input"] == json.loads((two[0] / RUN).read_text())["input"]
-        with pytest.raises(UnfinishedCaseError, match=r"was interrupted\. Write its tables from the scene"):
+        with pytest.raises(UnfinishedCaseError, match=r"was interrupted\. Measure the case again, or write"):
             read_results(out)
     assert move > 2 * len(first) - 3
     assert hashes(out) == second and read_results(out).measurements[0].level == levels[1]
