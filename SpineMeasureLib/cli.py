@@ -35,7 +35,6 @@ from .cli_options import (
     WriteConvention,
     number,
     one_of,
-    path,
     renamed,
 )
 from .cli_train import evaluate, train_app
@@ -180,7 +179,7 @@ def _report(result: Result, out: Path) -> None:
 
 @app.command(epilog=examples("info", "info scan.nii.gz", "info dicom_folder"))
 def info(
-    image: Annotated[Optional[Path], typer.Argument(parser=path, help="An image or DICOM folder.")] = None,
+    image: Annotated[Optional[Path], typer.Argument(help="An image or DICOM folder.")] = None,
     series: Series = None,
 ) -> None:
     """Show geometry, device, model and versions.
@@ -380,19 +379,17 @@ def export_report(
     )
 )
 def review(
-    case: Annotated[
-        Path, typer.Argument(parser=path, help="Output folder of 'measure', a scene (.mrb), or an image to measure.")
-    ],
+    case: Annotated[Path, typer.Argument(help="Output folder of 'measure', a scene (.mrb), or an image to measure.")],
     root: Annotated[
         Optional[Path],
-        typer.Option(parser=path, help="Folder below which other files may be opened; by default that of the case."),
+        typer.Option(help="Folder below which other files may be opened; by default that of the case."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; a warning follows if other computers can reach it.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(**number(0, 65535), help="0 for any free one.")] = 0,
     device: Device = "auto",
-    python: Annotated[Path, typer.Option(parser=path, help="Python that runs the model; by default this one.")] = Path(
+    python: Annotated[Path, typer.Option(help="Python that runs the model; by default this one.")] = Path(
         sys.executable
     ),
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
@@ -436,7 +433,7 @@ def _say(text: str) -> None:
 def export_training(
     case: Case,
     image: MeasuredImage,
-    data: Annotated[Path, typer.Option(parser=path, help="Folder of the data set; made if it is not there.")],
+    data: Annotated[Path, typer.Option(help="Folder of the data set; made if it is not there.")],
     layout: Annotated[
         str, one_of(lambda: ("nnunet", "bids"), "--format", text="nnunet (version 2) or bids (a derivative).")
     ] = "nnunet",

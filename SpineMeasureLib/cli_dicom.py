@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 import typer
 
 from .cli_help import examples
-from .cli_options import Quiet, number, path
+from .cli_options import Quiet, number
 from .terminal import console, errors, group, terminal_progress
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Retries = Annotated[
 
 @dicom_app.command("list", epilog=examples("dicom list study_folder", "dicom list study_folder --json"))
 def dicom_list(
-    study: Annotated[Path, typer.Argument(parser=path, help="DICOM folder, DICOMDIR or file.")],
+    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or file.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """List the series of a study.
@@ -80,7 +80,7 @@ def _series(found: list[dict[str, object]]) -> Table:
 def dicom_fetch(
     url: Url,
     out: Annotated[
-        Optional[Path], typer.Option("-o", "--out", parser=path, help="New folder for the images; else only list.")
+        Optional[Path], typer.Option("-o", "--out", help="New folder for the images; else only list.")
     ] = None,
     study: Annotated[str, typer.Option(help="Study instance UID.")] = "",
     series: Annotated[Optional[str], typer.Option(help="Series instance UID; else every MR series.")] = None,
@@ -119,9 +119,7 @@ def dicom_fetch(
 @dicom_app.command("push", epilog=examples("dicom push https://pacs.example.org/dicom-web out/case"))
 def dicom_push(
     url: Url,
-    results: Annotated[
-        list[Path], typer.Argument(parser=path, help="Output folders of 'measure --dicom', or DICOM files.")
-    ],
+    results: Annotated[list[Path], typer.Argument(help="Output folders of 'measure --dicom', or DICOM files.")],
     retries: Retries = 4,
     quiet: Quiet = False,
 ) -> None:

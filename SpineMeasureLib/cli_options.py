@@ -56,14 +56,6 @@ def number(lowest: float, highest: float = math.inf, kind: type[float] = int) ->
     return {"parser": parse, "metavar": "N"}
 
 
-def path(text: str) -> Path:
-    """Parser of every argument and option that is a path: an empty one, as of a variable of the shell that is not set,
-    would be the current folder."""
-    if not text:
-        raise typer.BadParameter("The path is empty.")
-    return Path(text)
-
-
 def renamed(**names: str) -> dict[str, Any]:
     """Settings of a command some of whose options had other names once: ``renamed(source="image")``."""
     return {"token_normalize_func": lambda token: names.get(token, token)}
@@ -95,26 +87,21 @@ def _threads(count: int) -> int:
 #: Larger numbers of threads are typing errors.
 MOST_THREADS = 1024
 
-Image = Annotated[
-    Path, typer.Argument(parser=path, help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")
-]
-Out = Annotated[Path, typer.Option("-o", "--out", parser=path, help="Folder for the results.")]
+Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
 Labels = Annotated[
     Optional[Path],
-    typer.Option(parser=path, help="Measure this label map, .seg.nrrd or DICOM SEG instead of running the model."),
+    typer.Option(help="Measure this label map, .seg.nrrd or DICOM SEG instead of running the model."),
 ]
 Convention = Annotated[
     str, one_of(_conventions, text="Which program made the label map: see 'spinemeasure conventions'.")
 ]
-Subregions = Annotated[
-    Optional[Path], typer.Option(parser=path, help="SPINEPS seg-spine mask that belongs to the seg-vert mask.")
-]
+Subregions = Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to the seg-vert mask.")]
 Device = Annotated[str, one_of(_devices, text="Device that runs the model: auto, cuda, mps or cpu.")]
 Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
 DiscPoints = Annotated[
     Optional[Path],
     typer.Option(
-        parser=path,
         help="Points that name the discs: NIfTI as written by the Spinal Cord Toolbox, .mrk.json or .fcsv.",
     ),
 ]
@@ -125,7 +112,7 @@ WriteConvention = Annotated[
 Series = Annotated[
     Optional[str], typer.Option("--series", help="DICOM series: number, UID or description; or UID of a study.")
 ]
-BundleOption = Annotated[Optional[Path], typer.Option("--bundle", parser=path, help="Folder of another model bundle.")]
+BundleOption = Annotated[Optional[Path], typer.Option("--bundle", help="Folder of another model bundle.")]
 Dicom = Annotated[
     bool, typer.Option("--dicom", help="Write DICOM SEG and SR of a DICOM image too; they name the patient.")
 ]
@@ -144,8 +131,8 @@ ReplaceReview = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", callback=be_quiet, help="Print errors only.")]
 Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
-Case = Annotated[Path, typer.Argument(parser=path, help="Output folder of 'spinemeasure measure'.")]
-MeasuredImage = Annotated[Path, typer.Option("--image", parser=path, help="Image that the case was measured on.")]
+Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
+MeasuredImage = Annotated[Path, typer.Option("--image", help="Image that the case was measured on.")]
 OutOfCase = Annotated[
-    Optional[Path], typer.Option("-o", "--out", parser=path, help="Folder for the files; by default that of the case.")
+    Optional[Path], typer.Option("-o", "--out", help="Folder for the files; by default that of the case.")
 ]

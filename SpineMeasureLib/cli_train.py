@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from .cli_help import examples
-from .cli_options import Device, Out, Quiet, Threads, number, path, renamed
+from .cli_options import Device, Out, Quiet, Threads, number, renamed
 from .terminal import console, group, terminal_progress
 
 train_app = group("Train the models.")
@@ -23,19 +23,17 @@ train_app = group("Train the models.")
     ),
 )
 def train_segmentation(
-    data: Annotated[
-        Path, typer.Option(parser=path, help="Folder with the training sets; with --resume-from, of corrected cases.")
-    ],
+    data: Annotated[Path, typer.Option(help="Folder with the training sets; with --resume-from, of corrected cases.")],
     work: Annotated[
         Optional[Path],
-        typer.Option(parser=path, help="Checkpoints, scores and plots; a stopped run goes on from here."),
+        typer.Option(help="Checkpoints, scores and plots; a stopped run goes on from here."),
     ] = None,
     out: Annotated[
         Optional[Path],
-        typer.Option("-o", "--out", parser=path, help="Folder of the new bundle; by default beside the old one."),
+        typer.Option("-o", "--out", help="Folder of the new bundle; by default beside the old one."),
     ] = None,
     resume_from: Annotated[
-        Optional[Path], typer.Option(parser=path, help="Bundle to fine-tune on corrected cases ('export training').")
+        Optional[Path], typer.Option(help="Bundle to fine-tune on corrected cases ('export training').")
     ] = None,
     blend: Annotated[
         float,
@@ -82,7 +80,7 @@ def train_segmentation(
     epilog=examples("train synthesize --data training_sets -o synthetic_test --count 60 --seed 100000 --balanced"),
 )
 def synthesize(
-    data: Annotated[Path, typer.Option(parser=path, help="Folder with the training sets: its 'anatomy' is bent.")],
+    data: Annotated[Path, typer.Option(help="Folder with the training sets: its 'anatomy' is bent.")],
     out: Out,
     count: Annotated[int, typer.Option(**number(1), help="Number of cases.")] = 60,
     seed: Annotated[
@@ -104,10 +102,8 @@ def synthesize(
 
 @train_app.command("card", epilog=examples("train card models/spine_mri out/evaluation"))
 def card(
-    bundle: Annotated[Path, typer.Argument(parser=path, help="Model bundle whose card is written.")],
-    evaluation: Annotated[
-        Path, typer.Argument(parser=path, help="Output of 'evaluate' of that model on synthetic cases.")
-    ],
+    bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is written.")],
+    evaluation: Annotated[Path, typer.Argument(help="Output of 'evaluate' of that model on synthetic cases.")],
     quiet: Quiet = False,
 ) -> None:
     """Add synthetic scores to a model's card.
@@ -120,10 +116,8 @@ def card(
 
 
 def evaluate(
-    prediction: Annotated[
-        Path, typer.Argument(parser=path, help="A model bundle, or a folder of label maps named as the cases.")
-    ],
-    dataset: Annotated[Path, typer.Argument(parser=path, help="Folder with CASE_image.nii.gz and CASE_labels.nii.gz.")],
+    prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder with CASE_image.nii.gz and CASE_labels.nii.gz.")],
     out: Out,
     device: Device = "auto",
     threads: Threads = 0,

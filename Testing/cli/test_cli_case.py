@@ -131,7 +131,7 @@ def test_what_is_not_a_case_is_told(place: Path) -> None:
     [
         ("nope.mrb", 10, "There is no file or folder nope.mrb"),
         ("bad.mrb", 11, "damaged"),
-        ("other.mrml", 11, "refers to files outside"),
+        ("other.mrml", 11, "refers to files beside"),
         ("bad.nii.gz", 11, "bad.nii.gz"),
         ("empty", 17, ""),
         ("interrupted", 21, "was interrupted"),
@@ -165,7 +165,7 @@ def test_no_path_may_be_empty(path: tuple[str, ...]) -> None:
     arguments = [option for option in command.params if option.param_type_name == "argument"]
     for option in paths_of(command):
         words = [*["x"] * arguments.index(option), ""] if option in arguments else [option.opts[-1], ""]
-        with patch.dict(os.environ), pytest.raises(typer.BadParameter, match="The path is empty"):
+        with patch.dict(os.environ), pytest.raises(typer.BadParameter, match="the value is empty"):
             command.make_context("spinemeasure", words)
 
 
@@ -174,7 +174,7 @@ def test_an_empty_path_ends_in_one_sentence(tmp_path: Path) -> None:
     for call in (["measure", ""], ["measure", "x.nii.gz", "-o", ""], ["measure", "x.nii.gz", "-o", "o", "--bundle="]):
         done = spinemeasure(tmp_path, *call)
         assert (done.returncode, done.stdout) == (2, "")
-        assert ": The path is empty. Try '" in done.stderr and len(done.stderr.splitlines()) == 1
+        assert ": the value is empty. Try '" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
