@@ -53,7 +53,7 @@ def test_edits_survive_a_killed_server(browser: Any, case: Path, start: Start) -
     tab.page.mouse.up()
     tab.settle()
     tab.page.click("#accept")
-    tab.wait_for_cell(ROW, 5, "accepted")
+    tab.wait_for_cell(ROW, 5, "edited, accepted")
     after = tab.cells(ROW)
     tab.page.reload()
     tab.wait_for_case()
