@@ -37,7 +37,7 @@ from .tab import AXIAL, SAGITTAL, Tab
 Start = Callable[..., Server]
 ROW = "L2-L3|canal_ap|disc_level"
 #: What 'measure' writes.
-MEASURED = set(OUTPUTS) - set(DOCUMENTS)
+MEASURED = set(OUTPUTS) - set(DOCUMENTS) - set(WRITTEN_LABELS)
 
 
 def test_edits_survive_a_killed_server(browser: Any, case: Path, start: Start) -> None:
