@@ -23,6 +23,7 @@ from SpineMeasureLib.case_folder import (
     OVERVIEW,
     TABLE,
     VALUES,
+    WRITTEN_LABELS,
     require_finished,
     require_unedited,
 )
