@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import NothingFoundError
 from ..measure.derived import Key
+from ..measure.types import Measurement
 from .build import CaseNodes
 from .folders import arrange_lines, case_folder, forget, remove_folder
 from .labels import Filter, remove_labels, update_labels
@@ -165,13 +166,16 @@ class SceneCase:
 
     def update_labels(self, live: Live) -> None:
         """Bring the labels beside the spine up to date."""
-        looked_at = live.values.get(self._highlighted) if self._highlighted is not None else None
-        update_labels(self.scene, self.case, live.values.values(), self._filter, looked_at)
+        update_labels(self.scene, self.case, live.values.values(), self._filter, self._looked_at(live))
+
+    def _looked_at(self, live: Live) -> Measurement | None:
+        """The value whose line stands out, or None."""
+        return None if self._highlighted is None else live.values.get(self._highlighted)
 
     def look(self, live: Live, number: int) -> None:
         """Colour, thickness, handles and visibility of a line as its status and the filter say."""
         line, value = self.lines[number], live.values[number]
-        looked_at = live.values.get(self._highlighted) if self._highlighted is not None else None
+        looked_at = self._looked_at(live)
         at_level = looked_at is not None and looked_at.level == value.level
         show_line(line, value, number == self._highlighted, handles=at_level or number == self._hovered)
         included = self._filter.has_level(value.level) and self._filter.has_quantity(value.quantity)
