@@ -205,7 +205,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SpineMeasureGui.Surroundings import ReviewLayout, Shortcuts
         from SpineMeasureGui.Texts import shown
 
-        from SpineMeasureLib.review.observers import Observers
+        from SpineMeasureLib.review.mrml.observers import Observers
 
         self._shown = shown
         self.table = MeasurementTable(self.ui.measurementTable, self.resourcePath("Icons/{}.png"))
@@ -1250,7 +1250,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         """Make the terms of vertebrae and discs known to Slicer; once is enough."""
         importLibrary()
         from SpineMeasureLib.resources import data_path
-        from SpineMeasureLib.review.segments import TERMINOLOGY
+        from SpineMeasureLib.review.mrml.segments import TERMINOLOGY
 
         terminologies = slicer.modules.terminologies.logic()
         names = vtk.vtkStringArray()
@@ -1262,7 +1262,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     def registerLayout() -> None:
         """Make the layout of the review known to Slicer, so that a scene saved in it opens in it."""
         importLibrary()
-        from SpineMeasureLib.review.layout import add_layout
+        from SpineMeasureLib.review.mrml.layout import add_layout
 
         layoutManager = slicer.app.layoutManager()
         if layoutManager is not None:
@@ -1318,7 +1318,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureGui.ChildRun import ChildRun
 
         from SpineMeasureLib import child
-        from SpineMeasureLib.review.volume_node import refuse_moved, volume_from_node
+        from SpineMeasureLib.review.mrml.volume_node import refuse_moved, volume_from_node
         from SpineMeasureLib.volume import check_mri, write_volume
 
         self.checkLowestDisc(lowestDisc)
@@ -1400,8 +1400,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         :raises SpineMeasureLib.errors.SpineMeasureError: nothing could be measured.
         """
         from SpineMeasureLib.measure import measure
+        from SpineMeasureLib.review.mrml.volume_node import volume_from_node
         from SpineMeasureLib.review.session import Session
-        from SpineMeasureLib.review.volume_node import volume_from_node
         from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
 
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
@@ -1433,7 +1433,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def showCase(session) -> None:
         """Show the image in the slice views and the segments, from the side, in the 3D views."""
-        from SpineMeasureLib.review.views import look_from_the_side
+        from SpineMeasureLib.review.mrml.views import look_from_the_side
 
         nodes = session.nodes
         volume, segmentation, table = nodes.volume, nodes.segmentation, nodes.table
@@ -1460,7 +1460,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def show(session, key) -> None:
         """Turn all slice views to a value's plane and highlight its line."""
-        from SpineMeasureLib.review.slices import aim_at, look
+        from SpineMeasureLib.review.mrml.slices import aim_at, look
 
         session.highlight(key)
         aim = aim_at(session, key)
@@ -1475,7 +1475,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         :raises SpineMeasureLib.errors.OutputError: it cannot be written.
         """
-        from SpineMeasureLib.review.bundle import write_bundle
+        from SpineMeasureLib.review.mrml.bundle import write_bundle
         from SpineMeasureLib.review.output import output_path
 
         path = output_path(session, folder, ".mrb")

@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import ReviewedCaseError, UnfinishedCaseError
 from .files import UNFINISHED, atomic_folder, file_hash, json_object
-from .review.process import SCENE, SEGMENTATION
+from .review.mrml.process import SCENE, SEGMENTATION
 from .segment.conventions import WRITTEN, written_name
 
 RUN = "run.json"

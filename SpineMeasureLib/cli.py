@@ -203,7 +203,7 @@ def _image_info(image: Path, wanted: str | None) -> None:
     from .volume import read_volume
 
     if image.is_dir():
-        from .dicom_series import read_study
+        from .io.dicom.series import read_study
 
         for series in read_study(image).series:
             console.print(f"series {series}")

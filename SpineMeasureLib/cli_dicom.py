@@ -15,7 +15,7 @@ from .terminal import console, errors, group, terminal_progress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .dicom_web import Archive, FoundStudy
+    from .io.dicom.web import Archive, FoundStudy
 
 dicom_app = group("List, fetch and store DICOM studies.")
 
@@ -39,8 +39,8 @@ def dicom_list(
 
     Says which of them would be measured, and why. Names no patient.
     """
-    from .dicom_listing import list_study, rows
     from .errors import InputNotFoundError
+    from .io.dicom.listing import list_study, rows
 
     if not study.exists():
         raise InputNotFoundError(f"There is no file or folder {study.name}.", "Check the path.")
@@ -97,8 +97,8 @@ def dicom_fetch(
     query = {keyword: value for keyword, value in query.items() if value}
     if not query:
         raise typer.BadParameter("Give --study, --accession or --patient-id.")
-    from .dicom_transfer import fetch
     from .errors import ArchiveStudyError
+    from .io.dicom.transfer import fetch
 
     archive = _open(url, retries)
     found = archive.find_studies(**query)
@@ -127,7 +127,7 @@ def dicom_push(
 
     The files are segmentation.dcm and measurements.dcm of measured cases.
     """
-    from .dicom_transfer import files_to_push, push
+    from .io.dicom.transfer import files_to_push, push
 
     files = files_to_push(results)
     archive = _open(url, retries)
@@ -138,7 +138,7 @@ def dicom_push(
 
 
 def _open(url: str, retries: int) -> Archive:
-    from .dicom_web import Archive, pauses
+    from .io.dicom.web import Archive, pauses
 
     archive = Archive(url, pauses(retries))
     if not archive.is_encrypted:

@@ -129,7 +129,7 @@ def evaluate(
     agreement of the values.
     """
     with terminal_progress() as progress:
-        from .train.evaluation import evaluate as judge
+        from .evaluate.command import evaluate as judge
 
         summary = judge(prediction, dataset, out, device, progress)
     groups = summary.pop("by_group", None)

@@ -14,10 +14,10 @@ from .case_folder import KEPT, OUTPUTS, earlier_outputs, require_unedited, requi
 from .errors import DependencyError, GeometryMismatchError, SpineMeasureError
 from .files import require_place
 from .grid import segmentation_on
+from .io.same_image import statement
 from .measure.types import Measurement
 from .progress import Progress, silent
-from .review.process import SCENE, SEGMENTATION, SceneProcess, scene_process
-from .same_image import statement
+from .review.mrml.process import SCENE, SEGMENTATION, SceneProcess, scene_process
 from .segment.levels import parse_disc
 from .segmentation import SpineSegmentation
 from .volume import Volume, check_mri, read_volume, write_volume
@@ -167,7 +167,7 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
             disc_points=points,
             progress=progress,
         )
-    from .label_file import read_label_file
+    from .io.label_file import read_label_file
     from .segment.existing import check_anatomy, segmentation_from_labels
     from .segment.named_segments import segmentation_from_segments
     from .unseen import mark_unseen
@@ -289,7 +289,7 @@ def _write_scene(
     warnings: list[str],
 ) -> None:
     try:
-        from .review.save import write_scene
+        from .review.mrml.save import write_scene
 
         write_scene(volume, segmentation, measurements, folder / SCENE, folder / SEGMENTATION, name)
     except DependencyError as error:

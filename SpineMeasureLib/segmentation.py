@@ -14,7 +14,7 @@ from .anatomy import Kind
 from .volume import Volume
 
 if TYPE_CHECKING:
-    from .measure.confidence import Certainty
+    from .certainty import Certainty
 
 #: Flag of a structure whose voxels were changed by hand since the model drew them.
 EDITED = "edited"

@@ -23,7 +23,7 @@ from .files import atomic_path, require_utf8
 if TYPE_CHECKING:
     import SimpleITK
 
-    from .dicom_frames import Frame
+    from .io.dicom.frames import Frame
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -114,7 +114,7 @@ def ignored_series(path: Path, series: str | None) -> list[str]:
 
 
 def _is_dicom(path: Path) -> bool:
-    from .dicom_files import is_dicom
+    from .io.dicom.files import is_dicom
 
     return path.is_dir() or is_dicom(path)
 
@@ -122,10 +122,10 @@ def _is_dicom(path: Path) -> bool:
 def _read(path: Path, series: str | None) -> Volume:
     try:
         if _is_dicom(path):
-            from .dicom_volume import read_dicom
+            from .io.dicom.volume import read_dicom
 
             return read_dicom(path, series)
-        from .image_file import read_file
+        from .io.image_file import read_file
 
         return read_file(path)
     except PermissionError as error:

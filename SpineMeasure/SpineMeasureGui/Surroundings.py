@@ -4,7 +4,7 @@ import qt
 import slicer
 import vtk
 
-from SpineMeasureLib.review.layout import LAYOUT_ID, add_layout
+from SpineMeasureLib.review.mrml.layout import LAYOUT_ID, add_layout
 
 
 class ReviewLayout:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dicom_frames import Frame, as_text, value_of, values_of
+from ..io.dicom.frames import Frame, as_text, value_of, values_of
 from .dicom_header import Changes, inherited
 from .dicom_values import CHARACTERS, is_uid
 

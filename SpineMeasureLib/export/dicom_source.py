@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..anatomy import Code
-from ..dicom_frames import as_text, value_of
 from ..errors import DependencyError, DicomSeriesError
+from ..io.dicom.frames import as_text, value_of
 from ..quiet import quiet_dicom
 from ..volume import Volume
 from .dicom_references import referable

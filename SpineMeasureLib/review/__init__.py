@@ -1,1 +1,1 @@
-"""The case as MRML nodes: the only package that imports `slicer` and `vtk`. The scene is passed in."""
+"""The review of a case: the session and its controller, over plain data (`case`) and MRML nodes (`mrml`)."""

@@ -38,18 +38,18 @@ from ..errors import (
 from ..export.tables import write_csv, write_json, write_labels
 from ..files import UNFINISHED, file_hash, json_object
 from ..grid import on_grid_of, segmentation_on
-from ..same_image import is_stated_image, stated_grid
+from ..io.same_image import is_stated_image, stated_grid
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
-from .app import mrml_application
-from .bundle import copy_checked, read_checked
+from .case.state import now
 from .keep import bring_back
+from .mrml.app import mrml_application
+from .mrml.bundle import copy_checked, read_checked
+from .mrml.process import SCENE, SEGMENTATION
+from .mrml.save import copy_segmentation
+from .mrml.volume_node import volume_from_node
 from .output import case_id
-from .process import SCENE, SEGMENTATION
-from .save import copy_segmentation
 from .session import Session
-from .state import now
-from .volume_node import volume_from_node
 
 #: Keys of run.json that do not say where the values came from.
 _OF_THE_RUN = (

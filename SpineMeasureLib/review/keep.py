@@ -12,12 +12,12 @@ from typing import Any
 from ..case_folder import KEPT
 from ..errors import UnreadableInputError
 from ..files import atomic_path
-from .links import case_nodes
-from .live import Live
-from .process import SCENE
-from .record import read_state
-from .scene_case import SceneCase
-from .state import State
+from .case.derived import Live
+from .case.record import read_state
+from .case.state import State
+from .mrml.links import case_nodes
+from .mrml.process import SCENE
+from .mrml.scene_case import SceneCase
 
 _ENDING = KEPT.removeprefix(SCENE)
 

@@ -20,8 +20,8 @@ from ..grid import segmentation_on
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
-from .app import startup_environment
-from .links import ATTRIBUTE
+from .mrml.app import startup_environment
+from .mrml.links import ATTRIBUTE
 
 if TYPE_CHECKING:
     from .session import Session
@@ -168,7 +168,7 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
     :raises GeometryMismatchError: the segmentation does not lie on their voxels.
     :raises DependencyError: pydicom or highdicom is not installed.
     """
-    from ..dicom_volume import read_dicom
+    from ..io.dicom.volume import read_dicom
 
     with tempfile.TemporaryDirectory() as gathered:
         for n, file in enumerate(images):
@@ -192,7 +192,7 @@ def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[P
 
 def _image(session: Session) -> Volume:
     from ..background import without_gaps
-    from .volume_node import volume_from_node
+    from .mrml.volume_node import volume_from_node
 
     node = session.nodes.volume
     if node is None:

@@ -15,11 +15,11 @@ from ..errors import ModelError
 from ..measure.definitions import Definition, definition, methods
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..resources import data_path
-from .links import case_nodes
-from .state import status_text, statuses_of
+from .case.state import status_text, statuses_of
+from .mrml.links import case_nodes
 
 if TYPE_CHECKING:
-    from .editor import Quietly
+    from .mrml.editor import Quietly
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")

@@ -20,22 +20,22 @@ from ..measure.derived import Key
 from ..measure.spine import Spine
 from ..measure.types import Acceptance, Measurement, Plane, Point
 from ..segmentation import SpineSegmentation
-from .build import CaseNodes, add_case, state_of
-from .drag import in_plane, same
-from .editor import Callback, Editor, Quietly, ends_of
-from .existing import case_of_segmentation_node
-from .frames import FrameCache
-from .labels import Filter
-from .lines import editable
-from .links import case_nodes, linked
-from .merge import RemeasureResult, remeasured
-from .naming import discs_of, is_regional, named_disc, renamed, shifted
-from .recognise import recognised
-from .segments import add_segmentation, segmentation_of
-from .stamps import Stamp, Stamps
-from .state import State, Status, difference_of, status_of, statuses_of
-from .steps import accepted, reset, withdrawn
-from .volume_node import refuse_elsewhere, refuse_transforms
+from .case.drag import in_plane, same
+from .case.remeasure import RemeasureResult, remeasured
+from .case.rename import discs_of, is_regional, named_disc, renamed, shifted
+from .case.state import State, Status, difference_of, status_of, statuses_of
+from .case.steps import accepted, reset, withdrawn
+from .mrml.build import CaseNodes, add_case, state_of
+from .mrml.editor import Callback, Editor, Quietly, ends_of
+from .mrml.existing import case_of_segmentation_node
+from .mrml.frame_cache import FrameCache
+from .mrml.labels import Filter
+from .mrml.lines import editable
+from .mrml.links import case_nodes, linked
+from .mrml.recognise import recognised
+from .mrml.segments import add_segmentation, segmentation_of
+from .mrml.stamps import Stamp, Stamps
+from .mrml.volume_node import refuse_elsewhere, refuse_transforms
 
 __all__ = ["Key", "RemeasureResult", "Session"]
 

@@ -50,7 +50,7 @@ def segment_volume(
         ) from error
     from dataclasses import replace
 
-    from ..measure.confidence import Certainty
+    from ..certainty import Certainty
     from .disc_points import named_by_points
     from .instances import name_structures
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..certainty import Calibrated
 from ..errors import ModelError, printable
-from ..measure.confidence import Calibrated
 from ..resources import data_path
 from .definition import DefinitionError, NetworkDefinition, blocks, check_is_data, finite, read_config
 from .network import SpineNet

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, Tissue, structure_info, vertebra_value
 from ..errors import NothingFoundError, UnreadableInputError
-from ..label_segments import LabelFile, Segment
+from ..io.label_segments import LabelFile, Segment
 from ..segmentation import SpineSegmentation
 from .anchors import Anchor, lowest_disc_of
 from .conventions import check_order

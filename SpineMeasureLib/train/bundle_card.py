@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from ..anatomy import Region, Tissue
+from ..evaluate.page import group_rows
+from ..evaluate.scores import PARTLY_LABELLED, STRUCTURES
 from ..segment.bundle import DEFAULT_BUNDLE, Bundle, save_bundle
 from ..segment.network import SpineNet
 from ..segment.preprocess import IN_PLANE_MM
-from .evaluate import PARTLY_LABELLED, STRUCTURES
-from .evaluation_page import group_rows
 
 #: Versions of the bundled model, the newest last. New weights need a new one; a test knows the SHA-256 of each.
 MODEL_CHANGES = {

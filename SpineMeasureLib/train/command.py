@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from ..errors import InputNotFoundError, OptionError
+from ..evaluate.crossval import write_scores
+from ..evaluate.scores import PARTLY_LABELLED, CaseScore, score_folder, score_partly
 from ..progress import Progress, part_of, silent
 from ..segment.network import SpineNet
 from .bundle_card import write_bundle
-from .crossval import write_scores
 from .data import folds, synthetic
-from .evaluate import PARTLY_LABELLED, CaseScore, score_folder, score_partly
 from .segmentation import TrainingOptions, load_cases, train
 from .synth.cases import write_cases
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 
 from ..errors import InputNotFoundError, OutputError
+from ..evaluate.crossval import summarise
+from ..evaluate.scores import CaseScore, score_tissues
 from ..progress import Progress, silent
 from ..segment.bundle import Bundle, load_network, open_bundle
 from ..segment.network import SpineNet
 from .corrected import DATASET, CorrectedCase, read_corrected
-from .crossval import summarise
 from .data import folds
-from .evaluate import CaseScore, score_tissues
 from .finetune_card import Row, Tuning, comparison, write_tuned
 from .segmentation import TrainingOptions, train
 

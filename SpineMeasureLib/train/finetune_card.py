@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluate.scores import COMPARED, STRUCTURES, CaseScore
 from ..files import atomic_folder
 from ..segment.bundle import Bundle, open_bundle, save_bundle
 from ..segment.network import SpineNet
 from .bundle_card import INTENDED_USE
-from .evaluate import COMPARED, STRUCTURES, CaseScore
 
 #: Of the options of the training loop, what says how a model was fine-tuned.
 _TOLD = ("minutes", "batch", "learning_rate", "weight_decay", "seed", "device", "threads")

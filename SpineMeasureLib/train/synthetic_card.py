@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputNotFoundError, SpineMeasureError
+from ..evaluate.scores import STRUCTURES
 from ..files import json_object
 from ..segment.bundle import open_bundle, write_metadata
 from .bundle_card import model_card
-from .evaluate import STRUCTURES
 
 #: The worst case of each structure is shown.
 _PICTURES = tuple(f"worst_{structure}_1.jpg" for structure in STRUCTURES)

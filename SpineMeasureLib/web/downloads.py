@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..dicom_files import is_dicom
 from ..errors import DicomSeriesError
+from ..io.dicom.files import is_dicom
+from ..io.same_image import require_same_image
 from ..review.output import (
     CaseCopy,
     copy_of,
@@ -19,7 +20,6 @@ from ..review.output import (
     write_report_of,
     write_table,
 )
-from ..same_image import require_same_image
 from ..volume import read_volume
 
 if TYPE_CHECKING:

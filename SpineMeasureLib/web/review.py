@@ -14,8 +14,8 @@ from typing import Any
 from ..child import Failure, Update
 from ..errors import NothingFoundError, SpineMeasureError
 from ..results import require_image
-from ..review.bundle import copy_checked
-from ..review.process import SCENE
+from ..review.mrml.bundle import copy_checked
+from ..review.mrml.process import SCENE
 from ..review.session import Session
 from ..volume import Volume, read_volume
 from .actions import Actions

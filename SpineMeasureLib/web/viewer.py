@@ -14,12 +14,12 @@ from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
 from ..errors import NothingFoundError
 from ..results import read_results
-from ..review.bundle import read_checked, write_bundle
-from ..review.images import add_volume
 from ..review.keep import bring_back
-from ..review.links import case_nodes
+from ..review.mrml.bundle import read_checked, write_bundle
+from ..review.mrml.images import add_volume
+from ..review.mrml.links import case_nodes
+from ..review.mrml.slices import Aim, aim_at, look
 from ..review.session import Key, Session
-from ..review.slices import Aim, aim_at, look
 from ..volume import Volume
 from .overlay import overlay
 from .pace import Pace

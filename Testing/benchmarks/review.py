@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import Measurement, measure
-from SpineMeasureLib.review.app import mrml_application
-from SpineMeasureLib.review.images import add_volume
-from SpineMeasureLib.review.lines import is_line
+from SpineMeasureLib.review.mrml.app import mrml_application
+from SpineMeasureLib.review.mrml.images import add_volume
+from SpineMeasureLib.review.mrml.lines import is_line
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.volume import Volume
 from Testing.library.long_spine import long_spine

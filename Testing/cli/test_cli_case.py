@@ -22,7 +22,7 @@ import typer
 from SpineMeasureLib.case_folder import OVERVIEW, RUN, TABLE
 from SpineMeasureLib.files import file_hash
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.review.process import SCENE
+from SpineMeasureLib.review.mrml.process import SCENE
 
 from ..web import hostile
 from .test_terminal import COMMANDS, ROOT
@@ -194,7 +194,7 @@ def test_scenes_are_read_and_written_in_one_place() -> None:
         for source in sources
         if any(f".{name}(" in source.read_text(encoding="utf-8") for name in ("ReadFromMRB", "WriteToMRB"))
     }
-    assert len(sources) > 200 and found == {"SpineMeasureLib/review/bundle.py"}
+    assert len(sources) > 200 and found == {"SpineMeasureLib/review/mrml/bundle.py"}
 
 
 def test_a_case_measured_into_a_relative_folder_has_its_files(place: Path, sample_folder: Path) -> None:

@@ -21,7 +21,7 @@ from SpineMeasureLib.errors import OutputError, ReviewedCaseError, UnfinishedCas
 from SpineMeasureLib.files import atomic_folder, atomic_path, file_hash
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.results import read_results
-from SpineMeasureLib.review.process import SCENE
+from SpineMeasureLib.review.mrml.process import SCENE
 
 ROOT = Path(__file__).resolve().parents[2]
 

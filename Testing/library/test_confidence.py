@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.measure.confidence import Calibrated, Certainty, blurs, with_confidence
+from SpineMeasureLib.certainty import Calibrated, Certainty, blurs, with_confidence
+from SpineMeasureLib.evaluate.reliability import Doubt, calibrate, held_out, reliability
 from SpineMeasureLib.measure.rows import Shared, row
 from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from SpineMeasureLib.results import measurement_from_dict
-from SpineMeasureLib.review.live import Live
-from SpineMeasureLib.review.merge import remeasured
+from SpineMeasureLib.review.case.derived import Live
+from SpineMeasureLib.review.case.remeasure import remeasured
+from SpineMeasureLib.review.case.state import new_state
+from SpineMeasureLib.review.case.steps import accepted
 from SpineMeasureLib.review.panel import confidence_text
-from SpineMeasureLib.review.state import new_state
-from SpineMeasureLib.review.steps import accepted
-from SpineMeasureLib.train.reliability import Doubt, calibrate, held_out, reliability
 
 AFFINE = np.array([[0, 0, 4.0, -20.0], [0.5, 0, 0, 10.0], [0, 0.5, 0, -30.0], [0, 0, 0, 1.0]])
 LINE = ((0.0, 20.0, -10.0), (0.0, 20.0, -20.0))

@@ -10,8 +10,8 @@ import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, Kind
 from SpineMeasureLib.background import CUT
-from SpineMeasureLib.label_file import read_label_file
-from SpineMeasureLib.label_segments import LabelFile
+from SpineMeasureLib.io.label_file import read_label_file
+from SpineMeasureLib.io.label_segments import LabelFile
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.existing import segmentation_from_labels

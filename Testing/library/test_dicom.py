@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from SpineMeasureLib.dicom_listing import list_study, rows
-from SpineMeasureLib.dicom_series import read_study
 from SpineMeasureLib.errors import DicomSeriesError, ModalityError, UnreadableInputError
+from SpineMeasureLib.io.dicom.listing import list_study, rows
+from SpineMeasureLib.io.dicom.series import read_study
 from SpineMeasureLib.volume import check_mri, read_volume
 
 pydicom = pytest.importorskip("pydicom")

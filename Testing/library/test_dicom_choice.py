@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from SpineMeasureLib.dicom_listing import list_study, rows
 from SpineMeasureLib.errors import DicomSeriesError
+from SpineMeasureLib.io.dicom.listing import list_study, rows
 from SpineMeasureLib.volume import read_volume
 
 pytest.importorskip("pydicom")

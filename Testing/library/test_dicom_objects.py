@@ -23,7 +23,7 @@ from SpineMeasureLib.export.dicom_seg import make_seg  # noqa: E402
 from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa: E402
 from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
-from SpineMeasureLib.label_file import read_label_file  # noqa: E402
+from SpineMeasureLib.io.label_file import read_label_file  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
 from SpineMeasureLib.measure.types import (  # noqa: E402
     MODEL_PROBABILITY,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from SpineMeasureLib.dicom_series import read_study
 from SpineMeasureLib.errors import DicomSeriesError, SpineMeasureError, UnreadableInputError
+from SpineMeasureLib.io.dicom.series import read_study
 from SpineMeasureLib.volume import read_volume
 
 pydicom = pytest.importorskip("pydicom")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from SpineMeasureLib.dicom_listing import list_study
-from SpineMeasureLib.dicom_series import read_study
 from SpineMeasureLib.errors import DicomSeriesError
+from SpineMeasureLib.io.dicom.listing import list_study
+from SpineMeasureLib.io.dicom.series import read_study
 from SpineMeasureLib.volume import check_mri, read_volume
 
 pydicom = pytest.importorskip("pydicom")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from SpineMeasureLib.dicom_contrast import contrast
-from SpineMeasureLib.dicom_listing import list_study
-from SpineMeasureLib.dicom_series import read_study
-from SpineMeasureLib.dicom_words import read
+from SpineMeasureLib.io.dicom.contrast import contrast
+from SpineMeasureLib.io.dicom.listing import list_study
+from SpineMeasureLib.io.dicom.series import read_study
+from SpineMeasureLib.io.dicom.words import read
 
 pytest.importorskip("pydicom")
 

@@ -13,11 +13,11 @@ import pytest
 pytest.importorskip("torch")
 
 from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, NothingFoundError, SpineMeasureError
+from SpineMeasureLib.evaluate.command import evaluate
+from SpineMeasureLib.evaluate.overlap import overlap
 from SpineMeasureLib.segment.bundle import open_bundle
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.train.evaluation import evaluate
-from SpineMeasureLib.train.overlap import overlap
 from SpineMeasureLib.train.synthetic_card import add_synthetic_scores
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
@@ -189,7 +189,7 @@ def test_a_case_in_which_nothing_is_found_counts_with_dice_0_and_is_told(
             return answer
         raise NothingFoundError("No vertebra and no disc was found in the image.")
 
-    monkeypatch.setattr("SpineMeasureLib.train.evaluation.segment_volume", segment)
+    monkeypatch.setattr("SpineMeasureLib.evaluate.command.segment_volume", segment)
     summary = evaluate(bundle, dataset, tmp_path / "out")
     assert summary["disc.dice"]["mean"] == 0.5  # type: ignore[index]
     assert summary["discs_found"] == [3, 6]

@@ -11,7 +11,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, Kind, vertebra_value
 from SpineMeasureLib.errors import SpineMeasureError, UnreadableInputError
-from SpineMeasureLib.label_file import read_label_file
+from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body

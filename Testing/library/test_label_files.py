@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from SpineMeasureLib.anatomy import Kind, code_of
 from SpineMeasureLib.errors import GeometryMismatchError, NothingFoundError, SpineMeasureError, UnreadableInputError
-from SpineMeasureLib.label_file import read_label_file
+from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segment.named_segments import segmentation_from_segments

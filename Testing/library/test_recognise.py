@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from SpineMeasureLib.anatomy import Kind, all_structures
-from SpineMeasureLib.review.segments import terminology_entry
-from SpineMeasureLib.seg_nrrd import code_of_entry
+from SpineMeasureLib.io.seg_nrrd import code_of_entry
+from SpineMeasureLib.review.mrml.segments import terminology_entry
 from SpineMeasureLib.segment.recognise import (
     Beside,
     is_dural_sac,

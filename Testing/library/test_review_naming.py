@@ -7,8 +7,8 @@ import pytest
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind
 from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.measure.types import Measurement
-from SpineMeasureLib.review.naming import chain_of, discs_of, named_disc, renamed, shifted
-from SpineMeasureLib.review.state import State, new_state
+from SpineMeasureLib.review.case.rename import chain_of, discs_of, named_disc, renamed, shifted
+from SpineMeasureLib.review.case.state import State, new_state
 
 
 def spine(*vertebrae: str, sacrum: bool = True) -> State:

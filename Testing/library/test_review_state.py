@@ -12,11 +12,11 @@ import pytest
 from SpineMeasureLib.export.tables import write_csv
 from SpineMeasureLib.measure.types import Acceptance, Measurement
 from SpineMeasureLib.results import measurement_from_dict
-from SpineMeasureLib.review.live import Live
-from SpineMeasureLib.review.merge import remeasured
-from SpineMeasureLib.review.record import head_text, read_state, row_text
-from SpineMeasureLib.review.state import Edit, Row, State, new_state, status_of, status_text, statuses_of
-from SpineMeasureLib.review.steps import accepted, edited_rows, withdrawn
+from SpineMeasureLib.review.case.derived import Live
+from SpineMeasureLib.review.case.record import head_text, read_state, row_text
+from SpineMeasureLib.review.case.remeasure import remeasured
+from SpineMeasureLib.review.case.state import Edit, Row, State, new_state, status_of, status_text, statuses_of
+from SpineMeasureLib.review.case.steps import accepted, edited_rows, withdrawn
 
 LINE = Measurement("L4-L5", "disc_height_middle", "chord50", 8.0, "mm", (0.0, 0.0, 8.0), (0.0, 0.0, 0.0))
 EDIT = Edit(9.0, (0.0, 0.0, 9.0), (0.0, 0.0, 0.0), "2026-03-01T10:00:00+00:00", 8.0)

@@ -15,16 +15,16 @@ torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import Kind, Region, Tissue, all_structures  # noqa: E402
 from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
+from SpineMeasureLib.evaluate.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
+from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segment.network import N_CHANNELS  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.train import augment, targets  # noqa: E402
-from SpineMeasureLib.train.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
 from SpineMeasureLib.train.command import Plan, held_out, load_checkpoint, run  # noqa: E402
 from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa: E402
 from SpineMeasureLib.train.repaint import repaint_as  # noqa: E402
-from SpineMeasureLib.train.sample import synthesize  # noqa: E402
 from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
 from SpineMeasureLib.train.synth.tissues import CONTRASTS, Material  # noqa: E402
 from SpineMeasureLib.volume import Volume, write_volume  # noqa: E402

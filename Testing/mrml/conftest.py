@@ -28,7 +28,7 @@ SHAPE = (9, 40, 60)
 def application() -> Any:
     """The MRML application of this process."""
     pytest.importorskip("slicer", reason="slicer-core is not installed")
-    from SpineMeasureLib.review.app import mrml_application
+    from SpineMeasureLib.review.mrml.app import mrml_application
 
     return mrml_application()
 
@@ -142,7 +142,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture(scope="session")
 def written(case: Case, application: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with scene.mrb and spine.seg.nrrd of the case."""
-    from SpineMeasureLib.review.save import write_scene
+    from SpineMeasureLib.review.mrml.save import write_scene
 
     folder = tmp_path_factory.mktemp("written")
     write_scene(
@@ -174,7 +174,7 @@ def small() -> tuple[SpineSegmentation, list[Measurement]]:
 @pytest.fixture
 def session(scene: Any, phantom: tuple[SpineSegmentation, list[Measurement]]) -> Iterator[Any]:
     """The review of the phantom."""
-    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.mrml.images import add_volume
     from SpineMeasureLib.review.session import Session
 
     segmentation, measurements = phantom

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.measure.derived import derive, inputs_of
-from SpineMeasureLib.review.images import image_data, labels_of, matrix_of
-from SpineMeasureLib.review.lines import editable
-from SpineMeasureLib.review.segments import name_of, segments_of, tag
+from SpineMeasureLib.review.mrml.images import image_data, labels_of, matrix_of
+from SpineMeasureLib.review.mrml.lines import editable
+from SpineMeasureLib.review.mrml.segments import name_of, segments_of, tag
 
 ATTRIBUTE = "SpineMeasure."
 

@@ -15,10 +15,10 @@ from slice_view import SliceView
 
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.resources import data_path
-from SpineMeasureLib.review.app import mrml_application
-from SpineMeasureLib.review.images import add_volume
+from SpineMeasureLib.review.mrml.app import mrml_application
+from SpineMeasureLib.review.mrml.images import add_volume
+from SpineMeasureLib.review.mrml.slices import aim_at, look
 from SpineMeasureLib.review.session import Session
-from SpineMeasureLib.review.slices import aim_at, look
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.volume import read_volume
 

@@ -33,7 +33,7 @@ from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, Ou
 from SpineMeasureLib.files import file_hash
 from SpineMeasureLib.pipeline import Job, read_case_on, run
 from SpineMeasureLib.results import read_results
-from SpineMeasureLib.review.process import SCENE, SEGMENTATION
+from SpineMeasureLib.review.mrml.process import SCENE, SEGMENTATION
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")

@@ -10,7 +10,7 @@ import pytest
 from review_checks import ends, moved
 from slice_view import SliceView, slice_view
 
-from SpineMeasureLib.review.links import nodes_of_class
+from SpineMeasureLib.review.mrml.links import nodes_of_class
 from SpineMeasureLib.review.session import Session
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")

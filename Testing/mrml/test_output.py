@@ -56,7 +56,7 @@ def test_a_browser_started_from_slicer_gets_the_variables_from_before_slicer(
 
 def of_another_patient(scene: Any, small: Any) -> Any:
     """The review of another case, whose volume has the same name."""
-    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.mrml.images import add_volume
     from SpineMeasureLib.review.session import Session
 
     volume = add_volume(scene, Volume(small[0].labels.astype(np.int16), small[0].affine), PROTOCOL)

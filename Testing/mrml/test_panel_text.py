@@ -10,6 +10,8 @@ import pytest
 
 from SpineMeasureLib.errors import DimensionError, EmptyVolumeError, GeometryMismatchError
 from SpineMeasureLib.measure.types import Plane
+from SpineMeasureLib.review.mrml.slices import aim_at, look, pose
+from SpineMeasureLib.review.mrml.volume_node import volume_from_node
 from SpineMeasureLib.review.panel import (
     COLUMNS,
     counts,
@@ -25,8 +27,6 @@ from SpineMeasureLib.review.panel import (
     unopened_cases,
     value_text,
 )
-from SpineMeasureLib.review.slices import aim_at, look, pose
-from SpineMeasureLib.review.volume_node import volume_from_node
 
 KEY = ("L4-L5", "disc_height_middle", "chord50")
 
@@ -34,7 +34,7 @@ KEY = ("L4-L5", "disc_height_middle", "chord50")
 @pytest.fixture
 def session(scene: Any, case: Any) -> Any:
     """A session of the small oblique case."""
-    from SpineMeasureLib.review.build import add_volume
+    from SpineMeasureLib.review.mrml.build import add_volume
     from SpineMeasureLib.review.session import Session
 
     volume = add_volume(scene, case.volume, "T2")
@@ -157,7 +157,7 @@ def test_views_look_along_and_across_the_line(scene: Any, session: Any, key: Any
 def test_straight_views_are_those_of_slicer(scene: Any, orientation: str) -> None:
     import slicer
 
-    from SpineMeasureLib.review.slices import Aim
+    from SpineMeasureLib.review.mrml.slices import Aim
 
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     node = scene.AddNewNodeByClass("vtkMRMLSliceNode")
@@ -176,7 +176,7 @@ def test_a_value_without_a_plane_moves_no_view(session: Any) -> None:
 
 
 def test_a_volume_node_becomes_the_array_it_was_made_of(scene: Any, case: Any) -> None:
-    from SpineMeasureLib.review.build import add_volume
+    from SpineMeasureLib.review.mrml.build import add_volume
 
     node = add_volume(scene, case.volume, "T2")
     volume = volume_from_node(node)

@@ -81,7 +81,7 @@ def test_every_voxel_of_the_volume_comes_back_at_its_place(opened: Any, case: An
 def test_volume_in_memory_keeps_the_matrix_of_either_handedness(scene: Any, case: Any) -> None:
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-    from SpineMeasureLib.review.build import add_volume
+    from SpineMeasureLib.review.mrml.build import add_volume
 
     matrix = vtkMatrix4x4()
     add_volume(scene, case.volume, "T2").GetIJKToRASMatrix(matrix)
@@ -186,7 +186,7 @@ def test_doubtful_lines_have_another_colour(opened: Any) -> None:
 
 
 def test_an_edited_line_keeps_the_automatic_values_beside_its_own(scene: Any, case: Any) -> None:
-    from SpineMeasureLib.review.build import add_line
+    from SpineMeasureLib.review.mrml.build import add_line
 
     automatic = case.lines[0]
     edited = replace(automatic, p2=(1.0, 2.0, 3.0), value=99.0, source="edited", automatic=automatic)
@@ -261,7 +261,7 @@ def test_image_and_segmentation_are_stored_compressed(written: Path) -> None:
 
 _READ = """
 import json, sys
-from SpineMeasureLib.review.app import mrml_application
+from SpineMeasureLib.review.mrml.app import mrml_application
 scene = mrml_application().scene
 assert scene.ReadFromMRB(sys.argv[1], True)
 lines = [scene.GetNthNodeByClass(n, "vtkMRMLMarkupsLineNode")
@@ -276,7 +276,7 @@ print(json.dumps({
 
 
 def test_a_fresh_process_reads_the_scene_and_stays_quiet(written: Path, case: Any) -> None:
-    from SpineMeasureLib.review.build import line_name
+    from SpineMeasureLib.review.mrml.build import line_name
 
     command = [sys.executable, "-c", _READ, str(written / "scene.mrb")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -288,7 +288,7 @@ def test_a_fresh_process_reads_the_scene_and_stays_quiet(written: Path, case: An
 
 
 def test_only_the_files_asked_for_are_left(case: Any, application: Any, tmp_path: Path) -> None:
-    from SpineMeasureLib.review.save import write_scene
+    from SpineMeasureLib.review.mrml.save import write_scene
 
     write_scene(case.volume, case.segmentation, [], tmp_path / "scene.mrb")
     assert [p.name for p in tmp_path.iterdir()] == ["scene.mrb"]
@@ -298,7 +298,7 @@ def test_only_the_files_asked_for_are_left(case: Any, application: Any, tmp_path
 def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(
     case: Any, application: Any, tmp_path: Path
 ) -> None:
-    from SpineMeasureLib.review.save import write_scene
+    from SpineMeasureLib.review.mrml.save import write_scene
 
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError):
@@ -308,7 +308,7 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(
 
 
 def test_without_slicer_core_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from SpineMeasureLib.review.app import mrml_application
+    from SpineMeasureLib.review.mrml.app import mrml_application
 
     monkeypatch.setitem(sys.modules, "slicer", None)
     with pytest.raises(DependencyError, match=r"slicer-core.*pip install"):
@@ -322,7 +322,7 @@ def test_inside_slicer_the_users_scene_is_used_and_never_cleared(
 
     import slicer
 
-    from SpineMeasureLib.review import app, save
+    from SpineMeasureLib.review.mrml import app, save
 
     monkeypatch.setattr(slicer, "app", SimpleNamespace(applicationLogic=lambda: None), raising=False)
     monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
@@ -352,7 +352,7 @@ def test_terminology_file_names_every_segment(application: Any, case: Any) -> No
     import slicer
 
     from SpineMeasureLib.resources import data_path
-    from SpineMeasureLib.review.build import terminology_entry
+    from SpineMeasureLib.review.mrml.build import terminology_entry
 
     logic = slicer.vtkSlicerTerminologiesModuleLogic()
     assert logic.LoadTerminologyFromFile(str(data_path("Resources/SpineMeasure.term.json"))) == "SpineMeasure"

@@ -15,8 +15,8 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind, structure_info
 from SpineMeasureLib.child import running
-from SpineMeasureLib.review import process
-from SpineMeasureLib.review.process import SceneProcess, scene_process
+from SpineMeasureLib.review.mrml import process
+from SpineMeasureLib.review.mrml.process import SceneProcess, scene_process
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 from SpineMeasureLib.volume import Volume
 
@@ -123,7 +123,7 @@ def test_an_error_or_cancellation_meanwhile_ends_it_and_leaves_nothing(task: Any
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
 def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import time\nfrom SpineMeasureLib.review.process import scene_process\n"
+        "import time\nfrom SpineMeasureLib.review.mrml.process import scene_process\n"
         "with scene_process(True) as scene:\n print(scene.process.pid, flush=True)\n time.sleep(600)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -237,7 +237,7 @@ def test_deleting_a_line_under_the_mouse_is_survived(view: SliceView, scene: Any
 
 
 def test_a_canal_line_is_dragged_in_the_axial_view_and_stays_across_the_canal(view: SliceView, session: Any) -> None:
-    from SpineMeasureLib.review.slices import aim_at, pose
+    from SpineMeasureLib.review.mrml.slices import aim_at, pose
 
     key = ("L4-L5", "canal_ap", "disc_level")
     session.show(levels=["L4-L5"], quantities=["canal_ap"])

@@ -58,7 +58,7 @@ _FIND = """
 import json, sys
 sys.path[:0] = sys.argv[2:]
 from review_checks import check_case, facts
-from SpineMeasureLib.review.app import mrml_application
+from SpineMeasureLib.review.mrml.app import mrml_application
 from SpineMeasureLib.review.session import Session
 scene = mrml_application().scene
 assert scene.ReadFromMRB(sys.argv[1], True)
@@ -167,7 +167,7 @@ def test_a_deleted_line_shows_as_no_line_and_comes_back(session: Any, scene: Any
 
 
 def test_deleting_the_folder_of_a_level_deletes_its_lines_only(session: Any, scene: Any) -> None:
-    from SpineMeasureLib.review.folders import tree_of
+    from SpineMeasureLib.review.mrml.folders import tree_of
 
     tree = tree_of(scene)
     folder = tree.GetItemParent(tree.GetItemByDataNode(session.line(MIDDLE)))
@@ -232,8 +232,8 @@ def test_a_damaged_record_is_told_in_one_sentence(session: Any, scene: Any) -> N
 
 
 def test_an_image_in_a_study_stays_there_and_the_case_beside_it(scene: Any, phantom: Any) -> None:
-    from SpineMeasureLib.review.folders import tree_of
-    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.mrml.folders import tree_of
+    from SpineMeasureLib.review.mrml.images import add_volume
     from SpineMeasureLib.review.session import Session
     from SpineMeasureLib.volume import Volume
 

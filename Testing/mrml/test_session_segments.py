@@ -13,8 +13,8 @@ from review_checks import add_segment, check_case, moved, paint, thinner
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError
-from SpineMeasureLib.review.recognise import recognised, structure_of_name
-from SpineMeasureLib.review.segments import add_segmentation, segments_of, tag
+from SpineMeasureLib.review.mrml.recognise import recognised, structure_of_name
+from SpineMeasureLib.review.mrml.segments import add_segmentation, segments_of, tag
 from SpineMeasureLib.segmentation import EDITED
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
@@ -229,7 +229,7 @@ def test_a_new_segment_with_the_name_of_a_level_is_measured(scene: Any, small: A
 def check_case_but_names(session: Any) -> None:
     """As check_case, with segments that carry the user's names."""
     for segment, (kind, level) in session._state.segments.items():
-        from SpineMeasureLib.review.segments import mark_segment, name_of
+        from SpineMeasureLib.review.mrml.segments import mark_segment, name_of
 
         each = segments_of(session.nodes.segmentation)[segment]
         each.SetName(name_of(kind, level))
@@ -368,7 +368,7 @@ def test_vertebra_disc_and_canal_are_separated_into_levels(scene: Any, small: An
 
 
 def test_of_whole_vertebrae_the_bodies_are_measured(scene: Any, case: Any) -> None:
-    from SpineMeasureLib.review.segments import mark_whole_vertebrae, segmentation_of
+    from SpineMeasureLib.review.mrml.segments import mark_whole_vertebrae, segmentation_of
 
     made = case.segmentation
     node = foreign(

@@ -11,7 +11,7 @@ import pytest
 from review_checks import check_case, moved
 
 from SpineMeasureLib.errors import GeometryMismatchError
-from SpineMeasureLib.review.volume_node import refuse_moved, volume_from_node
+from SpineMeasureLib.review.mrml.volume_node import refuse_moved, volume_from_node
 from SpineMeasureLib.volume import Volume
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
@@ -20,7 +20,7 @@ MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 @pytest.fixture
 def session(scene: Any, small: Any) -> Iterator[Any]:
     """The review of a small phantom, with its image."""
-    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.mrml.images import add_volume
     from SpineMeasureLib.review.session import Session
 
     volume = add_volume(scene, Volume(small[0].labels.astype(np.int16), small[0].affine), "T2")
@@ -193,7 +193,7 @@ def test_results_for_a_volume_that_was_moved_meanwhile_are_refused(session: Any,
 
 
 def test_a_segmentation_is_not_measured_on_an_image_that_lies_elsewhere(session: Any, scene: Any, small: Any) -> None:
-    from SpineMeasureLib.review.images import add_volume
+    from SpineMeasureLib.review.mrml.images import add_volume
     from SpineMeasureLib.review.session import Session
 
     affine = small[0].affine.copy()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from SpineMeasureLib.review.views import look_from_the_side
+from SpineMeasureLib.review.mrml.views import look_from_the_side
 
 
 @pytest.fixture

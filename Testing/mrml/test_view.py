@@ -9,7 +9,7 @@ import pytest
 from slice_view import SliceView, slice_view
 
 from SpineMeasureLib.anatomy import Kind, colour_of
-from SpineMeasureLib.review.build import CaseNodes, build_case
+from SpineMeasureLib.review.mrml.build import CaseNodes, build_case
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from SpineMeasureLib.errors import TooLargeError, UnreadableInputError
-from SpineMeasureLib.review import bundle
-from SpineMeasureLib.review.bundle import check_scene, copy_checked
+from SpineMeasureLib.review.mrml import bundle
+from SpineMeasureLib.review.mrml.bundle import check_scene, copy_checked
 
 from . import hostile
 
@@ -21,7 +21,7 @@ MEMBERS = ("scene/scene.mrml", "scene/Data/x.nrrd", "scene/Data/50% a.nrrd")
 def application() -> Any:
     """The MRML application of this process, which must live as long as its scene is used."""
     pytest.importorskip("slicer", reason="slicer-core is not installed")
-    from SpineMeasureLib.review.app import mrml_application
+    from SpineMeasureLib.review.mrml.app import mrml_application
 
     return mrml_application()
 
@@ -57,7 +57,7 @@ def test_neither_links_nor_headers_lead_outside(application: Any, measured: Path
 
 
 def test_a_checked_copy_opens_as_its_original(application: Any, measured: Path, tmp_path: Path) -> None:
-    from SpineMeasureLib.review.links import case_nodes
+    from SpineMeasureLib.review.mrml.links import case_nodes
 
     copy_checked(measured / "scene.mrb", tmp_path / "scene.mrb")
     with zipfile.ZipFile(measured / "scene.mrb") as original, zipfile.ZipFile(tmp_path / "scene.mrb") as copy:

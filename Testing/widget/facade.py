@@ -20,7 +20,7 @@ import shiboken6
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from vtkmodules.vtkCommonCore import vtkOutputWindow
 
-from SpineMeasureLib.review.links import nodes_of_class
+from SpineMeasureLib.review.mrml.links import nodes_of_class
 
 FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "facts.json").read_text())
 READ, WRITE = QtCore.QObject.property, QtCore.QObject.setProperty

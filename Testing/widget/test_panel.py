@@ -274,7 +274,7 @@ def test_a_volume_without_a_case_shows_no_values_of_another(
 
 
 def test_a_segmentation_is_measured_on_its_own_image(panel: Any, application: Any, sample: Any) -> None:
-    from SpineMeasureLib.review.segments import add_segmentation
+    from SpineMeasureLib.review.mrml.segments import add_segmentation
     from Testing.widget.conftest import add_volume
 
     first = add_volume(application.scene, sample.image, "Patient A")
@@ -400,7 +400,7 @@ def test_shortcuts_work_while_the_module_is_shown_and_are_gone_after(panel: Any,
 def test_own_layout_is_shown_and_the_one_before_comes_back(panel: Any) -> None:
     import slicer
 
-    from SpineMeasureLib.review.layout import LAYOUT_ID
+    from SpineMeasureLib.review.mrml.layout import LAYOUT_ID
 
     manager = slicer.app.layoutManager()
     assert manager.layout == LAYOUT_ID
@@ -632,7 +632,7 @@ def test_report_and_training_case_are_written(panel: Any, session: Any, tmp_path
 
 
 def image_of(node: Any) -> np.ndarray:
-    from SpineMeasureLib.review.volume_node import volume_from_node
+    from SpineMeasureLib.review.mrml.volume_node import volume_from_node
 
     return volume_from_node(node).array
 
@@ -661,7 +661,7 @@ def test_dicom_objects_refer_to_the_images_of_the_database_and_are_added_to_it(
     pytest.importorskip("highdicom")
     import slicer
 
-    from SpineMeasureLib.review.volume_node import volume_from_node
+    from SpineMeasureLib.review.mrml.volume_node import volume_from_node
     from Testing.library.dicom_study import write_study
 
     panel.ui.exportPath.currentPath = str(tmp_path / "out")

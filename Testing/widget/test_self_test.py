@@ -29,7 +29,7 @@ def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pyte
     import slicer
     import vtk
 
-    from SpineMeasureLib.review.layout import LAYOUT_ID
+    from SpineMeasureLib.review.mrml.layout import LAYOUT_ID
     from Testing.widget.application import module_classes
 
     registered: list[dict[str, Any]] = []

@@ -26,9 +26,9 @@ from ...anatomy import (
     Tissue,
     vertebra_value,
 )
+from ...phantom.sample import slice_points
 from ...progress import Progress, silent
 from ...volume import Volume, write_volume
-from ..sample import slice_points
 from .chain import VARIANTS
 from .pose import PoseMap, Subject, pose_map, random_subject
 from .template import STEP_MM, Template, build_template

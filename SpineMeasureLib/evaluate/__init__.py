@@ -1,0 +1,1 @@
+"""Judging: agreement of masks and numbers with experts, cross-validation, and the page that reports them."""

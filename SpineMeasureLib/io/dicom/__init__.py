@@ -1,0 +1,1 @@
+"""DICOM: the stacks of a study, the choice of one, its pixels, segmentations, and archives."""

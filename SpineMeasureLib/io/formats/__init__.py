@@ -1,0 +1,1 @@
+"""Image files as bytes and headers: NIfTI, NRRD and MetaImage, every checksum and size checked."""

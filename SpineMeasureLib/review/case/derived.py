@@ -1,0 +1,90 @@
+"""All values of a case as shown, with those that follow from others kept in step. No MRML here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...anatomy import VERTEBRA_ORDER
+from ...measure.derived import RULES, derive, inputs_of
+from ...measure.types import Measurement
+from .state import Row, edited_flags
+
+_RULE_ORDER = {(r.quantity, r.method): place for place, r in enumerate(RULES)}
+
+
+class Live:
+    """Values by row number.
+
+    :ivar values: what the reader sees; same order as the rows.
+    """
+
+    def __init__(self, rows: Mapping[int, Row]) -> None:
+        self._rows = dict(rows)
+        self.values: dict[int, Measurement] = {number: row.shown for number, row in rows.items()}
+        self._inputs = _inputs(rows)
+        self._dependents = _dependents(self._inputs)
+        for number in self._inputs:
+            self.values[number] = self._derived(number)
+
+    def dependents(self, number: int) -> tuple[int, ...]:
+        """Rows that follow from a row, directly or through others, each after those it follows from."""
+        return self._dependents.get(number, ())
+
+    def update(self, rows: Mapping[int, Row]) -> frozenset[int]:
+        """Replace rows and all that follows from them.
+
+        :return: numbers of the rows whose value or status is another now.
+        """
+        self._rows.update(rows)
+        following = dict.fromkeys(d for number in rows for d in self.dependents(number))
+        changed = []
+        for number in (*(n for n in rows if n not in following), *sorted(following, key=self._place)):
+            value = self._derived(number) if number in self._inputs else self._rows[number].shown
+            if value != self.values[number]:
+                self.values[number] = value
+                changed.append(number)
+        return frozenset(changed)
+
+    def _place(self, number: int) -> int:
+        return _RULE_ORDER[self._rows[number].automatic.key[1:]]
+
+    def _derived(self, number: int) -> Measurement:
+        row = self._rows[number]
+        inputs = [None if n is None else self.values[n] for n in self._inputs[number]]
+        if row.edit is not None or not any(m is not None and m.automatic is not None for m in inputs):
+            return row.shown
+        automatic = row.automatic
+        value = derive(automatic.quantity, automatic.method, [None if m is None else m.value for m in inputs])
+        measurement = replace(
+            automatic.without_certainty(),
+            value=value,
+            source="edited",
+            flags=edited_flags(automatic.flags) if value is not None else (*automatic.flags, "edited"),
+            note="" if value is not None else "a value that this one follows from is missing",
+            automatic=automatic,
+        )
+        return row.marked(measurement)
+
+
+def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:
+    """Inputs of every derived row; rows that are inputs of others first."""
+    number_of = {row.automatic.key: number for number, row in rows.items()}
+    heights = [level for level, quantity, _ in number_of if quantity == "body_height_posterior"]
+    bodies = sorted(heights, key=VERTEBRA_ORDER.index)
+    found = {}
+    for key, number in number_of.items():
+        inputs = inputs_of(key, bodies)
+        if inputs:
+            found[number] = tuple(number_of.get(k) for k in inputs)
+    return dict(sorted(found.items(), key=lambda item: _RULE_ORDER[rows[item[0]].automatic.key[1:]]))
+
+
+def _dependents(inputs: Mapping[int, tuple[int | None, ...]]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, list[int]] = {}
+    # Last rules first: what follows from a derived row is known when that row is reached.
+    for number, sources in reversed(list(inputs.items())):
+        for source in sources:
+            if source is not None:
+                found.setdefault(source, []).extend([number, *found.get(number, [])])
+    return {source: tuple(dict.fromkeys(numbers)) for source, numbers in found.items()}

@@ -1,0 +1,63 @@
+"""Where the ends of a line may go: one end per drag, in the measuring plane. RAS mm; no MRML here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import dist
+
+from ...measure.types import Plane, Point
+from .state import Row
+
+Ends = tuple[Point, Point]
+
+#: Movements below this are rounding.
+STILL_MM = 1e-6
+
+
+@dataclass
+class Drag:
+    """A line under the mouse.
+
+    :ivar start: its ends when the button went down.
+    :ivar rows: the rows that are others by now.
+    """
+
+    number: int
+    start: Ends
+    rows: dict[int, Row] = field(default_factory=dict)
+
+
+def dragged(start: Ends, ends: Ends, plane: Plane | None) -> Ends:
+    """The ends that a drag may give a line.
+
+    A line whose both ends moved was dragged (or turned) whole: it goes back to its start. Of the two ends only the one
+    that moved is put into the plane.
+
+    :param plane: None where the end may leave it.
+    """
+    first, second = (dist(a, b) > STILL_MM for a, b in zip(start, ends, strict=True))
+    if first and second:
+        return start
+    if first:
+        return in_plane(ends[0], plane), start[1]
+    if second:
+        return start[0], in_plane(ends[1], plane)
+    return start
+
+
+def in_plane(point: Point, plane: Plane | None) -> Point:
+    """The point of the plane next to a point."""
+    if plane is None:
+        return point
+    (ux, uy, uz), (vx, vy, vz) = plane.x_axis, plane.y_axis
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    (x, y, z), (ox, oy, oz) = point, plane.origin
+    away = ((x - ox) * nx + (y - oy) * ny + (z - oz) * nz) / (nx * nx + ny * ny + nz * nz)
+    return (x - away * nx, y - away * ny, z - away * nz)
+
+
+def same(ends: Ends | None, others: Ends | None) -> bool:
+    """True where two lines lie on each other."""
+    if ends is None or others is None:
+        return ends is others
+    return dist(ends[0], others[0]) <= STILL_MM and dist(ends[1], others[1]) <= STILL_MM

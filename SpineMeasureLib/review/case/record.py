@@ -1,0 +1,84 @@
+"""A case as text that a scene file keeps, and back: nothing of it is lost. No MRML here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from ...anatomy import Kind
+from ...measure.types import Acceptance, Measurement, Plane, Point, Reference
+from .state import Edit, Row, State
+
+VERSION = 2
+
+
+def row_text(number: int, row: Row) -> str:
+    """One row as JSON."""
+    content = {"number": number, "automatic": _plain(row.automatic)}
+    if row.edit:
+        content["edit"] = _plain(row.edit)
+    if row.accepted:
+        content["accepted"] = _plain(row.accepted)
+    return json.dumps(content, separators=(",", ":"))
+
+
+def head_text(state: State) -> str:
+    """Everything but the rows, as JSON."""
+    content = {
+        "version": VERSION,
+        "segments": {segment: [kind.value, level] for segment, (kind, level) in state.segments.items()},
+        "verified": state.verified,
+        "anchor": state.anchor,
+        "following": state.following,
+    }
+    return json.dumps(content, separators=(",", ":"))
+
+
+def read_state(head: str, rows: str) -> State:
+    """The case of its two texts; `rows` is a JSON list of what `row_text` gave.
+
+    :raises ValueError: the texts are damaged, or come from a later version of this program.
+    """
+    content = json.loads(head)
+    if content["version"] > VERSION:
+        raise ValueError("The scene was written by a later version of SpineMeasure.")
+    found = {entry["number"]: _row(entry) for entry in json.loads(rows)}
+    segments = {segment: (Kind(kind), level) for segment, (kind, level) in content["segments"].items()}
+    return State(found, segments, content["verified"], content["anchor"], content["following"])
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Fields of a dataclass that are not at their default, one level of dataclasses within."""
+    found = {}
+    for each in fields(value):
+        item = getattr(value, each.name)
+        if item != each.default:
+            found[each.name] = _plain(item) if isinstance(item, (Plane, Reference)) else item
+    return found
+
+
+def _row(entry: dict[str, Any]) -> Row:
+    edit = entry.get("edit")
+    accepted = entry.get("accepted")
+    return Row(
+        _measurement(entry["automatic"]),
+        Edit(**{**edit, "p1": _point(edit["p1"]), "p2": _point(edit["p2"])}) if edit else None,
+        Acceptance(**accepted) if accepted else None,
+    )
+
+
+def _measurement(content: dict[str, Any]) -> Measurement:
+    found = dict(content)
+    for name in ("p1", "p2"):
+        found[name] = _point(found.get(name))
+    if "plane" in found:
+        found["plane"] = Plane(**{name: tuple(axis) for name, axis in found["plane"].items()})
+    if "reference" in found:
+        found["reference"] = Reference(**found["reference"])
+    found["flags"] = tuple(found.get("flags", ()))
+    return Measurement(**found)
+
+
+def _point(values: list[float] | None) -> Point | None:
+    return None if values is None else (float(values[0]), float(values[1]), float(values[2]))

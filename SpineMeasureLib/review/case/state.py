@@ -1,0 +1,178 @@
+"""What a reviewed case is at one moment: immutable, so that undo is going back to an earlier one. No MRML here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal
+
+from ...anatomy import Kind
+from ...measure.derived import Key
+from ...measure.types import Acceptance, Measurement, Point
+
+Status = Literal["automatic", "edited", "flagged", "accepted"]
+
+#: Flags that ask for the reader's look. Others say how a value was made (few slices) or hold for the whole case.
+DOUBTFUL = frozenset({"low_confidence", "cut_by_field_of_view", "frame_fallback", "fused_or_absent_disc"})
+#: Flags of an automatic value that say nothing of the value that the reader put in its place.
+_OF_THE_AUTOMATIC_VALUE = frozenset({"low_confidence", "not_measurable"})
+NO_LINE = "no line"
+#: Two values closer than this are the same to every reader.
+SAME_VALUE = 0.005
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A value that stands in place of the automatic one; measuring again never overwrites it.
+
+    :ivar value: None where the reader deleted the line.
+    :ivar p1: first end, RAS mm; None for values that are no line.
+    :ivar p2: second end, RAS mm.
+    :ivar time: when it was made, ISO 8601 UTC.
+    :ivar base: the automatic value at that time.
+    :ivar by_hand: False for an accepted value that measuring again would have changed.
+    """
+
+    value: float | None
+    p1: Point | None
+    p2: Point | None
+    time: str
+    base: float | None
+    by_hand: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of the case: what was measured, and what the reader made of it.
+
+    :ivar automatic: as measured from the segmentation; never an edited one.
+    """
+
+    automatic: Measurement
+    edit: Edit | None = None
+    accepted: Acceptance | None = None
+
+    @property
+    def shown(self) -> Measurement:
+        """The value as the reader sees it, where it follows from no others."""
+        automatic, edit = self.automatic, self.edit
+        measurement = automatic
+        if edit is not None:
+            measurement = replace(
+                automatic.without_certainty(),
+                value=edit.value,
+                p1=edit.p1,
+                p2=edit.p2,
+                source="edited" if edit.by_hand else "automatic",
+                flags=edited_flags(automatic.flags) if edit.by_hand else automatic.flags,
+                note=self._note(edit),
+                automatic=automatic,
+            )
+        return self.marked(measurement)
+
+    def marked(self, measurement: Measurement) -> Measurement:
+        """A value of this row with its acceptance."""
+        return replace(measurement, accepted=self.accepted)
+
+    def _note(self, edit: Edit) -> str:
+        if edit.value is None:
+            return NO_LINE
+        now = self.automatic.value
+        if now is None:
+            return "" if edit.base is None else "the segmentation no longer yields this value"
+        if edit.base is None or abs(now - edit.base) > SAME_VALUE:
+            return f"the automatic value is now {now:.2f} {self.automatic.unit}"
+        return ""
+
+
+def edited_flags(flags: Iterable[str]) -> tuple[str, ...]:
+    """Flags of a value that stands in place of an automatic one."""
+    return tuple(dict.fromkeys((*(f for f in flags if f not in _OF_THE_AUTOMATIC_VALUE), "edited")))
+
+
+def statuses_of(measurement: Measurement) -> tuple[Status, ...]:
+    """Everything that holds of a value, e.g. ``("edited", "accepted")``.
+
+    A value that somebody edited or accepted was looked at: it is no longer "flagged".
+    """
+    found: list[Status] = []
+    if measurement.source == "edited":
+        found.append("edited")
+    if measurement.accepted is not None:
+        found.append("accepted")
+    if not found:
+        found.append("flagged" if DOUBTFUL.intersection(measurement.flags) else "automatic")
+    return tuple(found)
+
+
+def status_of(measurement: Measurement) -> Status:
+    """The status that decides colour and icon: "accepted" before "edited"."""
+    return statuses_of(measurement)[-1]
+
+
+def status_text(measurement: Measurement) -> str:
+    """``"automatic"``, ``"flagged"``, ``"edited"``, ``"accepted"`` or ``"edited, accepted"``."""
+    return ", ".join(statuses_of(measurement))
+
+
+def difference_of(measurement: Measurement) -> float | None:
+    """Value minus automatic value; None where nothing stands in place of the automatic one."""
+    automatic = measurement.automatic
+    if automatic is None or automatic.value is None or measurement.value is None:
+        return None
+    return measurement.value - automatic.value
+
+
+@dataclass(frozen=True)
+class State:
+    """A whole case.
+
+    :ivar rows: by number, in the order of the table. The number of a row never changes, its level name may.
+    :ivar segments: kind and level by segment id.
+    :ivar verified: True where an anchor fixed the level names.
+    :ivar anchor: ``"sacrum"``, ``"dens"``, a disc between two regions, ``"user"``, ``"labels"`` or ``""``.
+    :ivar following: number of the next row.
+    """
+
+    rows: Mapping[int, Row]
+    segments: Mapping[str, tuple[Kind, str]]
+    verified: bool
+    anchor: str
+    following: int
+
+    def with_rows(self, changed: Mapping[int, Row]) -> State:
+        """The same case with some rows replaced."""
+        return replace(self, rows={**self.rows, **changed})
+
+    def segment_of(self, measurement: Measurement) -> str | None:
+        """Id of the segment on which a value is measured."""
+        canal = measurement.quantity.startswith("canal")
+        wanted = ((Kind.CANAL, ""),) if canal else ((Kind.DISC, measurement.level), (Kind.BODY, measurement.level))
+        return next((segment for segment, what in self.segments.items() if what in wanted), None)
+
+    def number_of(self) -> dict[Key, int]:
+        """Row numbers by key."""
+        return {row.automatic.key: number for number, row in self.rows.items()}
+
+
+def new_state(
+    measurements: Iterable[Measurement], segments: Mapping[str, tuple[Kind, str]], verified: bool, anchor: str
+) -> State:
+    """The case as measured; values that are already edited or accepted stay so."""
+    rows = {number: _row(m) for number, m in enumerate(measurements)}
+    return State(rows, dict(segments), verified, anchor, len(rows))
+
+
+def _row(measurement: Measurement) -> Row:
+    accepted, automatic = measurement.accepted, measurement.automatic
+    if automatic is None:
+        return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
+    by_hand = measurement.source == "edited"
+    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
+    return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
+
+
+def now() -> str:
+    """The time, ISO 8601 UTC to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

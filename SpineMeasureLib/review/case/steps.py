@@ -1,0 +1,55 @@
+"""What a reader can do to a case, one function per step: the state before in, the state after out. No MRML here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ...measure.types import Acceptance
+from .derived import Live
+from .state import Edit, Row, State, now
+
+
+def edited_rows(state: State, live: Live, number: int, edit: Edit | None) -> dict[int, Row]:
+    """The rows that are others when one is edited (or, with None, reset).
+
+    Acceptance holds for a value: it ends where the value is another one, also for values that follow from it.
+    """
+    changed = {number: replace(state.rows[number], edit=edit, accepted=None)}
+    for follower in live.dependents(number):
+        row = state.rows[follower]
+        if row.accepted is not None:
+            changed[follower] = _withdrawn(row)
+    return changed
+
+
+def reset(state: State, live: Live, numbers: Iterable[int]) -> State:
+    """Automatic values back where something stands in their place."""
+    changed: dict[int, Row] = {}
+    for number in numbers:
+        if state.rows[number].edit is not None:
+            changed |= edited_rows(state, live, number, None)
+    return state.with_rows(changed) if changed else state
+
+
+def accepted(state: State, live: Live, numbers: Iterable[int], reviewer: str) -> State:
+    """Values accepted by a reviewer; what has no value cannot be accepted."""
+    time = now()
+    changed = {}
+    for number in numbers:
+        row = state.rows[number]
+        known = row.accepted is not None and row.accepted.reviewer == reviewer
+        if live.values[number].value is not None and not known:
+            changed[number] = replace(row, accepted=Acceptance(reviewer, time))
+    return state.with_rows(changed) if changed else state
+
+
+def withdrawn(state: State, numbers: Iterable[int]) -> State:
+    """Acceptance taken back; a value that was kept only because it was accepted is automatic again."""
+    changed = {n: _withdrawn(state.rows[n]) for n in numbers if state.rows[n].accepted is not None}
+    return state.with_rows(changed) if changed else state
+
+
+def _withdrawn(row: Row) -> Row:
+    edit = row.edit if row.edit is not None and row.edit.by_hand else None
+    return replace(row, edit=edit, accepted=None)

@@ -1,0 +1,1 @@
+"""A case as MRML nodes: the only package that imports `slicer` and `vtk`. The scene is passed in."""
