@@ -51,13 +51,8 @@ class Actions:
 
     def reset(self) -> None:
         """Bring the automatic lines of what the scope says back."""
-        keys, scope, level = self._chosen(), self._desk.state.scope, self._desk.level
-        if scope == "case":
-            self._change(lambda session: session.reset_all())
-        elif scope == "level":
-            self._change(lambda session: session.reset_level(level))
-        else:
-            self._change(lambda session: _reset(session, keys))
+        keys = self._chosen()
+        self._change(lambda session: session.reset(keys))
 
     def undo(self) -> None:
         """Undo one step."""
@@ -110,11 +105,6 @@ class Actions:
         if state.scope == "level":
             return _keys(m for m in session.rows if m.level == self._desk.level)
         return [key for row in texts(state.selected) if (key := self._desk.known(row)) is not None]
-
-
-def _reset(session: Session, keys: Iterable[Key]) -> None:
-    for key in keys:
-        session.reset(key)
 
 
 def _keys(rows: Iterable[Measurement]) -> list[Key]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from ..review.case.state import statuses_of
 from ..review.panel import COLUMNS, keys_shown, row_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def page_rows(
     included = {
         key
         for key in keys_shown(session, group, level)
-        if not statuses or not set(statuses).isdisjoint(session.statuses(key))
+        if not statuses or not set(statuses).isdisjoint(statuses_of(session.row(key)))
     }
     shown = (m.key for m in session.rows if m.key in included or m.key == pinned)
     return [page_row(session, key, pinned=key not in included) for key in shown]
