@@ -17,7 +17,7 @@ from ..case.derived import Live
 from ..case.state import State, new_state
 from .folders import arrange
 from .images import add_volume
-from .labels import Filter, update_labels
+from .labels import Filter, Labels
 from .lines import add_line, is_line
 from .links import Record, add_case_node, link_line
 from .segments import add_segmentation, segment_id
@@ -86,7 +86,7 @@ def add_case(scene: Any, volume_node: Any, segmentation_node: Any, state: State,
         if is_line(value):
             lines[value.key] = add_line(scene, value, state.rows[number])
             link_line(lines[value.key], number, case, state.segment_of(value))
-    update_labels(scene, case, values.values(), Filter())
+    Labels(scene, case).update(values, Filter())
     by_level = [(level, node) for (level, _, _), node in lines.items()]
     folder = arrange(scene, name, volume_node, segmentation_node, by_level, table)
     return CaseNodes(volume_node, segmentation_node, lines, table, folder, case)

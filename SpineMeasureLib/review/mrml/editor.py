@@ -180,7 +180,7 @@ class Editor:
                 self.case.update_table(state, live, changed)
             if made or others or renamed_rows:
                 self.case.arrange_lines(live)
-            self.case.update_labels(live)
+            self.case.update_labels(live, None if others or renamed_rows else changed)
             self.case.record.write(state)
         return frozenset() if others or renamed_rows else keys_of(live, changed)
 
@@ -296,7 +296,7 @@ class Editor:
             for number, status in statuses(live, affected).items():
                 if status != before[number] and number in self.case.lines:
                     self.case.look(live, number)
-            self.case.update_labels(live)
+            self.case.update_labels(live, changed)
         if changed:
             self._tell(keys_of(live, changed))
 

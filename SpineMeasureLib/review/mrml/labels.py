@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import dist
 from typing import Any
 
-from ...measure.definitions import definition
 from ...measure.types import Measurement, Point
+from .lines import line_title
 from .links import ATTRIBUTE, link, linked
 
 _DISCS, _VERTEBRAE, _CURRENT, _AXIAL = "discLabels", "vertebraLabels", "currentLabel", "axialLabel"
@@ -68,39 +68,74 @@ class _Label:
     place: Point
 
 
-def update_labels(
-    scene: Any, case: Any, values: Iterable[Measurement], shown: Filter, looked_at: Measurement | None = None
-) -> None:
-    """Bring the labels of a case up to date; nodes that are missing are made.
-
-    :param values: all values of the case as the reader sees them.
-    :param looked_at: the value whose line stands out, or None.
-    """
-    by_level: dict[str, dict[tuple[str, str], Measurement]] = {}
-    for m in values:
-        by_level.setdefault(m.level, {})[m.quantity, m.method] = m
-    labelled = looked_at is not None and shown.current and shown.has_level(looked_at.level)
-    current = _current(by_level, looked_at) if labelled else []
-    axial = current if looked_at is not None and _is_level(looked_at) else []
-    found: dict[str, list[_Label]] = {_DISCS: [], _VERTEBRAE: [], _CURRENT: current, _AXIAL: axial}
-    for level, rows in by_level.items():
-        role = _role(level)
-        place = _place(rows)
-        if place is None or _MAIN[role][0] not in rows or not shown.names or not shown.has_level(level):
-            continue
-        if not (current and looked_at is not None and looked_at.level == level):
-            found[role].append(_Label(_text(rows[_MAIN[role][0]], _MAIN[role][1], shown), place))
-    for role, labels in found.items():
-        _fill(_node(scene, case, role), labels)
+#: Labels by role and level.
+_Labels = dict[str, dict[str, _Label]]
 
 
-def remove_labels(scene: Any, case: Any) -> None:
-    """Take the labels of a case out of the scene."""
-    for role in _NAMES:
-        node = linked(case, role)
-        if node is not None:
-            scene.RemoveNode(node.GetDisplayNode())
-            scene.RemoveNode(node)
+class Labels:
+    """The labels of one case."""
+
+    def __init__(self, scene: Any, case: Any) -> None:
+        """:param case: the case's hidden node."""
+        self._scene, self._case = scene, case
+        self._numbers: dict[str, list[int]] = {}
+        self._written: _Labels = {}
+
+    def update(self, values: Mapping[int, Measurement], shown: Filter, looked_at: Measurement | None = None) -> None:
+        """Write all labels; missing nodes are made.
+
+        :param values: all values of the case as the reader sees them, by row number.
+        :param looked_at: the value whose line is highlighted, or None.
+        """
+        self._numbers = {}
+        for number, m in values.items():
+            self._numbers.setdefault(m.level, []).append(number)
+        self._written = self._made(values, self._numbers, shown, looked_at)
+        for role, labels in self._written.items():
+            _fill(_node(self._scene, self._case, role), list(labels.values()))
+
+    def update_levels(
+        self, levels: Collection[str], values: Mapping[int, Measurement], shown: Filter, looked_at: Measurement | None
+    ) -> None:
+        """Write the labels of some levels, on which the same rows changed since `update`; otherwise as `update`."""
+        made = self._made(values, levels, shown, looked_at)
+        for role, before in self._written.items():
+            if {level for level in before if level in levels} != made[role].keys():
+                self.update(values, shown, looked_at)
+                return
+            changed = [n for n, level in enumerate(before) if made[role].get(level, before[level]) != before[level]]
+            if changed:
+                before |= made[role]
+                _fill(_node(self._scene, self._case, role), list(before.values()), changed)
+
+    def remove(self) -> None:
+        """Remove the labels from the scene."""
+        for role in _NAMES:
+            node = linked(self._case, role)
+            if node is not None:
+                self._scene.RemoveNode(node.GetDisplayNode())
+                self._scene.RemoveNode(node)
+
+    def _made(
+        self,
+        values: Mapping[int, Measurement],
+        levels: Iterable[str],
+        shown: Filter,
+        looked_at: Measurement | None,
+    ) -> _Labels:
+        found: _Labels = {role: {} for role in _NAMES}
+        for level in levels:
+            rows = {(m.quantity, m.method): m for m in (values[number] for number in self._numbers[level])}
+            place, role = _place(rows), _role(level)
+            if place is None or not shown.has_level(level):
+                continue
+            if shown.current and looked_at is not None and looked_at.level == level and _has_line(looked_at):
+                found[_CURRENT][level] = _Label(_current_text(looked_at), place)
+                if _is_level(looked_at):
+                    found[_AXIAL][level] = found[_CURRENT][level]
+            elif shown.names and _MAIN[role][0] in rows:
+                found[role][level] = _Label(_text(rows[_MAIN[role][0]], _MAIN[role][1], shown), place)
+        return found
 
 
 def _role(level: str) -> str:
@@ -113,18 +148,20 @@ def _text(m: Measurement, words: str, shown: Filter) -> str:
     return f"{m.level} {words}{m.value:.1f}"
 
 
-def _current(
-    by_level: Mapping[str, Mapping[tuple[str, str], Measurement]], looked_at: Measurement | None
-) -> list[_Label]:
-    if looked_at is None or looked_at.p1 is None or looked_at.value is None:
-        return []
-    place = _place(by_level.get(looked_at.level, {}))
-    key, words = _MAIN[_role(looked_at.level)]
-    if (looked_at.quantity, looked_at.method) != key:
-        title = definition(looked_at.quantity, looked_at.method).title
-        title = title.removeprefix("Disc ").removeprefix("Body ").replace(",", "")
-        words = f"{title[0].lower() if title[1].islower() else title[0]}{title[1:]} "
-    return [] if place is None else [_Label(f"{looked_at.level} {words}{looked_at.value:.1f}", place)]
+def _has_line(m: Measurement) -> bool:
+    return m.p1 is not None and m.value is not None
+
+
+def _current_text(m: Measurement) -> str:
+    key, words = _MAIN[_role(m.level)]
+    if (m.quantity, m.method) != key:
+        words = f"{_short(line_title(m))} "
+    return f"{m.level} {words}{m.value:.1f}"
+
+
+def _short(title: str) -> str:
+    """``"disc AP depth"`` as ``"AP depth"``: the level says which."""
+    return title.removeprefix("disc ").removeprefix("body ")
 
 
 def _place(rows: Mapping[tuple[str, str], Measurement]) -> Point | None:
@@ -186,21 +223,21 @@ def _justify(text: Any, role: str) -> None:
         text.SetVerticalJustificationToCentered()
 
 
-def _fill(node: Any, labels: list[_Label]) -> None:
-    count = node.GetNumberOfControlPoints()
+def _fill(node: Any, labels: list[_Label], changed: Iterable[int] | None = None) -> None:
+    """Write labels into a node. :param changed: indices of those that may be outdated; None for all."""
     changing = node.StartModify()
-    if count != len(labels):
+    if node.GetNumberOfControlPoints() != len(labels):
         from vtkmodules.vtkCommonDataModel import vtkVector3d
 
         node.RemoveAllControlPoints()
         for label in labels:
             node.AddControlPoint(vtkVector3d(*label.place), label.text)
     else:
-        for n, label in enumerate(labels):
-            if node.GetNthControlPointLabel(n) != label.text:
-                node.SetNthControlPointLabel(n, label.text)
-            if dist(node.GetNthControlPointPosition(n), label.place) > 1e-6:
-                node.SetNthControlPointPosition(n, label.place)
+        for n in range(len(labels)) if changed is None else changed:
+            if node.GetNthControlPointLabel(n) != labels[n].text:
+                node.SetNthControlPointLabel(n, labels[n].text)
+            if dist(node.GetNthControlPointPosition(n), labels[n].place) > 1e-6:
+                node.SetNthControlPointPosition(n, labels[n].place)
     node.EndModify(changing)
 
 

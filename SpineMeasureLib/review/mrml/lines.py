@@ -39,8 +39,13 @@ def editable(measurement: Measurement) -> bool:
 
 def line_name(measurement: Measurement) -> str:
     """``"L4-L5 disc height middle"``; Slicer shows it before the value."""
+    return f"{measurement.level} {line_title(measurement)}"
+
+
+def line_title(measurement: Measurement) -> str:
+    """The title of a definition within a name: ``"disc height middle"``."""
     title = definition(measurement.quantity, measurement.method).title.replace(",", "")
-    return f"{measurement.level} {title[0].lower()}{title[1:]}"
+    return f"{title[0].lower()}{title[1:]}"
 
 
 def add_line(scene: Any, measurement: Measurement, row: Row | None = None) -> Any:

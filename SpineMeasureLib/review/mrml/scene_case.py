@@ -12,7 +12,7 @@ from ..case.derived import Live
 from ..case.state import State, status_of
 from .build import CaseNodes
 from .folders import arrange_lines, case_folder, forget, remove_folder
-from .labels import Filter, remove_labels, update_labels
+from .labels import Filter, Labels
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .segments import name_segment, segments_of
@@ -30,6 +30,7 @@ class SceneCase:
         self.case = case
         self.record = Record(case)
         self.lines: dict[int, Any] = lines_of(scene, case)
+        self._labels = Labels(scene, case)
         self._filter = Filter()
         self._highlighted: int | None = None
         self._hovered: int | None = None
@@ -112,7 +113,7 @@ class SceneCase:
         folder = case_folder(self.scene, (table, linked(self.case, "segmentation"), *self.lines.values()))
         for number in list(self.lines):
             self.remove_line(number)
-        remove_labels(self.scene, self.case)
+        self._labels.remove()
         if table is not None:
             self._remove(table)
         remove_folder(self.scene, folder)
@@ -164,9 +165,14 @@ class SceneCase:
                 if each in self.lines:
                     self.look(live, each)
 
-    def update_labels(self, live: Live) -> None:
-        """Bring the labels beside the spine up to date."""
-        update_labels(self.scene, self.case, live.values.values(), self._filter, self._looked_at(live))
+    def update_labels(self, live: Live, numbers: Iterable[int] | None = None) -> None:
+        """Update the labels beside the spine. :param numbers: the rows that changed; None for all."""
+        looked_at = self._looked_at(live)
+        if numbers is None:
+            self._labels.update(live.values, self._filter, looked_at)
+        else:
+            levels = {live.values[number].level for number in numbers}
+            self._labels.update_levels(levels, live.values, self._filter, looked_at)
 
     def _looked_at(self, live: Live) -> Measurement | None:
         """The value whose line stands out, or None."""
