@@ -14,9 +14,9 @@ from ..certainty import Certainty, blurs, calibration_key
 from ..errors import NothingFoundError
 from ..measure import measure
 from ..measure.types import Measurement
-from ..segment.existing import segmentation_from_labels
 from ..segment.inference import predict_tissue
-from ..segment.instances import name_structures
+from ..segment.labels.by_value import segmentation_from_labels
+from ..segment.naming.instances import name_structures
 from ..segment.network import SpineNet
 from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation

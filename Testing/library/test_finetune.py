@@ -30,7 +30,7 @@ from SpineMeasureLib.evaluate.scores import CaseScore  # noqa: E402
 from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
-from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
 from SpineMeasureLib.segmentation import Structure  # noqa: E402
 from SpineMeasureLib.train import targets  # noqa: E402

@@ -22,7 +22,7 @@ from SpineMeasureLib.anatomy import (
     vertebra_value,
 )
 from SpineMeasureLib.errors import InputNotFoundError
-from SpineMeasureLib.segment.sizes import usual_step
+from SpineMeasureLib.segment.naming.sizes import usual_step
 from SpineMeasureLib.train.data import synthetic
 from SpineMeasureLib.train.synth import cases, pose
 from SpineMeasureLib.train.synth.cases import REGIONS, Maker, write_cases

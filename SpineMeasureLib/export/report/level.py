@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..measure.definitions import definition
-from ..measure.flags import in_words
-from ..measure.types import Measurement
-from ..segmentation import SpineSegmentation
-from ..volume import Volume
+from ...measure.definitions import definition
+from ...measure.flags import in_words
+from ...measure.types import Measurement
+from ...segmentation import SpineSegmentation
+from ...volume import Volume
 from . import report_rows as rows
 from .band import band_chart
 from .impression import is_outside
