@@ -12,7 +12,7 @@ from ... import __version__
 from ...measure.types import Acceptance, Measurement
 from ...segmentation import SpineSegmentation
 from ...volume import LPS_TO_RAS
-from . import dicom_codes as codes
+from . import codes
 from .source import (
     CHARACTERS,
     DEVICE_UID,

@@ -10,7 +10,7 @@ from ...measure.flags import in_words
 from ...measure.types import Measurement
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
-from . import report_rows as rows
+from . import rows
 from .band import band_chart
 from .impression import is_outside
 from .picture import Grey, level_picture

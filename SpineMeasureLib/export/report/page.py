@@ -15,7 +15,7 @@ from ...resources import data_path
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
 from ..runinfo import versions
-from . import rows as rows
+from . import rows
 from .impression import TITLE, impression
 from .level import Sources, level_block
 from .picture import Grey, grey_window, spine_picture

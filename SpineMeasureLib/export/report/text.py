@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...measure.definitions import definition
 from ...measure.types import Measurement
 from ...segmentation import SpineSegmentation
-from . import report_rows as rows
+from . import rows
 from .impression import TITLE, impression
 from .page import NOT_FOR_DIAGNOSIS
 
