@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, DISC_OFFSET, POSTERIOR_OFFSET, SACRUM_VALUE, Kind
 from SpineMeasureLib.errors import NothingFoundError, OptionError, UnreadableInputError
-from SpineMeasureLib.segment.conventions import conventions
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.conventions import conventions
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
 

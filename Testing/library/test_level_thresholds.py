@@ -8,15 +8,8 @@ import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, VERTEBRA_ORDER, Region
 from SpineMeasureLib.errors import LevelNameError
-from SpineMeasureLib.segment.levels import (
-    Naming,
-    name_chain,
-    name_from_below,
-    neighbours,
-    order_for,
-    parse_disc,
-)
-from SpineMeasureLib.segment.sizes import Size
+from SpineMeasureLib.segment.naming.levels import Naming, name_chain, name_from_below, neighbours, order_for, parse_disc
+from SpineMeasureLib.segment.naming.sizes import Size
 
 UNKNOWN = Size()
 

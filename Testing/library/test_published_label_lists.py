@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, Tissue
-from SpineMeasureLib.segment.conventions import conventions, named, tissues_of, translate
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.conventions import conventions, named, tissues_of, translate
 from SpineMeasureLib.volume import Volume
 
 from .published_labels import PUBLISHED, SPINEPS_SUBREGIONS, TOTAL_MR, own_value

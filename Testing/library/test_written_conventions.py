@@ -21,9 +21,9 @@ from SpineMeasureLib.anatomy import (
 )
 from SpineMeasureLib.case_folder import OUTPUTS, earlier_outputs
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.segment.conventions import WRITTEN, written_in
-from SpineMeasureLib.segment.existing import segmentation_from_labels
-from SpineMeasureLib.segment.instances import list_structures
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.conventions import WRITTEN, written_in
+from SpineMeasureLib.segment.naming.instances import list_structures
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 from SpineMeasureLib.volume import Volume, read_volume
 
