@@ -9,7 +9,7 @@ from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
 from ...errors import LevelNameError
 from ...measure.reference import with_reference
 from ...measure.types import Measurement
-from ...segment.levels import name_from_below, parse_disc
+from ...segment.naming.levels import name_from_below, parse_disc
 from .levels import chain_of, discs_of, is_regional
 from .state import Row, State
 

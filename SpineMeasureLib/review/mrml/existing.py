@@ -9,7 +9,7 @@ from ...anatomy import Kind
 from ...errors import NothingFoundError
 from ...measure import measure_spine
 from ...measure.spine import Spine
-from ...segment.existing import check_anatomy, segmentation_from_labels
+from ...segment.labels.by_value import check_anatomy, segmentation_from_labels
 from ..case.levels import discs_of
 from ..case.rename import named_disc, renamed
 from ..case.state import new_state
