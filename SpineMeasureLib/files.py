@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .cancel import held_back
-from .errors import OutputError, SpineMeasureError
+from .errors import DISK_FULL, DiskFullError, OutputError, SpineMeasureError
 
 #: Key of a marker file that is true while the files beside it are being replaced.
 UNFINISHED = "unfinished"
@@ -75,7 +75,7 @@ def require_place(folder: Path, names: Collection[str] = (), needed: int = 0) ->
         raise _not_written(error) from error
     if free < needed:
         size = f"{free / 2**20:.0f} MB are free, about {max(1, needed // 2**20)} MB are needed"
-        raise OutputError(f"The outputs could not be written: No space left on device, {size}.", _CHECK)
+        raise DiskFullError(f"The outputs could not be written: No space left on device, {size}.", _CHECK)
 
 
 @contextmanager
@@ -214,7 +214,8 @@ def _refuse_folders(folder: Path, names: Collection[str]) -> None:
 
 
 def _not_written(error: OSError) -> OutputError:
-    return OutputError(f"The outputs could not be written: {error.strerror or 'the disk refused it'}.", _CHECK)
+    kind = DiskFullError if error.errno in DISK_FULL else OutputError
+    return kind(f"The outputs could not be written: {error.strerror or 'the disk refused it'}.", _CHECK)
 
 
 def _remove_abandoned(folder: Path) -> None:

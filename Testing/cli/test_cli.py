@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.case_folder import earlier_outputs
+from SpineMeasureLib.child import command, first_line, measure_job
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.results import read_results
@@ -261,10 +262,12 @@ def disk_is_full(*arguments: object) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
 @pytest.mark.parametrize("stage", ["measure", "write"])
 def test_a_terminated_run_leaves_nothing(stage: str, sample_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "SpineMeasureLib", "measure", str(sample_folder / "lumbar_t2.nii.gz")]
-    command += ["-o", str(tmp_path / "out"), "--labels", str(sample_folder / "lumbar_t2_labels.nii.gz")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout
+    image, labels = (sample_folder / name for name in ("lumbar_t2.nii.gz", "lumbar_t2_labels.nii.gz"))
+    job = {**measure_job(image, tmp_path / "out", labels=labels, picture=True), "scene": True}
+    child = subprocess.Popen(command(sys.executable), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin and child.stdout
+    child.stdin.write(first_line(job).decode())
+    child.stdin.flush()
     for line in child.stdout:
         if json.loads(line)["stage"] == stage:
             child.send_signal(signal.SIGTERM)
