@@ -1363,7 +1363,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return session
 
     def _sessionFromResults(self, folder, volumeNode):
-        from SpineMeasureLib.results import read_results
+        from SpineMeasureLib.case_folder import read_results
         from SpineMeasureLib.review.session import Session
 
         results = read_results(folder)

@@ -11,11 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..case_folder import SCENE, require_image
 from ..child import Failure, Runner, Update, Workspace, measure_job
 from ..errors import NothingFoundError, SpineMeasureError
-from ..results import require_image
 from ..review.mrml.bundle import copy_checked
-from ..review.mrml.process import SCENE
 from ..review.session import Session
 from ..volume import Volume, read_volume
 from .actions import Actions

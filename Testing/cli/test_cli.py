@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.case_folder import earlier_outputs
+from SpineMeasureLib.case_folder import earlier_outputs, read_results
 from SpineMeasureLib.child import command, first_line, measure_job
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.results import read_results
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 COLUMNS = (
@@ -248,7 +247,7 @@ def test_a_folder_in_which_this_program_never_ran_loses_no_file(run_json: str | 
 
 def test_a_failing_run_removes_nothing(earlier: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(p.name for p in earlier.iterdir())
-    monkeypatch.setattr("SpineMeasureLib.pipeline._write_run", disk_is_full)
+    monkeypatch.setattr("SpineMeasureLib.pipeline.write_run", disk_is_full)
     job = Job(sample_folder / "lumbar_t2.nii.gz", earlier, sample_folder / "lumbar_t2_labels.nii.gz", scene=False)
     with pytest.raises(OutputError):
         run(replace(job, picture=False))

@@ -19,10 +19,9 @@ from unittest.mock import patch
 import pytest
 import typer
 
-from SpineMeasureLib.case_folder import OVERVIEW, RUN, TABLE
+from SpineMeasureLib.case_folder import OVERVIEW, RUN, SCENE, TABLE
 from SpineMeasureLib.files import file_hash
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.review.mrml.process import SCENE
 
 from ..web import hostile
 from .test_terminal import COMMANDS, ROOT

@@ -14,13 +14,13 @@ import pytest
 
 from SpineMeasureLib import child, errors, needs, processes
 from SpineMeasureLib.__main__ import fail, parse_job
+from SpineMeasureLib.case_folder import read_results
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
 from SpineMeasureLib.errors import KINDS, PlainError
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.measure.types import Acceptance
+from SpineMeasureLib.measure.types import Acceptance, measurement_from_dict
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
 from SpineMeasureLib.pipeline import Job
-from SpineMeasureLib.results import measurement_from_dict, read_results
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.volume import read_volume
 
