@@ -24,10 +24,10 @@ from SpineMeasureLib.case_folder import (
     TABLE,
     VALUES,
     WRITTEN_LABELS,
+    read_results,
     require_finished,
     require_unedited,
 )
-from SpineMeasureLib.results import read_results
 from SpineMeasureLib.volume import read_volume
 
 from ..library.dicom_study import write_study
