@@ -1,7 +1,9 @@
-"""Arrays as VTK images, and back."""
+"""Arrays as VTK images or as text, and back."""
 
 from __future__ import annotations
 
+import base64
+import zlib
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,24 @@ def labels_of(image: Any) -> Volume:
     # Segments are stored cropped: the array begins at the extent, not at index 0.
     affine[:3, 3] += affine[:3, :3] @ image.GetExtent()[0::2]
     return Volume(array, affine)
+
+
+def text_of_mask(mask: NDArray[np.bool_]) -> str:
+    """A bool array as ASCII text, for the attribute of a node."""
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode("ascii")
+
+
+def mask_of_text(text: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """The array of a shape that `text_of_mask` wrote; None if the text is empty, damaged or of another size."""
+    count = int(np.prod(shape))
+    size = -(-count // 8)
+    try:
+        packed = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)  # never more, whatever it says
+    except (ValueError, zlib.error):
+        return None
+    if not text or len(packed) != size:
+        return None
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=count).astype(bool).reshape(shape)
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Any:

@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, code_of, colour_of, structure_info, vertebra_value
+from ...background import CUT
 from ...errors import NothingFoundError
+from ...segment.labels.by_value import divide_whole_vertebrae
 from ...segment.naming.instances import list_structures
-from ...segment.split import split_vertebrae
 from ...segmentation import EDITED, SpineSegmentation, Structure
 from ...volume import Volume
 from ..case.levels import chain_of_levels
-from .images import image_data, labels_of, matrix_of
+from .images import image_data, labels_of, mask_of_text, matrix_of, text_of_mask
 from .links import ATTRIBUTE
 
 TERMINOLOGY = "SpineMeasure"
@@ -23,13 +25,12 @@ TERMINOLOGY = "SpineMeasure"
 LABELMAP = "Binary labelmap"
 _CATEGORY = "SCT^123037004^Anatomical structure"
 _GEOMETRY = "Reference image geometry"
-#: Flags that are found anew from the labels and the level names.
-_FOUND_ANEW = ("cut_by_field_of_view", "level_unverified")
+#: Flags that follow from the labels and the level names.
+_RECOMPUTED = (CUT, "level_unverified")
 #: What a segmentation node keeps of the model that made it and of the image.
 _PROVENANCE = ("model", "model_version", "model_sha256", "case_id")
-
-#: A vertebra of which less than this lies behind the canal's anterior wall is a body.
-_LEAST_ARCH = 0.05
+#: Its attribute for `SpineSegmentation.outside`.
+_OUTSIDE = f"{ATTRIBUTE}outside"
 
 Segments = Mapping[str, tuple[Kind, str]]
 
@@ -51,6 +52,9 @@ def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: A
         geometry = slicer.vtkSegmentationConverter.SerializeImageGeometry(labelmap)
         node.GetSegmentation().SetConversionParameter(_GEOMETRY, geometry)
     drawn = segmentation.fingerprints() if "model" in segmentation.provenance else {}
+    cut = _cut_elsewhere(segmentation)
+    if segmentation.outside is not None:
+        node.SetAttribute(_OUTSIDE, text_of_mask(segmentation.outside))
     for structure in segmentation.structures:
         segment = slicer.vtkSegment()
         segment.SetLabelValue(structure.value)
@@ -60,6 +64,8 @@ def add_segmentation(scene: Any, segmentation: SpineSegmentation, volume_node: A
             segment.SetTag(f"{ATTRIBUTE}confidence", f"{structure.confidence:.3f}")
         if structure.flags:
             segment.SetTag(f"{ATTRIBUTE}flags", ",".join(structure.flags))
+        if structure.value in cut:
+            segment.SetTag(f"{ATTRIBUTE}cut", "1")
         if structure.value in drawn:
             segment.SetTag(f"{ATTRIBUTE}drawn", drawn[structure.value])
         node.GetSegmentation().AddSegment(segment, segment_id(structure.name))
@@ -167,12 +173,15 @@ def segmentation_of(node: Any, segments: Segments, verified: bool, anchor: str) 
     labels = merged_labels(node, values)
     whole = [values[segment] for segment in segments if tag(there[segment], "whole")]
     if whole:
-        _split(labels, whole)
+        labels.array[_arches(labels) & np.isin(labels.array, whole)] += POSTERIOR_OFFSET
     chain = tuple(chain_of_levels(level for _, level in segments.values()))
     structures = list_structures(labels.array, labels.affine, chain, verified=verified)
     noted = {values[segment]: there[segment] for segment in segments}
     made_by = {key: text for key in _PROVENANCE if (text := node.GetAttribute(f"{ATTRIBUTE}{key}"))}
-    found = SpineSegmentation(labels.array, labels.affine, structures, verified, anchor, provenance=made_by)
+    outside = mask_of_text(node.GetAttribute(_OUTSIDE) or "", labels.array.shape)
+    found = SpineSegmentation(
+        labels.array, labels.affine, structures, verified, anchor, provenance=made_by, outside=outside
+    )
     shapes = found.fingerprints() if made_by else {}
     tagged = (_with_tags(s, noted[s.value], shapes.get(s.value)) if s.value in noted else s for s in structures)
     return replace(found, structures=tuple(tagged))
@@ -187,30 +196,36 @@ def value_of(kind: Kind, level: str) -> int:
 
 
 def mark_whole_vertebrae(node: Any, segments: Segments) -> None:
-    """Note on the segments of vertebrae that posterior elements are part of them, where that is so.
+    """Note on the segments of vertebrae whether posterior elements are part of them.
 
     What is measured on such a vertebra is its body: the part in front of the canal.
     """
     if any(kind is Kind.POSTERIOR for kind, _ in segments.values()):
         return
     values = {segment: value_of(kind, level) for segment, (kind, level) in segments.items()}
-    bodies = {segment: values[segment] for segment, (kind, _) in segments.items() if kind is Kind.BODY}
     labels = merged_labels(node, values)
-    before = np.bincount(labels.array.ravel(), minlength=256)
-    _split(labels, list(bodies.values()))
-    after = np.bincount(labels.array.ravel(), minlength=256)
+    whole = np.unique(labels.array[_arches(labels)])
     there = segments_of(node)
-    for segment, value in bodies.items():
-        if after[value] < (1 - _LEAST_ARCH) * before[value]:
+    for segment, value in values.items():
+        if value in whole:
             there[segment].SetTag(f"{ATTRIBUTE}whole", "1")
 
 
-def _split(labels: Volume, vertebrae: list[int]) -> None:
-    """Give the posterior elements of whole vertebrae their own label values, in place."""
-    array = labels.array
-    canal = np.isin(array, (value_of(Kind.CANAL, ""), value_of(Kind.CORD, "")))
-    _, behind = split_vertebrae(np.isin(array, vertebrae), canal, labels.affine)
-    array[behind] += POSTERIOR_OFFSET
+def _arches(labels: Volume) -> NDArray[np.bool_]:
+    """The voxels [i,j,k] of vertebrae that are posterior elements."""
+    divided = labels.array.copy()
+    divide_whole_vertebrae(divided, labels.affine)
+    return np.asarray(divided != labels.array)
+
+
+def _cut_elsewhere(segmentation: SpineSegmentation) -> set[int]:
+    """Values of structures that are cut off, but not by the border of the array: contact with it is checked later."""
+    cut = {s.value for s in segmentation.structures if CUT in s.flags}
+    if not cut:
+        return cut
+    chain = tuple(chain_of_levels(s.level for s in segmentation.structures))
+    at_border = list_structures(segmentation.labels, segmentation.affine, chain)
+    return cut - {s.value for s in at_border if CUT in s.flags}
 
 
 def _with_tags(structure: Structure, segment: Any, shape: str | None) -> Structure:
@@ -219,7 +234,10 @@ def _with_tags(structure: Structure, segment: Any, shape: str | None) -> Structu
     :param shape: checksum of its voxels; None where no model drew any.
     """
     confidence, flags = tag(segment, "confidence"), tag(segment, "flags")
-    kept = tuple(f for f in (flags or "").split(",") if f and f not in _FOUND_ANEW)
+    kept = tuple(f for f in (flags or "").split(",") if f and f not in _RECOMPUTED)
     if shape and tag(segment, "drawn") not in (None, shape) and EDITED not in kept:
         kept = (*kept, EDITED)
-    return replace(structure, confidence=float(confidence) if confidence else None, flags=(*kept, *structure.flags))
+    if tag(segment, "cut"):
+        kept = (*kept, CUT)
+    found = tuple(dict.fromkeys((*kept, *structure.flags)))
+    return replace(structure, confidence=float(confidence) if confidence else None, flags=found)
