@@ -1,4 +1,4 @@
-"""Structures that voxels without a value, or a label file that ends within them, cut off: measuring again knows that."""
+"""Structures that are cut off, by voxels without a value or by the end of a label file: measuring again knows that."""
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ...anatomy import VERTEBRA_ORDER
+from ...anatomy import VERTEBRA_ORDER, Kind
 from ...measure.derived import RULES, derive, inputs_of
 from ...measure.types import Measurement
-from .state import Row, edited_flags
+from .state import Edit, Row, State, edited_flags, now
 
 _RULE_ORDER = {(r.quantity, r.method): place for place, r in enumerate(RULES)}
 
@@ -65,6 +65,35 @@ class Live:
             automatic=automatic,
         )
         return row.marked(measurement)
+
+
+def new_state(
+    measurements: Iterable[Measurement], segments: Mapping[str, tuple[Kind, str]], verified: bool, anchor: str
+) -> State:
+    """The case as measured; values that are already edited or accepted stay so.
+
+    A value that only follows from edited ones is not an edit: it follows them further.
+    """
+    rows = {number: _row(m) for number, m in enumerate(measurements)}
+    unedited = {
+        number: replace(row, edit=None)
+        for number, row in rows.items()
+        if row.edit is not None and row.edit.by_hand and row.automatic.key[1:] in _RULE_ORDER
+    }
+    derived = Live({**rows, **unedited}).values
+    for number, row in unedited.items():
+        if derived[number].value == rows[number].shown.value:
+            rows[number] = row
+    return State(rows, dict(segments), verified, anchor, len(rows))
+
+
+def _row(measurement: Measurement) -> Row:
+    accepted, automatic = measurement.accepted, measurement.automatic
+    if automatic is None:
+        return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
+    by_hand = measurement.source == "edited"
+    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
+    return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
 
 
 def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:

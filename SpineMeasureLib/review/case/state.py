@@ -161,23 +161,6 @@ class State:
         return {row.automatic.key: number for number, row in self.rows.items()}
 
 
-def new_state(
-    measurements: Iterable[Measurement], segments: Mapping[str, tuple[Kind, str]], verified: bool, anchor: str
-) -> State:
-    """The case as measured; values that are already edited or accepted stay so."""
-    rows = {number: _row(m) for number, m in enumerate(measurements)}
-    return State(rows, dict(segments), verified, anchor, len(rows))
-
-
-def _row(measurement: Measurement) -> Row:
-    accepted, automatic = measurement.accepted, measurement.automatic
-    if automatic is None:
-        return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
-    by_hand = measurement.source == "edited"
-    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
-    return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
-
-
 def now() -> str:
     """The time, ISO 8601 UTC to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -13,8 +13,8 @@ from ...measure.derived import Key
 from ...measure.types import Measurement
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
-from ..case.derived import Live
-from ..case.state import State, new_state
+from ..case.derived import Live, new_state
+from ..case.state import State
 from .folders import arrange
 from .images import add_volume
 from .labels import Filter, Labels
