@@ -1081,9 +1081,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._change(_("Export"), lambda: self._write(action, folder))
 
     def _write(self, action, folder) -> None:
-        path = action(self.session, folder)
+        written = action(self.session, folder)
+        path, warnings = written if isinstance(written, tuple) else (written, [])
         self.ui.exportPath.addCurrentPathToHistory()
-        self.showMessage(_("Written: {path}").format(path=path), isError=False)
+        self.showMessage(_("Written: {path}").format(path=path), " ".join(warnings), isError=False)
 
     def onExportCsv(self, checked=False) -> None:
         """Write the table."""
@@ -1475,7 +1476,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def exportDicom(session, folder):
-        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns their folder.
+        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns (folder, warnings).
 
         :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
         """
@@ -1484,8 +1485,9 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.review.output import output_path, write_dicom_objects
 
         place = output_path(session, folder, "_dicom")
-        insert(write_dicom_objects(session, filesOf(session.nodes.volume), place))
-        return place
+        files, warnings = write_dicom_objects(session, filesOf(session.nodes.volume), place)
+        insert(files)
+        return place, warnings
 
 
 #

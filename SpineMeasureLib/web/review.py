@@ -249,7 +249,9 @@ class Review:
             raise SpineMeasureError("Another file is being made.", "Wait until it is there.")
         self._set_exporting(True)
         try:
-            written = await write_download(kind, session, self._viewer, self._source, folder)
+            written, warnings = await write_download(kind, session, self._viewer, self._source, folder)
+            if warnings:
+                self.desk.tell(" ".join(warnings), error=False)
             return written.rename(folder / (file_name(self._case_name()) + KINDS[kind].ending))
         finally:
             self._set_exporting(False)
