@@ -198,7 +198,7 @@ def test_rows_of_a_deleted_segment_go_and_edited_ones_stay(session: Any) -> None
     node.GetSegmentation().RemoveSegment("L4-L5")
     result = session.remeasure()
     assert set(result.kept_edited) == {MIDDLE} and AREA in result.vanished
-    assert "no longer yields" in session.row(MIDDLE).note
+    assert "can no longer be measured" in session.row(MIDDLE).note
     assert (
         session.line(MIDDLE) is not None and session.line(ANTERIOR) is None if ANTERIOR in session.nodes.lines else True
     )

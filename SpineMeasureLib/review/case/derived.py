@@ -1,4 +1,4 @@
-"""All values of a case as shown, with those that follow from others kept in step. No MRML here."""
+"""All values of a case as shown; values that are derived from others are kept up to date."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Live:
             self.values[number] = self._derived(number)
 
     def dependents(self, number: int) -> tuple[int, ...]:
-        """Rows that follow from a row, directly or through others, each after those it follows from."""
+        """Return the rows derived from a row, directly or through others, each after its inputs."""
         return self._dependents.get(number, ())
 
     def update(self, rows: Mapping[int, Row]) -> frozenset[int]:
-        """Replace rows and all that follows from them.
+        """Replace rows and update all that are derived from them.
 
-        :return: numbers of the rows whose value or status is another now.
+        :return: numbers of the rows whose value or status changed.
         """
         self._rows.update(rows)
         following = dict.fromkeys(d for number in rows for d in self.dependents(number))
@@ -61,7 +61,7 @@ class Live:
             value=value,
             source="edited",
             flags=edited_flags(automatic.flags) if value is not None else (*automatic.flags, "edited"),
-            note="" if value is not None else "a value that this one follows from is missing",
+            note="" if value is not None else "a value that this one is derived from is missing",
             automatic=automatic,
         )
         return row.marked(measurement)
@@ -70,9 +70,9 @@ class Live:
 def new_state(
     measurements: Iterable[Measurement], segments: Mapping[str, tuple[Kind, str]], verified: bool, anchor: str
 ) -> State:
-    """The case as measured; values that are already edited or accepted stay so.
+    """Make a case of measurements; values that are already edited or accepted stay so.
 
-    A value that only follows from edited ones is not an edit: it follows them further.
+    A value that is only derived from edited ones is not an edit: it remains derived.
     """
     rows = {number: _row(m) for number, m in enumerate(measurements)}
     unedited = {
@@ -97,7 +97,7 @@ def _row(measurement: Measurement) -> Row:
 
 
 def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:
-    """Inputs of every derived row; rows that are inputs of others first."""
+    """Return the inputs of every derived row; rows that are inputs of others come first."""
     number_of = {row.automatic.key: number for number, row in rows.items()}
     heights = [level for level, quantity, _ in number_of if quantity == "body_height_posterior"]
     bodies = sorted(heights, key=VERTEBRA_ORDER.index)
@@ -111,7 +111,7 @@ def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:
 
 def _dependents(inputs: Mapping[int, tuple[int | None, ...]]) -> dict[int, tuple[int, ...]]:
     found: dict[int, list[int]] = {}
-    # Last rules first: what follows from a derived row is known when that row is reached.
+    # Last rules first: the rows derived from a derived row are known when it is reached.
     for number, sources in reversed(list(inputs.items())):
         for source in sources:
             if source is not None:

@@ -27,11 +27,11 @@ from .volume_node import refuse_transforms
 
 @dataclass(frozen=True)
 class CaseNodes:
-    """The nodes of one case; one that the user deleted is None.
+    """The nodes of one case; a node that the user deleted is None.
 
     :ivar lines: by measurement key (level, quantity, method).
-    :ivar folder: subject hierarchy item, 0 where the user deleted it.
-    :ivar case: the hidden node that keeps the record of the case.
+    :ivar folder: subject hierarchy item, 0 if the user deleted it.
+    :ivar case: the hidden node with the record of the case.
     """
 
     volume: Any
@@ -70,7 +70,7 @@ def add_segmented_case(
 
 
 def state_of(segmentation: SpineSegmentation, measurements: Sequence[Measurement]) -> State:
-    """The state of a case whose segments `add_segmentation` made."""
+    """Return the state of a case whose segments `add_segmentation` made."""
     segments = {segment_id(s.name): (s.kind, s.level) for s in segmentation.structures}
     return new_state(measurements, segments, segmentation.level_verified, segmentation.anchor)
 

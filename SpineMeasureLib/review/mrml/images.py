@@ -14,7 +14,7 @@ from ...volume import Volume
 
 
 def image_data(array: NDArray[Any], kind: Any) -> Any:
-    """array[i,j,k] as a vtkImageData (or what `kind` makes)."""
+    """Return array[i,j,k] as a vtkImageData (or what `kind` makes)."""
     from vtkmodules.util.numpy_support import numpy_to_vtk
 
     image = kind()
@@ -27,7 +27,7 @@ def image_data(array: NDArray[Any], kind: Any) -> Any:
 
 
 def matrix_of(affine: NDArray[np.float64]) -> Any:
-    """A 4x4 as vtkMatrix4x4."""
+    """Return a 4x4 array as vtkMatrix4x4."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
@@ -36,7 +36,7 @@ def matrix_of(affine: NDArray[np.float64]) -> Any:
 
 
 def affine_of(image: Any) -> NDArray[np.float64]:
-    """4x4 of a vtkOrientedImageData, index to RAS mm. The index of its first voxel is that of its extent, seldom 0."""
+    """Return the affine of a vtkOrientedImageData, index to RAS mm. The first index is that of its extent, rarely 0."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
@@ -45,24 +45,24 @@ def affine_of(image: Any) -> NDArray[np.float64]:
 
 
 def labels_of(image: Any) -> Volume:
-    """A vtkOrientedImageData of labels 0 to 255 as uint8 array[i,j,k] with its affine to RAS mm."""
+    """Return a vtkOrientedImageData of labels 0 to 255 as uint8 array[i,j,k] with its affine to RAS mm."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     scalars = vtk_to_numpy(image.GetPointData().GetScalars())
     array = np.ascontiguousarray(scalars.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0).astype(np.uint8))
     affine = affine_of(image)
-    # Segments are stored cropped: the array begins at the extent, not at index 0.
+    # Segments are stored cropped: the array starts at the extent, not at index 0.
     affine[:3, 3] += affine[:3, :3] @ image.GetExtent()[0::2]
     return Volume(array, affine)
 
 
 def text_of_mask(mask: NDArray[np.bool_]) -> str:
-    """A bool array as ASCII text, for the attribute of a node."""
+    """Return a bool array as ASCII text, for an attribute of a node."""
     return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode("ascii")
 
 
 def mask_of_text(text: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """The array of a shape that `text_of_mask` wrote; None if the text is empty, damaged or of another size."""
+    """Return the array from `text_of_mask`; None if the text is empty, damaged or of another size."""
     count = int(np.prod(shape))
     size = -(-count // 8)
     try:
@@ -75,7 +75,7 @@ def mask_of_text(text: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Any:
-    """The image as a scalar volume node."""
+    """Add an image as a scalar volume node."""
     from vtkmodules.vtkCommonDataModel import vtkImageData
 
     array = volume.array

@@ -1,7 +1,7 @@
-"""Names of levels beside the spine: "L4-L5 8.0" in front of a disc, "L4 canal 13.3" in front of a vertebra. RAS mm.
+"""Labels beside the spine: "L4-L5 8.0" in front of a disc, "L4 canal 13.3" in front of a vertebra. RAS mm.
 
-Lines carry no text: it would cover what they measure. Points of locked nodes carry it instead: of disc heights, of
-canal diameters, and of the line that is looked at, in the sagittal view and, if the axial view shows that line, in it.
+Text on the lines would cover what they measure. It is written by points of locked nodes instead: for disc heights,
+canal diameters and the highlighted line, in the sagittal view and, if the axial view shows that line, there too.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _WHITE = (1.0, 1.0, 1.0)
 _COLOURS = {_DISCS: (1.0, 0.88, 0.35), _VERTEBRAE: (1.0, 0.65, 0.97), _CURRENT: _WHITE, _AXIAL: _WHITE}
 _NAMES = {_DISCS: "disc labels", _VERTEBRAE: "vertebra labels", _CURRENT: "current label", _AXIAL: "axial label"}
 _SAGITTAL_VIEW, _AXIAL_VIEW = "vtkMRMLSliceNodeYellow", "vtkMRMLSliceNodeRed"
-#: What a level's label says: quantity and method, and the words between name and value.
+#: Quantity and method in the label of a level, and the words between name and value.
 _MAIN = {_DISCS: (("disc_height_middle", "chord50"), ""), _VERTEBRAE: (("canal_ap", "mid_vertebral"), "canal ")}
 _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
-#: Between the front of the spine and the end of the text.
+#: Distance between the front of the spine and the end of the text.
 _GAP_MM = 7.0
-#: From the front of the canal to the front of the spine if no depth was measured: a deep lumbar body.
+#: Distance from the front of the canal to the front of the spine if no depth was measured: a deep lumbar body.
 _DEEP_MM = 40.0
-#: VTK_TEXT_CENTERED and VTK_TEXT_RIGHT, which VTK's Python modules do not name.
+#: VTK_TEXT_CENTERED and VTK_TEXT_RIGHT, which are missing in VTK's Python modules.
 _CENTRED, _RIGHT = 1, 2
-#: Per cent of the height of the view.
+#: Percent of the height of the view.
 _TEXT_SCALE = 2.6
 _BACKGROUND_OPACITY = 0.55
-#: A line that runs less upwards than this (cosine) is in the axial plane, too.
+#: Maximum cosine between a line and the S axis at which the axial view shows the line.
 _LEVEL_LINE = 0.7
 
 
@@ -41,10 +41,10 @@ class Filter:
     """What is shown of a case.
 
     :ivar levels: None for all.
-    :ivar quantities: those whose lines are shown, None for all; other levels are named without a value.
+    :ivar quantities: quantities whose lines are shown, None for all; labels of others have no value.
     :ivar names: whether levels are labelled.
-    :ivar current: whether the line that is looked at is labelled.
-    :ivar only_level: whether lines of the current level alone are shown.
+    :ivar current: whether the highlighted line is labelled.
+    :ivar only_level: whether only lines at the level of the highlighted line are shown.
     """
 
     levels: Collection[str] | None = None
@@ -165,7 +165,7 @@ def _short(title: str) -> str:
 
 
 def _place(rows: Mapping[tuple[str, str], Measurement]) -> Point | None:
-    """In front of the spine at a level, in its measuring plane."""
+    """Return the place in front of the spine at a level, in its measuring plane."""
     for key in _DEPTHS & rows.keys():
         front = _ahead(rows[key], _GAP_MM)
         if front is not None:
@@ -179,7 +179,7 @@ def _place(rows: Mapping[tuple[str, str], Measurement]) -> Point | None:
 
 
 def _ahead(m: Measurement, by_mm: float) -> Point | None:
-    """The point on the line of an AP distance that lies in front of its anterior end."""
+    """Return the point on the line of an AP distance in front of its anterior end."""
     if m.p1 is None or m.p2 is None or dist(m.p1, m.p2) == 0:
         return None
     share = by_mm / dist(m.p1, m.p2)
@@ -213,7 +213,7 @@ def _node(scene: Any, case: Any, role: str) -> Any:
 
 
 def _justify(text: Any, role: str) -> None:
-    """Scene files do not keep this.
+    """Set the alignment, which scene files do not store.
 
     The patient's front is at the left of a sagittal view: the text ends in front of the spine.
     """
@@ -244,7 +244,7 @@ def _fill(node: Any, labels: list[_Label], changed: Iterable[int] | None = None)
 def _fix_look(display: Any, colour: tuple[float, float, float]) -> None:
     display.SetColor(*colour)
     display.SetSelectedColor(*colour)
-    # Text alone, without a glyph; readable over any grey; on every slice, not only on the one that the point is on.
+    # Text without a glyph, readable on any grey value, on every slice and not only on that of the point.
     display.SetGlyphType(display.Dash2D)
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(1e-3)
