@@ -57,16 +57,16 @@ class CaseCopy:
 
 
 def copy_of(session: Session) -> CaseCopy:
-    """The case as it is now.
+    """Copy the case as it is now.
 
     :raises NothingFoundError: the image or the segmentation was deleted.
     """
-    volume = _image(session)
+    volume = image_of(session)
     return CaseCopy(_name(session), tuple(session.rows), session.segmentation(), volume)
 
 
 def output_path(session: Session, folder: Path | str, ending: str) -> Path:
-    """Where in `folder` a case may be written: a file or folder of this session, or one that does not exist yet.
+    """Return a path in `folder` that a case may be written to: one of this session, or one that does not exist yet.
 
     It is named after the image of the case. Images of all patients of one protocol have the same name: if another
     session wrote anything under it, the names of all files of this one get a number.
@@ -78,7 +78,7 @@ def output_path(session: Session, folder: Path | str, ending: str) -> Path:
 
 
 def _free_name(session: Session, folder: Path) -> str:
-    """The name of the case's image, with a number if another session wrote a file of that name."""
+    """Return the name of the case's image, with a number if another session wrote a file of that name."""
     name = _name(session)
     for free in chain([name], (f"{name}_{n}" for n in count(2))):
         paths = [folder / f"{free}{ending}" for ending in ENDINGS.values()]
@@ -88,7 +88,7 @@ def _free_name(session: Session, folder: Path) -> str:
 
 
 def _name(session: Session) -> str:
-    """The name of the case's image, without characters that a file system refuses."""
+    """Return the name of the case's image, without characters that a file system refuses."""
     volume = session.nodes.volume
     name = volume.GetName() if volume is not None else ""
     return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(" .") or "Spine"
@@ -117,12 +117,12 @@ def write_everything(session: Session, folder: Path | str) -> Path:
 
 
 def case_id(session: Session) -> str:
-    """The `Volume.case_id` of the image as it was measured; empty if image and id are not in the scene."""
+    """Return the `Volume.case_id` of the image as it was measured; empty if image and id are not in the scene."""
     segmentation = session.nodes.segmentation
     known = segmentation.GetAttribute(f"{ATTRIBUTE}case_id") if segmentation is not None else None
     if known or session.nodes.volume is None:
         return str(known or "")
-    return _image(session).case_id
+    return image_of(session).case_id
 
 
 def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path:
@@ -186,14 +186,14 @@ def write_picture_of(case: CaseCopy, folder: Path) -> Path:
 def write_training_case(session: Session, folder: Path | str, editor: str = "") -> Path:
     """Add the case to the nnU-Net data set ``Dataset001_SpineMeasure`` in `folder`; returns the data set.
 
-    :param editor: who corrected it.
+    :param editor: name of the person who corrected it.
     :raises NothingFoundError: the image or the segmentation was deleted.
     :raises OutputError: the folder cannot be written to.
     """
     from ..export.training import TrainingCase, add_to_nnunet
 
     dataset = Path(folder) / "Dataset001_SpineMeasure"
-    image = _image(session)
+    image = image_of(session)
     segmentation = segmentation_on(image, session.segmentation())
     add_to_nnunet(TrainingCase(image, segmentation, session.rows, editor=editor), dataset)
     return dataset
@@ -252,7 +252,11 @@ def write_dicom_archive(case: CaseCopy, source: Path | None, folder: Path) -> tu
     return path, warnings
 
 
-def _image(session: Session) -> Volume:
+def image_of(session: Session) -> Volume:
+    """Copy the image of a case.
+
+    :raises NothingFoundError: it was deleted.
+    """
     from ..background import without_gaps
     from .mrml.volume_node import volume_from_node
 

@@ -30,8 +30,8 @@ class Drag:
 def dragged(start: Ends, ends: Ends, plane: Plane | None) -> Ends:
     """Return the ends that a drag may give a line.
 
-    If both ends moved, the whole line was dragged or turned: it is moved back. Otherwise the moved end is projected into
-    the plane.
+    If both ends moved, the whole line was dragged or turned, and is moved back. Otherwise the moved end is projected
+    into the plane.
 
     :param plane: None if the end may leave it.
     """
