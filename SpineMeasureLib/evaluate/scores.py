@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue, all_structures
 from ..certainty import Certainty, blurs, calibration_key
 from ..errors import NothingFoundError
+from ..io.read import read_volume
 from ..measure import measure
 from ..measure.types import Measurement
+from ..orientation import slice_order, slice_spacing
 from ..segment.existing import segmentation_from_labels
 from ..segment.inference import predict_tissue
 from ..segment.instances import name_structures
 from ..segment.network import SpineNet
-from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation
 from ..train import targets
 from ..train.data import TrainingCase
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .agreement import DiscMatch, match_discs
 from .overlap import Overlap, overlap
 from .reliability import Doubt
@@ -107,10 +108,9 @@ def nothing_found(image: Volume) -> SpineSegmentation:
 
 def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
     """Compare a segmentation with `labels` on the same voxels: 1 vertebra, 2 disc, 3 canal, or values of `anatomy`."""
-    i, j, k = np.linalg.norm(labels.affine[:3, :3], axis=0)
     reference = segmentation_from_labels(labels)
     overlaps = {
-        name: overlap(of_kinds(predicted, *kinds), reference_mask(labels, name), (float(i), float(j), float(k)))
+        name: overlap(of_kinds(predicted, *kinds), reference_mask(labels, name), labels.spacing)
         for name, (_, kinds) in STRUCTURES.items()
     }
     match = match_discs(reference, predicted)

@@ -12,7 +12,8 @@ from ..anatomy import Tissue
 from ..errors import InputNotFoundError, UnreadableInputError
 from ..files import UNFINISHED, json_object
 from ..grid import on_grid_of
-from ..volume import Volume, read_volume
+from ..io.read import read_volume
+from ..volume import Volume
 from . import targets
 from .data import TrainingCase, training_case
 

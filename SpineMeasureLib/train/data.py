@@ -24,10 +24,12 @@ from ..anatomy import (
     vertebra_value,
 )
 from ..export.training import TISSUE_OF
+from ..io.read import read_volume
+from ..orientation import slice_order, slice_spacing
 from ..segment.existing import segmentation_from_labels
-from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
+from ..segment.preprocess import normalised_intensity
 from ..segment.split import split_vertebrae
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from . import targets
 
 #: Smaller pieces of a label are traces of its resampling: a third of the slabs have such rims around their discs.

@@ -21,12 +21,13 @@ from SpineMeasureLib.export.picture import png
 from SpineMeasureLib.export.report import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
 from SpineMeasureLib.export.report_rows import disc_levels, number, shown
 from SpineMeasureLib.export.report_text import report_text
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.definitions import definition
 from SpineMeasureLib.measure.types import Acceptance, Measurement
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 
 Case = tuple[Volume, SpineSegmentation, list[Measurement]]
 

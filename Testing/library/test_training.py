@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 from SpineMeasureLib.anatomy import Kind, Region, Tissue, all_structures  # noqa: E402
 from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.evaluate.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
+from SpineMeasureLib.io.write import write_volume  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segment.network import N_CHANNELS  # noqa: E402
@@ -27,7 +28,7 @@ from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa
 from SpineMeasureLib.train.repaint import repaint_as  # noqa: E402
 from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
 from SpineMeasureLib.train.synth.tissues import CONTRASTS, Material  # noqa: E402
-from SpineMeasureLib.volume import Volume, write_volume  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
 
 
 def striped_case(patient: str = "a") -> TrainingCase:
