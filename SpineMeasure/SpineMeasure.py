@@ -1318,8 +1318,9 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureGui.ChildRun import ChildRun
 
         from SpineMeasureLib import child
+        from SpineMeasureLib.io.checks import check_mri
+        from SpineMeasureLib.io.write import write_volume
         from SpineMeasureLib.review.mrml.volume_node import refuse_moved, volume_from_node
-        from SpineMeasureLib.volume import check_mri, write_volume
 
         self.checkLowestDisc(lowestDisc)
         volume = volume_from_node(volumeNode)

@@ -200,7 +200,7 @@ def info(
 
 
 def _image_info(image: Path, wanted: str | None) -> None:
-    from .volume import read_volume
+    from .io.read import read_volume
 
     if image.is_dir():
         from .io.dicom.series import read_study
@@ -272,8 +272,8 @@ def export_tables(case: Case, quiet: Quiet = False) -> None:
 
 
 def _case_on(case: Path, image: Path, series: str | None) -> tuple[Volume, Results]:
+    from .io.read import ignored_series
     from .pipeline import read_case_on
-    from .volume import ignored_series
 
     volume, done = read_case_on(case, image, series)
     for note in ignored_series(image, series):

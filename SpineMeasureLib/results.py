@@ -11,10 +11,11 @@ from .case_folder import LABEL_NAMES, LABELS, RUN, VALUES, require_finished, run
 from .errors import GeometryMismatchError, InputNotFoundError, UnreadableInputError
 from .files import json_object
 from .grid import on_grid_of
+from .io.read import read_volume
 from .io.same_image import is_stated_image
 from .measure.types import Acceptance, Measurement, Plane, Point, Reference
 from .segmentation import SpineSegmentation, Structure
-from .volume import Volume, read_volume
+from .volume import Volume
 
 #: What `pipeline.provenance` adds to that of the segmentation.
 _ADDED = ("level_verified", "anchor", "versions")

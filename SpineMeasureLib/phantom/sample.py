@@ -23,7 +23,9 @@ from ..anatomy import (
     SACRUM_VALUE,
     vertebra_value,
 )
-from ..volume import Volume, write_volume
+from ..io.write import write_volume
+from ..orientation import apply_affine, from_matvec
+from ..volume import Volume
 from .sample_shape import Array, Body, SpineShape, canal_coordinates, inside_body, inside_disc, lumbar_shape, truth
 
 
@@ -109,20 +111,16 @@ def _sagittal_affine(
     from scipy.spatial.transform import Rotation
 
     turn = Rotation.from_euler("xyz", rng.normal(0, 2.5, 3), degrees=True).as_matrix()
-    axes = turn @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
-    affine = np.eye(4)
-    affine[:3, :3] = axes * np.array(spacing)
+    axes = turn @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]]) * spacing
     middle = np.array(spine.bodies[2].origin) + [0, -22.0, -8.0]
-    affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return affine
+    return from_matvec(axes, middle - axes @ ((np.array(shape) - 1) / 2))
 
 
 def slice_points(affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
     """RAS points [rows, columns, 3] of the pixels of slice `k`, which may lie between two."""
     rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
     index = np.stack([np.full(rows.shape, k), rows, columns], axis=-1).astype(float)
-    points: Array = index @ affine[:3, :3].T + affine[:3, 3]
-    return points
+    return apply_affine(affine, index)
 
 
 class _Textures:

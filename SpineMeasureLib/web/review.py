@@ -13,11 +13,12 @@ from typing import Any
 
 from ..child import Failure, Update
 from ..errors import NothingFoundError, SpineMeasureError
+from ..io.read import read_volume
 from ..results import require_image
 from ..review.mrml.bundle import copy_checked
 from ..review.mrml.process import SCENE
 from ..review.session import Session
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .actions import Actions
 from .desk import Desk
 from .downloads import KINDS, impossible, write_download

@@ -32,8 +32,9 @@ from SpineMeasureLib.export.report.pdf import write_pdf
 from SpineMeasureLib.export.tables import write_csv, write_json
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.grid import on_grid_of
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 from Testing.library.dicom_study import write_study
 from Testing.library.long_spine import long_spine
 

@@ -18,9 +18,11 @@ import pytest
 
 from SpineMeasureLib.case_folder import earlier_outputs
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.results import read_results
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 COLUMNS = (
     "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"

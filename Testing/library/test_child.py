@@ -13,12 +13,12 @@ import pytest
 
 from SpineMeasureLib import child, needs
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Acceptance
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
 from SpineMeasureLib.results import measurement_from_dict, read_results
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,10 +12,12 @@ import pytest
 from SpineMeasureLib.case_folder import KEPT, RUN, require_unedited
 from SpineMeasureLib.errors import GeometryMismatchError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, read_case_on, run
 from SpineMeasureLib.results import require_image
 from SpineMeasureLib.review.keep import kept_path
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from SpineMeasureLib.case_folder import (
     require_finished,
     require_unedited,
 )
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.results import read_results
-from SpineMeasureLib.volume import read_volume
 
 from ..library.dicom_study import write_study
 from .conftest import SAMPLE
