@@ -13,6 +13,7 @@ from SpineMeasureLib.background import CUT
 from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.io.label_segments import LabelFile
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.segment.named_segments import segmentation_from_segments
@@ -21,7 +22,6 @@ from SpineMeasureLib.unseen import mark_unseen
 from SpineMeasureLib.volume import Volume, write_volume
 
 from .label_files import Part, part_of, write_dicom_seg, write_seg_nrrd
-from .phantoms import Grid, lumbar, pose, voxelise
 
 Rows = dict[tuple[str, str, str], Measurement]
 

@@ -15,13 +15,13 @@ from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
+from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
 from SpineMeasureLib.segment.named_segments import segmentation_from_segments
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
 
 from .label_files import Part, write_seg_nrrd
-from .phantoms import Grid, lumbar, pose, voxelise
 
 
 @pytest.fixture(scope="module")

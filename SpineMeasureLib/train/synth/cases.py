@@ -26,7 +26,7 @@ from ...anatomy import (
     Tissue,
     vertebra_value,
 )
-from ...phantom.sample import slice_points
+from ...phantom.geometry import slice_points
 from ...progress import Progress, silent
 from ...volume import Volume, write_volume
 from .chain import VARIANTS
