@@ -16,7 +16,7 @@ from ..files import atomic_folder, json_object, require_place
 from ..grid import on_grid_of
 from ..progress import Progress, silent
 from ..segment import segment_volume
-from ..segment.existing import segmentation_from_labels
+from ..segment.labels.by_value import segmentation_from_labels
 from ..segment.preprocess import slice_order
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume

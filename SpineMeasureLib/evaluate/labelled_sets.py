@@ -25,7 +25,7 @@ from ..anatomy import (
     vertebra_value,
 )
 from ..export.training import TISSUE_OF
-from ..segment.existing import segmentation_from_labels
+from ..segment.labels.by_value import segmentation_from_labels
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
 from ..segment.split import split_vertebrae
 from ..volume import Volume, read_volume

@@ -12,7 +12,7 @@ from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
 from ..certainty import Certainty
 from ..errors import NothingFoundError
 from ..segment.inference import predict_tissue
-from ..segment.instances import name_structures
+from ..segment.naming.instances import name_structures
 from ..segment.network import SpineNet
 from ..segmentation import SpineSegmentation
 from ..volume import Volume, read_volume

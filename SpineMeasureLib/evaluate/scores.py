@@ -11,7 +11,7 @@ from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, al
 from ..certainty import blurs, calibration_key
 from ..measure import measure
 from ..measure.types import Measurement
-from ..segment.existing import segmentation_from_labels
+from ..segment.labels.by_value import segmentation_from_labels
 from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation
 from ..volume import Volume

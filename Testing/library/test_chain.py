@@ -9,7 +9,7 @@ from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, SACRUM_VALUE, Kind
 from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.phantom import Grid, lumbar, scaled, voxelise
-from SpineMeasureLib.segment.instances import name_structures
+from SpineMeasureLib.segment.naming.instances import name_structures
 from SpineMeasureLib.segmentation import SpineSegmentation
 
 L3, L4 = vertebra_value("L3"), vertebra_value("L4")

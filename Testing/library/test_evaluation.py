@@ -16,7 +16,7 @@ from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, No
 from SpineMeasureLib.evaluate.dataset import evaluate
 from SpineMeasureLib.evaluate.overlap import overlap
 from SpineMeasureLib.segment.bundle import open_bundle
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.train.synthetic_scores import add_synthetic_scores
 from SpineMeasureLib.volume import Volume, read_volume, write_volume

@@ -31,7 +31,7 @@ from SpineMeasureLib.evaluate.voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_
 from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
-from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
 from SpineMeasureLib.segmentation import Structure  # noqa: E402
 from SpineMeasureLib.train.corrected_cases import known_codes, read_corrected  # noqa: E402

@@ -16,8 +16,8 @@ from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
 from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
-from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
-from SpineMeasureLib.segment.named_segments import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
 

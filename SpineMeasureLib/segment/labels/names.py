@@ -7,10 +7,10 @@ import unicodedata
 from enum import Enum
 from functools import lru_cache
 
-from ..anatomy import VERTEBRA_ORDER as VERTEBRAE
-from ..anatomy import Kind, all_structures, disc_name
-from ..errors import LevelNameError
-from .levels import parse_disc
+from ...anatomy import VERTEBRA_ORDER as VERTEBRAE
+from ...anatomy import Kind, all_structures, disc_name
+from ...errors import LevelNameError
+from ..naming.levels import parse_disc
 
 #: Kind and level of a structure. The level is empty for canal and cord, and for several vertebrae or discs in one.
 What = tuple[Kind, str]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..anatomy import code_of, colour_of
-from ..segmentation import EDITED, SpineSegmentation, Structure
-from .dicom_codes import ANATOMICAL_STRUCTURE
-from .dicom_source import CHARACTERS, DicomSource, algorithm_of, concept, equipment, missing_package, person_name
+from ...anatomy import code_of, colour_of
+from ...segmentation import EDITED, SpineSegmentation, Structure
+from .codes import ANATOMICAL_STRUCTURE
+from .source import CHARACTERS, DicomSource, algorithm_of, concept, equipment, missing_package, person_name
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription

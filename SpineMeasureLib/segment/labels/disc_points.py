@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..anatomy import USUAL_ORDER, Kind, disc_name
-from ..errors import InputNotFoundError, LevelNameError, UnreadableInputError
-from ..files import json_object
-from ..segmentation import SpineSegmentation
-from ..volume import read_volume
+from ...anatomy import USUAL_ORDER, Kind, disc_name
+from ...errors import InputNotFoundError, LevelNameError, UnreadableInputError
+from ...files import json_object
+from ...segmentation import SpineSegmentation
+from ...volume import read_volume
+from ..naming.instances import rename
+from ..naming.levels import parse_disc
 from .anchors import Anchor, lowest_disc_of
-from .instances import rename
-from .levels import parse_disc
-from .recognise import structure_of_name
+from .names import structure_of_name
 
 #: Disc of each number of a NIfTI file.
 DISC_OF_NUMBER = {n: disc_name(USUAL_ORDER[n - 2], USUAL_ORDER[n - 1]) for n in range(3, len(USUAL_ORDER) + 1)}

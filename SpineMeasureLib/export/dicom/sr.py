@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__
-from ..measure.types import Acceptance, Measurement
-from ..segmentation import SpineSegmentation
-from ..volume import LPS_TO_RAS
-from . import dicom_codes as codes
-from .dicom_source import (
+from ... import __version__
+from ...measure.types import Acceptance, Measurement
+from ...segmentation import SpineSegmentation
+from ...volume import LPS_TO_RAS
+from . import codes
+from .source import (
     CHARACTERS,
     DEVICE_UID,
     DicomSource,

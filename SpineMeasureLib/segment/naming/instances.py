@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import (
+from ...anatomy import (
     CANAL_VALUE,
     CORD_VALUE,
     DISC_OFFSET,
@@ -23,12 +23,12 @@ from ..anatomy import (
     disc_name,
     vertebra_value,
 )
-from ..errors import LevelNameError, NothingFoundError
-from ..segmentation import SpineSegmentation, Structure
+from ...errors import LevelNameError, NothingFoundError
+from ...segmentation import SpineSegmentation, Structure
+from ..preprocess import from_slice_order, slice_order, slice_spacing
 from .chain import Slot, find_chain
 from .column import Body, Column, arc_positions, find_column, forward_of, pieces_of, tangent_at
 from .levels import DENS_LIKELY, DENS_SEEN, Naming, RegionShares, name_chain, name_from_below, parse_disc
-from .preprocess import from_slice_order, slice_order, slice_spacing
 from .sacrum import largest_piece, settle_sacrum
 from .sizes import Size
 from .trim import trim_bodies

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import (
+from ...anatomy import (
     CANAL_VALUE,
     CORD_VALUE,
     DISC_OFFSET,
@@ -33,10 +33,10 @@ from ..anatomy import (
     Tissue,
     vertebra_value,
 )
-from ..errors import OptionError, UnreadableInputError
-from ..segmentation import SpineSegmentation, Structure
-from ..volume import Volume
-from .split import lumen_behind, to_ras_order
+from ...errors import OptionError, UnreadableInputError
+from ...segmentation import SpineSegmentation, Structure
+from ...volume import Volume
+from ..split import lumen_behind, to_ras_order
 
 #: Conventions that label maps are written in.
 WRITTEN = ("totalspineseg", "spineps", "spider", "totalsegmentator")

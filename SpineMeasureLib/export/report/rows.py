@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..measure.definitions import definition
-from ..measure.flags import in_words
-from ..measure.types import Measurement
+from ...measure.definitions import definition
+from ...measure.flags import in_words
+from ...measure.types import Measurement
 
 Column = tuple[str, str, str]
 

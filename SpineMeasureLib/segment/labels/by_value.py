@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import (
+from ...anatomy import (
     CANAL_VALUE,
     CORD_VALUE,
     DISC_OFFSET,
@@ -20,13 +20,13 @@ from ..anatomy import (
     Tissue,
     vertebra_value,
 )
-from ..background import CUT
-from ..errors import GeometryMismatchError, NothingFoundError, UnreadableInputError
-from ..segmentation import SpineSegmentation, label_centres
-from ..volume import Volume
+from ...background import CUT
+from ...errors import GeometryMismatchError, NothingFoundError, UnreadableInputError
+from ...segmentation import SpineSegmentation, label_centres
+from ...volume import Volume
+from ..naming.instances import list_structures, name_structures, rename
+from ..split import lumen_behind, split_vertebrae
 from .conventions import Convention, check_order, guess, named, tissues_of, translate
-from .instances import list_structures, name_structures, rename
-from .split import lumen_behind, split_vertebrae
 
 _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)

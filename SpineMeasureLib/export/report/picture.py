@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import Kind, colour_of
-from ..measure.types import Measurement, Plane
-from ..segmentation import SpineSegmentation, Structure
-from ..volume import Volume
-from .reformat import STEP_MM, reformat
+from ...anatomy import Kind, colour_of
+from ...measure.types import Measurement, Plane
+from ...segmentation import SpineSegmentation, Structure
+from ...volume import Volume
+from ..reformat import STEP_MM, reformat
 
 Array = NDArray[np.float64]
 Grey = tuple[float, float]

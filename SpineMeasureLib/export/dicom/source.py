@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
-from ..anatomy import Code
-from ..errors import DependencyError, DicomSeriesError
-from ..io.dicom.frames import as_text, value_of
-from ..quiet import quiet_dicom
-from ..volume import Volume
-from .dicom_references import referable
-from .dicom_values import CHARACTERS as CHARACTERS
+from ... import __version__
+from ...anatomy import Code
+from ...errors import DependencyError, DicomSeriesError
+from ...io.dicom.frames import as_text, value_of
+from ...quiet import quiet_dicom
+from ...volume import Volume
+from .references import referable
+from .values import CHARACTERS as CHARACTERS
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -155,7 +155,7 @@ def write_dataset(dataset: Dataset, path: Path) -> None:
 
     :raises OutputError: the file cannot be written.
     """
-    from ..files import atomic_path
+    from ...files import atomic_path
 
     with atomic_path(path) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)

@@ -8,17 +8,17 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
-from ..files import atomic_path
-from ..measure.definitions import definition
-from ..measure.types import Measurement
-from ..resources import data_path
-from ..segmentation import SpineSegmentation
-from ..volume import Volume
-from . import report_rows as rows
+from ...files import atomic_path
+from ...measure.definitions import definition
+from ...measure.types import Measurement
+from ...resources import data_path
+from ...segmentation import SpineSegmentation
+from ...volume import Volume
+from ..runinfo import versions
+from . import rows
 from .impression import TITLE, impression
+from .level import Sources, level_block
 from .picture import Grey, grey_window, spine_picture
-from .report_level import Sources, level_block
-from .runinfo import versions
 
 #: Fields of the head; empty ones are filled in on the page or by hand.
 FIELDS = ("Patient", "Patient ID", "Date of birth", "Date of examination", "Referring physician", "Reported by")

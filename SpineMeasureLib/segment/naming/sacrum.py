@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import Tissue
+from ...anatomy import Tissue
 from .column import Column, Disc, find_column
 
 _SMALLEST_SACRUM_MM3 = 500.0

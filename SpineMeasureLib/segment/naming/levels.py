@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, Region, disc_name, region_of
-from ..errors import LevelNameError
+from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Region, disc_name, region_of
+from ...errors import LevelNameError
 from .sizes import Size, log_likelihood, without_outliers
 
 #: Part of a body that the model drew as each `anatomy.Region`, in their order.

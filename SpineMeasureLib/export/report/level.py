@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..measure.definitions import definition
-from ..measure.flags import in_words
-from ..measure.types import Measurement
-from ..segmentation import SpineSegmentation
-from ..volume import Volume
-from . import report_rows as rows
+from ...measure.definitions import definition
+from ...measure.flags import in_words
+from ...measure.types import Measurement
+from ...segmentation import SpineSegmentation
+from ...volume import Volume
+from . import rows
 from .band import band_chart
 from .impression import is_outside
 from .picture import Grey, level_picture

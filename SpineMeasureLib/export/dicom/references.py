@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..io.dicom.frames import Frame, as_text, value_of, values_of
-from .dicom_header import Changes, inherited
-from .dicom_values import CHARACTERS, is_uid
+from ...io.dicom.frames import Frame, as_text, value_of, values_of
+from .header import Changes, inherited
+from .values import CHARACTERS, is_uid
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from ..volume import Volume
+    from ...volume import Volume
 
 #: Shorter texts in place of a UID may be dummies that images of other patients have too.
 _SHORTEST_OWN_NAME = 10

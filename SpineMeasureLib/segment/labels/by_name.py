@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, Tissue, structure_info, vertebra_value
-from ..errors import NothingFoundError, UnreadableInputError
-from ..io.label_segments import LabelFile, Segment
-from ..segmentation import SpineSegmentation
+from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, Tissue, structure_info, vertebra_value
+from ...errors import NothingFoundError, UnreadableInputError
+from ...io.label_segments import LabelFile, Segment
+from ...segmentation import SpineSegmentation
+from ..naming.instances import name_structures
 from .anchors import Anchor, lowest_disc_of
+from .by_value import divide_vertebrae, divide_whole_vertebrae, named_labels
 from .conventions import check_order
-from .existing import divide_vertebrae, divide_whole_vertebrae, named_labels
-from .instances import name_structures
-from .recognise import Beside, What, is_dural_sac, is_single, meaning_of_code, meaning_of_name
+from .names import Beside, What, is_dural_sac, is_single, meaning_of_code, meaning_of_name
 
 #: Where segments overlap, the later kind of these has the voxel: the cord lies in the canal, and whole vertebrae are
 #: often drawn over canal and discs.

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import DependencyError, OutputError
-from ..files import atomic_path
+from ...errors import DependencyError, OutputError
+from ...files import atomic_path
 
 #: Programs of the Chromium family by the names they have on Linux, Windows and macOS.
 _BROWSERS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy import USUAL_ORDER
+from ...anatomy import USUAL_ORDER
 
 #: AP depth of a body, C2 to S1, mm. To T9 of the upper endplate (C2: lower) of cadavers, Panjabi et al., Spine 1991;
 #: from T10 the means of 30 patients measured with this code (SPIDER, van der Graaf et al., Sci Data 2024; S1 as L5).

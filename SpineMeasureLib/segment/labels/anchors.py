@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
-from ..errors import LevelNameError
-from ..segmentation import SpineSegmentation
-from .instances import names_by_lowest
-from .levels import neighbours
+from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
+from ...errors import LevelNameError
+from ...segmentation import SpineSegmentation
+from ..naming.instances import names_by_lowest
+from ..naming.levels import neighbours
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..measure.definitions import definition
-from ..measure.types import Measurement
+from ...measure.definitions import definition
+from ...measure.types import Measurement
 
 TITLE = "Summary of the numbers, not for diagnosis"
 #: A value is named if it is further from the published mean: in standard deviations, or without one as a part of it.

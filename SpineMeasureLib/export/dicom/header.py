@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .dicom_values import corrected
+from .values import corrected
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

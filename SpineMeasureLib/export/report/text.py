@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..measure.definitions import definition
-from ..measure.types import Measurement
-from ..segmentation import SpineSegmentation
-from . import report_rows as rows
+from ...measure.definitions import definition
+from ...measure.types import Measurement
+from ...segmentation import SpineSegmentation
+from . import rows
 from .impression import TITLE, impression
-from .report import NOT_FOR_DIAGNOSIS
+from .page import NOT_FOR_DIAGNOSIS
 
 
 def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurement], accepted_by: str = "") -> str:

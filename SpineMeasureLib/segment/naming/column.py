@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..anatomy import Tissue
-from ..segmentation import label_centres
+from ...anatomy import Tissue
+from ...segmentation import label_centres
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int32]

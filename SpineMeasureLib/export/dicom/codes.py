@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..anatomy import COLUMN, Code, Kind, code_of, disc_name
-from ..measure.definitions import Definition, methods
-from ..measure.flags import in_words, known_flags
-from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
+from ...anatomy import COLUMN, Code, Kind, code_of, disc_name
+from ...measure.definitions import Definition, methods
+from ...measure.flags import in_words, known_flags
+from ...measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 
 SCHEME = "99SPINEMEASURE"
 SCHEME_NAME = "SpineMeasure quantities, methods and flags"
@@ -222,7 +222,7 @@ def site_of(measurement: Measurement) -> Code | None:
 
 
 def _is_disc(upper: str, lower: str) -> bool:
-    from ..anatomy import all_structures
+    from ...anatomy import all_structures
 
     return any(s.kind is Kind.DISC and s.level == disc_name(upper, lower) for s in all_structures())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..measure.types import Measurement
+from ...measure.types import Measurement
 
 _WIDTH, _HEIGHT, _EDGE = 100.0, 14.0, 4.0
 #: How far the scale goes at least: in standard deviations, or without one as a part of the mean.
