@@ -148,8 +148,8 @@ def test_the_editors_own_undo_is_noticed_and_back_to_what_was_measured_nothing_i
 
 def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any) -> None:
     from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
     from SpineMeasureLib.review.session import Session
-    from Testing.library.phantoms import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
     session = Session.build(scene, None, segmentation, measure(segmentation))
@@ -275,8 +275,8 @@ def test_names_that_do_not_fit_change_nothing(session: Any) -> None:
 
 def test_lordosis_is_there_when_the_names_say_so(scene: Any) -> None:
     from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
     from SpineMeasureLib.review.session import Session
-    from Testing.library.phantoms import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
     session = Session.build(scene, None, segmentation, measure(segmentation))
