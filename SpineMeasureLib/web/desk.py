@@ -19,8 +19,8 @@ from ..review.panel import (
     summary,
 )
 from ..review.session import Key, Session
+from .chart import in_chart, strip_chart
 from .corner import corner_text
-from .strip import in_chart, strip_chart
 from .table import id_of, key_of, page_row, page_rows, texts
 from .viewer import Viewer
 

@@ -1,4 +1,4 @@
-"""The page: views on the left, the panel of the review on the right. What it shows is the server's state, by name."""
+"""The page: views on the left, the review panel on the right. It shows the server's state variables by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .viewer import Viewer
 
 
 def build_page(server: Any, viewer: Viewer, review: Review) -> None:
-    """Make the page; the methods of the review are what its buttons do."""
+    """Build the page; its buttons call the methods of the review."""
     with VAppLayout(server, theme=("theme",)) as page:
         client.Style(STYLE)
         client.Script(SCRIPT)
@@ -44,7 +44,7 @@ def build_page(server: Any, viewer: Viewer, review: Review) -> None:
 
 
 def serve_index(application: web.Application) -> None:
-    """Serve trame's own index page with our first script in it, by an application that is not running yet."""
+    """Serve trame's index page with `FIRST_SCRIPT` added. Call this before the application runs."""
     index = Path(vue3.www, "index.html").read_text(encoding="utf-8")
     index = index.replace("<head>", f"<head><script>{FIRST_SCRIPT}</script>", 1)
 
@@ -78,7 +78,13 @@ def _levels(review: Review) -> None:
         icon("mdi-chevron-down", "Next level (Alt+Down)", review.desk.next_level, "next", "!has_case")
         select("level", ("levels",), "Level", 116)
         select("new_name", ("disc_names",), "New name", 116)
-        button("Rename", review.actions.rename, "rename", "!has_case || !new_name", "All other levels follow")
+        button(
+            "Rename",
+            review.actions.rename,
+            "rename",
+            "!has_case || !new_name",
+            "All other levels follow",
+        )
         v3.VSpacer()
         button("Shift up", review.actions.shift_up, "shift-up", tip="L4-L5 becomes L3-L4, and so on")
         button("Shift down", review.actions.shift_down, "shift-down", tip="L4-L5 becomes L5-S1, and so on")
@@ -123,7 +129,7 @@ def _table(review: Review) -> None:
         html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).mark",))
         html.Td("{{ (live[item.id] || item).flags }}", classes="sm-flags")
     html.Div(
-        "Dashed: the current value, which is outside the filter.",
+        "Dashed: the current value, outside the filter.",
         v_if=("rows.some((row) => row.pinned)",),
         classes="sm-key text-caption sm-quiet",
         id="pinned",
@@ -133,7 +139,7 @@ def _table(review: Review) -> None:
 def _edits(review: Review) -> None:
     actions: tuple[tuple[str, Callable[[], None], str], ...] = (
         ("Accept", review.actions.accept, "Alt+A"),
-        ("Withdraw", review.actions.withdraw, "Take the acceptance back"),
+        ("Withdraw", review.actions.withdraw, "Withdraw the acceptance"),
         ("Reset", review.actions.reset, "Alt+R: back to the automatic value"),
     )
     with html.Div(classes="sm-line"):
@@ -141,8 +147,7 @@ def _edits(review: Review) -> None:
         for text, action, tip in actions:
             button(text, action, text.lower(), tip=tip)
         text_field("reviewer", "Reviewer")
-    # What changes while a line is dragged stands in a Getter: by itself it is redrawn in a millisecond, with the whole
-    # panel, all its selections included, in 15 to 20.
+    # A Getter for what changes during a drag: alone it takes 1 ms, with the whole panel 15 to 20.
     with client.Getter(name="summary"):
         html.Div("{{ value }}", classes="sm-line text-caption sm-quiet", id="summary")
 
