@@ -58,7 +58,7 @@ def _go_to_flagged(desk: Desk, session: Session) -> None:
 def _accept(desk: Desk, session: Session) -> None:
     reviewer = desk.reviewer.strip()
     if desk.attempt(lambda: session.accept(desk.in_scope, reviewer)) and not reviewer:
-        desk.say("Accepted without initials.", "Enter yours to sign.", "result")
+        desk.say("Accepted without initials.", "Enter yours to sign.", "note")
 
 
 def _reset(desk: Desk, session: Session) -> None:

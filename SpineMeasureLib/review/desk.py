@@ -148,7 +148,7 @@ class Desk:
         if not against and self.session is not None:
             ACTIONS[action].do(self, self.session)
         elif against not in (NO_CASE, STALE):  # the first is plain to see, the second is a standing message
-            self.say(against)
+            self.say(against, kind="note")
 
     def attempt(self, action: Callable[[], object]) -> bool:
         """Change or write the case, and draw the views once at the end.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
-from .controls import button, icon, text_field
+from ..review.panel import SHORTCUTS
+from .controls import act, button, icon, text_field
 from .downloads import KINDS
 from .places import UPLOAD_ENDINGS
 from .review import Review
 
+_KEYS: dict[str, list[str]] = {}
+for _keys, (_, _does) in SHORTCUTS.items():
+    _KEYS.setdefault(_does, []).append(_keys)
 _HELP = (
     ("Mouse, on an end of a line", ""),
     ("Drag left", "move the end within its measuring plane"),
@@ -19,11 +23,7 @@ _HELP = (
     ("Drag right", "zoom"),
     ("Drag middle, or Shift and left", "pan"),
     ("Keys", ""),
-    ("Alt+Up, Alt+Down", "previous, next level"),
-    ("Alt+N", "next flagged value"),
-    ("Alt+A, Alt+R", "accept, reset to automatic"),
-    ("Alt+Z or Ctrl+Z", "undo"),
-    ("Alt+Y, Ctrl+Y or Ctrl+Shift+Z", "redo"),
+    *((" or ".join(keys), does) for does, keys in _KEYS.items()),
     ("Ctrl and click on a row", "add to the selection"),
 )
 
@@ -36,8 +36,8 @@ def bar(review: Review) -> None:
         html.Span("{{ device_text }}", classes="text-caption sm-quiet", id="device")
         v3.VSpacer()
         html.Span("Not for diagnosis", classes="text-caption sm-quiet mr-4")
-        icon("mdi-undo", "Undo (Ctrl+Z)", review.actions.undo, "undo", "!can_undo")
-        icon("mdi-redo", "Redo (Ctrl+Y)", review.actions.redo, "redo", "!can_redo")
+        icon("mdi-undo", "Undo (Ctrl+Z)", act("undo"), "undo", "!can_undo")
+        icon("mdi-redo", "Redo (Ctrl+Y)", act("redo"), "redo", "!can_redo")
         v3.VDivider(vertical=True, inset=True, classes="mx-1")
         icon("mdi-folder-open-outline", "Open another file", "opening = true", "open-dialog")
         icon("mdi-content-save-outline", "Save the edits in the scene file", review.save, "save", "!has_case")
@@ -101,7 +101,7 @@ def _help_dialog() -> None:
             button("Close", "helping = false", "close-help", "false")
 
 
-def tools(review: Review) -> None:
+def tools() -> None:
     """Add the tools that change how the views look."""
     with html.Div(classes="sm-tools"):
         html.Span("Segments", classes="text-caption")
@@ -132,7 +132,7 @@ def tools(review: Review) -> None:
             v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
         button(
             "Reset window",
-            review.desk.reset_window,
+            "trigger('reset_window')",
             "reset-window",
             tip="Restore the initial window and level",
         )

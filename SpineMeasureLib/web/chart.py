@@ -10,7 +10,7 @@ from ..measure.definitions import definition
 from ..measure.types import Measurement
 
 if TYPE_CHECKING:
-    from ..review.session import Session
+    from ..review.session import Key, Session
 
 #: Quantity and method of each panel.
 CHARTS = (("disc_height_middle", "chord50"), ("canal_ap", "disc_level"))
@@ -19,9 +19,9 @@ _LEFT, _RIGHT, _ROW, _TOP, _GAP = 62, 44, 18, 22, 14
 _COLOURS = {"automatic": "#1976d2", "edited": "#ef6c00", "flagged": "#c62828", "accepted": "#2e7d32"}
 
 
-def in_chart(quantity: str, method: str) -> bool:
+def in_chart(key: Key) -> bool:
     """Return whether a value is in the chart."""
-    return (quantity, method) in CHARTS
+    return key[1:] in CHARTS
 
 
 def strip_chart(session: Session, width: int = 264) -> str:

@@ -7,6 +7,11 @@ from typing import Any
 from trame.widgets import vuetify3 as v3
 
 
+def act(action: str) -> str:
+    """Return the expression for an action of the desk, to be used by a control."""
+    return f"trigger('act', ['{action}'])"
+
+
 def icon(name_of_icon: str, tip: str, action: Any, name: str, disabled: str = "false") -> None:
     """Add a button with an icon."""
     v3.VBtn(icon=name_of_icon, size="small", variant="text", title=tip, click=action, id=name, disabled=(disabled,))

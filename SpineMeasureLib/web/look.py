@@ -1,47 +1,10 @@
-"""The initial state of the page, its style sheet, and the scripts that it needs besides trame's."""
+"""The style sheet of the page, and the scripts that it needs besides trame's."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..review.panel import ALL_LEVELS, GROUPS, STATUSES, disc_names
-from .actions import SCOPES, SHORTCUTS
-from .desk import NOTHING
+from ..review.panel import SHORTCUTS
 from .overlay import STYLE as OVERLAY_STYLE
 from .places import UPLOAD_LIMIT
-from .table import HEADERS
-
-DEFAULTS: dict[str, Any] = {
-    **NOTHING,
-    "theme": "dark",
-    "message": "",
-    "message_hint": "",
-    "message_error": False,
-    "running": False,
-    "cancellable": False,
-    "run_name": "",
-    "progress": 0.0,
-    "stage": "",
-    "exporting": False,
-    "opening": False,
-    "helping": False,
-    "path": "",
-    "headers": HEADERS,
-    "level_filter": ALL_LEVELS,
-    "group": "Lines",
-    "groups": list(GROUPS),
-    "status_filter": [],
-    "statuses": list(STATUSES),
-    "scope": SCOPES[0],
-    "scopes": list(SCOPES),
-    "reviewer": "",
-    "snap": True,
-    "labels": True,
-    "only_level": False,
-    "disc_names": disc_names(),
-    "segments_as": ["outline", "fill"],
-    "opacity": 0.2,
-}
 
 STYLE = (
     """
@@ -93,23 +56,26 @@ const kind = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType');
 Object.defineProperty(WebSocket.prototype, 'binaryType', {...kind, set() { kind.set.call(this, 'arraybuffer'); }});
 """
 
+#: Keys as Qt writes them -> action.
+_KEYS = {keys: action for keys, (action, _) in SHORTCUTS.items()}
+
 #: Keys (those with Ctrl belong to a text field that has the focus); the current row scrolled into view; a mouse that
 #: leaves a view; downloads and uploads, which report errors in the page.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
   window.spineMeasure = true;
-  const keys = {SHORTCUTS};
+  const keys = {_KEYS};
   const limit = {UPLOAD_LIMIT};
   const tell = (text, error = true) =>
     window.trame.state.update({{message: text, message_hint: '', message_error: error}});
   const typing = 'input:not([readonly], [type=checkbox], [type=range], [type=file]), textarea, [contenteditable]';
   const action = (event) => {{
     // The letter printed on the key, unless Alt turns it into another character.
-    const key = /^[a-z]$/i.test(event.key) ? 'Key' + event.key.toUpperCase() : event.code;
-    if (event.altKey) return keys[key];
-    if (!(event.ctrlKey || event.metaKey) || event.target.matches?.(typing)) return undefined;
-    return {{KeyZ: event.shiftKey ? 'redo' : 'undo', KeyY: 'redo'}}[key];
+    const key = /^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : event.code.replace(/^(Key|Arrow)/, '');
+    const control = event.ctrlKey || event.metaKey;
+    if (control && event.target.matches?.(typing)) return undefined;
+    return keys[(control ? 'Ctrl+' : '') + (event.altKey ? 'Alt+' : '') + (event.shiftKey ? 'Shift+' : '') + key];
   }};
   window.addEventListener('keydown', (event) => {{
     const name = action(event);

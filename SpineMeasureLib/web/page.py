@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from trame.widgets import vuetify3 as v3
 from trame_client.module import vue3
 
 from .bar import bar, tools
-from .controls import button, icon, select, text_field
+from .controls import act, button, icon, select, text_field
 from .look import FIRST_SCRIPT, SCRIPT, STYLE
 from .review import Review
 from .viewer import Viewer
@@ -32,13 +31,13 @@ def build_page(server: Any, viewer: Viewer, review: Review) -> None:
             html.Div(classes="sm-panel"),
         ):
             _messages(review)
-            _levels(review)
-            _filters(review)
-            _table(review)
-            _edits(review)
+            _levels()
+            _filters()
+            _table()
+            _edits()
             _chart()
         with v3.VMain(), html.Div(classes="sm-main"):
-            tools(review)
+            tools()
             with html.Div(classes="sm-views"):
                 viewer.place(page)
 
@@ -72,35 +71,35 @@ def _messages(review: Review) -> None:
         button("Cancel", review.cancel, "cancel", "!cancellable")
 
 
-def _levels(review: Review) -> None:
+def _levels() -> None:
     with html.Div(classes="sm-line"):
-        icon("mdi-chevron-up", "Previous level (Alt+Up)", review.desk.previous_level, "previous", "!has_case")
-        icon("mdi-chevron-down", "Next level (Alt+Down)", review.desk.next_level, "next", "!has_case")
+        icon("mdi-chevron-up", "Previous level (Alt+Up)", act("previous_level"), "previous", "!has_case")
+        icon("mdi-chevron-down", "Next level (Alt+Down)", act("next_level"), "next", "!has_case")
         select("level", ("levels",), "Level", 116)
-        select("new_name", ("disc_names",), "New name", 116)
+        select("new_name", ("disc_names",), "New name", 116, disabled=("!new_name",))
         button(
             "Rename",
-            review.actions.rename,
+            act("rename"),
             "rename",
             "!has_case || !new_name",
             "All other levels follow",
         )
         v3.VSpacer()
-        button("Shift up", review.actions.shift_up, "shift-up", tip="L4-L5 becomes L3-L4, and so on")
-        button("Shift down", review.actions.shift_down, "shift-down", tip="L4-L5 becomes L5-S1, and so on")
+        button("Shift up", act("shift_up"), "shift-up", tip="L4-L5 becomes L3-L4, and so on")
+        button("Shift down", act("shift_down"), "shift-down", tip="L4-L5 becomes L5-S1, and so on")
     html.Div("{{ level_note }}", v_if=("level_note",), classes="sm-line text-warning text-caption", id="level-note")
 
 
-def _filters(review: Review) -> None:
+def _filters() -> None:
     with html.Div(classes="sm-line"):
         select("group", ("groups",), "Values", 140)
         select("level_filter", ("['All levels', ...levels]",), "Levels", 118)
         select("status_filter", ("statuses",), "Status", 150, multiple=True, clearable=True)
         v3.VSpacer()
-        button("Next flagged", review.desk.next_flagged, "next-flagged", tip="Alt+N")
+        button("Next flagged", act("next_flagged"), "next-flagged", tip="Alt+N")
 
 
-def _table(review: Review) -> None:
+def _table() -> None:
     with (
         v3.VDataTable(
             items=("rows",),
@@ -120,7 +119,7 @@ def _table(review: Review) -> None:
                 "['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id,"
                 " 'sm-pinned': item.pinned}]",
             ),
-            click=(review.desk.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
+            click="trigger('click', [item.id, $event.ctrlKey || $event.metaKey])",
             raw_attrs=[':data-id="item.key"', ':title="(live[item.id] || item).tooltip"'],
         ),
     ):
@@ -136,16 +135,12 @@ def _table(review: Review) -> None:
     )
 
 
-def _edits(review: Review) -> None:
-    actions: tuple[tuple[str, Callable[[], None], str], ...] = (
-        ("Accept", review.actions.accept, "Alt+A"),
-        ("Withdraw", review.actions.withdraw, "Withdraw the acceptance"),
-        ("Reset", review.actions.reset, "Alt+R: back to the automatic value"),
-    )
+def _edits() -> None:
     with html.Div(classes="sm-line"):
         select("scope", ("scopes",), "Apply to", 176)
-        for text, action, tip in actions:
-            button(text, action, text.lower(), tip=tip)
+        button("Accept", act("accept"), "accept", tip="Alt+A")
+        button("Withdraw", act("withdraw"), "withdraw", tip="Withdraw the acceptance")
+        button("Reset", act("reset"), "reset", tip="Alt+R: back to the automatic value")
         text_field("reviewer", "Reviewer")
     # A Getter for what changes during a drag: alone it takes 1 ms, with the whole panel 15 to 20.
     with client.Getter(name="summary"):

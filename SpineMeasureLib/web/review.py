@@ -18,10 +18,9 @@ from ..review.mrml.bundle import copy_checked
 from ..review.mrml.process import SCENE
 from ..review.session import Session
 from ..volume import Volume, read_volume
-from .actions import Actions
 from .autosave import Autosave
-from .desk import Desk
 from .downloads import KINDS, impossible, write_download
+from .page_state import PageState
 from .places import RESULTS, SCENE_ENDING, below, file_name, image_of, results_of, scene_at
 from .run import Run
 from .viewer import Viewer
@@ -37,7 +36,6 @@ class Review:
     """One review for all tabs of one server.
 
     :ivar desk: the open case.
-    :ivar actions: its edits.
     :ivar uploads: private folder for uploads, removed by `close`.
     """
 
@@ -48,8 +46,8 @@ class Review:
         """
         self.uploads = Path(tempfile.mkdtemp(prefix="spinemeasure-uploads-"))
         self._autosave = Autosave(viewer.scene, self._not_kept, self._removed)
-        self.desk = Desk(server, viewer, self._autosave.changed)
-        self.actions = Actions(self.desk)
+        self._page = PageState(server, viewer, self._autosave.changed)
+        self.desk = self._page.desk
         self._server, self._state = server, server.state
         self._viewer = viewer
         self._root, self._python, self._device = root, python, device
@@ -59,23 +57,22 @@ class Review:
         self._exporting = False
         self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
-        server.controller.trigger("act")(self.actions.act)
 
     def close(self) -> None:
         """Save the edits, end a run, remove uploads."""
         if self._run is not None:
             self._run.end_now()
         self._autosave.stop()
-        self.desk.leave()
+        self._page.close()
         shutil.rmtree(self.uploads, ignore_errors=True)
 
     def _not_kept(self, error: SpineMeasureError, edits_kept: bool) -> None:
         lost = "Your edits cannot be saved on disk: download the scene before you close this page."
         older = "Your edits are saved, but the tables beside the scene could not be updated."
-        self.desk.tell(older if edits_kept else lost, str(error))
+        self.desk.say(older if edits_kept else lost, str(error))
 
     def _removed(self, names: Sequence[str]) -> None:
-        self.desk.tell(_removed_text(names), _AGAIN, error=False)
+        self.desk.say(_removed_text(names), _AGAIN, "result")
 
     # -- opening
 
@@ -127,7 +124,7 @@ class Review:
         try:
             await self.open_path(below(self._root, text))
         except SpineMeasureError as error:
-            self.desk.tell(error.message, error.hint)
+            self.desk.say(error.message, error.hint)
 
     async def _open_scene(self, path: Path, uploaded: Path | None) -> None:
         before, uploaded_before = self._autosave.path, self._uploaded
@@ -138,7 +135,7 @@ class Review:
             try:
                 self._show_scene(path, copy, scene_hash)
             except SpineMeasureError:
-                self.desk.show_nothing()
+                self._page.show_nothing()
                 if before is not None and before != path and before.is_file():
                     with suppress(SpineMeasureError):
                         await self._open_scene(before, uploaded_before)
@@ -149,16 +146,17 @@ class Review:
         session, kept = self._viewer.open_scene(path, copy, scene_hash)
         self._autosave.start(path, scene_hash, session)
         self._take(session, path, image_of(path.parent))
-        self.desk.tell("The edits of the last review were restored." if kept else "", error=False)
+        if kept:
+            self.desk.say("The edits of the last review were restored.", kind="result")
 
     def _take(self, session: Session, path: Path, source: Path | None) -> None:
         self._source = source
-        self.desk.take(session, _title(path), _measured_with(path.parent), impossible(source))
+        self._page.open(session, _title(path), _measured_with(path.parent), impossible(source))
 
     def _leave(self) -> None:
         """Close the current case and save its edits."""
         self._autosave.stop()
-        self.desk.leave()
+        self._page.close()
 
     def _replace_upload(self, place: Path | None) -> None:
         """Remove the files of the upload that was open before."""
@@ -169,7 +167,7 @@ class Review:
     # -- measuring an image
 
     def _start(self, image: Path, out: Path, uploaded: Path | None) -> None:
-        self.desk.tell("")
+        self.desk.dismiss()
         with self._state as state:
             state.update({"stage": "Starting", "cancellable": True})
         self._run = Run(self._python, image, out, self._device, self._progress)
@@ -190,13 +188,13 @@ class Review:
             self._run = None
             self._show_no_stage()
         if failure is None:
-            self.desk.tell("Please check the levels and the flagged values.", error=False)
+            self.desk.say("Please check the levels and the flagged values.", kind="result")
             return
         if self.desk.session is None:
-            self.desk.show_nothing()
+            self._page.show_nothing()
         if uploaded is not None and uploaded != self._uploaded:
             shutil.rmtree(uploaded, ignore_errors=True)
-        self.desk.tell(failure.message, failure.next_step, failure.kind != "cancelled")
+        self.desk.say(failure.message, failure.next_step, "result" if failure.kind == "cancelled" else "error")
 
     def _show_results(self, volume: Volume, image: Path, out: Path) -> None:
         self._leave()
@@ -268,15 +266,13 @@ class Review:
         path = self._autosave.path
         if path is None:
             return
-        try:
-            removed = self._autosave.save(self._viewer.write)
+        removed: list[str] = []
+        if self.desk.attempt(lambda: removed.extend(self._autosave.save(self._viewer.write))):
             saved = f"{path.name} was saved."
             if removed:
-                self.desk.tell(f"{saved} {_removed_text(removed)}", _AGAIN, error=False)
+                self.desk.say(f"{saved} {_removed_text(removed)}", _AGAIN, "result")
             else:
-                self.desk.tell(saved, error=False)
-        except SpineMeasureError as error:
-            self.desk.tell(error.message, error.hint)
+                self.desk.say(saved, kind="result")
 
 
 def _removed_text(names: Sequence[str]) -> str:

@@ -63,7 +63,6 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
 
         from .guard import Guard
         from .log import log_to
-        from .look import DEFAULTS
         from .opening import OpeningPage
         from .page import build_page, serve_index
         from .review import Review
@@ -75,7 +74,6 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
             "Install it in a separate environment: pip install 'spinemeasure[web]'.",
         ) from error
     server = get_server(client_type="vue3")
-    server.state.update(DEFAULTS)
     server.state.trame__title = "SpineMeasure"
     log_to(say)
     opening = OpeningPage()
@@ -100,7 +98,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
             await review.open_path(options.path)
         except SpineMeasureError as error:
             say(f"Error: {error}")
-            review.desk.tell(error.message, error.hint)
+            review.desk.say(error.message, error.hint)
 
     server.controller.on_server_bind.add(bind)
     server.controller.on_server_ready.add_task(ready)

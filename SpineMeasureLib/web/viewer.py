@@ -18,8 +18,8 @@ from ..review.keep import bring_back
 from ..review.mrml.bundle import read_checked, write_bundle
 from ..review.mrml.images import add_volume
 from ..review.mrml.links import case_nodes
-from ..review.mrml.slices import Aim, aim_at, look
-from ..review.session import Key, Session
+from ..review.mrml.slices import Aim, look
+from ..review.session import Session
 from ..volume import Volume
 from .overlay import overlay
 from .pace import Pace
@@ -149,22 +149,17 @@ class Viewer:
             view.reset_view()
             self.fit(view)
 
-    def go_to(self, session: Session, key: Key) -> None:
-        """Turn the slice views to a value's plane and highlight its line."""
-        session.highlight(key)
-        self._aim = aim_at(session, key) or self._aim
-        self._look()
-        self.render()
-
-    def _look(self) -> None:
-        if self._aim is not None:
-            look(self.scene, self._aim)
+    def look(self, aim: Aim | None) -> None:
+        """Turn the slice views to a value's plane, now and whenever they are fitted."""
+        self._aim = aim
+        if aim is not None:
+            look(self.scene, aim)
 
     def fit(self, view: Any) -> None:
         """Fit a view to its contents, and an axial view to the surroundings of the canal."""
         view.fit_view_to_content()
         if isinstance(view, SliceView):
-            self._look()
+            self.look(self._aim)
             if view.name == _AXIAL:
                 node = view.get_view_node()
                 wide, high, deep = node.GetFieldOfView()
