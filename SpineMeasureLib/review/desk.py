@@ -53,7 +53,9 @@ class Desk:
         """
         self.session: Session | None = None
         self.row: int | None = None
-        self.level = self.new_name = self.reviewer = ""
+        self.level: str = ""
+        self.new_name: str = ""
+        self.reviewer: str = ""
         self.rows: dict[int, bool] = {}
         self.selection: list[int] = []
         self.filter = Filter()
