@@ -451,10 +451,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Session
 
     def _findSessions(self) -> None:
-        from SpineMeasureLib.review.panel import unopened_cases
+        from SpineMeasureLib.review.open_cases import OpenCases
 
+        cases = OpenCases(slicer.mrmlScene, self.logic.quietly)
+        cases.sessions = list(self._sessions)
         try:
-            found = unopened_cases(slicer.mrmlScene, self._sessions, self.logic.quietly)
+            found = cases.find()
         except self.logic.plainError() as error:
             self.showMessage(error.message, error.hint)
             return
@@ -1240,7 +1242,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         :raises SpineMeasureLib.errors.LevelNameError: no such disc.
         """
-        from SpineMeasureLib.segment.levels import parse_disc
+        from SpineMeasureLib.segment.naming.levels import parse_disc
 
         if name.strip():
             parse_disc(name)
@@ -1402,7 +1404,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.measure import measure
         from SpineMeasureLib.review.mrml.volume_node import volume_from_node
         from SpineMeasureLib.review.session import Session
-        from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
+        from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
 
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
         check_anatomy(segmentation)

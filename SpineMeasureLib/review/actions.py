@@ -96,7 +96,7 @@ def _remeasure(desk: Desk, session: Session) -> None:
 
 
 #: By the name that buttons and keys of every face use.
-ACTIONS = {
+ACTIONS: dict[str, Action] = {
     "previous_level": Action(
         lambda desk, session: desk.go_to_level(step(desk.levels, desk.level, -1)),
         lambda desk, session: desk.level in session.levels[1:],

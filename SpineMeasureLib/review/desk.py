@@ -53,7 +53,9 @@ class Desk:
         """
         self.session: Session | None = None
         self.row: int | None = None
-        self.level = self.new_name = self.reviewer = ""
+        self.level: str = ""
+        self.new_name: str = ""
+        self.reviewer: str = ""
         self.rows: dict[int, bool] = {}
         self.selection: list[int] = []
         self.filter = Filter()
@@ -327,9 +329,9 @@ class Desk:
         filtered = self.key_of(rows.get(self.filter.level))
         self.filter = replace(self.filter, level=filtered[0] if filtered is not None else ALL_LEVELS)
         here = self.current or self.key_of(rows.get(self.level))
+        gone, place = self.row is not None and self.current is None, [*rows, self.level].index(self.level)
         if here is not None:
             self._set_level(here[0])
-        gone, place = self.row is not None and self.current is None, [*rows].index(self.level) if self.level else 0
         self.fill()
         self.check_segments()
         if gone and levels:

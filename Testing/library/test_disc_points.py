@@ -11,8 +11,8 @@ import pytest
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import InputNotFoundError, LevelNameError, SpineMeasureError, UnreadableInputError
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.segment.disc_points import named_by_points, read_disc_points
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.disc_points import named_by_points, read_disc_points
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 

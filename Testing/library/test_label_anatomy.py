@@ -15,8 +15,8 @@ from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
-from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
-from SpineMeasureLib.segment.named_segments import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
 

@@ -13,8 +13,8 @@ from SpineMeasureLib.anatomy import Kind, code_of
 from SpineMeasureLib.errors import GeometryMismatchError, NothingFoundError, SpineMeasureError, UnreadableInputError
 from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.segment.existing import segmentation_from_labels
-from SpineMeasureLib.segment.named_segments import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 

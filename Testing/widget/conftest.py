@@ -79,7 +79,7 @@ def panel(window: Any) -> Iterator[Any]:
 def sample(sample_folder: Path) -> Any:
     """The sample: image, segmentation and measurements."""
     from SpineMeasureLib.measure import measure
-    from SpineMeasureLib.segment.existing import segmentation_from_labels
+    from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
     from SpineMeasureLib.volume import read_volume
 
     segmentation = segmentation_from_labels(read_volume(sample_folder / "lumbar_t2_labels.nii.gz"))

@@ -16,7 +16,7 @@ from PySide6 import QtWidgets
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.resources import data_path
 from SpineMeasureLib.review.mrml.app import mrml_application
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.volume import read_volume
 from Testing.widget.application import install, module_classes
 from Testing.widget.conftest import add_volume
