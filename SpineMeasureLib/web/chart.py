@@ -35,8 +35,8 @@ def strip_chart(session: Session, width: int = 264) -> str:
 
 
 def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int) -> str:
-    most = max(_reach(session.automatic(m.key), m) for m in rows) or 1.0
-    scale = (width - _LEFT - _RIGHT) / most
+    maximum = max(_reach(session.automatic(m.key), m) for m in rows) or 1.0
+    scale = (width - _LEFT - _RIGHT) / maximum
     height = _TOP + _ROW * len(rows) + _GAP
     unit = rows[0].unit
     parts = [

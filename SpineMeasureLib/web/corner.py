@@ -15,12 +15,12 @@ _MAXIMUM = 2
 
 def corner_text(session: Session, slice_node: Any, current: Key | None) -> str:
     """Describe the current line if it is visible, else the one or two visible lines; empty if there are more."""
-    drawn = lines_in(session, slice_node)
-    if current in drawn:
-        drawn = [current]
-    if len(drawn) > _MAXIMUM:
+    visible = lines_in(session, slice_node)
+    if current in visible:
+        visible = [current]
+    if len(visible) > _MAXIMUM:
         return ""
-    return "\n".join("{} {}: {}".format(*row_of(session, key).cells) for key in drawn)
+    return "\n".join("{} {}: {}".format(*row_of(session, key).cells) for key in visible)
 
 
 def lines_in(session: Session, slice_node: Any) -> list[Key]:

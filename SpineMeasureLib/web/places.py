@@ -53,9 +53,13 @@ def below(root: Path, text: str) -> Path:
             "That file is outside the folder that this server was started on.",
             "Upload it, or start the server on it.",
         )
+    _require_exists(path)
+    return path
+
+
+def _require_exists(path: Path) -> None:
     if not path.exists():
         raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
-    return path
 
 
 def scene_at(path: Path) -> Path | None:
@@ -83,8 +87,7 @@ def require_openable(path: Path) -> None:
     :raises InputNotFoundError: the path does not exist.
     :raises SpineMeasureError: see `scene_at`, `copy_checked`, `read_volume` and `require_image`.
     """
-    if not path.exists():
-        raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
+    _require_exists(path)
     scene = scene_at(path)
     if scene is None:
         volume, out = read_volume(path), results_of(path)

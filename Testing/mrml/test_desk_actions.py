@@ -68,6 +68,7 @@ def test_accept_withdraw_and_reset_apply_to_what_was_chosen(view: Recorder, sess
 def test_accepting_without_initials_is_told(view: Recorder, session: Any) -> None:
     view.desk.act("accept")
     assert session.status(KEY) == "accepted" and "without initials" in view.message
+    assert view.desk.said is not None and view.desk.said.kind == "note"
 
 
 def test_an_edit_is_undone_done_again_and_reset(view: Recorder, session: Any) -> None:
@@ -99,6 +100,7 @@ def test_what_has_no_effect_says_why(view: Recorder, session: Any) -> None:
         assert reason in desk.reason(action)
         desk.act(action)
         assert view.message == desk.reason(action) and not session.can_undo
+        assert desk.said is not None and desk.said.kind == "note"
     desk.select([])
     assert desk.reason("accept") == "Select a value in the table first."
     desk.go_to(KEY)
