@@ -451,10 +451,12 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Session
 
     def _findSessions(self) -> None:
-        from SpineMeasureLib.review.panel import unopened_cases
+        from SpineMeasureLib.review.open_cases import OpenCases
 
+        cases = OpenCases(slicer.mrmlScene, self.logic.quietly)
+        cases.sessions = list(self._sessions)
         try:
-            found = unopened_cases(slicer.mrmlScene, self._sessions, self.logic.quietly)
+            found = cases.find()
         except self.logic.plainError() as error:
             self.showMessage(error.message, error.hint)
             return

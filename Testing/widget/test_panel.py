@@ -509,12 +509,12 @@ def test_a_case_that_cannot_be_read_is_told_when_the_module_is_entered(
     panel: Any, window: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from SpineMeasureLib.errors import UnreadableInputError
-    from SpineMeasureLib.review import panel as texts
+    from SpineMeasureLib.review.open_cases import OpenCases
 
     def refuse(*_: Any) -> None:
         raise UnreadableInputError("The measurements in 'T2' cannot be read.", "Measure again.")
 
-    monkeypatch.setattr(texts, "unopened_cases", refuse)
+    monkeypatch.setattr(OpenCases, "find", refuse)
     panel.exit()
     panel.enter()
     assert "cannot be read" in panel.ui.messageLabel.text and panel.session is None
