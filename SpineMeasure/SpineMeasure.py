@@ -1024,13 +1024,7 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Bring the automatic lines of what the scope says back."""
         if self._refused("reset"):
             return
-        session, level = self.session, self.ui.levelSelector.currentText
-        actions = {
-            "selected values": lambda: [session.reset(key) for key in self.table.selectedKeys()],
-            "level": lambda: session.reset_level(level),
-            "case": session.reset_all if session is not None else None,
-        }
-        self._change(_("Reset"), actions[self._scope()])
+        self._change(_("Reset"), lambda: self.session.reset(*self._scopeKeys()))
 
     def onUndo(self, checked=False) -> None:
         """Undo one step."""
@@ -1572,7 +1566,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
         session = self._session()
         line, before = session.line(self.KEY), session.row(self.KEY).value
         self._move(line, (0.0, 0.0, 2.0))
-        self.assertEqual(session.status(self.KEY), "edited")
+        self.assertEqual(session.row(self.KEY).source, "edited")
         self.assertGreater(abs(session.row(self.KEY).value - before), 0.5)
         self.assertAlmostEqual(session.row(self.KEY).value, line.GetLineLengthWorld(), 3)
         session.undo()
@@ -1594,7 +1588,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
         session.remeasure()
         self.assertAlmostEqual(session.row(self.KEY).value, edited, 6)
         session.reset(self.KEY)
-        self.assertEqual(session.status(self.KEY), "automatic")
+        self.assertEqual(session.row(self.KEY).source, "automatic")
         session.close()
 
     def test_SaveAndReopen(self) -> None:
@@ -1603,7 +1597,7 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
 
         session = self._session()
         self._move(session.line(self.KEY), (0.0, 0.0, 2.0))
-        edited, automatic = session.row(self.KEY).value, session.automatic(self.KEY).value
+        edited, automatic = session.row(self.KEY).value, session.row(self.KEY).automatic.value
         folder = tempfile.mkdtemp(prefix="spinemeasure-test-")
         try:
             path = SpineMeasureLogic().exportScene(session, folder)
@@ -1632,10 +1626,10 @@ class SpineMeasureTest(ScriptedLoadableModuleTest):
             self.assertEqual(panel.table.selectedKeys(), [self.KEY])
             self.assertFalse(panel.ui.undoButton.enabled)
             panel.onAccept()
-            self.assertEqual(session.status(self.KEY), "accepted")
+            self.assertIsNotNone(session.row(self.KEY).accepted)
             self.assertTrue(panel.ui.undoButton.enabled)
             panel.onUndo()
-            self.assertNotEqual(session.status(self.KEY), "accepted")
+            self.assertIsNone(session.row(self.KEY).accepted)
             slicer.mrmlScene.Clear()
             self.assertEqual(table.rowCount, 0)
             self.assertFalse(panel.ui.runButton.enabled)

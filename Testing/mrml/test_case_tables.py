@@ -128,7 +128,7 @@ def check_agreement(review: Review) -> None:
     assert set(map(int, results.segmentation.fingerprints())) == {s.value for s in now.structures}
     told = run_of(folder)
     assert told["case_id"].startswith("case") and {row["case_id"] for row in rows.values()} == {told["case_id"]}
-    assert told["level_verified"] == results.segmentation.level_verified == session.level_verified
+    assert told["level_verified"] == results.segmentation.level_verified == session.state.verified
     assert told["anchor"] == results.segmentation.anchor
     assert json.loads((folder / VALUES).read_text())["provenance"]["anchor"] == told["anchor"]
     assert set(told["files"]) == names_in(folder) - {RUN} - set(DOCUMENTS)
