@@ -69,7 +69,7 @@ def segment(options: SegmentOptions) -> None:
         _report(result, options.out)
 
 
-def _run(options: SegmentOptions, measure: bool = True) -> Result | None:
+def _run(options: SegmentOptions | MeasureOptions, measure: bool = True) -> Result | None:
     from .pipeline import Job, run
 
     given = {each.name: getattr(options, each.name) for each in fields(options)}

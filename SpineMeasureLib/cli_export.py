@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .case_folder import Results
     from .volume import Volume
 
-export_app = group("Export a measured case as tables, a report, DICOM objects or training data.")
+export_app = group("Export a measured case in other formats.")
 
 
 @export_app.command("tables", epilog=examples("export tables out/case"))
