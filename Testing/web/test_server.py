@@ -24,11 +24,11 @@ from SpineMeasureLib.case_folder import (
     TABLE,
     VALUES,
     WRITTEN_LABELS,
+    read_results,
     require_finished,
     require_unedited,
 )
 from SpineMeasureLib.io.read import read_volume
-from SpineMeasureLib.results import read_results
 
 from ..library.dicom_study import write_study
 from .conftest import SAMPLE
