@@ -91,7 +91,7 @@ def parse_job(line: bytes) -> Job | str:
         if name not in _TYPES or not isinstance(value, _JSON_TYPES[_TYPES[name]]) or name == "measure":
             raise _bad(f"The job has an invalid entry: {name}.")
         if _TYPES[name] == "Path":
-            values[name] = Path(value)
+            values[name] = Path(str(value))
     if command == "device":
         return str(values.get("device", "auto"))
     if missing := {"image", "out"} - set(values):

@@ -69,7 +69,7 @@ def segment(options: SegmentOptions) -> None:
         _report(result, options.out)
 
 
-def _run(options: SegmentOptions, measure: bool = True) -> Result | None:
+def _run(options: SegmentOptions | MeasureOptions, measure: bool = True) -> Result | None:
     from .pipeline import Job, run
 
     given = {each.name: getattr(options, each.name) for each in fields(options)}
@@ -115,7 +115,7 @@ def info(
 
 
 def _image_info(image: Path, wanted: str | None) -> None:
-    from .volume import read_volume
+    from .io.read import read_volume
 
     if image.is_dir():
         from .io.dicom.series import read_study

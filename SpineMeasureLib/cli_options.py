@@ -97,7 +97,9 @@ Labels = Annotated[
     Optional[Path],
     typer.Option(help="Label map, .seg.nrrd or DICOM SEG to measure instead of running the model."),
 ]
-Convention = Annotated[str, one_of(_conventions, text="Label values of the label map; see 'spinemeasure conventions'.")]
+Convention = Annotated[
+    str, one_of(_conventions, text="Convention of the label values; see 'spinemeasure conventions'.")
+]
 Subregions = Annotated[
     Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to a seg-vert mask in --labels.")
 ]

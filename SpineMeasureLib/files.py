@@ -52,7 +52,9 @@ def require_utf8(path: Path, kind: type[SpineMeasureError]) -> None:
         try:
             part.encode("utf-8")
         except UnicodeEncodeError:
-            raise kind(f"The name {part} has letters that are not UTF-8.", "Rename it with plain letters.") from None
+            raise kind(
+                f"The name {part} contains characters that are not UTF-8.", "Rename it using plain letters."
+            ) from None
 
 
 def require_place(folder: Path, names: Collection[str] = (), needed: int = 0) -> None:

@@ -19,11 +19,11 @@ from ..errors import DicomSeriesError, NothingFoundError
 from ..export.runinfo import versions
 from ..export.tables import write_csv, write_json
 from ..files import atomic_folder
-from ..grid import segmentation_on
+from ..io.read import read_volume
 from ..io.same_image import require_same_image
 from ..measure.types import Measurement
-from ..segmentation import SpineSegmentation
-from ..volume import Volume, read_volume
+from ..segmentation import SpineSegmentation, segmentation_on
+from ..volume import Volume
 from .mrml.app import startup_environment
 from .mrml.links import ATTRIBUTE
 
@@ -240,8 +240,8 @@ def write_dicom_archive(case: CaseCopy, source: Path | None, folder: Path) -> tu
     volume = None if source is None else read_volume(source)
     if volume is None or not volume.frames:
         raise DicomSeriesError(
-            "DICOM SEG and SR refer to DICOM images, and this case was not opened from any.",
-            "Open the DICOM folder or file itself.",
+            "DICOM SEG and SR refer to DICOM images, but this case was not opened from DICOM.",
+            "Open the DICOM folder or file instead.",
         )
     require_same_image(case.volume, volume)
     files, warnings = write_dicom_of(case, volume, folder / "dicom")

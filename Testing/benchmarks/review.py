@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import Grid, long_spine, voxelise
 from SpineMeasureLib.review.mrml.app import mrml_application
 from SpineMeasureLib.review.mrml.images import add_volume
 from SpineMeasureLib.review.mrml.lines import is_line
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.volume import Volume
-from Testing.library.long_spine import long_spine
 
 MIDDLE = "disc_height_middle"
 
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=300)
     moves = parser.parse_args().moves
     scene = mrml_application().scene
-    segmentation = long_spine()
+    segmentation = voxelise(long_spine(), Grid((4.0, 0.8, 0.8)))
     image = Volume(segmentation.labels.astype(np.int16), segmentation.affine)
     wall, cpu, measurements = timed(lambda: measure(segmentation))
     print(f"spine of {len(segmentation.of_kind(Kind.BODY))} vertebrae, {segmentation.labels.shape} voxels, "

@@ -19,8 +19,10 @@ import pytest
 from SpineMeasureLib.case_folder import earlier_outputs, read_results
 from SpineMeasureLib.child import command, first_line, measure_job
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 COLUMNS = (
     "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"
@@ -39,8 +41,8 @@ OUTPUTS = [
 ]
 
 
-def spinemeasure(*arguments: object, module: str = "SpineMeasureLib.cli") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+def spinemeasure(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "SpineMeasureLib.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"})
 
 
@@ -122,7 +124,7 @@ def test_the_lowest_disc_named_by_the_user_renames_all_rows(sample_folder: Path,
 def test_json_progress_ends_in_a_result(sample_folder: Path, tmp_path: Path) -> None:
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     image = sample_folder / "lumbar_t2.nii.gz"
-    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, module="SpineMeasureLib")
+    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, "--json-progress")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert all(set(line) == {"stage", "fraction", "message"} for line in lines[:-1])

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from slice_view import SliceView
 
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.resources import data_path
 from SpineMeasureLib.review.mrml.app import mrml_application
@@ -20,7 +21,6 @@ from SpineMeasureLib.review.mrml.images import add_volume
 from SpineMeasureLib.review.mrml.slices import aim_at, look
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
 
 PICTURE = Path(__file__).resolve().parents[2] / "Resources" / "Screenshots" / "slice_views.png"
 HEIGHT = 640

@@ -35,8 +35,10 @@ from SpineMeasureLib.case_folder import (
 )
 from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, OutputError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 MEASURED = {LABEL_NAMES, LABELS, TABLE, VALUES, OVERVIEW, RUN, SCENE, SEGMENTATION}

@@ -133,11 +133,11 @@ def test_a_copy_is_named_after_its_volume_whatever_lies_in_the_working_folder(
 def test_what_dicom_objects_change_in_the_headers_is_returned(scene: Any, small: Any, tmp_path: Path) -> None:
     pydicom = pytest.importorskip("pydicom")
     pytest.importorskip("highdicom")
-    from SpineMeasureLib.grid import segmentation_on
+    from SpineMeasureLib.io.read import read_volume
     from SpineMeasureLib.review.mrml.images import add_volume
     from SpineMeasureLib.review.output import write_dicom_archive, write_dicom_objects
     from SpineMeasureLib.review.session import Session
-    from SpineMeasureLib.volume import read_volume
+    from SpineMeasureLib.segmentation import segmentation_on
     from Testing.library.dicom_study import write_study
 
     write_study(tmp_path / "study", Volume(small[0].labels.astype(np.uint16) * 10, small[0].affine))

@@ -24,7 +24,6 @@ from SpineMeasureLib.review.panel import (
     row_of,
     step,
     summary,
-    unopened_cases,
     value_text,
 )
 
@@ -96,12 +95,6 @@ def test_flagged_rows_come_in_turn_and_every_level_has_a_main_row(session: Any) 
     assert main_key(session, "L4-L5") == KEY
     assert main_key(session, "L9") is None
     assert f"{len(session.rows)} values" in summary(session)
-
-
-def test_only_cases_that_are_not_open_are_opened(scene: Any, session: Any) -> None:
-    assert unopened_cases(scene, [session]) == []
-    (other,) = unopened_cases(scene, [])
-    other.close()
 
 
 def test_texts_name_every_method_and_the_model() -> None:

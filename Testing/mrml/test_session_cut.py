@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import Kind
-from SpineMeasureLib.background import CUT, mark_cut
+from SpineMeasureLib.field_of_view import CUT, mark_cut, mark_cut_by_file
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.review.mrml.images import mask_of_text, text_of_mask
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.unseen import mark_unseen
 
 
 def without_front(segmentation: SpineSegmentation, mark: Callable[..., SpineSegmentation]) -> SpineSegmentation:
@@ -30,7 +29,7 @@ def without_front(segmentation: SpineSegmentation, mark: Callable[..., SpineSegm
     return mark(replace(segmentation, labels=np.where(outside, np.uint8(0), segmentation.labels)), outside)
 
 
-@pytest.fixture(params=[mark_cut, mark_unseen], ids=["no values", "label file"])
+@pytest.fixture(params=[mark_cut, mark_cut_by_file], ids=["no values", "label file"])
 def cut(request: pytest.FixtureRequest, small: Any) -> SpineSegmentation:
     return without_front(small[0], request.param)
 

@@ -38,7 +38,7 @@ def session(scene: Any, small: Any) -> Iterator[Any]:
 def whole_lumbar() -> tuple[Any, Any]:
     """L1 to sacrum, which have a lordosis."""
     from SpineMeasureLib.measure import measure
-    from Testing.library.phantoms import Grid, lumbar, voxelise
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
     return segmentation, measure(segmentation)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, code_of, colour_of, structure_info, vertebra_value
-from ...background import CUT
 from ...errors import NothingFoundError
+from ...field_of_view import CUT
 from ...segment.labels.by_value import divide_whole_vertebrae
 from ...segment.naming.instances import list_structures
 from ...segmentation import EDITED, SpineSegmentation, Structure

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...orientation import cropped_affine
 from .images import affine_of
 from .links import linked
 from .segments import LABELMAP, Segments, segments_of
@@ -110,8 +111,7 @@ def _digests(layer: Any) -> dict[int, bytes]:
     for value, box in enumerate(find_objects(array), 1):
         if box is not None:
             mask = array[box] == value
-            corner = affine @ [*(first + [s.start for s in reversed(box)]), 1]
-            place = np.column_stack([affine[:3, :3], corner[:3]])
+            place = cropped_affine(affine, first + [s.start for s in reversed(box)])[:3]
             # Adding zero turns -0.0 into 0.0.
             place = np.round(place + _OFF_ROUND, _DECIMALS) + 0.0
             content = hashlib.blake2b(repr(mask.shape).encode() + place.tobytes(), digest_size=16)
