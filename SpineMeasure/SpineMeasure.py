@@ -1240,7 +1240,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
         :raises SpineMeasureLib.errors.LevelNameError: no such disc.
         """
-        from SpineMeasureLib.segment.levels import parse_disc
+        from SpineMeasureLib.segment.naming.levels import parse_disc
 
         if name.strip():
             parse_disc(name)
@@ -1403,7 +1403,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.measure import measure
         from SpineMeasureLib.review.mrml.volume_node import volume_from_node
         from SpineMeasureLib.review.session import Session
-        from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
+        from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
 
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
         check_anatomy(segmentation)

@@ -248,8 +248,8 @@ def conventions() -> None:
     'measure --labels' reads these maps of other programs.
     """
     from .cli_tables import plain_table
-    from .segment.conventions import WRITTEN
-    from .segment.conventions import conventions as known
+    from .segment.labels.conventions import WRITTEN
+    from .segment.labels.conventions import conventions as known
 
     rows = [("own", "labels.nii.gz of this program", "yes", "always")]
     for c in known().values():
@@ -352,8 +352,8 @@ def export_report(
     The files are report.html, report.txt (for copy and paste) and, if asked, report.pdf.
     """
     from .export.case_files import write_report_files
-    from .export.pdf import write_pdf
-    from .export.report import ReportOptions
+    from .export.report.page import ReportOptions
+    from .export.report.pdf import write_pdf
     from .files import atomic_folder
 
     fields = dict(entry.partition("=")[::2] for entry in field or ())

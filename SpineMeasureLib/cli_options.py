@@ -68,13 +68,13 @@ def _devices() -> Sequence[str]:
 
 
 def _conventions() -> Sequence[str]:
-    from .segment.conventions import conventions
+    from .segment.labels.conventions import conventions
 
     return ["auto", "own", *conventions()]
 
 
 def _written_conventions() -> Sequence[str]:
-    from .segment.conventions import WRITTEN
+    from .segment.labels.conventions import WRITTEN
 
     return tuple(WRITTEN)
 

@@ -20,7 +20,7 @@ from .io.write import write_volume
 from .measure.types import Measurement
 from .progress import Progress, silent
 from .review.mrml.process import SCENE, SEGMENTATION, SceneProcess, scene_process
-from .segment.levels import parse_disc
+from .segment.naming.levels import parse_disc
 from .segmentation import SpineSegmentation, segmentation_on
 from .volume import Volume
 
@@ -37,10 +37,10 @@ class Job:
     """What to do.
 
     :ivar labels: a label map to use instead of the model.
-    :ivar convention: what its values are: ``"auto"``, ``"own"`` or a name of `segment.conventions`.
+    :ivar convention: what its values are: ``"auto"``, ``"own"`` or a name of `segment.labels.conventions`.
     :ivar subregions: SPINEPS's seg-spine mask beside its seg-vert mask.
-    :ivar disc_points: a file of points that name the discs (`segment.disc_points`).
-    :ivar write_conventions: of other programs (`segment.conventions.WRITTEN`): labels are written in theirs too.
+    :ivar disc_points: a file of points that name the discs (`segment.labels.disc_points`).
+    :ivar write_conventions: of other programs (`segment.labels.conventions.WRITTEN`): labels are written in theirs too.
     :ivar replace_review: whether a case that was edited in a review may be replaced.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
@@ -155,7 +155,7 @@ def _listed(value: object) -> list[object]:
 
 
 def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmentation:
-    from .segment.disc_points import named_by_points, read_disc_points
+    from .segment.labels.disc_points import named_by_points, read_disc_points
 
     points = read_disc_points(job.disc_points) if job.disc_points else ()
     if job.labels is None:
@@ -171,8 +171,8 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
         )
     from .field_of_view import mark_cut_by_file
     from .io.label_file import read_label_file
-    from .segment.existing import check_anatomy, segmentation_from_labels
-    from .segment.named_segments import segmentation_from_segments
+    from .segment.labels.by_name import segmentation_from_segments
+    from .segment.labels.by_value import check_anatomy, segmentation_from_labels
 
     progress("labels", 0.0, job.labels.name)
     file = read_label_file(job.labels, volume)
@@ -235,7 +235,7 @@ def _write_tables(
 ) -> None:
     """Everything but the scene and DICOM objects: labels, tables, picture."""
     from .export.tables import write_csv, write_json, write_labels
-    from .segment.conventions import written_in, written_name
+    from .segment.labels.conventions import written_in, written_name
 
     progress("write", 0.0, "labels")
     write_volume(segmentation.as_volume(), folder / "labels.nii.gz")

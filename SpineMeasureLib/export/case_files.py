@@ -17,7 +17,7 @@ from ..volume import Volume
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from .report import ReportOptions
+    from .report.page import ReportOptions
 
 
 def write_dicom(
@@ -35,9 +35,9 @@ def write_dicom(
     :raises DependencyError: highdicom is not installed.
     :raises DicomSeriesError: the images cannot be referred to, or no object could be made.
     """
-    from .dicom_seg import make_seg
-    from .dicom_source import missing_package, read_source, write_dataset
-    from .dicom_sr import make_sr
+    from .dicom.seg import make_seg
+    from .dicom.source import missing_package, read_source, write_dataset
+    from .dicom.sr import make_sr
 
     try:
         import highdicom  # noqa: F401
@@ -88,8 +88,8 @@ def write_report_files(
     options: ReportOptions,
 ) -> None:
     """Write report.html and report.txt."""
-    from .report import write_report
-    from .report_text import report_text
+    from .report.page import write_report
+    from .report.text import report_text
 
     write_report(volume, segmentation, measurements, folder / "report.html", options)
     text = report_text(segmentation, measurements, options.accepted_by)

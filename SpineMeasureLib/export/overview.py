@@ -15,10 +15,10 @@ from ..files import atomic_path
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
-from . import report_rows as rows
 from . import runinfo
 from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, course_height, draw_course, draw_table, table_height
 from .reformat import STEP_MM, Reformat, reformat
+from .report import rows
 
 _BACKGROUND = "#101418"
 #: Outlines: what, kinds, colour. Lines and numbers have other colours, so that each colour means one thing.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..measure.types import Measurement
-from . import report_rows as rows
+from .report import rows
 
 TEXT, DIM, BAD = "#e8ecf0", "#93a0ad", "#ff7a70"
 _GRID, _FRAME, _BACKGROUND = "#2a323a", "#3a444e", "#101418"

@@ -120,7 +120,7 @@ def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path
     :raises NothingFoundError: the image or the segmentation was deleted.
     :raises OutputError: the folder cannot be written to, or the PDF was not made; HTML and text are there then.
     """
-    from ..export.pdf import find_browser, write_pdf
+    from ..export.report.pdf import find_browser, write_pdf
 
     place = Path(folder).absolute()
     path = write_report_of(replace(copy_of(session), name=_free_name(session, place)), place)
@@ -133,7 +133,7 @@ def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path
 def write_report_of(case: CaseCopy, folder: Path | str) -> Path:
     """Write the report of a copy as HTML and as text; returns the path of the HTML."""
     from ..export.case_files import write_report_files
-    from ..export.report import ReportOptions
+    from ..export.report.page import ReportOptions
 
     path = Path(folder) / f"{case.name}_report.html"
     with atomic_folder(path.parent) as temporary, tempfile.TemporaryDirectory() as made:

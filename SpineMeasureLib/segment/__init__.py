@@ -11,7 +11,7 @@ from ..progress import Progress, silent
 if TYPE_CHECKING:
     from ..segmentation import SpineSegmentation
     from ..volume import Volume
-    from .disc_points import DiscPoint
+    from .labels.disc_points import DiscPoint
 
 
 def segment_volume(
@@ -51,8 +51,8 @@ def segment_volume(
     from dataclasses import replace
 
     from ..certainty import Certainty
-    from .disc_points import named_by_points
-    from .instances import name_structures
+    from .labels.disc_points import named_by_points
+    from .naming.instances import name_structures
 
     progress("load model", 0.0, "")
     opened = open_bundle(bundle)

@@ -57,7 +57,7 @@ def impossible(source: Path | None) -> dict[str, str]:
 
     :param source: the image that it was measured on; None if that is not known.
     """
-    from ..export.pdf import find_browser
+    from ..export.report.pdf import find_browser
 
     found = {}
     if source is None or not (source.is_dir() or is_dicom(source)):
@@ -99,7 +99,7 @@ async def write_download(kind: str, session: Session, viewer: Viewer, source: Pa
 
 
 def _pdf(case: CaseCopy, folder: Path) -> Path:
-    from ..export.pdf import write_pdf
+    from ..export.report.pdf import write_pdf
 
     page = write_report_of(case, folder)
     write_pdf(page, page.with_suffix(".pdf"))

@@ -20,7 +20,7 @@ def write_cases(folder: Path, count: int, contrast: str) -> None:
     """Add synthetic cases with true labels to an nnU-Net data set."""
     from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet
     from SpineMeasureLib.phantom.sample import synthesize
-    from SpineMeasureLib.segment.existing import segmentation_from_labels
+    from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 
     for seed in range(FIRST_SEED, FIRST_SEED + count):
         case = synthesize(seed, contrast)

@@ -8,7 +8,7 @@ import pytest
 from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, SACRUM_VALUE, Kind, Tissue, disc_name, vertebra_value
 from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.segment.instances import name_structures
+from SpineMeasureLib.segment.naming.instances import name_structures
 from SpineMeasureLib.segmentation import SpineSegmentation
 from Testing.library.phantoms import Grid, lumbar, scaled, voxelise
 

@@ -18,7 +18,7 @@ from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Acceptance
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
 from SpineMeasureLib.results import measurement_from_dict, read_results
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,8 +15,8 @@ from SpineMeasureLib.io.label_segments import LabelFile
 from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.segment.existing import segmentation_from_labels
-from SpineMeasureLib.segment.named_segments import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
 

@@ -21,10 +21,11 @@ from pydicom.dataset import Dataset  # noqa: E402
 from pydicom.tag import Tag  # noqa: E402
 
 from SpineMeasureLib import pipeline  # noqa: E402
-from SpineMeasureLib.export import dicom_seg, dicom_sr  # noqa: E402
 from SpineMeasureLib.export.case_files import write_dicom  # noqa: E402
-from SpineMeasureLib.export.dicom_source import read_source  # noqa: E402
-from SpineMeasureLib.export.dicom_values import corrected  # noqa: E402
+from SpineMeasureLib.export.dicom import seg as dicom_seg  # noqa: E402
+from SpineMeasureLib.export.dicom import sr as dicom_sr  # noqa: E402
+from SpineMeasureLib.export.dicom.source import read_source  # noqa: E402
+from SpineMeasureLib.export.dicom.values import corrected  # noqa: E402
 from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from SpineMeasureLib.io.write import write_volume  # noqa: E402
 from SpineMeasureLib.measure import measure  # noqa: E402

@@ -17,11 +17,11 @@ pytest.importorskip("highdicom")
 
 from SpineMeasureLib.anatomy import Code, code_of  # noqa: E402
 from SpineMeasureLib.errors import DicomSeriesError  # noqa: E402
-from SpineMeasureLib.export import dicom_codes  # noqa: E402
 from SpineMeasureLib.export.case_files import write_dicom  # noqa: E402
-from SpineMeasureLib.export.dicom_seg import make_seg  # noqa: E402
-from SpineMeasureLib.export.dicom_source import DicomSource, read_source  # noqa: E402
-from SpineMeasureLib.export.dicom_sr import make_sr  # noqa: E402
+from SpineMeasureLib.export.dicom import codes as dicom_codes  # noqa: E402
+from SpineMeasureLib.export.dicom.seg import make_seg  # noqa: E402
+from SpineMeasureLib.export.dicom.source import DicomSource, read_source  # noqa: E402
+from SpineMeasureLib.export.dicom.sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.io.label_file import read_label_file  # noqa: E402
 from SpineMeasureLib.io.read import read_volume  # noqa: E402
@@ -32,10 +32,10 @@ from SpineMeasureLib.measure.types import (  # noqa: E402
     Acceptance,
     Measurement,
 )
+from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments  # noqa: E402
 
 # # noqa: E402
-from SpineMeasureLib.segment.existing import segmentation_from_labels  # noqa: E402
-from SpineMeasureLib.segment.named_segments import segmentation_from_segments  # noqa: E402
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume  # noqa: E402
 

@@ -13,8 +13,8 @@ from SpineMeasureLib.errors import InputNotFoundError, LevelNameError, SpineMeas
 from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.segment.disc_points import named_by_points, read_disc_points
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.disc_points import named_by_points, read_disc_points
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
 

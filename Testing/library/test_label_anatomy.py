@@ -16,8 +16,8 @@ from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
-from SpineMeasureLib.segment.existing import check_anatomy, segmentation_from_labels
-from SpineMeasureLib.segment.named_segments import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
+from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
 

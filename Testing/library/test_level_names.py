@@ -7,9 +7,9 @@ import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, Region, Tissue, region_of
 from SpineMeasureLib.errors import LevelNameError
-from SpineMeasureLib.segment.instances import name_structures
-from SpineMeasureLib.segment.levels import DENS_SEEN, Naming, name_chain
-from SpineMeasureLib.segment.sizes import _DEPTH_MM, _STEP_MM, Size
+from SpineMeasureLib.segment.naming.instances import name_structures
+from SpineMeasureLib.segment.naming.levels import DENS_SEEN, Naming, name_chain
+from SpineMeasureLib.segment.naming.sizes import _DEPTH_MM, _STEP_MM, Size
 
 AFFINE = np.array([[3.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
 BODY, DISC = 13, 5

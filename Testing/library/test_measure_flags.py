@@ -13,7 +13,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import NothingFoundError
-from SpineMeasureLib.export import dicom_codes
+from SpineMeasureLib.export.dicom import codes as dicom_codes
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.measure.definitions import methods
 from SpineMeasureLib.measure.disc import depth_line

@@ -7,7 +7,7 @@ import pytest
 from SpineMeasureLib.anatomy import Kind, all_structures
 from SpineMeasureLib.io.seg_nrrd import code_of_entry
 from SpineMeasureLib.review.mrml.segments import terminology_entry
-from SpineMeasureLib.segment.recognise import (
+from SpineMeasureLib.segment.labels.names import (
     Beside,
     is_dural_sac,
     meaning_of_code,

@@ -20,7 +20,7 @@ from SpineMeasureLib.review.mrml.app import mrml_application
 from SpineMeasureLib.review.mrml.images import add_volume
 from SpineMeasureLib.review.mrml.slices import aim_at, look
 from SpineMeasureLib.review.session import Session
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 
 PICTURE = Path(__file__).resolve().parents[2] / "Resources" / "Screenshots" / "slice_views.png"
 HEIGHT = 640

@@ -17,7 +17,7 @@ from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.resources import data_path
 from SpineMeasureLib.review.mrml.app import mrml_application
-from SpineMeasureLib.segment.existing import segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from Testing.widget.application import install, module_classes
 from Testing.widget.conftest import add_volume
 

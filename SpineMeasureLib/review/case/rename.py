@@ -9,7 +9,7 @@ from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
 from ...errors import LevelNameError
 from ...measure.reference import with_reference
 from ...measure.types import Measurement
-from ...segment.levels import name_from_below, parse_disc
+from ...segment.naming.levels import name_from_below, parse_disc
 from .state import Row, State
 
 #: Vertebrae on the sacrum. L4 is one only with T13, or by the user's word (L4-S1): no other name may leave L5 out.

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind
 from ...io.seg_nrrd import code_of_entry
-from ...segment.recognise import meaning_of_name, structure_of_code, structure_of_name
+from ...segment.labels.names import meaning_of_name, structure_of_code, structure_of_name
 from .segments import segments_of, tag
 
 _TISSUES = {Kind.BODY: SEMANTIC_VERTEBRA, Kind.DISC: SEMANTIC_DISC, Kind.CANAL: SEMANTIC_CANAL}

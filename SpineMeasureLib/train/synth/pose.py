@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...segment.sizes import usual_step
+from ...segment.naming.sizes import usual_step
 from .chain import VARIANTS, Chain
 from .template import Template
 

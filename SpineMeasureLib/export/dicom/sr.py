@@ -1,0 +1,288 @@
+"""measurements.dcm: a DICOM Structured Report after PS3.16 TID 1500, one measurement group per level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import __version__
+from ...measure.types import Acceptance, Measurement
+from ...orientation import LPS_TO_RAS
+from ...segmentation import SpineSegmentation
+from . import codes
+from .source import (
+    CHARACTERS,
+    DEVICE_UID,
+    DicomSource,
+    algorithm_of,
+    concept,
+    equipment,
+    missing_package,
+    nearest_slice,
+    person_name,
+)
+
+if TYPE_CHECKING:
+    from highdicom.sr import Comprehensive3DSR
+    from pydicom.dataset import Dataset
+
+#: Which of the derived series the report is.
+_NTH_SERIES = 2
+#: As many as in measurements.csv.
+_DECIMALS = 4
+
+
+def make_sr(
+    measurements: Sequence[Measurement],
+    segmentation: SpineSegmentation,
+    source: DicomSource,
+    *,
+    seg: Dataset | None = None,
+    reviewer: str = "",
+    organization: str = "",
+) -> Comprehensive3DSR:
+    """A Comprehensive 3D SR (PS3.3 A.35.13) of all measurements.
+
+    Each value is a NUM with quantity and method coded, UCUM unit, the line's end points as SCOORD3D in the frame of
+    reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
+    value that a person edited carries "User chosen value" and the automatic one as a property; one that a person
+    accepted carries that, with name and time. The algorithm is at the group, or at each automatic value of a group that
+    has edited ones. What could not be measured is a coded evaluation "Measurement failure" with the reason.
+
+    :param seg: the segmentation object that was measured, named as evidence.
+    :param reviewer: who accepts the whole case (``Family^Given``); by default the one named reviewer who accepted every
+        value. The report is VERIFIED and final then, else UNVERIFIED: edits alone verify nothing.
+    :param organization: the reviewer's.
+    :raises DependencyError: highdicom is not installed.
+    """
+    try:
+        from highdicom import UID
+        from highdicom.sr import Comprehensive3DSR, MeasurementReport
+        from pydicom.sr.codedict import codes as standard
+    except ImportError as error:
+        raise missing_package(error) from error
+    reviewer = reviewer or _reviewer_of_all(measurements)
+    levels = dict.fromkeys(m.level for m in measurements)
+    made = _Maker(segmentation, source)
+    groups = [made.group(level, [m for m in measurements if m.level == level]) for level in levels]
+    # highdicom copies and searches the whole tree that it is given, which takes two thirds of the time: it gets the
+    # report with its first group, and the others are added to what it made of it.
+    content = MeasurementReport(
+        observation_context=_observers(reviewer, organization, equipment(segmentation.provenance)),
+        procedure_reported=concept(codes.MRI_PROCEDURE),
+        imaging_measurements=groups[:1],
+        title=concept(codes.IMAGING_REPORT),
+    )
+    report = Comprehensive3DSR(
+        evidence=[*source.images, *([seg] if seg is not None else [])],
+        content=content[0],
+        series_instance_uid=UID(),
+        series_number=source.series_number(_NTH_SERIES),
+        sop_instance_uid=UID(),
+        instance_number=1,
+        is_complete=True,
+        is_final=bool(reviewer),
+        is_verified=bool(reviewer),
+        verifying_observer_name=person_name(reviewer) if reviewer else None,
+        verifying_organization=(organization or "Not stated") if reviewer else None,
+        series_description="SpineMeasure measurements",
+        coding_schemes=[_coding_scheme()],
+        **equipment(segmentation.provenance),
+    )
+    report.SpecificCharacterSet = CHARACTERS
+    (container,) = (item for item in report.ContentSequence if item.name == standard.DCM.ImagingMeasurements)
+    for group in groups[1:]:
+        container.ContentSequence.extend(group)
+    return report
+
+
+def _reviewer_of_all(measurements: Sequence[Measurement]) -> str:
+    """The one person who accepted every value that there is; empty if some are not accepted, or several people did."""
+    reviewers = {m.accepted.reviewer if m.accepted else "" for m in measurements if m.value is not None}
+    return reviewers.pop() if len(reviewers) == 1 else ""
+
+
+def _observers(reviewer: str, organization: str, device: dict[str, Any]) -> Any:
+    from highdicom import sr
+    from pydicom.sr.codedict import codes as standard
+
+    person = None
+    if reviewer:
+        attributes = sr.PersonObserverIdentifyingAttributes(
+            person_name(reviewer), organization_name=organization or None
+        )
+        person = sr.ObserverContext(standard.DCM.Person, attributes)
+    program = sr.DeviceObserverIdentifyingAttributes(
+        uid=DEVICE_UID,
+        name=f"SpineMeasure {__version__}",
+        manufacturer_name=device["manufacturer"],
+        model_name=device["manufacturer_model_name"],
+        serial_number=device["device_serial_number"],
+    )
+    return sr.ObservationContext(person, sr.ObserverContext(standard.DCM.Device, program))
+
+
+def _coding_scheme() -> Any:
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
+
+    return CodingSchemeIdentificationItem(
+        designator=codes.SCHEME,
+        name=codes.SCHEME_NAME,
+        uid=codes.SCHEME_UID,
+        responsible_organization="SpineMeasure",
+    )
+
+
+class _Maker:
+    """Content items of one report."""
+
+    def __init__(self, segmentation: SpineSegmentation, source: DicomSource) -> None:
+        self._segmentation = segmentation
+        self._source = source
+
+    def group(self, level: str, measurements: Sequence[Measurement]) -> Any:
+        """TID 1501 of one level."""
+        from highdicom import UID, sr
+
+        by_hand = any(_is_edited(m) for m in measurements)
+        return sr.MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=sr.TrackingIdentifier(UID(), level),
+            algorithm_id=None if by_hand else self._algorithm(),
+            finding_sites=[sr.FindingSite(concept(codes.group_site(level)))],
+            measurements=[self._number(m, by_hand) for m in measurements if m.value is not None],
+            qualitative_evaluations=[self._failure(m) for m in measurements if m.value is None],
+        )
+
+    def _algorithm(self) -> Any:
+        from highdicom import sr
+
+        name, version, parameters = algorithm_of(self._segmentation.provenance)
+        return sr.AlgorithmIdentification(name, version, [f"{k}: {v}" for k, v in parameters.items()] or None)
+
+    def _number(self, m: Measurement, by_hand: bool) -> Any:
+        """TID 300 of one value.
+
+        :param by_hand: whether a person moved lines of the group, so that each value says what made it.
+        """
+        from highdicom import sr
+
+        assert m.value is not None
+        site = codes.site_of(m)
+        item = sr.Measurement(
+            name=concept(codes.quantity_code(m.quantity)),
+            value=round(float(m.value), _DECIMALS),
+            unit=concept(codes.UNITS[m.unit]),
+            algorithm_id=self._algorithm() if by_hand and not _is_edited(m) else None,
+            derivation=concept(codes.MINIMUM) if m.method == "within_5mm" else None,
+            finding_sites=[sr.FindingSite(concept(site))] if site else None,
+            method=concept(codes.method_code(m.quantity, m.method)),
+            properties=self._properties(m),
+            **self._geometry(m),
+        )
+        item[0].ContentSequence.extend(_further_properties(m))
+        return item
+
+    def _geometry(self, m: Measurement) -> dict[str, Any]:
+        from highdicom import sr
+
+        if m.p1 is None or m.p2 is None:
+            return {}
+        slices = self._segmentation.labels.shape[2]
+        k = nearest_slice(self._segmentation.affine, slices, (m.p1, m.p2))
+        ends = np.array([m.p1, m.p2]) * np.diag(LPS_TO_RAS)[:3]
+        line = sr.CoordinatesForMeasurement3D("POLYLINE", ends, self._source.frame_of_reference)
+        image = sr.SourceImageForMeasurement(*self._source.reference(k))
+        return {"referenced_images": [image], "referenced_coordinates": [line]}
+
+    @staticmethod
+    def _properties(m: Measurement) -> Any:
+        from highdicom import sr
+
+        population = None
+        if m.reference:
+            values = [_num(codes.POPULATION_MEAN, m.reference.mean, m.unit)]
+            if m.reference.sd is not None:
+                values.append(_num(codes.POPULATION_SD, m.reference.sd, m.unit))
+            population = sr.MeasurementStatisticalProperties(values, authority=m.reference.source)
+        chosen = concept(codes.USER_CHOSEN) if _is_edited(m) else None
+        if population is None and chosen is None:
+            return None
+        return sr.MeasurementProperties(selection_status=chosen, measurement_statistical_properties=population)
+
+    @staticmethod
+    def _failure(m: Measurement) -> Any:
+        """A value that there is not, as a coded evaluation: its method, "Measurement failure", and why."""
+        from highdicom import sr
+
+        name = codes.method_code(m.quantity, m.method)
+        item = sr.QualitativeEvaluation(concept(name), concept(codes.MEASUREMENT_FAILURE))
+        children = [_flag(flag) for flag in m.flags if flag != "not_measurable"]
+        if m.note:
+            children.append(sr.TextContentItem(concept(codes.COMMENT), m.note, "HAS PROPERTIES"))
+        if children:
+            item[0].ContentSequence = sr.ContentSequence(children)
+        return item
+
+
+def _is_edited(m: Measurement) -> bool:
+    """Whether a person moved the line, or one that the value follows from."""
+    return m.source == "edited"
+
+
+def _num(name: codes.Code, value: float, unit: str) -> Any:
+    from highdicom.sr import NumContentItem
+
+    return NumContentItem(
+        concept(name), round(float(value), _DECIMALS), concept(codes.UNITS[unit]), relationship_type="HAS PROPERTIES"
+    )
+
+
+def _flag(flag: str) -> Any:
+    from highdicom.sr import CodeContentItem
+
+    return CodeContentItem(concept(codes.FLAG), concept(codes.flag_code(flag)), "HAS PROPERTIES")
+
+
+def _acceptance(accepted: Acceptance) -> Any:
+    """That a person accepted a value: who and when, as far as it is known."""
+    from highdicom import sr
+
+    item = sr.CodeContentItem(concept(codes.ACCEPTANCE), concept(codes.ACCEPTED), "HAS PROPERTIES")
+    known: list[Any] = []
+    if accepted.reviewer:
+        known.append(
+            sr.PnameContentItem(concept(codes.OBSERVER_NAME), person_name(accepted.reviewer), "HAS PROPERTIES")
+        )
+    if accepted.time:
+        known.append(
+            sr.DateTimeContentItem(concept(codes.ACCEPTED_AT), datetime.fromisoformat(accepted.time), "HAS PROPERTIES")
+        )
+    if known:
+        item.ContentSequence = sr.ContentSequence(known)
+    return item
+
+
+def _further_properties(m: Measurement) -> list[Any]:
+    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, ancestor, acceptance ..."""
+    from highdicom import sr
+
+    found = [_flag(flag) for flag in m.flags]
+    if m.boundary:
+        name, value = concept(codes.BOUNDARY), concept(codes.boundary_code(m.boundary))
+        found.append(sr.CodeContentItem(name, value, "HAS PROPERTIES"))
+    if m.repeatability is not None:
+        found.append(_num(codes.REPEATABILITY, m.repeatability, m.unit))
+    if m.confidence is not None and m.confidence_kind in codes.CONFIDENCES:
+        found.append(_num(codes.CONFIDENCES[m.confidence_kind], m.confidence, "ratio"))
+        if m.confidence_tolerance is not None:
+            found.append(_num(codes.TOLERANCE, m.confidence_tolerance, "mm"))
+    if m.automatic is not None and m.automatic.value is not None:
+        found.append(_num(codes.AUTOMATIC_VALUE, m.automatic.value, m.unit))
+    if m.accepted is not None:
+        found.append(_acceptance(m.accepted))
+    if m.note:
+        found.append(sr.TextContentItem(concept(codes.COMMENT), m.note, "HAS PROPERTIES"))
+    return found

@@ -1,0 +1,110 @@
+"""Two lines at the head of a report: what differs from published means, what has slipped, what is narrowed.
+
+Numbers in neutral words, with the threshold beside them. None is a diagnosis or a cut-off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...measure.definitions import definition
+from ...measure.types import Measurement
+
+TITLE = "Summary of the numbers, not for diagnosis"
+#: A value is named if it is further from the published mean: in standard deviations, or without one as a part of it.
+_SPREADS, _SHARE = 2.0, 0.25
+#: Above the error of the measurement (listhesis was compared with experts' masks with a tolerance of 2 mm).
+_SLIP_MM = 3.0
+#: Part of the references above and below by which canal or cord is narrower (compromise, compression).
+_NARROWER = 0.25
+#: Flags of a value that the reader has to check before anything else.
+_DOUBTFUL = ("low_confidence", "cut_by_field_of_view")
+#: More names than this make no summary: the others are counted.
+_MOST = 6
+
+
+def impression(measurements: Sequence[Measurement]) -> tuple[str, str]:
+    """The two lines: values against published means; slips and narrowings.
+
+    A value with a doubtful flag is marked with a question mark. Only values that there are count.
+    """
+    return _against_references(measurements), f"{_slips(measurements)} {_narrowings(measurements)}"
+
+
+def is_outside(m: Measurement) -> bool:
+    """Whether a value is further from its published mean than the summary tolerates; False without a reference."""
+    if m.value is None or m.reference is None:
+        return False
+    sd = m.reference.sd
+    return abs(m.value - m.reference.mean) > (_SPREADS * sd if sd is not None else _SHARE * m.reference.mean)
+
+
+def _against_references(measurements: Sequence[Measurement]) -> str:
+    known = [m for m in measurements if m.reference is not None and m.value is not None]
+    if not known:
+        return "Published means: none for these levels."
+    limits, notes = [], []
+    if any(m.reference and m.reference.sd is not None for m in known):
+        limits.append(f"{_SPREADS:g} SD")
+    if any(m.reference and m.reference.sd is None for m in known):
+        limits.append(f"{_SHARE:.0%}")
+        notes.append(f"{limits[-1]} if no SD published" if limits[1:] else "no SD published")
+    notes.append("mean in brackets")
+    compared = f"{len(known)} value{'' if len(known) == 1 else 's'} compared"
+    found = _by_level([m for m in known if is_outside(m)])
+    return f"More than {' or '.join(limits)} from the published mean ({'; '.join(notes)}), {compared}: {found}."
+
+
+def _by_level(found: Sequence[Measurement]) -> str:
+    """``"L1-L2 disc height anterior 4.3 (6.9), middle 5.2 (7.9); L3-L4 ..."``."""
+    levels: dict[str, list[str]] = {}
+    said: dict[str, str] = {}
+    for m in found:
+        assert m.value is not None and m.reference is not None
+        title = definition(m.quantity, m.method).title
+        what, _, place = (title[0].lower() + title[1:]).partition(", ")
+        name = place if said.get(m.level) == what else f"{what} {place}".strip()
+        said[m.level] = what
+        levels.setdefault(m.level, []).append(f"{name} {m.value:.1f} ({m.reference.mean:.1f}){_doubt(m)}")
+    return _listed([f"{level} {', '.join(texts)}" for level, texts in levels.items()])
+
+
+def _slips(measurements: Sequence[Measurement]) -> str:
+    slips = [m for m in measurements if m.key[1:] == ("listhesis", "posterior_corners") and m.value is not None]
+    if not slips:
+        return "Slip: not measured."
+
+    def told(m: Measurement) -> str:
+        assert m.value is not None
+        return f"{abs(m.value):.1f} mm {'forward' if m.value > 0 else 'backward'}"
+
+    found = _named([m for m in slips if m.value is not None and abs(m.value) >= _SLIP_MM], told)
+    return f"Slip of {_SLIP_MM:g} mm or more: {found}."
+
+
+def _narrowings(measurements: Sequence[Measurement]) -> str:
+    known = [m for m in measurements if m.quantity in ("canal_compression", "cord_compression") and m.value is not None]
+    if not known:
+        return "Narrowing of the canal: not measured."
+
+    def told(m: Measurement) -> str:
+        return f"{m.quantity.partition('_')[0]} {m.value:.0%}"
+
+    found = _named([m for m in known if m.value is not None and m.value >= _NARROWER], told)
+    return f"Canal or cord narrower by {_NARROWER:.0%} or more than 10 to 30 mm above and below: {found}."
+
+
+def _named(found: Sequence[Measurement], told: Callable[[Measurement], str]) -> str:
+    return _listed([f"{m.level} {told(m)}{_doubt(m)}" for m in found])
+
+
+def _doubt(m: Measurement) -> str:
+    return " (?)" if set(_DOUBTFUL).intersection(m.flags) else ""
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """``"L1-L2 ...; L4-L5 ..."``, ``"none"``; what is too much is counted."""
+    if not texts:
+        return "none"
+    more = f"; {len(texts) - _MOST} more" if len(texts) > _MOST else ""
+    return "; ".join(texts[:_MOST]) + more

@@ -1,0 +1,126 @@
+"""The block of one disc in the report: its picture, and a table of its values against published means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ...measure.definitions import definition
+from ...measure.flags import in_words
+from ...measure.types import Measurement
+from ...segmentation import SpineSegmentation
+from ...volume import Volume
+from . import rows
+from .band import band_chart
+from .impression import is_outside
+from .picture import Grey, level_picture
+
+_NOTE = (
+    "Published means of other people, shown for comparison; they are not limits of the normal. In the charts the tick "
+    "is the mean, the dot the value, and the band one standard deviation to either side if the source gives it. A dot "
+    "is orange if the value is named in the summary."
+)
+
+
+class Sources:
+    """Sources of reference values, numbered as they are first cited."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def cite(self, source: str) -> str:
+        """The mark of a source."""
+        return f"<sup>{self._numbers.setdefault(source, len(self._numbers) + 1)}</sup>"
+
+    def html(self) -> str:
+        """The list of those that were cited."""
+        if not self._numbers:
+            return ""
+        items = "".join(f"<li>{escape(source)}</li>" for source in self._numbers)
+        return f'<section class="small"><h2>Sources of reference values</h2><p>{_NOTE}</p><ol>{items}</ol></section>'
+
+
+def level_block(
+    level: str,
+    volume: Volume,
+    segmentation: SpineSegmentation,
+    measurements: Sequence[Measurement],
+    grey: Grey,
+    sources: Sources,
+    accepted_by: str,
+) -> str:
+    """Picture and table of a disc.
+
+    :param measurements: of the whole case: all its tables have the same columns.
+    :param accepted_by: who accepts the whole case.
+    """
+    by_kind = {(m.quantity, m.method): m for m in measurements if m.level == level}
+    plane = by_kind["disc_height_middle", "chord50"].plane
+    found = list(by_kind.values())
+    picture = level_picture(volume, segmentation, plane, found, grey) if plane else "<p>not measurable</p>"
+    listed = [by_kind[key] for key in rows.LEVEL if key in by_kind]
+    shared = rows.shared_flags(listed)
+    missing = rows.reasons(listed)
+    notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
+    notes += [f"Not measured: {'; '.join(missing)}."] if missing else []
+    return (
+        f'<section class="level"><figure>{picture}<figcaption>{level}: through the disc centroid; mm'
+        f"</figcaption></figure><div>{_table(level, listed, shared, measurements, sources, accepted_by)}"
+        + "".join(f'<p class="small">{escape(note)}</p>' for note in notes)
+        + "</div></section>"
+    )
+
+
+def _table(
+    level: str,
+    listed: Sequence[Measurement],
+    shared: Sequence[str],
+    measurements: Sequence[Measurement],
+    sources: Sources,
+    accepted_by: str,
+) -> str:
+    """Columns that no value of the case needs are left out: of automatic values beside edited ones, of acceptance."""
+    edited = any(m.automatic for m in measurements)
+    accepted = bool(accepted_by) or any(m.accepted for m in measurements)
+    compared = any(m.reference for m in measurements)
+    columns = [
+        (level, "", "", True),
+        ("value", "10%", "", True),
+        ("", "6%", "", True),
+        ("automatic", "11%", "", edited),
+        ("accepted", "10%", "", accepted),
+        ("reference mean", "26%", "reference", compared),
+        ("remarks", "18%" if not (edited and accepted) else "13%", "words", True),
+    ]
+    shown = [is_shown for *_, is_shown in columns]
+    widths = "".join(f'<col style="width:{width}">' if width else "<col>" for _, width, _, wanted in columns if wanted)
+    heads = "".join(f'<th class="{kind}">{name}</th>' for name, _, kind, wanted in columns if wanted)
+    body = ""
+    for m in listed:
+        cells = [cell for cell, wanted in zip(_cells(m, sources, shared, accepted_by), shown, strict=True) if wanted]
+        body += f"<tr>{''.join(cells)}</tr>"
+    return f"<table><colgroup>{widths}</colgroup><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(m: Measurement, sources: Sources, shared: Sequence[str], accepted_by: str) -> list[str]:
+    """The cells of a row.
+
+    :param shared: flags that are said below the table.
+    """
+    reference = ""
+    if m.reference:
+        spread = f" (SD {rows.number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
+        mean = f"{rows.number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
+        reference = f"<div>{band_chart(m, is_outside(m))}<span>{mean}</span></div>"
+    automatic = rows.number(m.automatic.value, m.unit) if m.automatic else ""
+    tick = "\u2713" if m.value is not None and (accepted_by or m.accepted) else ""
+    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
+    return [
+        f"<th>{escape(definition(m.quantity, m.method).title)}</th>",
+        f"<td><b>{rows.number(m.value, m.unit)}</b>{mark}</td>",
+        f'<td class="unit">{rows.unit_text(m.unit)}</td>',
+        f"<td>{automatic}</td>",
+        f"<td>{tick}</td>",
+        f'<td class="reference">{reference}</td>',
+        f'<td class="words">{escape(rows.remarks([m], shared))}</td>',
+    ]

@@ -1,0 +1,1 @@
+"""Existing label maps: what their values, segment names and disc points mean."""

@@ -1,0 +1,300 @@
+"""Named structures from a label map that is already there: our own, a plain one, or one of another program."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...anatomy import (
+    CANAL_VALUE,
+    CORD_VALUE,
+    DISC_OFFSET,
+    POSTERIOR_OFFSET,
+    SEMANTIC_CANAL,
+    SEMANTIC_DISC,
+    SEMANTIC_VERTEBRA,
+    USUAL_ORDER,
+    VERTEBRA_ORDER,
+    Kind,
+    Tissue,
+    vertebra_value,
+)
+from ...errors import GeometryMismatchError, NothingFoundError, UnreadableInputError
+from ...field_of_view import CUT
+from ...orientation import apply_affine, voxel_sizes
+from ...segmentation import SpineSegmentation, label_centres
+from ...volume import Volume
+from ..naming.instances import list_structures, name_structures, rename
+from ..split import lumen_behind, split_vertebrae
+from .conventions import Convention, check_order, guess, named, tissues_of, translate
+
+_OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
+    vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
+}
+_VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
+#: A disc nearer than this to a vertebra lies on it: less than half the height of a lumbar body.
+_TOUCHING_MM = 8.0
+#: Of the canal, as far as discs reach and so much (mm) beyond, at most this part is in front of their middles.
+_DISC_MM, _CANAL_IN_FRONT = 5.0, 0.2
+_OTHER = (
+    "Without names, values are 1 vertebra, 2 disc, 3 canal. Correct the values or names, or name another --convention."
+)
+_SEMANTIC = {SEMANTIC_VERTEBRA: Tissue.BODY, SEMANTIC_DISC: Tissue.DISC, SEMANTIC_CANAL: Tissue.CANAL}
+#: A vertebra of which less than this lies behind the canal's anterior wall is a body.
+_LEAST_ARCH = 0.05
+
+
+def segmentation_from_labels(
+    labels: Volume,
+    *,
+    lowest_disc: str | None = None,
+    convention: str = "auto",
+    subregions: Volume | None = None,
+) -> SpineSegmentation:
+    """Read a label map as a segmentation.
+
+    Maps with our own values (`anatomy.py`) keep their names, those of other programs (`conventions.py`) get them. Maps
+    of 1 vertebra, 2 disc, 3 canal are separated and named; they show no sacrum, so the levels stay unverified unless
+    `lowest_disc` names one.
+
+    :param convention: ``"auto"``, ``"own"`` or a name of `conventions.conventions`.
+    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`, which
+        ``"auto"`` then takes for one of SPINEPS.
+    :raises NothingFoundError: the map holds no disc and no vertebra.
+    :raises UnreadableInputError: its values are those of no convention, of several, or not those of the named one.
+    :raises LevelNameError: `lowest_disc` is unknown or does not fit.
+    """
+    array = labels.array
+    values = {float(v) for v in np.unique(array)} - {0.0}
+    if not values:
+        raise NothingFoundError("The label map is empty.", "Choose the label map of this image.")
+    if convention == "auto" and subregions is not None:
+        convention = "spineps"
+    if convention == "auto" and values <= set(_SEMANTIC):
+        return _from_semantic(labels, lowest_disc)
+    if convention == "own":
+        _check_own(values)
+        followed = None
+    else:
+        followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
+    if subregions is not None and (followed is None or followed.tissues):
+        raise UnreadableInputError(
+            f"Label maps of the convention '{convention}' have no subregions beside them.",
+            "Leave out --subregions, or name a convention of SPINEPS.",
+        )
+    if followed and followed.tissues:
+        return _from_tissues(labels, followed, lowest_disc)
+    warnings: tuple[str, ...] = ()
+    own = array.astype(np.uint8)
+    if followed:
+        own, warnings = _from_other(labels, followed, subregions)
+    if convention != "auto":  # which looks at the order itself
+        check_order(array, labels.affine, followed.own if followed else {int(v): int(v) for v in values})
+    return named_labels(own, labels.affine, lowest_disc, warnings)
+
+
+def _check_own(values: set[float]) -> None:
+    if not values <= _OWN_VALUES:
+        strange = ", ".join(f"{v:g}" for v in sorted(values - _OWN_VALUES)[:5])
+        raise UnreadableInputError(
+            f"The label map holds values that this program does not write ({strange}).", "Choose another --convention."
+        )
+
+
+def named_labels(
+    own: NDArray[np.uint8], affine: NDArray[np.float64], lowest_disc: str | None, warnings: tuple[str, ...]
+) -> SpineSegmentation:
+    """The structures of a map with our own values.
+
+    :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
+    :raises NothingFoundError: there is no disc and no vertebra.
+    :raises UnreadableInputError: a disc does not lie between the vertebrae that it is named after.
+    :raises LevelNameError: `lowest_disc` is unknown or does not fit.
+    """
+    values = {float(v) for v in np.unique(own)}
+    order = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER or _present(values, n)]
+    for upper, missing, lower in (("T11", "T12", "L1"), ("L4", "L5", "S1")):
+        if not _present(values, missing) and _touch(own, affine, upper, lower):
+            order.remove(missing)
+    structures = list_structures(own, affine, tuple(order))
+    if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
+        raise NothingFoundError(
+            "The label map holds no disc and no vertebra.", "Choose the label map of this image and its --convention."
+        )
+    segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
+    _check_between(segmentation)
+    return rename(segmentation, lowest_disc) if lowest_disc else segmentation
+
+
+def check_anatomy(segmentation: SpineSegmentation) -> None:
+    """Refuse a label map that no spine can have: it is mirrored, or its values mean something else.
+
+    :raises GeometryMismatchError: the discs are behind the canal.
+    :raises UnreadableInputError: the discs are larger than the vertebrae, or the canal lies in front of their middles.
+    """
+    check_front(segmentation)
+    discs, bodies = (_usual_size(segmentation, kind) for kind in (Kind.DISC, Kind.BODY))
+    if discs > bodies:
+        raise UnreadableInputError("What the label map calls discs is larger than what it calls vertebrae.", _OTHER)
+    if _in_front(segmentation) > _CANAL_IN_FRONT:
+        raise UnreadableInputError("What the label map calls canal does not lie behind the discs.", _OTHER)
+
+
+def _usual_size(segmentation: SpineSegmentation, kind: Kind) -> float:
+    """Median number of voxels of the structures of a kind, of those wholly in view if there are any; NaN for none."""
+    counts = np.bincount(segmentation.labels.ravel(), minlength=256)
+    found = segmentation.of_kind(kind)
+    whole = [s for s in found if CUT not in s.flags] or found
+    return float(np.median([counts[s.value] for s in whole])) if whole else float("nan")
+
+
+def _in_front(segmentation: SpineSegmentation) -> float:
+    """The part of the canal, as far as discs reach, that lies in front of the line through their centres."""
+    discs = segmentation.of_kind(Kind.DISC)
+    if not discs:
+        return 0.0
+    centres = label_centres(segmentation.labels, 255)[[d.value - 1 for d in discs]]
+    line = apply_affine(segmentation.affine, centres)
+    line = line[np.argsort(line[:, 2])]
+    canal = apply_affine(segmentation.affine, np.argwhere(segmentation.labels == CANAL_VALUE))
+    canal = canal[(canal[:, 2] > line[0, 2] - _DISC_MM) & (canal[:, 2] < line[-1, 2] + _DISC_MM)]
+    return float(np.mean(canal[:, 1] > np.interp(canal[:, 2], line[:, 2], line[:, 1]))) if len(canal) else 0.0
+
+
+def check_front(segmentation: SpineSegmentation) -> None:
+    """Refuse a label map whose discs are behind the canal: it is mirrored from front to back.
+
+    :raises GeometryMismatchError: they are.
+    """
+    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
+    canal = centres[CANAL_VALUE - 1, 1]
+    behind = [centres[disc.value - 1, 1] < canal for disc in segmentation.of_kind(Kind.DISC)]
+    if behind and all(behind):
+        raise GeometryMismatchError(
+            "The discs of the label map are behind its canal: it is mirrored from front to back.",
+            "Export it again with the geometry of the image.",
+        )
+
+
+def _check_between(segmentation: SpineSegmentation) -> None:
+    """Refuse a map whose discs are numbered otherwise than its vertebrae.
+
+    Where only one of a disc's vertebrae is there, or neither, the nearest ones by name count.
+    """
+    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
+    discs = [disc.value - 1 for disc in segmentation.of_kind(Kind.DISC)]
+    if (np.diff(centres[discs, 2]) >= 0).any():
+        raise UnreadableInputError(
+            "The discs of the label map do not follow each other from head to sacrum as their names say.",
+            "Correct its names or values, or choose another --convention.",
+        )
+    places = {name: centres[vertebra_value(name) - 1] for name in VERTEBRA_ORDER}
+    order = [name for name in VERTEBRA_ORDER if np.isfinite(places[name]).all()]
+    for disc in segmentation.of_kind(Kind.DISC):
+        middle = centres[disc.value - 1]
+        first, last = (VERTEBRA_ORDER.index(name) for name in disc.level.split("-"))
+        above = [places[name] for name in order if VERTEBRA_ORDER.index(name) <= first]
+        below = [places[name] for name in order if VERTEBRA_ORDER.index(name) >= last]
+        if not _is_between(middle, above, below):
+            raise UnreadableInputError(
+                f"Disc {disc.level} of the label map does not lie between these vertebrae.",
+                "Correct its names or values, or choose another --convention.",
+            )
+
+
+def _is_between(
+    middle: NDArray[np.float64], above: list[NDArray[np.float64]], below: list[NDArray[np.float64]]
+) -> bool:
+    """Whether a place lies between vertebrae above and below it, each list from head to sacrum; one may be empty."""
+    if above and below:
+        down = below[0] - above[-1]
+    elif len(above) > 1:
+        down = above[-1] - above[-2]
+    elif len(below) > 1:
+        down = below[1] - below[0]
+    else:
+        down = np.array([0.0, 0.0, -1.0])
+    after = not above or (middle - above[-1]) @ down > 0
+    return bool(after and (not below or (below[0] - middle) @ down > 0))
+
+
+def _present(values: set[float], vertebra: str) -> bool:
+    return any(vertebra_value(vertebra) + offset in values for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET))
+
+
+def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lower: str) -> bool:
+    """Whether the disc below a vertebra lies on another one, so that there is none between."""
+    disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
+    if not disc.any() or not below.any():
+        return False
+    distance = ndimage.distance_transform_edt(~below, voxel_sizes(affine))
+    return bool(distance[disc].min() < _TOUCHING_MM)
+
+
+def _from_other(
+    labels: Volume, convention: Convention, subregions: Volume | None
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Our own values, vertebrae divided into body and arch; warnings."""
+    own = translate(labels.array, labels.affine, convention)
+    vertebra = np.isin(own, _VERTEBRA_VALUES)
+    warnings: list[str] = []
+    if subregions is not None:
+        tissue = tissues_of(subregions.array, named("spineps-spine"))
+        for kind, value in ((Tissue.CANAL, CANAL_VALUE), (Tissue.CORD, CORD_VALUE)):
+            own[(tissue == kind) & (own == 0)] = value
+        posterior = vertebra & (tissue == Tissue.POSTERIOR)
+    else:
+        canal, warnings = _lumen(own, labels.affine)
+        posterior = split_vertebrae(vertebra, canal, labels.affine)[1]
+    own[posterior] += POSTERIOR_OFFSET
+    return own, tuple(warnings)
+
+
+def _lumen(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[str]]:
+    """Canal and cord, else what stands in for them; a warning if nothing does."""
+    canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
+    if not canal.any():
+        canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), affine)
+    return canal, [] if canal.any() else [
+        "The label map shows neither canal nor arches: each vertebra was taken for a body."
+    ]
+
+
+def divide_whole_vertebrae(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> list[str]:
+    """Give the arches of those vertebrae that have one the values of posterior elements, in place; warnings.
+
+    :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
+    """
+    canal, warnings = _lumen(own, affine)
+    posterior = split_vertebrae(np.isin(own, _VERTEBRA_VALUES), canal, affine)[1]
+    whole, behind = (np.bincount(part, minlength=256) for part in (own.ravel(), own[posterior]))
+    with_arch = np.flatnonzero(behind > _LEAST_ARCH * whole)
+    own[posterior & np.isin(own, with_arch)] += POSTERIOR_OFFSET
+    return warnings
+
+
+def divide_vertebrae(tissue: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A tissue map whose bodies cover the arches too, with the arches as posterior elements.
+
+    :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values.
+    """
+    lumen = np.isin(tissue, (Tissue.CANAL, Tissue.CORD))
+    posterior = split_vertebrae(tissue == Tissue.BODY, lumen, affine)[1]
+    return np.where(posterior, np.uint8(Tissue.POSTERIOR), tissue)
+
+
+def _from_tissues(labels: Volume, convention: Convention, lowest_disc: str | None) -> SpineSegmentation:
+    tissue = tissues_of(labels.array, convention)
+    if convention.whole:
+        tissue = divide_vertebrae(tissue, labels.affine)
+    drawn = Tissue.SACRUM in convention.tissues.values()
+    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc, sacrum_drawn=drawn)
+
+
+def _from_semantic(labels: Volume, lowest_disc: str | None) -> SpineSegmentation:
+    tissue = np.zeros(labels.array.shape, np.uint8)
+    for value, kind in _SEMANTIC.items():
+        tissue[labels.array == value] = kind
+    tissue = divide_vertebrae(tissue, labels.affine)
+    return name_structures(tissue, labels.affine, lowest_disc=lowest_disc, sacrum_drawn=False)

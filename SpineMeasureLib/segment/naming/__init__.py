@@ -1,0 +1,1 @@
+"""From a tissue map to separate, named structures."""

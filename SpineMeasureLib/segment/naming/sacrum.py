@@ -1,0 +1,102 @@
+"""Where the sacrum begins: S1 and its rudimentary disc S1-S2 told from the lowest vertebra and its disc.
+
+Everything here is in network order [slice, row, column]; points are mm along those axes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...anatomy import Tissue
+from .column import Column, Disc, find_column
+
+_SMALLEST_SACRUM_MM3 = 500.0
+#: How far below a disc, and how far from its axis, bone is looked at.
+_NEAR_MM = 25.0
+#: This much of the bone below the lowest disc is sacrum where there is one.
+_SACRUM_SHARE = 2 / 3
+#: Disc S1-S2 is rudimentary: less than this part of the median volume of the discs.
+_SMALL_VOLUME = 0.5
+#: How much of the bone above the lowest disc must be sacrum for it to be S1-S2: where it is small, and otherwise.
+_SHARE_ABOVE_SMALL, _SHARE_ABOVE_LARGE = 0.2, 0.9
+#: How much of a vertebra is drawn as sacrum where it is a transitional one; less is the rim of S1 beside the disc.
+_SHARE_OF_TRANSITIONAL = 0.2
+#: AP depth below which a body is no lumbar one (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
+_SHALLOWEST_LUMBAR_MM = 21.0
+
+
+def settle_sacrum(
+    column: Column, tissue: NDArray[np.uint8], mm: NDArray[np.float64], warnings: list[str]
+) -> tuple[NDArray[np.uint8], Column] | None:
+    """Tissue map and column with the sacrum beginning right below the lowest true disc; None where none is in view.
+
+    The network may draw a part of S1 as a vertebra, with the rudimentary disc S1-S2 below it, or a part of a
+    transitional vertebra as sacrum.
+    """
+    sacrum, body = tissue == Tissue.SACRUM, tissue == Tissue.BODY
+    if not column.discs or sacrum.sum() * mm.prod() < _SMALLEST_SACRUM_MM3:
+        return None
+    if column.bodies and max(b.depth for b in column.bodies[-3:]) < _SHALLOWEST_LUMBAR_MM:
+        return None  # bodies this small lie on no sacrum
+    settled = tissue.copy()
+    *above, disc = column.discs
+    anew = False
+    if above and _share_below(sacrum, body, above[-1], mm) > _share_for_s1_s2(column):
+        warnings.append("A disc within the sacrum (S1-S2) was left out.")
+        settled[column.disc_labels == len(column.discs)] = Tissue.SACRUM
+        *above, disc = above
+        anew = True
+    elif _share_below(sacrum, body, disc, mm) < _SACRUM_SHARE:
+        return None
+    below = _depth_below(tissue.shape, disc, mm) > 0
+    settled[body & below] = Tissue.SACRUM
+    if above and _share_below(sacrum, body, above[-1], mm) > _SHARE_OF_TRANSITIONAL:
+        settled[_near_below(sacrum, above[-1], mm, np.inf) & ~below] = Tissue.BODY
+        anew = True
+    if anew:
+        column = find_column(settled, (float(mm[0]), float(mm[1]), float(mm[2]))) or column
+    disc = column.discs[-1]
+    column.bodies = [b for b in column.bodies if (b.centre - disc.centre) @ disc.normal > 0]
+    return settled, column
+
+
+def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected piece of a mask that holds something."""
+    pieces, _ = ndimage.label(mask, ndimage.generate_binary_structure(3, 2))
+    largest: NDArray[np.bool_] = pieces == np.bincount(pieces[mask]).argmax()
+    return largest
+
+
+def _share_for_s1_s2(column: Column) -> float:
+    """How much of what lies above the lowest disc must be sacrum for that disc to be S1-S2: little for a small one."""
+    volumes = np.bincount(column.disc_labels[column.disc_labels > 0])[1:]
+    return _SHARE_ABOVE_SMALL if volumes[-1] < _SMALL_VOLUME * np.median(volumes) else _SHARE_ABOVE_LARGE
+
+
+def _depth_below(shape: tuple[int, ...], disc: Disc, mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Depth of every voxel below the mid-plane of a disc, mm; negative above it."""
+    slices, rows, columns = (np.arange(n) * step - c for n, step, c in zip(shape, mm, disc.centre, strict=True))
+    across, up, forward = disc.normal
+    depth: NDArray[np.float64] = -(slices[:, None, None] * across + rows[:, None] * up + columns * forward)
+    return depth
+
+
+def _near_below(
+    mask: NDArray[np.bool_], disc: Disc, mm: NDArray[np.float64], deepest: float = _NEAR_MM
+) -> NDArray[np.bool_]:
+    """Voxels of the mask below a disc and near its axis."""
+    found = np.zeros_like(mask)
+    voxels = np.argwhere(mask)
+    points = voxels * mm - disc.centre
+    depth = -(points @ disc.normal)
+    aside = np.linalg.norm(points + depth[:, None] * disc.normal, axis=1)
+    found[tuple(voxels[(depth > 0) & (depth < deepest) & (aside < _NEAR_MM)].T)] = True
+    return found
+
+
+def _share_below(sacrum: NDArray[np.bool_], body: NDArray[np.bool_], disc: Disc, mm: NDArray[np.float64]) -> float:
+    """How much of the bone right below a disc is sacrum, 0..1."""
+    of_sacrum, of_body = (int(_near_below(mask, disc, mm).sum()) for mask in (sacrum, body))
+    return of_sacrum / max(of_sacrum + of_body, 1)
