@@ -47,7 +47,7 @@ FORBIDDEN = {
     "web": "qt ctk torch monai SpineMeasureLib.evaluate SpineMeasureLib.train",
 }
 #: The only modules and packages that import torch. Slicer's process imports none of them.
-WITH_TORCH = ("segment.inference", "segment.network", "segment.device", "evaluate.overlap", "evaluate.model_scores", "train")
+WITH_TORCH = "segment.inference segment.network segment.device evaluate.overlap evaluate.model_scores train".split()
 NAME = SpineMeasureLib.__name__
 Sources = dict[str, str]
 

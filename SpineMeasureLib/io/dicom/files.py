@@ -65,7 +65,7 @@ def read_headers(path: Path) -> Headers:
     import pydicom
 
     images, damaged, results = [], 0, set()
-    for file in _files(path):
+    for file in files_of(path):
         try:
             if not is_dicom(file):
                 continue
@@ -81,7 +81,8 @@ def read_headers(path: Path) -> Headers:
     return Headers(tuple(images), damaged, frozenset(results))
 
 
-def _files(path: Path) -> Sequence[Path]:
+def files_of(path: Path) -> Sequence[Path]:
+    """Every file in a folder, sub-folders included, the files that a DICOMDIR names, or the file itself."""
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.is_file() and not _is_of_macos(p.relative_to(path)))
     return _files_of_dicomdir(path) if path.name.upper() == "DICOMDIR" else [path]

@@ -19,7 +19,7 @@ from ...orientation import LPS_TO_RAS, apply_to_vectors, directions
 from ...volume import Volume
 from ..label_segments import LabelFile, Segment
 from ..seg_nrrd import SOME_PART
-from .files import is_dicom
+from .files import files_of, is_dicom
 from .frames import Frame, frames_of, values_of
 
 _BINARY_OR_FRACTIONAL, _LABELMAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
@@ -34,7 +34,7 @@ def find_segmentation(path: Path) -> Path | None:
     import pydicom
 
     found = []
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+    for file in files_of(path):
         try:
             if is_dicom(file):
                 header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
