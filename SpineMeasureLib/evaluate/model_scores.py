@@ -15,7 +15,7 @@ from ..io.read import read_volume
 from ..segment.inference import predict_tissue
 from ..segment.naming.instances import name_structures
 from ..segment.network import SpineNet
-from ..segmentation import SpineSegmentation
+from ..segmentation import SpineSegmentation, segmentation_on
 from ..volume import Volume
 from .labelled_sets import LabelledCase
 from .overlap import Overlap
@@ -41,10 +41,10 @@ def segment_with(image: Volume, network: SpineNet, device: torch.device) -> Spin
     """Segment and name `image`; the result is empty if nothing is found."""
     result = predict_tissue(image, network, device)
     try:
-        named = name_structures(result.tissue, image.affine, confidence=result.probability, regions=result.region)
+        named = name_structures(result.tissue, result.affine, confidence=result.probability, regions=result.region)
     except NothingFoundError:
         return nothing_found(image)
-    return replace(named, certainty=Certainty(result.probability))
+    return segmentation_on(image, replace(named, certainty=Certainty(result.probability)))
 
 
 def score_folder(folder: Path, patients: list[str], network: SpineNet, device: torch.device) -> list[CaseScore]:
