@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,34 +67,48 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def statements(text: str) -> list[ast.Import | ast.ImportFrom]:
+    """The import statements of a module, without those for type checking alone."""
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                found.append(child)
+            elif isinstance(child, ast.stmt | ast.ExceptHandler) and not _is_for_type_checking(child):
+                visit(child)
+
+    found: list[ast.Import | ast.ImportFrom] = []
+    visit(ast.parse(text))
+    return found
+
+
+def _is_for_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
 def imports(module: str, modules: Sources) -> Iterator[tuple[str, int]]:
     """Every module or other package that a module imports, and the line."""
     is_package = any(other.startswith(f"{module}.") for other in modules)
-    for node in _without_type_checking(ast.parse(modules[module])):
+    for node in statements(modules[module]):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = module.split(".")
-                parts = parts[: len(parts) - node.level + is_package]
-                base = ".".join([*parts, base] if base else parts)
-            for alias in node.names:
-                inner = f"{base}.{alias.name}"
-                yield (inner if inner in modules else base), node.lineno
-
-
-def _without_type_checking(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
-            yield child
-            yield from _without_type_checking(child)
+            continue
+        base = node.module or ""
+        if node.level:
+            parts = module.split(".")
+            parts = parts[: len(parts) - node.level + is_package]
+            base = ".".join([*parts, base] if base else parts)
+        for alias in node.names:
+            inner = f"{base}.{alias.name}"
+            yield (inner if inner in modules else base), node.lineno
 
 
 def covers(package: str, module: str) -> bool:
     return module == f"{NAME}.{package}" or module.startswith(f"{NAME}.{package}.")
 
 
+@cache
 def layer(module: str) -> int:
     """Row of a module; -1 for the package itself.
 
