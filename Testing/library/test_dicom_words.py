@@ -199,10 +199,10 @@ DESCRIPTIONS = [
 
 
 def role(description: str) -> str:
-    said = read(description)
-    if said.localiser:
+    described = read(description)
+    if described.localiser:
         return LOCALISER
-    named = ((COMPOSED, said.composed), (REFORMAT, said.reformat), (AFTER, said.after_contrast))
+    named = ((COMPOSED, described.composed), (REFORMAT, described.reformat), (AFTER, described.after_contrast))
     return next((name for name, holds in named if holds), "")
 
 

@@ -109,7 +109,7 @@ def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "escapes.zip", "w") as archive:
         archive.writestr("../../a.dcm", b"\0" * 128 + b"DICM")
     tab.upload(tmp_path / "escapes.zip")
-    tab.wait_for_text("#message", "outside of its own folder")
+    tab.wait_for_text("#message", "outside its own folder")
     with (tmp_path / "large.nii").open("wb") as file:
         file.truncate(513 * 2**20)
     tab.upload(tmp_path / "large.nii")

@@ -78,7 +78,7 @@ def _grid(path: Path, fields: Mapping[str, str], dimensions: int) -> tuple[NDArr
 
 
 def _is_unset(fields: Mapping[str, str], matrix: list[float], origin: list[float]) -> bool:
-    """Whether directions and place are those that a program writes which was given none."""
+    """Whether directions and position are the defaults that a program writes without information."""
     is_unknown = set(fields.get("anatomicalorientation", "")) == {"?"}
     is_identity = matrix == np.eye(round(len(matrix) ** 0.5)).ravel().tolist()
     return is_unknown and is_identity and not any(origin)

@@ -45,7 +45,7 @@ _TIMES = ("list", "time")
 
 @dataclass(frozen=True)
 class _Axes:
-    """Numbers of the axes of space, of the others how many values they hold before and after them."""
+    """Numbers of the spatial axes, and how many values the other axes have before and after them."""
 
     space: list[int]
     components: int
@@ -84,7 +84,7 @@ def read_nrrd(path: Path, as_labels: bool = False) -> RawImage:
 
 
 def _axes(path: Path, fields: Mapping[str, str], sizes: list[int]) -> _Axes:
-    """Which axes are of space: those with a direction; else by `kinds`; else the first three that are not single."""
+    """Find the spatial axes: by direction, else by `kinds`, else the first three that are not single."""
     vectors = _vectors(fields.get("spacedirections", ""))
     kinds = re.findall(r"\S+", fields.get("kinds", "").lower())
     if len(vectors) == len(sizes):
@@ -127,7 +127,7 @@ def _grid(path: Path, fields: Mapping[str, str], space: list[int]) -> tuple[NDAr
     if "spacedirections" in fields:
         vectors = [vector for vector in _vectors(fields["spacedirections"]) if vector is not None]
         if len(vectors) != 3 or any(len(vector) != 3 for vector in (*vectors, origin)):
-            raise unusual(path, "its directions are not those of three dimensions")
+            raise unusual(path, "its directions are not three-dimensional")
         axes = np.array(vectors, float).T
         check_spacing(path, voxel_sizes(axes).tolist())
         known = np.reshape(signs or (1, 1, 1), (3, 1))
