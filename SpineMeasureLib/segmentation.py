@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,13 @@ class Structure:
     level: str
     confidence: float | None = None
     flags: tuple[str, ...] = ()
+
+
+def structure_from_dict(value: int, entry: Mapping[str, Any]) -> Structure:
+    """Return the structure of an entry in labels.json."""
+    return Structure(
+        value, entry["name"], Kind(entry["kind"]), entry["level"], entry["confidence"], tuple(entry["flags"])
+    )
 
 
 @dataclass(frozen=True)

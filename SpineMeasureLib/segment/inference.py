@@ -13,7 +13,7 @@ from monai.inferers import SlidingWindowInferer
 from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
-from ..errors import DeviceError
+from ..errors import OutOfMemoryError
 from ..grid import in_slice_order
 from ..progress import ESTIMATE, Progress, part_of, silent
 from ..volume import Volume
@@ -87,7 +87,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
             break
         except torch.OutOfMemoryError as error:
             if device.type == "cpu":
-                raise DeviceError(
+                raise OutOfMemoryError(
                     "The computer has too little memory for this image.", "Crop it to the spine."
                 ) from error
             warnings.append(f"The memory of {describe(device)} ran out; the segmentation continued on the CPU.")
@@ -96,7 +96,9 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            raise DeviceError("The computer has too little memory for this image.", "Crop it to the spine.") from error
+            raise OutOfMemoryError(
+                "The computer has too little memory for this image.", "Crop it to the spine."
+            ) from error
 
     return TissueMap(tissue, probability, region, ordered.affine, describe(device), tuple(warnings))
 

@@ -14,6 +14,7 @@ from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.io.label_segments import LabelFile
 from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
@@ -21,7 +22,6 @@ from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
 
 from .label_files import Part, part_of, write_dicom_seg, write_seg_nrrd
-from .phantoms import Grid, lumbar, pose, voxelise
 
 Rows = dict[tuple[str, str, str], Measurement]
 

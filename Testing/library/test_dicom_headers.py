@@ -30,12 +30,12 @@ from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from SpineMeasureLib.io.write import write_volume  # noqa: E402
 from SpineMeasureLib.measure import measure  # noqa: E402
 from SpineMeasureLib.measure.types import Measurement  # noqa: E402
+from SpineMeasureLib.phantom import Grid, lumbar, voxelise  # noqa: E402
 from SpineMeasureLib.pipeline import Job  # noqa: E402
 from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
 from SpineMeasureLib.volume import Volume  # noqa: E402
 
 from .dicom_study import write_enhanced, write_study  # noqa: E402
-from .phantoms import Grid, lumbar, voxelise  # noqa: E402
 
 OBJECTS = ("segmentation.dcm", "measurements.dcm")
 

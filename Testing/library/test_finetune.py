@@ -139,7 +139,7 @@ def test_the_table_compares_held_out_cases_before_and_after(tuned: Run, data: Pa
 def test_an_earlier_result_is_never_written_over(tuned: Run, data: Path) -> None:
     before = contents(tuned.target)
     for target in (None, tuned.parent):
-        with pytest.raises(OutputError, match="there already"):
+        with pytest.raises(OutputError, match="exists already"):
             fine_tune(FineTuning(tuned.parent, data, target))
     assert contents(tuned.target) == before
     assert contents(tuned.parent) == tuned.parent_before

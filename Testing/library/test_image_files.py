@@ -348,7 +348,7 @@ def test_slices_stored_one_after_the_other_without_directions_are_taken_for_sagi
     (tmp_path / "x.mha").write_bytes(meta_header(scanner, "LOCAL", directions=False) + raw_bytes(scanner))
     for name in ("x.nii", "x.mha"):
         found = read_volume(tmp_path / name)
-        assert "taken for sagittal ones" in str(found.meta["warnings"])
+        assert "assumed to be sagittal" in str(found.meta["warnings"])
         # columns of the array's axes: to the back, down, to the left (or right: that cannot be known)
         np.testing.assert_allclose(found.affine[:3, :3], [[0, 0, -3.5], [-0.75, 0, 0], [0, -0.5, 0]], atol=1e-6)
 

@@ -348,4 +348,4 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
     assert "3 patients, real" in card and "axis, cervical, thoracic, lumbar" in card
     assert "trained on the synthetic set only, for 0.001 minutes" in card
-    assert "Trained 0.001 minutes" in card
+    assert "Trained for 0.001 minutes" in card

@@ -39,7 +39,7 @@ def edited_session(scene: Any) -> Session:
     session = Session.build(scene, volume, segmentation, measure(segmentation), "Sample")
     p1, p2 = (np.array(session.line(MIDDLE).GetNthControlPointPositionWorld(n)) for n in (0, 1))
     session.set_line(MIDDLE, tuple(p1 + 0.2 * (p1 - p2)), tuple(p2))
-    session.accept_level("L3-L4", "AB")
+    session.accept([m.key for m in session.rows if m.level == "L3-L4"], "AB")
     return session
 
 

@@ -28,7 +28,7 @@ from ...anatomy import (
 )
 from ...io.write import write_volume
 from ...orientation import apply_affine, corners, from_matvec, voxel_sizes
-from ...phantom.sample import slice_points
+from ...phantom.geometry import slice_points
 from ...progress import Progress, silent
 from ...volume import Volume
 from .chain import VARIANTS
