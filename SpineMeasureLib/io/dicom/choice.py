@@ -11,7 +11,7 @@ from ...orientation import corners
 from ..checks import MINIMUM_SLICES
 from .contrast import LONG_TE_MS, contrast, milliseconds
 from .series import Series, Study
-from .words import read
+from .words import read_description
 
 #: Contrasts from best to worst: bright fluid shows the canal; the model saw real T2 alone.
 _BY_MERIT = ("T2", "T2 FS", "STIR", "PD", "PD FS", "T1", "T1 FS", "", "other")
@@ -102,7 +102,7 @@ def _sagittal(series: Sequence[Series]) -> list[Series]:
 
 def _is_other_station(one: Series, other: Series) -> bool:
     """Whether two stacks show different parts of the spine, by their names or positions."""
-    parts, others = read(one.protocol).parts, read(other.protocol).parts
+    parts, others = read_description(one.protocol).parts, read_description(other.protocol).parts
     if parts and others and not parts & others:
         return True
     spans = _span(one), _span(other)
@@ -215,7 +215,7 @@ def _all(series: Sequence[Series]) -> str:
 
 def _preference(series: Series, among: Sequence[Series]) -> tuple[bool, bool, int, int, bool, bool, int, int]:
     is_late_echo = milliseconds(series, "EchoTime") >= LONG_TE_MS  # of several echoes under one description
-    is_native = not read(series.protocol).after_contrast
+    is_native = not read_description(series.protocol).after_contrast
     voxel = -round(np.log2(np.prod(series.spacing) or 1.0))  # in powers of two: small differences do not count
     return series.plane == "sagittal", *_merit(series, among), is_late_echo, is_native, voxel, len(series.frames)
 
@@ -228,7 +228,7 @@ def _merit(series: Series, among: Sequence[Series]) -> tuple[bool, int, int]:
 
 def _making(series: Series, among: Sequence[Series]) -> int:
     """2 for images composed of several stations, 1 for what the scanner took, 0 for reformats and single shots."""
-    described = read(series.protocol)
+    described = read_description(series.protocol)
     kind = series.frames[0].kind
     if "COMPOSED" in kind or described.composed or _covers_stations(series, among):
         return _COMPOSED

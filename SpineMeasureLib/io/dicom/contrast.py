@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .series import Series
-from .words import Description, read
+from .words import Description, read_description
 
 #: Spin echo limits in ms between T1, proton density and T2 weighting, if the description does not say (textbook
 #: values; McRobbie et al., MRI from Picture to Proton, 3rd ed. 2017), inversion times around that which nulls fat (ln 2
@@ -33,7 +33,7 @@ def contrast(series: Series) -> str:
     :return: ``"other"`` for any other image (diffusion, myelography, phase, fat, gradient echo T2* ...), empty if
         unknown; with a ``?`` if only the times indicate it.
     """
-    described = read(series.protocol)
+    described = read_description(series.protocol)
     kind = set(series.frames[0].kind)
     dixon = next((name for name, types in _DIXON.items() if kind & types), described.dixon)
     if kind & _NOT_ANATOMY or described.not_anatomy or dixon in ("fat", "opposed"):

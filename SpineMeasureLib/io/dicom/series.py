@@ -19,7 +19,7 @@ from ..checks import MINIMUM_SLICES
 from .files import read_headers
 from .frames import Frame, as_text, frames_of, value_of, values_of
 from .stacks import SAME_PLACE_MM, places, stacks_of, what_differs
-from .words import read
+from .words import read_description
 
 #: What is kept from the header of a stack: no patient identity.
 _KEPT = (
@@ -207,7 +207,9 @@ def _put_together(found: dict[_Facts, list[Frame]]) -> tuple[dict[_Facts, list[F
 def _series_of(facts: _Facts, frames: Sequence[Frame], unplaced: int, uids: int) -> list[Series]:
     """The stacks of one DICOM series."""
     stacks = stacks_of(frames)
-    is_localiser = read(facts.protocol).localiser or len({_plane(frame) for frame in frames}) == len(_PLANES)
+    is_localiser = read_description(facts.protocol).localiser or len({_plane(frame) for frame in frames}) == len(
+        _PLANES
+    )
     return [
         Series(
             uid=facts.uid,

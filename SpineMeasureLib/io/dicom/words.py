@@ -167,8 +167,8 @@ class Description:
 
 
 @lru_cache(maxsize=4096)
-def read(description: str) -> Description:
-    """Read a description."""
+def read_description(description: str) -> Description:
+    """Return what a description states."""
     text = _NEGATED.sub(" ", in_words(description))
     without_suppression = _SUPPRESSED.sub(" ", text)
     dixon = _dixon(without_suppression)
