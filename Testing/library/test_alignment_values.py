@@ -101,7 +101,13 @@ def test_an_angle_has_the_flags_of_both_ends_and_the_lower_confidence(thoracic: 
     rows = by_key(measure(replace(thoracic, structures=structures)))
     row = rows["T4-T12", "kyphosis", "cobb"]
     assert row.flags == ("level_unverified", "fused_or_absent_disc") and row.confidence == 0.91
-    assert rows["T7-T8", "segmental_angle", "cobb"].flags == ()
+    for level, flags, confidence in (
+        ("T4-T5", ("level_unverified",), 0.97),
+        ("T11-T12", ("fused_or_absent_disc",), 0.91),
+        ("T7-T8", (), 0.99),
+    ):
+        segmental = rows[level, "segmental_angle", "cobb"]
+        assert (segmental.flags, segmental.confidence, segmental.note) == (flags, confidence, "")
     assert by_key(measure(thoracic))["T4-T12", "kyphosis", "cobb"].confidence is None
 
 
