@@ -110,6 +110,35 @@ def test_a_seen_sacrum_outweighs_a_hundred_thousand_to_one() -> None:
     assert found.runner_up[-2:] == ("L6", "S1")
 
 
+def drawn(*regions: Region) -> Naming:
+    """Bodies of unknown size, nine tenths of each drawn as a region and the rest evenly as the other three."""
+    shares = [tuple(0.9 if region is mine else 0.1 / 3 for region in Region) for mine in regions]
+    return name_chain([UNKNOWN] * len(regions), lowest_disc=None, sacrum=False, regions=shares)
+
+
+#: How likely a body is drawn like this if it is of that region or of another: one body in ten is drawn by chance.
+RIGHT, WRONG = 0.1 / 4 + 0.9 * 0.9, 0.1 / 4 + 0.9 * 0.1 / 3
+
+
+def test_one_body_is_any_of_its_region_unless_it_was_misdrawn() -> None:
+    """Five cervical vertebrae from C3 on among 24.01, the mean number from C2 to S1."""
+    found = drawn(Region.CERVICAL)
+    assert found.probability == pytest.approx(RIGHT / (5 * RIGHT + 19.01 * WRONG))
+    axis = drawn(Region.AXIS)
+    assert axis.vertebrae == ("C2",) and axis.probability == pytest.approx(RIGHT / (RIGHT + 23.01 * WRONG))
+
+
+def test_a_border_is_seen_at_its_place_in_55_of_100_spines() -> None:
+    """Else both bodies look as one region: as what follows in 36 (the border seen too high), as what precedes in 9."""
+    found = drawn(Region.CERVICAL, Region.THORACIC)
+    at_border = 0.55 * RIGHT**2 + 0.45 * RIGHT * WRONG
+    within_one = RIGHT * WRONG  # C3-C4 to C6-C7; T1-T2 to T11-T12, with T13, without T12
+    pairs = 4 + 10 + 0.99 + 0.01
+    others = 7 * WRONG**2 + 0.09 * RIGHT * WRONG  # the latter: T12-L1, seen as thoracic
+    assert found.vertebrae == ("C7", "T1") and not found.verified
+    assert found.probability == pytest.approx(at_border / (at_border + pairs * within_one + others), rel=0.005)
+
+
 @pytest.mark.parametrize(
     ("given", "pair"),
     [("L5-S1", ("L5", "S1")), ("l5/s1", ("L5", "S1")), (" T12 - t13", ("T12", "T13")), ("L6-S1", ("L6", "S1")),
