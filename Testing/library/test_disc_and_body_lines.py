@@ -74,6 +74,12 @@ def test_a_line_at_mid_height_that_leaves_a_bent_disc_follows_it_instead() -> No
     assert found[1] == pytest.approx([0.0, -17.0, -4.0], abs=0.6)
 
 
+def test_the_depth_is_taken_in_a_band_of_3_mm_at_most() -> None:
+    """A block of 24 mm with a ridge of 4 mm all around its middle."""
+    block = (np.abs(U) < np.where(np.abs(H) < 2.0, 15.0, 11.0)) & (np.abs(H) < 12)
+    assert span(depth_line(field_of(block), FRAME)) == pytest.approx(np.array([15 * A, -15 * A]), abs=0.5)
+
+
 def test_a_line_that_misses_a_structure_has_no_depth() -> None:
     away = make_frame(CENTRE + 20 * S, S, A)
     assert depth_line(field_of(WEDGE), away) is None
