@@ -102,6 +102,11 @@ def test_an_undrawn_sacrum_is_likely_below_the_chain() -> None:
             assert found.probability == pytest.approx(1 / places, rel=1e-3)
 
 
+def test_a_chain_of_which_nothing_is_known_has_no_probable_name() -> None:
+    found = name_chain([UNKNOWN] * 4, lowest_disc=None, sacrum=False)
+    assert (found.vertebrae, found.probability, found.verified) == (("L3", "L4", "L5", "S1"), 0.0, False)
+
+
 def test_a_seen_sacrum_outweighs_a_hundred_thousand_to_one() -> None:
     usual = 0.91 * 17 + 0.05 * 18 + 0.04 * 16 - 1
     found = name_chain([UNKNOWN] * 8, lowest_disc=None, sacrum=True)

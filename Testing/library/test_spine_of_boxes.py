@@ -1,12 +1,21 @@
-"""Where anterior and superior are before endplates say so: from the canal, else the arches, else the image."""
+"""A spine of three boxes: where its front is, with and without canal and arches, and ratios between its bodies."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, POSTERIOR_OFFSET, Kind, vertebra_value
+from SpineMeasureLib.errors import NothingFoundError
+from SpineMeasureLib.measure import Measurement, measure, measure_spine
+from SpineMeasureLib.measure.canal import torg_pavlov
+from SpineMeasureLib.measure.confidence import Calibrated, Certainty
+from SpineMeasureLib.measure.rows import Shared, row
 from SpineMeasureLib.measure.spine import Spine
+from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE
+from SpineMeasureLib.measure.vertebra import crush_ratios
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 
 Box = tuple[slice, slice, slice]
@@ -120,3 +129,80 @@ def test_what_is_in_an_outermost_voxel_is_at_the_border(index: tuple[float, floa
     points = np.stack([inside, index]) + ORIGIN
     assert found.at_border(points) is is_at_border
     assert found.thickness == pytest.approx(1.0)
+
+
+def posterior_heights(**heights: float | None) -> list[Measurement]:
+    return [row(level, "body_height_posterior", "corner", h, Shared()) for level, h in heights.items()]
+
+
+def test_a_crushed_body_is_compared_with_its_neighbours() -> None:
+    found = {r.level: r for r in crush_ratios(spine({}), posterior_heights(L3=24.0, L4=18.0, L5=21.0))}
+    values = {level: r.value for level, r in found.items()}
+    assert values == pytest.approx({"L3": 24 / 18, "L4": 18 / 22.5, "L5": 21 / 18})
+    assert all((r.note, r.flags, r.unit) == ("", ("frame_fallback",), "ratio") for r in found.values())
+
+
+def test_a_body_without_measured_neighbours_has_no_crush_ratio() -> None:
+    (alone,) = crush_ratios(spine({}), posterior_heights(L3=None, L4=18.0, L5=None))
+    assert (alone.level, alone.value, alone.flags) == ("L4", None, ("frame_fallback", "not_measurable"))
+    assert "no neighbouring body" in alone.note
+    above, _ = crush_ratios(spine({}), posterior_heights(L3=24.0, L4=18.0, L5=None))
+    assert above.value == pytest.approx(24 / 18)
+
+
+def test_the_canal_is_compared_with_the_body_in_front_of_it() -> None:
+    """12 mm of canal behind bodies of 20 mm; its doubts are the ratio's."""
+    canal = [
+        row("L3", "canal_ap", "mid_vertebral", 12.0, Shared(flags=("few_slices",))),
+        row("L4", "canal_ap", "mid_vertebral", None, Shared()),
+        row("L5", "canal_ap", "disc_level", 12.0, Shared()),
+    ]
+    found = {r.level: r for r in torg_pavlov(spine({}), canal)}
+    assert found["L3"].value == pytest.approx(12 / 20, abs=0.01)
+    assert set(found["L3"].flags) == {"frame_fallback", "few_slices"} and found["L3"].note == ""
+    for level in ("L4", "L5"):
+        assert found[level].value is None and "not wholly in view" in found[level].note
+
+
+def test_a_calibrated_line_gets_its_own_confidence_and_others_keep_the_structure_s() -> None:
+    case = spine({}).segmentation
+    sure = replace(case, structures=tuple(replace(s, confidence=0.9) for s in case.structures))
+    certain = Certainty(np.full(case.labels.shape, 255, np.uint8), {"body_depth.depth50": Calibrated(1.0, 2.0, -1.0)})
+    rows = {r.key: r for r in measure(replace(sure, certainty=certain))}
+    depth, height = rows["L4", "body_depth", "depth50"], rows["L4", "body_height_anterior", "corner"]
+    assert (depth.confidence_kind, depth.confidence_tolerance) == (WITHIN_TOLERANCE, 1.0)
+    assert depth.confidence == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert (height.confidence_kind, height.confidence) == (MODEL_PROBABILITY, 0.9)
+    plain = {r.key: r for r in measure(sure)}
+    assert plain["L4", "body_depth", "depth50"].confidence_kind == MODEL_PROBABILITY
+
+
+def test_measuring_reports_each_structure_and_its_end() -> None:
+    calls: list[tuple[str, float, str]] = []
+    rows = measure_spine(spine({}), lambda *call: calls.append(call))
+    assert [c[:2] for c in calls] == [("measure", pytest.approx(n / 3)) for n in range(4)]
+    assert [c[2] for c in calls] == ["L3", "L4", "L5", f"{len(rows)} values"]
+    assert len({r.key for r in rows}) == len(rows)
+    assert {r.quantity for r in rows if r.value is None} == {"canal_ap", "canal_area", "torg_pavlov_ratio"}
+    empty = replace(spine({}).segmentation, structures=())
+    with pytest.raises(NothingFoundError, match="no disc and no vertebra") as caught:
+        measure(empty)
+    assert caught.value.hint
+
+
+def test_heights_and_depths_of_boxes_are_theirs() -> None:
+    rows = {r.key: r for r in measure(spine({}, canal=np.s_[22:34, 34:46, 10:125]).segmentation)}
+    for level in BODIES:
+        for quantity, method, value in (
+            ("body_height_anterior", "corner", 24.0),
+            ("body_height_middle", "chord50", 24.0),
+            ("body_height_posterior", "corner", 24.0),
+            ("body_depth", "depth50", 20.0),
+            ("body_wedge_ratio", "anterior_posterior", 1.0),
+            ("body_biconcavity_ratio", "middle_posterior", 1.0),
+            ("body_crush_ratio", "posterior_neighbours", 1.0),
+            ("canal_ap", "mid_vertebral", 12.0),
+            ("canal_area", "mid_vertebral", 144.0),
+            ("torg_pavlov_ratio", "canal_body", 0.6),
+        ):
+            assert rows[level, quantity, method].value == pytest.approx(value, rel=0.03), (level, quantity)
