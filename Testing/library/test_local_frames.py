@@ -51,8 +51,9 @@ def test_tilt_is_the_angle_by_which_a_normal_leans_forward(degrees: float) -> No
 
 @pytest.mark.parametrize("degrees", [-40.0, 0.0, 30.0])
 def test_the_thin_axis_of_a_disc_is_its_normal(degrees: float) -> None:
-    axis = thin_axis(slab(leaning(degrees), 5.0, 17.0), S, A)
-    assert axis == pytest.approx(leaning(degrees), abs=0.02)
+    disc = slab(leaning(degrees), 5.0, 17.0)
+    assert thin_axis(disc, S, A) == pytest.approx(leaning(degrees), abs=0.02)
+    assert thin_axis(disc, -S, -A) == pytest.approx(-leaning(degrees), abs=0.02)
 
 
 def test_a_disc_too_round_or_too_steep_keeps_the_direction_of_the_spine() -> None:

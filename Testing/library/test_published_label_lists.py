@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, Tissue
+from SpineMeasureLib.errors import OptionError
 from SpineMeasureLib.segment.conventions import conventions, named, tissues_of, translate
 from SpineMeasureLib.segment.existing import segmentation_from_labels
 from SpineMeasureLib.volume import Volume
@@ -149,6 +150,13 @@ def test_organs_in_total_mr_are_left_out() -> None:
     array = np.arange(51, dtype=np.uint8).reshape(1, 1, 51)
     found = tissues_of(array, named("totalsegmentator-total-mr"))
     assert set(np.flatnonzero(found)) == set(TOTAL_MR.values())
+
+
+def test_an_unknown_convention_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(OptionError, match="'spine-x' is not a known convention") as caught:
+        named("spine-x")
+    listed = str(caught.value.hint).removeprefix("Use one of ").removesuffix(".").split(", ")
+    assert set(listed) == {"auto", "own", *PUBLISHED, *PARTS}
 
 
 def test_every_convention_is_compared_with_a_published_list() -> None:

@@ -106,6 +106,9 @@ def middle_of_nearest(point: np.ndarray, arches: dict[str, Box]) -> np.ndarray:
 def test_bodies_and_discs_are_ordered_from_head_to_sacrum_and_named() -> None:
     found = spine({})
     assert found.level_order() == ["L3", "L4", "L5"]
+    other = spine({})
+    other.bodies = dict.fromkeys(["L1", "T13", "T12", "C7", "T10", "T9", "L6"])
+    assert other.level_order() == ["C7", "T9", "T10", "T12", "T13", "L1", "L6"]
     assert found.body_of("L4") is found.bodies["L4"] and found.body_of("L1") is None
     for name, box in BODIES.items():
         body = found.bodies[name]
