@@ -80,9 +80,9 @@ def test_the_depth_is_taken_in_a_band_of_3_mm_at_most() -> None:
     assert span(depth_line(field_of(block), FRAME)) == pytest.approx(np.array([15 * A, -15 * A]), abs=0.5)
 
 
-def test_a_line_that_misses_a_structure_has_no_depth() -> None:
-    away = make_frame(CENTRE + 20 * S, S, A)
-    assert depth_line(field_of(WEDGE), away) is None
+@pytest.mark.parametrize("above", [20.0, 60.0])
+def test_a_line_that_misses_a_structure_has_no_depth(above: float) -> None:
+    assert depth_line(field_of(WEDGE), make_frame(CENTRE + above * S, S, A)) is None
 
 
 def piece(
