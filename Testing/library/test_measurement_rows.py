@@ -139,7 +139,7 @@ def section(diameter: float) -> CrossSection:
     return CrossSection(np.zeros(3), np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0]), ends, 1.0, np.empty((0, 3)))
 
 
-def test_a_section_lies_in_the_plane_of_its_two_directions() -> None:
+def test_a_section_is_in_the_plane_of_its_two_directions() -> None:
     found = section(13.0)
     assert found.diameter == pytest.approx(13.0)
     assert (found.plane.origin, found.plane.x_axis, found.plane.y_axis) == ((0, 0, 0), (1, 0, 0), (0, 1, 0))

@@ -165,7 +165,7 @@ def test_every_convention_is_compared_with_a_published_list() -> None:
 
 @pytest.mark.parametrize("name", ["totalspineseg", "spider", "spineps", "totalsegmentator"])
 def test_a_mask_written_by_a_published_list_is_recognised(name: str) -> None:
-    """Without being told whose mask it is. That of TotalSpineSeg tells cord from canal."""
+    """No program is named. The mask of TotalSpineSeg separates cord and canal."""
     places = boxes(USUAL_ORDER)
     found = segmentation_from_labels(painted(places, PUBLISHED[name]))
     assert [s.level for s in found.of_kind(Kind.BODY)] == list(USUAL_ORDER[:-1])
