@@ -116,7 +116,7 @@ def test_a_seen_sacrum_outweighs_a_hundred_thousand_to_one() -> None:
 
 
 def predicted(*regions: Region) -> Naming:
-    """Bodies of unknown size, each predicted as one region in nine tenths of its voxels and as the other three in the rest."""
+    """Bodies of unknown size, nine tenths of each predicted as one region and the rest evenly as the other three."""
     shares = [tuple(0.9 if region is mine else 0.1 / 3 for region in Region) for mine in regions]
     return name_chain([UNKNOWN] * len(regions), lowest_disc=None, sacrum=False, regions=shares)
 
