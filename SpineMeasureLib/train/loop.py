@@ -196,7 +196,7 @@ def _batch(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     size = _SIZES[rng.choice(len(_SIZES), p=_SIZE_WEIGHTS)]
     count = max(1, round(batch * _AREA_PER_SAMPLE / (size[0] * size[1])))
-    drawn = rng.choice(len(cases), size=count, p=weights)
-    samples = [sample(cases[n], size, rng, augmentation) for n in drawn]
+    chosen = rng.choice(len(cases), size=count, p=weights)
+    samples = [sample(cases[n], size, rng, augmentation) for n in chosen]
     images, codes, regions = (torch.stack(parts) for parts in zip(*samples, strict=True))
     return images, codes, regions

@@ -204,10 +204,10 @@ def _spurs(subject: Subject, rng: np.random.Generator) -> None:
         small = 0.6 if name[0] == "C" else 1.0
         front, back = _RIMS_MM[name[0]]
         for s in (float(chain.bottoms[n]) + 1.0, float(chain.tops[n + 1]) - 1.0):
-            for wall, share, most in ((front, 0.8, -8.0), (back, 0.45, 4.0)):
+            for wall, share, maximum in ((front, 0.8, -8.0), (back, 0.45, 4.0)):
                 if rng.random() < share:
                     width = (rng.uniform(7, 14) * small, 4.5 * small, rng.uniform(1.8, 3.0))
-                    size = rng.uniform(0.4, 1.0) * most * small
+                    size = rng.uniform(0.4, 1.0) * maximum * small
                     subject.bumps.append(Bump(1, (float(rng.normal(0, 4)), wall - size / 2, s), width, size))
         subject.findings.append(f"spurs about the {name} disc")
 
