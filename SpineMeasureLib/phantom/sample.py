@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..volume import Volume, write_volume
+from ..io.write import write_volume
+from ..volume import Volume
 from .geometry import Array, slice_points
 from .sample_shape import SpineShape, lumbar_shape, truth
 from .sample_tissues import CONTRASTS, Textures, coil, materials

@@ -154,7 +154,7 @@ def main() -> None:
         wall, cpu, (session,) = timed(lambda: Session.find(scene))
         print(f"finding the case in it                {wall / 1e3:7.2f} {cpu / 1e3:10.2f}")
     for text, action in (
-        ("accepting all values", lambda: session.accept_all("AB")),
+        ("accepting all values", lambda: session.accept([m.key for m in session.rows], "AB")),
         ("undo of that", session.undo),
         ("shifting all levels, first time", lambda: session.shift_levels(1)),
         ("shifting them back", lambda: session.shift_levels(-1)),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.phantom.sample import SAMPLE_SEED, synthesize
-from SpineMeasureLib.volume import read_volume
 
 
 def test_the_bundled_sample_is_what_the_generator_makes(sample_folder: Path) -> None:
