@@ -24,12 +24,13 @@ from .errors import (
 from .export.runinfo import versions
 from .export.tables import write_csv, write_json
 from .files import UNFINISHED, atomic_folder, file_hash, json_object
-from .grid import on_grid_of, segmentation_on
+from .grid import on_grid_of
+from .io.read import read_volume
 from .io.same_image import is_stated_image, statement
 from .measure.types import Measurement, measurement_from_dict
 from .segment.labels.conventions import WRITTEN, written_name
-from .segmentation import SpineSegmentation, structure_from_dict
-from .volume import Volume, read_volume
+from .segmentation import SpineSegmentation, segmentation_on, structure_from_dict
+from .volume import Volume
 
 SCENE, SEGMENTATION = "scene.mrb", "segmentation.seg.nrrd"
 RUN = "run.json"

@@ -115,7 +115,7 @@ def info(
 
 
 def _image_info(image: Path, wanted: str | None) -> None:
-    from .volume import read_volume
+    from .io.read import read_volume
 
     if image.is_dir():
         from .io.dicom.series import read_study

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 dicom_app = group("List and fetch DICOM studies, and store results.")
 
+#: What `dicom push` takes from the folder of a measured case.
+_PUSHED = ("segmentation.dcm", "measurements.dcm")
 #: More files than this are counted but not named.
 _MAX_NAMED = 8
 
@@ -131,14 +133,41 @@ def dicom_push(
 
     Sends segmentation.dcm and measurements.dcm of measured cases.
     """
-    from .io.dicom.transfer import files_to_push, push
+    from .io.dicom.transfer import push
 
-    files = files_to_push(results)
+    files = _files_to_push(results)
     archive = _open(url, retries)
     with terminal_progress() as progress:
         push(archive, files, progress)
     named = f": {', '.join(file.name for file in files)}" if len(files) <= _MAX_NAMED else ""
     console.print(f"Stored {len(files)} object(s){named}")
+
+
+def _files_to_push(paths: list[Path]) -> list[Path]:
+    """The named files, and for each folder of a measured case its DICOM objects.
+
+    :raises InputNotFoundError: a file is missing, or a folder contains neither.
+    :raises UnfinishedCaseError: writing a case was interrupted.
+    :raises ReviewedCaseError: the scene of a case was edited since.
+    """
+    from .case_folder import is_case_folder, require_finished, require_unedited
+    from .errors import InputNotFoundError
+
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
+        if is_case_folder(path):
+            require_finished(path)
+            require_unedited(path)
+        inside = [path / name for name in _PUSHED if (path / name).is_file()] if path.is_dir() else [path]
+        if not inside:
+            raise InputNotFoundError(
+                f"{path.name} contains no segmentation.dcm and no measurements.dcm.",
+                "Write them with 'spinemeasure export dicom'.",
+            )
+        found += inside
+    return found
 
 
 def _open(url: str, retries: int) -> Archive:

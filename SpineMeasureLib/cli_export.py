@@ -35,7 +35,7 @@ def export_tables(case: Case, quiet: Quiet = False) -> None:
 
 def _case_on(case: Path, image: Path, series: str | None) -> tuple[Volume, Results]:
     from .case_folder import read_results_on
-    from .volume import ignored_series
+    from .io.read import ignored_series
 
     volume, done = read_results_on(case, image, series)
     for note in ignored_series(image, series):

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .background import mark_cut
 from .case_folder import (
     KEPT,
     LABEL_NAMES,
@@ -29,13 +28,17 @@ from .case_folder import (
     writing,
 )
 from .errors import DependencyError, SpineMeasureError
+from .field_of_view import mark_cut
 from .files import require_place
+from .io.checks import check_mri
+from .io.read import read_volume
+from .io.write import write_volume
 from .measure.types import Measurement
 from .progress import Progress, silent
 from .review.mrml.process import SceneProcess, scene_process
 from .segment.naming.levels import parse_disc
 from .segmentation import SpineSegmentation
-from .volume import Volume, check_mri, read_volume, write_volume
+from .volume import Volume
 
 #: Bytes that the outputs take without the image, and the part of the size of the image that it takes compressed (sample
 #: and public scans: 0.43 to 0.67; less with much air around the body).
@@ -166,10 +169,10 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
             disc_points=points,
             progress=progress,
         )
+    from .field_of_view import mark_cut_by_file
     from .io.label_file import read_label_file
     from .segment.labels.by_name import segmentation_from_segments
     from .segment.labels.by_value import check_anatomy, segmentation_from_labels
-    from .unseen import mark_unseen
 
     progress("labels", 0.0, job.labels.name)
     file = read_label_file(job.labels, volume)
@@ -188,7 +191,7 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
 
     segmentation = named_by_points(named, points, job.lowest_disc)
     check_anatomy(segmentation)
-    return mark_unseen(replace(segmentation, provenance={"labels": "given by the user"}), outside)
+    return mark_cut_by_file(replace(segmentation, provenance={"labels": "given by the user"}), outside)
 
 
 def _outdated(job: Job) -> list[str]:

@@ -40,10 +40,11 @@ from ..errors import (
 )
 from ..export.tables import write_labels
 from ..files import UNFINISHED, file_hash, json_object
-from ..grid import on_grid_of, segmentation_on
+from ..grid import on_grid_of
 from ..io.same_image import is_stated_image, stated_grid
-from ..segmentation import SpineSegmentation
-from ..volume import Volume, write_volume
+from ..io.write import write_volume
+from ..segmentation import SpineSegmentation, segmentation_on
+from ..volume import Volume
 from .case.state import now
 from .keep import bring_back
 from .mrml.app import mrml_application

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
 from ..errors import OutOfMemoryError
+from ..orientation import from_slice_order, slice_order, slice_spacing
 from ..progress import ESTIMATE, Progress, part_of, silent
 from ..volume import Volume
 from .device import describe
 from .network import SpineNet, tissues_and_regions
-from .preprocess import IN_PLANE_MM, from_slice_order, normalised_intensity, slice_order, slice_spacing, slices_seen
+from .preprocess import IN_PLANE_MM, normalised_intensity, slices_seen
 
 #: Slices nearer to each other than this are averaged in groups: the network never saw thinner ones.
 _THINNEST_SLICE_MM = 0.75

@@ -19,8 +19,10 @@ import pytest
 from SpineMeasureLib.case_folder import earlier_outputs, read_results
 from SpineMeasureLib.child import command, first_line, measure_job
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 COLUMNS = (
     "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"

@@ -23,7 +23,7 @@ pytest.importorskip("highdicom")
 client_module = pytest.importorskip("dicomweb_client.web", reason="the extra 'dicomweb' is not installed")
 
 from SpineMeasureLib.io.dicom.web import PASSWORD, TOKEN, USER  # noqa: E402
-from SpineMeasureLib.volume import read_volume  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from Testing.library import orthanc  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
 

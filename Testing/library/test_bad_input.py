@@ -11,8 +11,11 @@ import SimpleITK as sitk
 
 from SpineMeasureLib import errors
 from SpineMeasureLib.files import atomic_folder
+from SpineMeasureLib.io.checks import check_mri
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.volume import Volume, check_mri, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 RNG = np.random.default_rng(0)
 

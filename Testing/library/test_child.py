@@ -17,12 +17,12 @@ from SpineMeasureLib.__main__ import fail, parse_job
 from SpineMeasureLib.case_folder import read_results
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
 from SpineMeasureLib.errors import KINDS, PlainError
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Acceptance, measurement_from_dict
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
 from SpineMeasureLib.pipeline import Job
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 

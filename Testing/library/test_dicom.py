@@ -10,9 +10,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.errors import DicomSeriesError, ModalityError, UnreadableInputError
+from SpineMeasureLib.io.checks import check_mri
 from SpineMeasureLib.io.dicom.listing import list_study, rows
 from SpineMeasureLib.io.dicom.series import read_study
-from SpineMeasureLib.volume import check_mri, read_volume
+from SpineMeasureLib.io.read import read_volume
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -12,11 +12,13 @@ from scipy import ndimage
 from SpineMeasureLib.anatomy import Kind, code_of
 from SpineMeasureLib.errors import GeometryMismatchError, NothingFoundError, SpineMeasureError, UnreadableInputError
 from SpineMeasureLib.io.label_file import read_label_file
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 from .label_files import Part, part_of, reordered, write_dicom_seg, write_seg_nrrd
 

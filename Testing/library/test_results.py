@@ -12,9 +12,11 @@ import pytest
 from SpineMeasureLib.case_folder import KEPT, RUN, read_results_on, require_image, require_unedited
 from SpineMeasureLib.errors import GeometryMismatchError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.review.keep import kept_path
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 
 @pytest.fixture(scope="module")

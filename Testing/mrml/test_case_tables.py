@@ -35,8 +35,10 @@ from SpineMeasureLib.case_folder import (
 )
 from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, OutputError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 MEASURED = {LABEL_NAMES, LABELS, TABLE, VALUES, OVERVIEW, RUN, SCENE, SEGMENTATION}
@@ -128,7 +130,7 @@ def check_agreement(review: Review) -> None:
     assert set(map(int, results.segmentation.fingerprints())) == {s.value for s in now.structures}
     told = run_of(folder)
     assert told["case_id"].startswith("case") and {row["case_id"] for row in rows.values()} == {told["case_id"]}
-    assert told["level_verified"] == results.segmentation.level_verified == session.level_verified
+    assert told["level_verified"] == results.segmentation.level_verified == session.state.verified
     assert told["anchor"] == results.segmentation.anchor
     assert json.loads((folder / VALUES).read_text())["provenance"]["anchor"] == told["anchor"]
     assert set(told["files"]) == names_in(folder) - {RUN} - set(DOCUMENTS)
