@@ -74,7 +74,9 @@ def main() -> None:
 
     from SpineMeasureLib.child import Conversation, Update, classify
 
-    panel.panel.case.run = types.SimpleNamespace(cancelled=False, conversation=types.SimpleNamespace(log=[]), abandon=lambda: None)
+    panel.panel.case.run = types.SimpleNamespace(
+        cancelled=False, conversation=types.SimpleNamespace(log=[]), abandon=lambda: None
+    )
     panel.panel.case.started = time.monotonic() - 12
     panel.panel.case.onUpdate(Update("segment", 0.62, "slice 24 of 39"))
     panel.panel.updateButtons()
