@@ -146,7 +146,6 @@ def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
     assert away == pytest.approx([0, 0, 3], abs=1e-6)
 
 
-@pytest.mark.parametrize("scope", ["selected values", "level", "case"])
 def test_buttons_and_lists_forward_to_the_desk(panel: Any, session: Any, window: Any) -> None:
     ui, value = panel.ui, session.row(KEY).value
     panel.goToLevel(session.levels[0])
