@@ -58,20 +58,11 @@ def _go_to_flagged(desk: Desk, session: Session) -> None:
 def _accept(desk: Desk, session: Session) -> None:
     reviewer = desk.reviewer.strip()
     if desk.attempt(lambda: session.accept(desk.in_scope, reviewer)) and not reviewer:
-        desk.say("Accepted without initials.", "Enter yours to sign.", "result")
+        desk.say("Accepted without initials.", "Enter yours to sign.", "note")
 
 
 def _reset(desk: Desk, session: Session) -> None:
-    def reset() -> None:
-        if desk.scope == "case":
-            session.reset_all()
-        elif desk.scope == "level":
-            session.reset_level(desk.level)
-        else:
-            for key in desk.selected:
-                session.reset(key)
-
-    desk.attempt(reset)
+    desk.attempt(lambda: session.reset(*desk.in_scope))
 
 
 def _rename(desk: Desk, session: Session, rename: Callable[[], None]) -> None:

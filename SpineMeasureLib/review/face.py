@@ -11,7 +11,7 @@ from .mrml.slices import Aim
 from .panel import ALL_LEVELS
 from .session import Key
 
-Kind = Literal["error", "result", "standing"]
+Kind = Literal["error", "result", "note", "standing"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Message:
 
     :ivar text: may contain ``{name}`` fields, filled from `values`; translate it before that.
     :ivar hint: what to do next, or empty.
-    :ivar kind: "standing" is true until its cause is gone, the others until the next action.
+    :ivar kind: "standing" is true until its cause is gone, the others until the next action. A face may omit a "note".
     """
 
     text: str

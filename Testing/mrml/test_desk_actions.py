@@ -9,6 +9,7 @@ import pytest
 from desk_checks import Recorder, half_of, highlighted, move_end
 
 from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.review.case.state import status_of
 from SpineMeasureLib.review.session import Session
 
 KEY = ("L4-L5", "disc_height_middle", "chord50")
@@ -27,8 +28,9 @@ def view(session: Any) -> Iterator[Recorder]:
 @pytest.fixture
 def long_spine(scene: Any) -> Iterator[Recorder]:
     """A desk with a spine from L1 to the sacrum, which has a lordosis."""
-    from SpineMeasureLib.measure import measure
     from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    from SpineMeasureLib.measure import measure
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.0, 1.0)))
     made = Recorder()
@@ -40,7 +42,7 @@ def long_spine(scene: Any) -> Iterator[Recorder]:
 
 
 def accepted(session: Any) -> set[Any]:
-    return {m.key for m in session.rows if session.acceptance(m.key) is not None}
+    return {m.key for m in session.rows if m.accepted is not None}
 
 
 @pytest.mark.parametrize("scope", ["selected values", "level", "case"])
@@ -52,7 +54,7 @@ def test_accept_withdraw_and_reset_apply_to_what_was_chosen(view: Recorder, sess
     everything = {m.key for m in session.rows if m.value is not None}
     at_level = {key for key in everything if key[0] == "L4-L5"}
     assert accepted(session) == {"selected values": {KEY}, "level": at_level, "case": everything}[scope]
-    assert session.acceptance(KEY).reviewer == "AB" and view.message == ""
+    assert session.row(KEY).accepted.reviewer == "AB" and view.message == ""
     desk.act("withdraw")
     assert accepted(session) == set()
     others = [("L4-L5", "disc_height_posterior", "chord90"), ("L3-L4", *KEY[1:])]
@@ -60,14 +62,15 @@ def test_accept_withdraw_and_reset_apply_to_what_was_chosen(view: Recorder, sess
         move_end(session.line(key), (0.0, 0.0, 2.0))
     desk.go_to(KEY)
     desk.act("reset")
-    assert session.status(KEY) != "edited"
-    left = [key for key in others if session.status(key) == "edited"]
+    assert status_of(session.row(KEY)) != "edited"
+    left = [key for key in others if status_of(session.row(key)) == "edited"]
     assert left == {"selected values": others, "level": others[1:], "case": []}[scope]
 
 
 def test_accepting_without_initials_is_told(view: Recorder, session: Any) -> None:
     view.desk.act("accept")
-    assert session.status(KEY) == "accepted" and "without initials" in view.message
+    assert status_of(session.row(KEY)) == "accepted" and "without initials" in view.message
+    assert view.desk.said is not None and view.desk.said.kind == "note"
 
 
 def test_an_edit_is_undone_done_again_and_reset(view: Recorder, session: Any) -> None:
@@ -99,6 +102,7 @@ def test_what_has_no_effect_says_why(view: Recorder, session: Any) -> None:
         assert reason in desk.reason(action)
         desk.act(action)
         assert view.message == desk.reason(action) and not session.can_undo
+        assert desk.said is not None and desk.said.kind == "note"
     desk.select([])
     assert desk.reason("accept") == "Select a value in the table first."
     desk.go_to(KEY)

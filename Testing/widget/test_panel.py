@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from SpineMeasureLib.review.case.state import status_of
 from Testing.mrml.desk_checks import half_of, move_end
 from Testing.widget.conftest import KEY, wait_for
 
@@ -101,12 +102,12 @@ def test_a_click_on_a_row_turns_the_views_to_its_plane(slice_nodes: Any, panel: 
     panel.panel.measurements.onCellClicked(panel.table.keys.index(key), 2)
     line = session.line(key)
     middle = np.mean([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], axis=0)
-    plane = session.plane(key)
+    plane = session.row(key).plane
     normal = np.cross(plane.x_axis, plane.y_axis)
     sagittal, axial = slice_pose(slice_nodes, "Yellow"), slice_pose(slice_nodes, "Red")
     assert abs(sagittal[:3, 2] @ normal) == pytest.approx(1, abs=1e-6)
     assert (sagittal[:3, 3] - middle) @ normal == pytest.approx(0, abs=1e-6)
-    canal = session.plane(("L4-L5", "canal_ap", "disc_level"))
+    canal = session.row(("L4-L5", "canal_ap", "disc_level")).plane
     assert abs(axial[:3, 2] @ np.cross(canal.x_axis, canal.y_axis)) > 0.99
     assert axial[:3, 3] == pytest.approx(middle)
     assert panel.ui.levelSelector.currentText == "L4-L5" and panel.panel.desk.current == key
@@ -136,7 +137,7 @@ def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
     import slicer
     from PySide6.QtCore import Qt
 
-    line, plane, away = session.line(KEY), session.plane(KEY), []
+    line, plane, away = session.line(KEY), session.row(KEY).plane, []
     normal = np.cross(plane.x_axis, plane.y_axis)
     modifiers = Qt.KeyboardModifier
     for held in (modifiers.NoModifier, modifiers.ShiftModifier, modifiers.ControlModifier):
@@ -182,11 +183,11 @@ def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any) 
     panel.ui.scopeSelector.setCurrentText("level")
     panel.ui.reviewerEdit.text = "AB"
     panel.ui.acceptButton.click()
-    accepted = {m.key for m in session.rows if session.status(m.key) == "accepted"}
+    accepted = {m.key for m in session.rows if status_of(m) == "accepted"}
     assert accepted == {m.key for m in session.rows if m.value is not None and m.level == "L4-L5"}
-    assert session.acceptance(KEY).reviewer == "AB" and row_of(panel, KEY)[5] == "accepted"
+    assert session.row(KEY).accepted.reviewer == "AB" and row_of(panel, KEY)[5] == "accepted"
     panel.ui.withdrawButton.click()
-    assert not any(session.status(m.key) == "accepted" for m in session.rows)
+    assert not any(status_of(m) == "accepted" for m in session.rows)
     panel.ui.remeasureButton.click()
     assert "values changed" in panel.ui.messageLabel.text
 
@@ -231,7 +232,7 @@ def test_values_of_painted_segments_are_not_exported_or_accepted_before_they_are
     panel.ui.exportPath.currentPath = str(tmp_path)
     panel.panel.export.table()
     panel.onAccept()
-    assert not list(tmp_path.iterdir()) and not panel.session.acceptance(volume_of_disc)
+    assert not list(tmp_path.iterdir()) and not panel.session.row(volume_of_disc).accepted
     assert "edited after they were measured" in panel.ui.messageLabel.text
     panel.ui.sceneButton.click()
     assert (tmp_path / "T2 sag.mrb").exists()
@@ -268,9 +269,9 @@ def test_shortcuts_work_while_the_module_is_shown_and_are_gone_after(panel: Any,
     assert all(key in panel.ui.shortcutsLabel.toolTip for key in keys())
     panel.goToKey(KEY)
     keys()["Alt+A"]._signal("activated()").emit()
-    assert session.status(KEY) == "accepted"
+    assert status_of(session.row(KEY)) == "accepted"
     keys()["Alt+Z"]._signal("activated()").emit()
-    assert session.status(KEY) != "accepted"
+    assert status_of(session.row(KEY)) != "accepted"
     panel.exit()
     assert keys() == {}
     panel.enter()
@@ -385,7 +386,8 @@ def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
 
     monkeypatch.setattr(Texts, "_", str.upper)
     panel.ui.quantityFilter.setCurrentText("All values")
-    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE" and row_of(panel, KEY)[5] == session.status(KEY).upper()
+    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE"
+    assert row_of(panel, KEY)[5] == status_of(session.row(KEY)).upper()
     flagged = session.flagged[0]
     flags = [flag.replace("_", " ").upper() for flag in session.row(flagged).flags]
     assert row_of(panel, flagged)[6] == ", ".join(flags)
