@@ -9,6 +9,8 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from SpineMeasureGui.ChildRun import ChildRun
+
 
 class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     """What the panel and scripts call; nothing pops up, but for `installNeeds`.
@@ -23,6 +25,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._parameters = None
+        #: What makes a `SpineMeasureLib.child.Runner`; tests put one without a process here.
+        self.makeRunner = ChildRun
 
     def getParameterNode(self):
         """The module's parameters in the scene; the same object as long as the scene keeps its node.
@@ -129,7 +133,6 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         :return: the `Session` when blocking, else a `ChildRun` that can be cancelled.
         :raises SpineMeasureLib.errors.SpineMeasureError: bad input; when blocking, any failure.
         """
-        from SpineMeasureGui.ChildRun import ChildRun
         from SpineMeasureLib import child
         from SpineMeasureLib.io.checks import check_mri
         from SpineMeasureLib.io.write import write_volume
@@ -164,7 +167,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             job = child.measure_job(
                 workspace.image, workspace.results, device=device, lowest_disc=lowestDisc.strip(), labels=labels
             )
-            run = ChildRun(self.pythonExecutable(), job, workspace, onUpdate, finished).start()
+            run = self.makeRunner(self.pythonExecutable(), job, workspace, onUpdate, finished).start()
         except BaseException:
             workspace.remove()
             raise
@@ -223,7 +226,6 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     def askDevice(self, device, onTold):
         """Ask a child which device would be used; `onTold` is called with one line for the user."""
-        from SpineMeasureGui.ChildRun import ChildRun
         from SpineMeasureLib import child
 
         def finished(failure) -> None:
@@ -233,7 +235,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             else:
                 onTold(_("{name}: {why}.").format(name=result["name"], why=result["why"]))
 
-        run = ChildRun(self.pythonExecutable(), child.device_job(device), child.Workspace(), None, finished)
+        run = self.makeRunner(self.pythonExecutable(), child.device_job(device), child.Workspace(), None, finished)
         return run.start()
 
     # Showing
