@@ -175,7 +175,7 @@ def texts() -> tuple:
         _("Files of the image are missing."),
         _("Import the study in the DICOM module again."),
         _("The packages could not be installed."),
-        _("Check the network connection and the space on the disk, then try again. The Python console says more."),
-        _("PyTorch is not installed, nor is the extension that installs it."),
+        _("Check the network connection and the disk space, then try again. The Python console has the details."),
+        _("Neither PyTorch nor the extension that installs it is installed."),
         _("Install the extension 'PyTorch' in the Extensions Manager, restart Slicer, then try again."),
     )

@@ -267,7 +267,7 @@ def test_a_script_gets_a_session_and_shows_no_window(
     panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o))
     slicer.mrmlScene.RemoveNode(volume)
     wait_for(window, lambda: outcome)
-    assert outcome[0] is None and "removed meanwhile" in outcome[1].message
+    assert outcome[0] is None and "removed during the run" in outcome[1].message
     with pytest.raises(SpineMeasureError, match="not a valid disc level"):
         panel.logic.process(volume, labels=labels, lowestDisc="L9-S1")
     assert window.calls == []
