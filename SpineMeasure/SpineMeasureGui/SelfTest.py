@@ -8,6 +8,7 @@ import slicer
 
 from SpineMeasureGui.Logic import SpineMeasureLogic
 from SpineMeasureLib.resources import data_path
+from SpineMeasureLib.review.case.state import status_of
 from SpineMeasureLib.review.session import Session
 
 KEY = ("L4-L5", "disc_height_middle", "chord50")
@@ -60,7 +61,7 @@ def dragUndoRename() -> None:
     session = _session()
     line, before = session.line(KEY), session.row(KEY).value
     _move(line, (0.0, 0.0, 2.0))
-    assert session.status(KEY) == "edited"
+    assert status_of(session.row(KEY)) == "edited"
     assert abs(session.row(KEY).value - before) > 0.5
     assert abs(session.row(KEY).value - line.GetLineLengthWorld()) < 0.5e-3
     session.undo()
@@ -83,7 +84,7 @@ def remeasureKeepsEdits() -> None:
     session.remeasure()
     assert abs(session.row(KEY).value - edited) < 0.5e-6
     session.reset(KEY)
-    assert session.status(KEY) == "automatic"
+    assert status_of(session.row(KEY)) == "automatic"
     session.close()
 
 
@@ -121,10 +122,10 @@ def widget() -> None:
         assert panel.table.selectedKeys() == [KEY]
         assert not panel.ui.undoButton.enabled
         panel.onAccept()
-        assert session.status(KEY) == "accepted"
+        assert status_of(session.row(KEY)) == "accepted"
         assert panel.ui.undoButton.enabled
         panel.onUndo()
-        assert session.status(KEY) != "accepted"
+        assert status_of(session.row(KEY)) != "accepted"
         slicer.mrmlScene.Clear()
         assert table.rowCount == 0
         assert not panel.ui.runButton.enabled
