@@ -298,7 +298,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def exportDicom(session, folder):
-        """Write DICOM SEG and SR of a volume from the DICOM database, add them to it, and return their folder.
+        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns (folder, warnings).
 
         :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
         """
@@ -306,5 +306,6 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.review.output import output_path, write_dicom_objects
 
         place = output_path(session, folder, "_dicom")
-        insert(write_dicom_objects(session, filesOf(session.nodes.volume), place))
-        return place
+        files, warnings = write_dicom_objects(session, filesOf(session.nodes.volume), place)
+        insert(files)
+        return place, warnings

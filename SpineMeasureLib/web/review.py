@@ -248,7 +248,9 @@ class Review:
             raise SpineMeasureError("Another export is in progress.", "Wait for it to finish.")
         self._set_exporting(True)
         try:
-            written = await write_download(kind, session, self._viewer, self._source, folder)
+            written, warnings = await write_download(kind, session, self._viewer, self._source, folder)
+            if warnings:
+                self.desk.say(" ".join(warnings), kind="result")
             return written.rename(folder / (file_name(self._case_name()) + KINDS[kind].ending))
         finally:
             self._set_exporting(False)

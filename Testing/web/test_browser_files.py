@@ -101,7 +101,7 @@ def test_errors_of_opening_are_reported_and_the_case_stays(tab: Tab, path: str, 
 def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Path) -> None:
     (tmp_path / "broken.mrb").write_bytes(b"PK\x03\x04 cut off")
     tab.upload(tmp_path / "broken.mrb")
-    tab.wait_for_text("#message", "not a scene of 3D Slicer")
+    tab.wait_for_text("#message", "is not a 3D Slicer scene")
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 cut off")
     tab.upload(tmp_path / "broken.zip")
     tab.wait_for_text("#message", "cannot be unpacked")
