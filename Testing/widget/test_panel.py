@@ -76,7 +76,7 @@ def test_without_a_volume_nothing_can_be_started_and_the_reason_is_told(panel: A
 
 def test_a_volume_that_comes_can_be_chosen(panel: Any, volume: Any) -> None:
     panel.ui.volumeSelector.setCurrentNode(volume)
-    assert panel._parameterNode.volume is volume
+    assert panel.panel.parameters.volume is volume
     assert panel.ui.runButton.enabled and "drag" in panel.ui.runButton.toolTip
 
 
@@ -87,8 +87,8 @@ def test_a_case_fills_levels_table_and_summary(panel: Any, session: Any, volume:
     assert panel.table.keys and {key[1] for key in panel.table.keys} >= {"disc_height_middle", "canal_ap"}
     assert row_of(panel, KEY)[:3] == ["L4-L5", "Disc height, middle", f"{session.row(KEY).value:.1f} mm"]
     assert f"{len(session.rows)} values" in panel.ui.summaryLabel.text
-    assert panel._parameterNode.volume is volume
-    assert panel._parameterNode.segmentation is session.nodes.segmentation
+    assert panel.panel.parameters.volume is volume
+    assert panel.panel.parameters.segmentation is session.nodes.segmentation
 
 
 def test_table_is_filtered_by_quantity_and_level_and_so_are_the_lines(panel: Any, session: Any) -> None:
@@ -106,7 +106,7 @@ def test_table_is_filtered_by_quantity_and_level_and_so_are_the_lines(panel: Any
 
 def test_a_click_on_a_row_turns_the_views_to_its_plane(slice_nodes: Any, panel: Any, session: Any) -> None:
     key = ("L4-L5", "disc_height_posterior", "chord90")
-    panel.onCellClicked(panel.table.keys.index(key), 2)
+    panel.panel.measurements.onCellClicked(panel.table.keys.index(key), 2)
     line = session.line(key)
     middle = np.mean([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], axis=0)
     plane = session.plane(key)
@@ -117,7 +117,7 @@ def test_a_click_on_a_row_turns_the_views_to_its_plane(slice_nodes: Any, panel: 
     canal = session.plane(("L4-L5", "canal_ap", "disc_level"))
     assert abs(axial[:3, 2] @ np.cross(canal.x_axis, canal.y_axis)) > 0.99
     assert axial[:3, 3] == pytest.approx(middle)
-    assert panel.ui.levelSelector.currentText == "L4-L5" and panel._currentKey == key
+    assert panel.ui.levelSelector.currentText == "L4-L5" and panel.panel.desk.current == key
 
 
 def test_a_drag_changes_its_row_and_can_be_undone_and_done_again(panel: Any, session: Any) -> None:
@@ -212,7 +212,7 @@ def test_a_dragged_line_is_the_one_that_keys_act_on(panel: Any, session: Any) ->
 def test_arrow_keys_show_the_value_that_they_come_to(panel: Any, session: Any) -> None:
     panel.goToKey(panel.table.keys[3])
     panel.ui.measurementTable.setCurrentCell(4, 1)
-    assert panel._currentKey == panel.table.keys[4] and panel.table.selectedKeys() == [panel.table.keys[4]]
+    assert panel.panel.desk.current == panel.table.keys[4] and panel.table.selectedKeys() == [panel.table.keys[4]]
     assert panel.ui.levelSelector.currentText == panel.table.keys[4][0]
 
 
@@ -238,11 +238,11 @@ def test_values_of_painted_segments_are_not_exported_or_accepted_before_they_are
     before = session.row(volume_of_disc).value
     left = half_of(session, "L4-L5")
     assert session.segments_changed
-    panel.checkSegments()  # this painting sends no event
+    panel.panel.desk.check_segments()  # this painting sends no event
     assert "Re-measure" in panel.ui.messageLabel.text
     assert not panel.ui.csvButton.enabled and "Re-measure" in panel.ui.acceptButton.toolTip
     panel.ui.exportPath.currentPath = str(tmp_path)
-    panel.onExportCsv()
+    panel.panel.export.table()
     panel.onAccept()
     assert not list(tmp_path.iterdir()) and not panel.session.acceptance(volume_of_disc)
     assert "edited after they were measured" in panel.ui.messageLabel.text
@@ -307,7 +307,7 @@ def test_a_case_that_comes_while_another_module_is_shown_waits_for_the_reader(
     panel.addSession(made)
     assert window.calls == []
     panel.enter()
-    assert ("setSliceViewerLayers",) in window.calls and panel._currentKey is not None
+    assert ("setSliceViewerLayers",) in window.calls and panel.panel.desk.current is not None
 
 
 def test_leaving_gives_the_slice_views_their_orientation_back(slice_nodes: Any, panel: Any, session: Any) -> None:
@@ -340,10 +340,10 @@ def test_next_flagged_goes_to_each_in_turn_and_leaves_the_filters_alone(panel: A
     visited = []
     for _ in session.flagged:
         panel.ui.nextFlaggedButton.click()
-        visited.append(panel._currentKey)
-        assert panel.table.selectedKeys() == [panel._currentKey]
-        assert {*panel.table.keys} == {*listed, panel._currentKey}
-        line = session.line(panel._currentKey)
+        visited.append(panel.panel.desk.current)
+        assert panel.table.selectedKeys() == [panel.panel.desk.current]
+        assert {*panel.table.keys} == {*listed, panel.panel.desk.current}
+        line = session.line(panel.panel.desk.current)
         assert line is None or line.GetDisplayVisibility()
     assert sorted(visited) == sorted(session.flagged) and visited
     assert panel.ui.quantityFilter.currentText == "Vertebra" and panel.ui.levelFilter.currentText == "L3"
@@ -423,7 +423,7 @@ def test_choices_survive_another_module_and_each_change_is_told_once(panel: Any,
         panel.exit()
         gc.collect()
         panel.enter()
-    parameters = panel._parameterNode
+    parameters = panel.panel.parameters
     assert (parameters.device, parameters.group) == ("cpu", "Disc")
     assert panel.ui.deviceSelector.currentText == "cpu" and panel.ui.quantityFilter.currentText == "Disc"
     assert {key[1].partition("_")[0] for key in panel.table.keys} <= {"disc", "farfan"}
@@ -482,7 +482,7 @@ def test_closing_the_scene_empties_the_panel_and_leaves_no_observer(panel: Any, 
     assert panel.ui.levelSelector.count == 0 and not panel.ui.runButton.enabled
     assert ("setSegmentationNode", None) in panel.segmentEditor.widget._calls
     line.SetNthControlPointPositionWorld(0, [0.0, 0.0, 0.0])
-    assert panel._parameterNode is not None
+    assert panel.panel.parameters is not None
 
 
 def test_a_scene_that_is_opened_brings_its_case_back(
@@ -500,9 +500,9 @@ def test_a_scene_that_is_opened_brings_its_case_back(
     wait_for(window, lambda: panel.session is not None)
     assert row_of(panel, KEY) == text and ("setSliceViewerLayers",) in window.calls
     nodes = panel.session.nodes
-    assert panel.ui.volumeSelector.currentNode() is nodes.volume is panel._parameterNode.volume
-    assert panel.ui.segmentationSelector.currentNode() is nodes.segmentation is panel._parameterNode.segmentation
-    assert panel.session is not session and len(panel._sessions) == 1
+    assert panel.ui.volumeSelector.currentNode() is nodes.volume is panel.panel.parameters.volume
+    assert panel.ui.segmentationSelector.currentNode() is nodes.segmentation is panel.panel.parameters.segmentation
+    assert panel.session is not session and len(panel.panel.cases.open.sessions) == 1
 
 
 def test_a_case_that_cannot_be_read_is_told_when_the_module_is_entered(
@@ -529,7 +529,7 @@ def test_a_case_that_comes_while_another_module_is_shown_is_there_on_return(
     second = Session.build(application.scene, volume, sample.segmentation, sample.measurements, "T2 again")
     panel.addSession(second)
     panel.enter()
-    assert panel.session is second and panel._parameterNode.volume is volume
+    assert panel.session is second and panel.panel.parameters.volume is volume
     panel.goToKey(KEY)
     assert panel.table.selectedKeys() == [KEY]
 
@@ -550,7 +550,7 @@ def test_a_second_case_of_another_volume_is_kept_beside_the_first(
     assert session.line(KEY).GetDisplayVisibility() and not second.line(KEY).GetDisplayVisibility()
     assert not second.nodes.segmentation.GetDisplayNode().GetVisibility()
     application.scene.RemoveNode(session.nodes.case)
-    assert panel.session is not session and panel._sessions == [second]
+    assert panel.session is not session and panel.panel.cases.open.sessions == [second]
 
 
 def test_a_deleted_segmentation_leaves_the_values_and_no_way_to_measure_again(
@@ -569,7 +569,7 @@ def test_segment_editor_takes_keys_and_views_only_while_its_section_is_open(pane
     assert ("setSegmentationNode", session.nodes.segmentation) in calls
     assert ("setSourceVolumeNode", session.nodes.volume) in calls
     assert calls[-2:] == [("installKeyboardShortcuts",), ("rotateSliceViewsToSegmentation",)]
-    assert ("setCurrentSegmentID", panel._currentKey[0]) in calls and panel._currentKey[0] in session.discs
+    assert ("setCurrentSegmentID", panel.panel.desk.current[0]) in calls and panel.panel.desk.current[0] in session.discs
     panel.ui.segmentsCollapsibleButton.collapsed = True
     left = [("setActiveEffect", None), ("uninstallKeyboardShortcuts",), ("removeViewObservations",)]
     assert calls[-3:] == left
@@ -702,13 +702,13 @@ def test_an_existing_segmentation_is_measured_once(panel: Any, session: Any, win
 
 
 def test_device_line_tells_the_answer_of_a_child(panel: Any, window: Any) -> None:
-    wait_for(window, lambda: panel._deviceRun is None)
+    wait_for(window, lambda: panel.panel.case.deviceRun is None)
     assert panel.ui.deviceLabel.text.startswith(("cpu (", "cuda", "mps")) and ": " in panel.ui.deviceLabel.text
 
 
 def test_cleanup_leaves_no_observer_in_the_scene(panel: Any, session: Any, application: Any) -> None:
     panel.cleanup()
-    assert panel.Observations == [] and panel._sessions == []
+    assert panel.Observations == [] and panel.panel.cases.open.sessions == []
     session.nodes.volume.SetName("other")
     application.scene.Clear(0)
 
@@ -727,19 +727,19 @@ def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
     panel.showMessage("This case is closed.", "Open it again.")
     assert "THIS CASE IS CLOSED." in panel.ui.messageLabel.text and "OPEN IT AGAIN." in panel.ui.messageLabel.text
     parameters = panel.logic.getParameterNode()
-    panel.setParameterNode(None)
-    panel.setParameterNode(parameters)
+    panel.panel.link.set(None)
+    panel.panel.link.set(parameters)
     choices = [panel.ui.quantityFilter.itemText(n) for n in range(panel.ui.quantityFilter.count)]
-    assert choices[1] == "ALL VALUES" and panel._parameterNode.group == "All values"
+    assert choices[1] == "ALL VALUES" and panel.panel.parameters.group == "All values"
     panel.ui.quantityFilter.setCurrentIndex(2)
-    assert panel._parameterNode.group == "Disc"
+    assert panel.panel.parameters.group == "Disc"
 
 
 def test_the_stand_in_refuses_what_slicer_does_not_have(panel: Any) -> None:
     import qt
     import slicer
 
-    ui, parameters = panel.ui, panel._parameterNode
+    ui, parameters = panel.ui, panel.panel.parameters
     for use in (
         lambda: ui.runButton.text(),
         lambda: setattr(ui.runButton, "txt", "x"),

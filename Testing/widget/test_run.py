@@ -46,9 +46,9 @@ def fake(panel: Any, volume: Any, temporary: Path, monkeypatch: pytest.MonkeyPat
 
 def wait_for_device(panel: Any) -> None:
     """The device is asked when the panel is entered; let that child go first."""
-    if panel._deviceRun is not None:
-        panel._deviceRun.abandon()
-        panel._deviceRun = None
+    if panel.panel.case.deviceRun is not None:
+        panel.panel.case.deviceRun.abandon()
+        panel.panel.case.deviceRun = None
 
 
 def scene_size(application: Any) -> int:
@@ -120,8 +120,8 @@ def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: A
     from types import SimpleNamespace
 
     talk = child.Conversation(result={"warnings": ["The memory of the graphics card ran out; continued on the CPU."]})
-    panel.run = SimpleNamespace(conversation=talk, cancelled=False, abandon=lambda: None)
-    panel.onRunFinished(session, None)
+    panel.panel.case.run = SimpleNamespace(conversation=talk, cancelled=False, abandon=lambda: None)
+    panel.panel.case.onFinished(session, None)
     assert "continued on the CPU" in panel.ui.messageLabel.text and panel.session is session
     assert "continued on the CPU" in panel.ui.logEdit.toPlainText()
 
@@ -133,17 +133,17 @@ def test_while_the_scene_is_built_the_panel_says_so_and_nothing_can_be_cancelled
     seen: list[Any] = []
 
     def building() -> None:
-        panel.onBuilding()
+        panel.panel.case.onBuilding()
         seen.extend((panel.ui.stageLabel.text, panel.ui.cancelButton.enabled, panel.session))
 
-    panel.run = panel.logic.process(
+    panel.panel.case.run = panel.logic.process(
         volume,
         labels=sample_folder / "lumbar_t2_labels.nii.gz",
-        onUpdate=panel.onUpdate,
+        onUpdate=panel.panel.case.onUpdate,
         onBuilding=building,
-        onFinished=panel.onRunFinished,
+        onFinished=panel.panel.case.onFinished,
     )
-    panel.updateButtons()
+    panel.panel.updateButtons()
     assert panel.ui.cancelButton.enabled
     wait_for(window, lambda: panel.run is None)
     assert seen == ["Building the scene ...", False, None] and panel.session is not None
@@ -286,7 +286,7 @@ def test_while_packages_are_installed_nothing_else_can_be_started(
 
     def install(on_line: Any) -> bool:
         on_line("Downloading torch")
-        panel._parameterNode.device = "cpu"  # the user goes on clicking
+        panel.panel.parameters.device = "cpu"  # the user goes on clicking
         states.append(panel.ui.runButton.enabled)
         return False
 
