@@ -1,4 +1,4 @@
-"""What the terminal shows of values and definitions."""
+"""Tables of values and definitions for the terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .measure.flags import in_words
 from .measure.types import Measurement
 
 #: Longer lines of text are hard to read.
-_WIDEST_TEXT = 100
+_MAX_WIDTH = 100
 
-#: What the table in the terminal shows: heading, quantity, method.
+#: Columns of the table in the terminal: heading, quantity, method.
 _TABLE = (
     ("ant", "disc_height_anterior", "chord10"),
     ("mid", "disc_height_middle", "chord50"),
@@ -27,12 +27,12 @@ _TABLE = (
     ("minimum", "canal_ap_minimum", "within_5mm"),
 )
 
-#: Flags that the notes under the table say once for all levels, or that an empty cell says already.
+#: Flags that apply to all levels or that an empty cell already shows.
 _QUIET_FLAGS = ("not_measurable", "level_unverified")
 
 
 def main_values(measurements: list[Measurement]) -> Table:
-    """The disc levels with their main values, mm unless the heading says otherwise; flags in words below."""
+    """Return a table of the main values of each disc level, in mm unless the heading says otherwise, and its flags."""
     by_key = {m.key: m for m in measurements}
     levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
     table = Table(
@@ -56,7 +56,7 @@ def main_values(measurements: list[Measurement]) -> Table:
 
 
 def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table whose cells are folded if the terminal is narrow."""
+    """Return a table whose cells wrap if the terminal is narrow."""
     table = Table(show_lines=True)
     for heading in headings:
         table.add_column(heading, overflow="fold")
@@ -66,8 +66,8 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
 
 
 def definition_lines(definitions: Sequence[Definition]) -> Iterator[str]:
-    """Every definition as a heading and a paragraph, which fit terminals of any width."""
-    width = min(shutil.get_terminal_size().columns, _WIDEST_TEXT)
+    """Yield the lines of every definition, a heading and a paragraph, for the width of the terminal."""
+    width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
     for number, d in enumerate(definitions):
         if number:
             yield ""

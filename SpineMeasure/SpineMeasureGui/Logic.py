@@ -131,8 +131,9 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         """
         from SpineMeasureGui.ChildRun import ChildRun
         from SpineMeasureLib import child
+        from SpineMeasureLib.io.checks import check_mri
+        from SpineMeasureLib.io.write import write_volume
         from SpineMeasureLib.review.mrml.volume_node import refuse_moved, volume_from_node
-        from SpineMeasureLib.volume import check_mri, write_volume
 
         self.checkLowestDisc(lowestDisc)
         volume = volume_from_node(volumeNode)
@@ -160,15 +161,10 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         workspace = child.Workspace()
         try:
             write_volume(volume, workspace.image)
-            command = child.measure_command(
-                self.pythonExecutable(),
-                workspace.image,
-                workspace.results,
-                device=device,
-                lowest_disc=lowestDisc.strip(),
-                labels=labels,
+            job = child.measure_job(
+                workspace.image, workspace.results, device=device, lowest_disc=lowestDisc.strip(), labels=labels
             )
-            run = ChildRun(command, workspace, onUpdate, finished).start()
+            run = ChildRun(self.pythonExecutable(), job, workspace, onUpdate, finished).start()
         except BaseException:
             workspace.remove()
             raise
@@ -181,7 +177,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return session
 
     def _sessionFromResults(self, folder, volumeNode):
-        from SpineMeasureLib.results import read_results
+        from SpineMeasureLib.case_folder import read_results
         from SpineMeasureLib.review.session import Session
 
         results = read_results(folder)
@@ -237,7 +233,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             else:
                 onTold(_("{name}: {why}.").format(name=result["name"], why=result["why"]))
 
-        run = ChildRun(child.device_command(self.pythonExecutable(), device), child.Workspace(), None, finished)
+        run = ChildRun(self.pythonExecutable(), child.device_job(device), child.Workspace(), None, finished)
         return run.start()
 
     # Showing

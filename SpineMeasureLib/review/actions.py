@@ -62,16 +62,7 @@ def _accept(desk: Desk, session: Session) -> None:
 
 
 def _reset(desk: Desk, session: Session) -> None:
-    def reset() -> None:
-        if desk.scope == "case":
-            session.reset_all()
-        elif desk.scope == "level":
-            session.reset_level(desk.level)
-        else:
-            for key in desk.selected:
-                session.reset(key)
-
-    desk.attempt(reset)
+    desk.attempt(lambda: session.reset(*desk.in_scope))
 
 
 def _rename(desk: Desk, session: Session, rename: Callable[[], None]) -> None:

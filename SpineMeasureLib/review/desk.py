@@ -23,6 +23,7 @@ from dataclasses import replace
 
 from ..errors import SpineMeasureError
 from .actions import ACTIONS, NO_CASE, STALE, reason
+from .case.state import statuses_of
 from .face import Filter, Kind, Message, View
 from .mrml.slices import aim_at
 from .panel import ALL_LEVELS, GROUPS, SCOPES, STATUSES, counts, keys_shown, level_note, main_key, quantities_shown
@@ -352,7 +353,7 @@ class Desk:
         inside = {
             key
             for key in keys_shown(session, wanted.group, wanted.level)
-            if not wanted.statuses or not set(wanted.statuses).isdisjoint(session.statuses(key))
+            if not wanted.statuses or not set(wanted.statuses).isdisjoint(statuses_of(session.row(key)))
         }
         rows = {session.id_of(m.key): m.key not in inside for m in session.rows}
         return {row: outside for row, outside in rows.items() if not outside or row == self._pinned}

@@ -14,7 +14,7 @@ from ..errors import ModelError
 from ..measure.definitions import Definition, definition, methods
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..resources import data_path
-from .case.state import status_text, statuses_of
+from .case.state import automatic_of, difference_of, status_of, status_text, statuses_of
 
 if TYPE_CHECKING:
     from .session import Key, Session
@@ -82,10 +82,10 @@ def row_of(session: Session, key: Key) -> Row:
     """The row of one measurement."""
     m: Measurement = session.row(key)
     what = definition(m.quantity, m.method)
-    automatic = session.automatic(key)
-    difference = session.difference(key)
-    differs = automatic is not None and (difference is not None or automatic.value != m.value)
-    status = session.status(key)
+    automatic = automatic_of(m)
+    difference = difference_of(m)
+    differs = difference is not None or automatic.value != m.value
+    status = status_of(m)
     cells = (
         m.level,
         what.title,
@@ -163,9 +163,9 @@ def main_key(session: Session, level: str) -> Key | None:
     rows = [m for m in session.rows if m.level == level]
     for quantity in ("disc_height_middle", "canal_ap", "body_height_middle"):
         for m in rows:
-            if m.quantity == quantity and session.plane(m.key) is not None:
+            if m.quantity == quantity and m.plane is not None:
                 return m.key
-    return next((m.key for m in rows if session.plane(m.key) is not None), rows[0].key if rows else None)
+    return next((m.key for m in rows if m.plane is not None), rows[0].key if rows else None)
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..measure.definitions import definition
 from ..measure.types import Measurement
+from ..review.case.state import automatic_of, status_of
 
 if TYPE_CHECKING:
     from ..review.session import Key, Session
@@ -35,7 +36,7 @@ def strip_chart(session: Session, width: int = 264) -> str:
 
 
 def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int) -> str:
-    maximum = max(_reach(session.automatic(m.key), m) for m in rows) or 1.0
+    maximum = max(_reach(automatic_of(m), m) for m in rows) or 1.0
     scale = (width - _LEFT - _RIGHT) / maximum
     height = _TOP + _ROW * len(rows) + _GAP
     unit = rows[0].unit
@@ -51,7 +52,7 @@ def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int
             parts.append(f'<text x="{_LEFT}" y="{y + 4:.0f}" fill="currentColor">-</text>')
             continue
         x = _LEFT + scale * m.value
-        colour = _COLOURS[session.status(m.key)]
+        colour = _COLOURS[status_of(m)]
         parts.append(f'<line x1="{_LEFT}" x2="{x:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-opacity=".4"/>')
         parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{colour}"/>')
         parts.append(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DicomSeriesError
 from ..io.dicom.files import is_dicom
+from ..io.read import read_volume
 from ..io.same_image import require_same_image
 from ..review.output import (
     CaseCopy,
@@ -20,7 +21,6 @@ from ..review.output import (
     write_report_of,
     write_table,
 )
-from ..volume import read_volume
 
 if TYPE_CHECKING:
     from ..review.session import Session

@@ -9,14 +9,12 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from ..case_folder import RUN, require_finished
+from ..case_folder import RUN, SCENE, require_finished, require_image
 from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
 from ..io.dicom.files import START_BYTES, begins_as_dicom
-from ..results import require_image
+from ..io.read import read_volume
 from ..review.mrml.bundle import copy_checked
 from ..review.mrml.members import START, UNPACKED_LIMIT, escapes, refers_elsewhere, regular
-from ..review.mrml.process import SCENE
-from ..volume import read_volume
 
 SCENE_ENDING = ".mrb"
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")

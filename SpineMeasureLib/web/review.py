@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..child import Failure, Update
+from ..case_folder import SCENE, require_image
+from ..child import Failure, Runner, Update, Workspace, measure_job
 from ..errors import NothingFoundError, SpineMeasureError
-from ..results import require_image
+from ..io.read import read_volume
 from ..review.mrml.bundle import copy_checked
-from ..review.mrml.process import SCENE
 from ..review.session import Session
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .autosave import Autosave
 from .downloads import KINDS, impossible, write_download
 from .page_state import PageState
@@ -55,13 +55,13 @@ class Review:
         self._uploaded: Path | None = None
         self._opening = False
         self._exporting = False
-        self._run: Run | None = None
+        self._run: Runner | None = None
         self._task: asyncio.Task[None] | None = None
 
     def close(self) -> None:
         """Save the edits, end a run, remove uploads."""
         if self._run is not None:
-            self._run.end_now()
+            self._run.abandon()
         self._autosave.stop()
         self._page.close()
         shutil.rmtree(self.uploads, ignore_errors=True)
@@ -170,13 +170,15 @@ class Review:
         self.desk.dismiss()
         with self._state as state:
             state.update({"stage": "Starting", "cancellable": True})
-        self._run = Run(self._python, image, out, self._device, self._progress)
-        self._task = asyncio.ensure_future(self._measure(self._run, image, out, uploaded))
 
-    async def _measure(self, run: Run, image: Path, out: Path, uploaded: Path | None) -> None:
-        failure: Failure | None = None
+        def finished(failure: Failure | None) -> None:
+            self._task = asyncio.ensure_future(self._measured(failure, image, out, uploaded))
+
+        job = measure_job(image, out, device=self._device, picture=True)
+        self._run = Run(self._python, job, Workspace(), self._progress, finished).start()
+
+    async def _measured(self, failure: Failure | None, image: Path, out: Path, uploaded: Path | None) -> None:
         try:
-            failure = await run.go()
             if failure is None:
                 await self._show_stage(image.name, "Building the scene ...", 1.0)
                 volume = await asyncio.to_thread(read_volume, image)
@@ -228,7 +230,7 @@ class Review:
         if self._run is not None and self._state.cancellable:
             with self._state as state:
                 state.update({"stage": "Cancelling ...", "cancellable": False})
-            await self._run.cancel()
+            self._run.cancel()
 
     # -- files
 

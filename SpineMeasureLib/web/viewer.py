@@ -12,8 +12,8 @@ from trame_slicer.rca_view import register_rca_factories
 from trame_slicer.views import Layout, LayoutDirection, SliceView, ViewLayoutDefinition
 from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
+from ..case_folder import read_results
 from ..errors import NothingFoundError
-from ..results import read_results
 from ..review.keep import bring_back
 from ..review.mrml.bundle import read_checked, write_bundle
 from ..review.mrml.images import add_volume

@@ -11,8 +11,7 @@ import pytest
 from SpineMeasureLib.certainty import Calibrated, Certainty, blurs, with_confidence
 from SpineMeasureLib.evaluate.reliability import Doubt, calibrate, held_out, reliability
 from SpineMeasureLib.measure.rows import Shared, row
-from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
-from SpineMeasureLib.results import measurement_from_dict
+from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement, measurement_from_dict
 from SpineMeasureLib.review.case.derived import Live
 from SpineMeasureLib.review.case.remeasure import remeasured
 from SpineMeasureLib.review.case.state import new_state

@@ -122,7 +122,7 @@ def test_a_row_that_is_gone_to_turns_the_views_and_its_line_stands_out(view: Rec
 
 
 def test_a_value_without_a_plane_leaves_the_views(view: Recorder, session: Any) -> None:
-    key = next(m.key for m in session.rows if session.plane(m.key) is None)
+    key = next(m.key for m in session.rows if m.plane is None)
     before = len(view.aims)
     view.desk.go_to(key)
     assert view.desk.current == key and len(view.aims) == before

@@ -27,8 +27,9 @@ def view(session: Any) -> Iterator[Recorder]:
 @pytest.fixture
 def long_spine(scene: Any) -> Iterator[Recorder]:
     """A desk with a spine from L1 to the sacrum, which has a lordosis."""
-    from SpineMeasureLib.measure import measure
     from Testing.library.phantoms import Grid, lumbar, voxelise
+
+    from SpineMeasureLib.measure import measure
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.0, 1.0)))
     made = Recorder()
@@ -40,7 +41,7 @@ def long_spine(scene: Any) -> Iterator[Recorder]:
 
 
 def accepted(session: Any) -> set[Any]:
-    return {m.key for m in session.rows if session.acceptance(m.key) is not None}
+    return {m.key for m in session.rows if m.accepted is not None}
 
 
 @pytest.mark.parametrize("scope", ["selected values", "level", "case"])
@@ -52,7 +53,7 @@ def test_accept_withdraw_and_reset_apply_to_what_was_chosen(view: Recorder, sess
     everything = {m.key for m in session.rows if m.value is not None}
     at_level = {key for key in everything if key[0] == "L4-L5"}
     assert accepted(session) == {"selected values": {KEY}, "level": at_level, "case": everything}[scope]
-    assert session.acceptance(KEY).reviewer == "AB" and view.message == ""
+    assert session.row(KEY).accepted.reviewer == "AB" and view.message == ""
     desk.act("withdraw")
     assert accepted(session) == set()
     others = [("L4-L5", "disc_height_posterior", "chord90"), ("L3-L4", *KEY[1:])]

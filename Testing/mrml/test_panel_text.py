@@ -162,8 +162,8 @@ def test_straight_views_are_those_of_slicer(scene: Any, orientation: str) -> Non
 
 
 def test_a_value_without_a_plane_moves_no_view(session: Any) -> None:
-    assert session.plane(("L4-L5", "disc_area", "area")) is None or isinstance(
-        session.plane(("L4-L5", "disc_area", "area")), Plane
+    assert session.row(("L4-L5", "disc_area", "area")).plane is None or isinstance(
+        session.row(("L4-L5", "disc_area", "area")).plane, Plane
     )
     assert aim_at(session, ("L5", "body_height_middle", "chord50")) is None
 

@@ -25,11 +25,13 @@ from SpineMeasureLib.case_folder import (
     TABLE,
     VALUES,
     WRITTEN_LABELS,
+    read_results,
     require_finished,
     require_unedited,
 )
-from SpineMeasureLib.results import read_results
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
+from SpineMeasureLib.volume import Volume
 
 from ..library.dicom_study import write_study
 from .conftest import SAMPLE

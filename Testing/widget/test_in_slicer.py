@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PySide6 import QtGui, QtWidgets
 
+from SpineMeasureLib.review.case.state import status_of
 from Testing.widget.conftest import KEY, add_volume, wait_for
 from Testing.widget.test_panel import half_of, move_end, slice_nodes, slice_pose  # noqa: F401
 
@@ -144,7 +145,7 @@ def test_after_the_levels_are_renamed_everything_shows_the_same_disc(panel: Any,
             shows_one_structure(panel, session, row)
     assert session.line(panel.panel.desk.current) is line
     panel.onAccept()
-    accepted = [m for m in session.rows if session.acceptance(m.key)]
+    accepted = [m for m in session.rows if m.accepted]
     assert [m.value for m in accepted] == [value] and [session.id_of(m.key) for m in accepted] == [row]
 
 
@@ -430,7 +431,7 @@ def test_control_z_is_the_segment_editors_while_its_section_is_open(panel: Any, 
     panel.onAccept()
     (undo,) = [s for s in window.window.findChildren(QtGui.QShortcut) if s.key.toString() == "Ctrl+Z"]
     undo._signal("activated()").emit()
-    assert session.acceptance(KEY) is None
+    assert session.row(KEY).accepted is None
 
 
 # Room
@@ -562,7 +563,7 @@ def test_a_session_that_is_closed_and_found_again_many_times_leaves_no_observer(
     move_end(line, (0.0, 0.0, 2.0))
     assert calls == []
     (found,) = Session.find(application.scene)
-    assert found.status(KEY) == "edited"
+    assert status_of(found.row(KEY)) == "edited"
     found.close()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from SpineMeasureLib.review.case.state import status_of
 from Testing.widget.conftest import KEY, wait_for
 
 
@@ -109,12 +110,12 @@ def test_a_click_on_a_row_turns_the_views_to_its_plane(slice_nodes: Any, panel: 
     panel.panel.measurements.onCellClicked(panel.table.keys.index(key), 2)
     line = session.line(key)
     middle = np.mean([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], axis=0)
-    plane = session.plane(key)
+    plane = session.row(key).plane
     normal = np.cross(plane.x_axis, plane.y_axis)
     sagittal, axial = slice_pose(slice_nodes, "Yellow"), slice_pose(slice_nodes, "Red")
     assert abs(sagittal[:3, 2] @ normal) == pytest.approx(1, abs=1e-6)
     assert (sagittal[:3, 3] - middle) @ normal == pytest.approx(0, abs=1e-6)
-    canal = session.plane(("L4-L5", "canal_ap", "disc_level"))
+    canal = session.row(("L4-L5", "canal_ap", "disc_level")).plane
     assert abs(axial[:3, 2] @ np.cross(canal.x_axis, canal.y_axis)) > 0.99
     assert axial[:3, 3] == pytest.approx(middle)
     assert panel.ui.levelSelector.currentText == "L4-L5" and panel.panel.desk.current == key
@@ -143,7 +144,7 @@ def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
     import slicer
     from PySide6.QtCore import Qt
 
-    line, plane, away = session.line(KEY), session.plane(KEY), []
+    line, plane, away = session.line(KEY), session.row(KEY).plane, []
     normal = np.cross(plane.x_axis, plane.y_axis)
     modifiers = Qt.KeyboardModifier
     for held in (modifiers.NoModifier, modifiers.ShiftModifier, modifiers.ControlModifier):
@@ -159,13 +160,13 @@ def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any, 
     panel.ui.scopeSelector.setCurrentText(scope)
     panel.ui.reviewerEdit.text = "AB"
     panel.ui.acceptButton.click()
-    accepted = {m.key for m in session.rows if session.status(m.key) == "accepted"}
+    accepted = {m.key for m in session.rows if status_of(m) == "accepted"}
     everything = {m.key for m in session.rows if m.value is not None}
     at_level = {key for key in everything if key[0] == "L4-L5"}
     assert accepted == {"selected values": {KEY}, "level": at_level, "case": everything}[scope]
     assert row_of(panel, KEY)[5] == "accepted"
     panel.ui.withdrawButton.click()
-    assert not any(session.status(m.key) == "accepted" for m in session.rows)
+    assert not any(status_of(m) == "accepted" for m in session.rows)
 
 
 def test_initials_stay_with_the_reader_and_not_with_the_scene(
@@ -191,7 +192,7 @@ def test_initials_stay_with_the_reader_and_not_with_the_scene(
 def test_accepting_without_initials_is_told(panel: Any, session: Any) -> None:
     panel.goToKey(KEY)
     panel.ui.acceptButton.click()
-    assert session.status(KEY) == "accepted" and "without initials" in panel.ui.messageLabel.text
+    assert status_of(session.row(KEY)) == "accepted" and "without initials" in panel.ui.messageLabel.text
 
 
 def test_a_dragged_line_is_the_one_that_keys_act_on(panel: Any, session: Any) -> None:
@@ -204,9 +205,9 @@ def test_a_dragged_line_is_the_one_that_keys_act_on(panel: Any, session: Any) ->
     assert panel.table.selectedKeys() == [KEY] and panel.ui.levelSelector.currentText == "L4-L5"
     line.InvokeEvent(line.PointEndInteractionEvent)
     panel.onReset()
-    assert session.status(KEY) == "automatic"
+    assert status_of(session.row(KEY)) == "automatic"
     panel.onAccept()
-    assert session.status(KEY) == "accepted" and session.status(other) != "accepted"
+    assert status_of(session.row(KEY)) == "accepted" and status_of(session.row(other)) != "accepted"
 
 
 def test_arrow_keys_show_the_value_that_they_come_to(panel: Any, session: Any) -> None:
@@ -244,7 +245,7 @@ def test_values_of_painted_segments_are_not_exported_or_accepted_before_they_are
     panel.ui.exportPath.currentPath = str(tmp_path)
     panel.panel.export.table()
     panel.onAccept()
-    assert not list(tmp_path.iterdir()) and not panel.session.acceptance(volume_of_disc)
+    assert not list(tmp_path.iterdir()) and not panel.session.row(volume_of_disc).accepted
     assert "edited after they were measured" in panel.ui.messageLabel.text
     panel.ui.sceneButton.click()
     assert (tmp_path / "T2 sag.mrb").exists()
@@ -388,9 +389,9 @@ def test_shortcuts_work_while_the_module_is_shown_and_are_gone_after(panel: Any,
     assert all(key in panel.ui.shortcutsLabel.toolTip for key in keys())
     panel.goToKey(KEY)
     keys()["Alt+A"]._signal("activated()").emit()
-    assert session.status(KEY) == "accepted"
+    assert status_of(session.row(KEY)) == "accepted"
     keys()["Alt+Z"]._signal("activated()").emit()
-    assert session.status(KEY) != "accepted"
+    assert status_of(session.row(KEY)) != "accepted"
     panel.exit()
     assert keys() == {}
     panel.enter()
@@ -569,7 +570,9 @@ def test_segment_editor_takes_keys_and_views_only_while_its_section_is_open(pane
     assert ("setSegmentationNode", session.nodes.segmentation) in calls
     assert ("setSourceVolumeNode", session.nodes.volume) in calls
     assert calls[-2:] == [("installKeyboardShortcuts",), ("rotateSliceViewsToSegmentation",)]
-    assert ("setCurrentSegmentID", panel.panel.desk.current[0]) in calls and panel.panel.desk.current[0] in session.discs
+    assert ("setCurrentSegmentID", panel.panel.desk.current[0]) in calls and panel.panel.desk.current[
+        0
+    ] in session.discs
     panel.ui.segmentsCollapsibleButton.collapsed = True
     left = [("setActiveEffect", None), ("uninstallKeyboardShortcuts",), ("removeViewObservations",)]
     assert calls[-3:] == left
@@ -614,7 +617,7 @@ def test_a_scene_replaces_the_one_that_this_session_wrote_and_no_other(
 
 
 def test_report_and_training_case_are_written(panel: Any, session: Any, tmp_path: Path) -> None:
-    from SpineMeasureLib.volume import read_volume
+    from SpineMeasureLib.io.read import read_volume
 
     panel.ui.exportPath.currentPath = str(tmp_path)
     panel.ui.reportButton.click()
@@ -720,7 +723,8 @@ def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
 
     monkeypatch.setattr(Texts, "_", str.upper)
     panel.ui.quantityFilter.setCurrentText("All values")
-    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE" and row_of(panel, KEY)[5] == session.status(KEY).upper()
+    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE"
+    assert row_of(panel, KEY)[5] == status_of(session.row(KEY)).upper()
     flagged = session.flagged[0]
     flags = [flag.replace("_", " ").upper() for flag in session.row(flagged).flags]
     assert row_of(panel, flagged)[6] == ", ".join(flags)

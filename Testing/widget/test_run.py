@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from SpineMeasureLib import child, needs
+from SpineMeasureLib import child, needs, processes
 from SpineMeasureLib.errors import SpineMeasureError
 from Testing.widget.conftest import KEY, add_volume, python_slicer, wait_for, write_program
 
@@ -79,12 +79,12 @@ def test_cancel_ends_the_whole_tree_and_leaves_no_file(
     fake(way)
     wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
     run = panel.run
-    tree = child.process_tree(int(run.process.processId()))
+    tree = processes.process_tree(int(run.process.processId()))
     assert len(tree) >= 2 and list(temporary.iterdir())
     panel.ui.cancelButton.click()
     assert not panel.ui.cancelButton.enabled
     wait_for(window, lambda: panel.run is None)
-    wait_for(window, lambda: not child.running(tree) and not list(temporary.iterdir()))
+    wait_for(window, lambda: not processes.running(tree) and not list(temporary.iterdir()))
     assert "cancelled" in panel.ui.messageLabel.text
     assert panel.ui.runButton.enabled and panel.ui.progressBar.isHidden()
     assert scene_size(application) == nodes and window.calls == []
@@ -93,12 +93,12 @@ def test_cancel_ends_the_whole_tree_and_leaves_no_file(
 @pytest.mark.parametrize(
     ("way", "words", "step"),
     [
-        ("error 31 The package 'torch' is not installed.", "torch", "PyTorch module"),
-        ("error 32 The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
-        ("error 30 The weights of the model are damaged.", "damaged", "Extensions Manager"),
-        ("error 33 No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
-        ("error 16 The image looks like a CT.", "CT", "another volume"),
-        ("error 40 The outputs could not be written: No space left on device.", "No space", "Free some space"),
+        ("error packages The package 'torch' is not installed.", "torch", "PyTorch module"),
+        ("error memory The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
+        ("error weights The weights of the model are damaged.", "damaged", "Extensions Manager"),
+        ("error empty No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
+        ("error input The image looks like a CT.", "CT", "another volume"),
+        ("error disk The outputs could not be written: No space left on device.", "No space", "Free some space"),
         ("die", "ended by the system", "out of memory"),
         ("silent", "without a result", "shows the spine"),
         ("noise", "torch is not installed", "PyTorch module"),
@@ -114,6 +114,44 @@ def test_a_failure_is_told_in_plain_words_with_a_next_step(
     assert words in panel.ui.logEdit.toPlainText()
     assert panel.ui.runButton.enabled and panel.session is None and window.calls == []
     wait_for(window, lambda: not list(temporary.iterdir()))
+
+
+class FakeRunner:
+    """A `child.Runner` without a process, whose end the test chooses."""
+
+    def __init__(
+        self, python: str, job: child.Job, workspace: child.Workspace, on_update: Any, on_finished: Any
+    ) -> None:
+        self.conversation, self.cancelled, self.job = child.Conversation(), False, job
+        self.workspace, self.update, self.finish = workspace, on_update, on_finished
+
+    def start(self) -> child.Runner:
+        return self
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.finish(child.classify(self.conversation, 1, cancelled=True))
+
+    def abandon(self) -> None:
+        self.workspace.remove()
+
+
+def test_the_panel_needs_nothing_but_a_runner(
+    panel: Any, volume: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("SpineMeasureGui.ChildRun.ChildRun", FakeRunner)
+    wait_for_device(panel)
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    panel.ui.runButton.click()
+    run = panel.run
+    assert run.job["command"] == "measure" and Path(run.job["image"]).is_file() and panel.ui.cancelButton.enabled
+    run.update(child.Update("segment", 0.5, "slice 7"))
+    assert panel.ui.stageLabel.text == "Segment: slice 7"
+    panel.ui.cancelButton.click()
+    assert run.cancelled and panel.run is None and panel.session is None
+    assert "cancelled" in panel.ui.messageLabel.text and panel.ui.runButton.enabled
+    run.abandon()
+    assert not list(temporary.iterdir())
 
 
 def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: Any) -> None:
@@ -185,9 +223,9 @@ def test_leaving_slicer_during_a_run_leaves_no_process_and_no_file(
 ) -> None:
     fake("stubborn")
     wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
-    tree = child.process_tree(int(panel.run.process.processId()))
+    tree = processes.process_tree(int(panel.run.process.processId()))
     panel.cleanup()
-    wait_for(window, lambda: not child.running(tree) and not list(temporary.iterdir()))
+    wait_for(window, lambda: not processes.running(tree) and not list(temporary.iterdir()))
 
 
 def test_a_script_gets_a_session_and_shows_no_window(

@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import __version__
 from ...measure.types import Acceptance, Measurement
+from ...orientation import LPS_TO_RAS
 from ...segmentation import SpineSegmentation
-from ...volume import LPS_TO_RAS
 from . import codes
 from .source import (
     CHARACTERS,

@@ -20,8 +20,9 @@ from ...anatomy import (
     Tissue,
     vertebra_value,
 )
-from ...background import CUT
 from ...errors import GeometryMismatchError, NothingFoundError, UnreadableInputError
+from ...field_of_view import CUT
+from ...orientation import apply_affine, voxel_sizes
 from ...segmentation import SpineSegmentation, label_centres
 from ...volume import Volume
 from ..naming.instances import list_structures, name_structures, rename
@@ -154,9 +155,9 @@ def _in_front(segmentation: SpineSegmentation) -> float:
     if not discs:
         return 0.0
     centres = label_centres(segmentation.labels, 255)[[d.value - 1 for d in discs]]
-    line = centres @ segmentation.affine[:3, :3].T
+    line = apply_affine(segmentation.affine, centres)
     line = line[np.argsort(line[:, 2])]
-    canal = np.argwhere(segmentation.labels == CANAL_VALUE) @ segmentation.affine[:3, :3].T
+    canal = apply_affine(segmentation.affine, np.argwhere(segmentation.labels == CANAL_VALUE))
     canal = canal[(canal[:, 2] > line[0, 2] - _DISC_MM) & (canal[:, 2] < line[-1, 2] + _DISC_MM)]
     return float(np.mean(canal[:, 1] > np.interp(canal[:, 2], line[:, 2], line[:, 1]))) if len(canal) else 0.0
 
@@ -166,7 +167,7 @@ def check_front(segmentation: SpineSegmentation) -> None:
 
     :raises GeometryMismatchError: they are.
     """
-    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
     canal = centres[CANAL_VALUE - 1, 1]
     behind = [centres[disc.value - 1, 1] < canal for disc in segmentation.of_kind(Kind.DISC)]
     if behind and all(behind):
@@ -181,7 +182,7 @@ def _check_between(segmentation: SpineSegmentation) -> None:
 
     Where only one of a disc's vertebrae is there, or neither, the nearest ones by name count.
     """
-    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
     discs = [disc.value - 1 for disc in segmentation.of_kind(Kind.DISC)]
     if (np.diff(centres[discs, 2]) >= 0).any():
         raise UnreadableInputError(
@@ -227,7 +228,7 @@ def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lowe
     disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
     if not disc.any() or not below.any():
         return False
-    distance = ndimage.distance_transform_edt(~below, np.linalg.norm(affine[:3, :3], axis=0))
+    distance = ndimage.distance_transform_edt(~below, voxel_sizes(affine))
     return bool(distance[disc].min() < _TOUCHING_MM)
 
 

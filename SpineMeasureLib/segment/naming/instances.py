@@ -24,8 +24,9 @@ from ...anatomy import (
     vertebra_value,
 )
 from ...errors import LevelNameError, NothingFoundError
+from ...field_of_view import CUT, at_border
+from ...orientation import from_slice_order, slice_order, slice_spacing
 from ...segmentation import SpineSegmentation, Structure
-from ..preprocess import from_slice_order, slice_order, slice_spacing
 from .chain import Slot, find_chain
 from .column import Body, Column, arc_positions, find_column, forward_of, pieces_of, tangent_at
 from .levels import DENS_LIKELY, DENS_SEEN, Naming, RegionShares, name_chain, name_from_below, parse_disc
@@ -355,7 +356,7 @@ def list_structures(
     inside = labels > 0
     counts = np.bincount(labels[inside], minlength=256)
     sums = np.bincount(labels[inside], confidence[inside], minlength=256) if confidence is not None else None
-    cut = _touches_border(labels, affine)
+    cut = at_border(labels, affine)
     found = []
 
     def add(value: int, name: str, kind: Kind, level: str) -> None:
@@ -365,7 +366,7 @@ def list_structures(
         if not verified and level:
             marks.append("level_unverified")
         if cut[value] and kind not in (Kind.CANAL, Kind.CORD):
-            marks.append("cut_by_field_of_view")
+            marks.append(CUT)
         sure = float(sums[value] / counts[value] / 255) if sums is not None else None
         found.append(Structure(value, name, kind, level, sure, tuple(marks)))
 
@@ -382,15 +383,6 @@ def list_structures(
     add(CANAL_VALUE, "Spinal canal", Kind.CANAL, "")
     add(CORD_VALUE, "Spinal cord", Kind.CORD, "")
     return tuple(found)
-
-
-def _touches_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which label values touch the border within the slices (the border slices themselves do not count)."""
-    ordered = slice_order(labels, affine)
-    touching = np.zeros(256, bool)
-    for face in (ordered[:, 0], ordered[:, -1], ordered[:, :, 0], ordered[:, :, -1]):
-        touching[np.unique(face)] = True
-    return touching
 
 
 def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentation:
