@@ -116,12 +116,13 @@ def layer(module: str) -> int:
 
 
 def upward_imports(modules: Sources) -> list[str]:
-    return [
+    found = [
         f"{module}:{line} imports {target}, which is above it"
         for module in modules
         for target, line in imports(module, modules)
         if target in modules and layer(target) > layer(module)
     ]
+    return list(dict.fromkeys(found))
 
 
 def forbidden_imports(modules: Sources) -> list[str]:
