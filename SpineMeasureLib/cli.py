@@ -233,7 +233,7 @@ def methods(
     if as_json:
         import json
 
-        from .export.dictionary import data_dictionary
+        from .export.tables import data_dictionary
 
         print(json.dumps(data_dictionary(), indent=1))
         return

@@ -13,6 +13,7 @@ from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Ti
 from ..certainty import Certainty, blurs, calibration_key
 from ..errors import NothingFoundError
 from ..measure import measure
+from ..measure.definitions import methods
 from ..measure.types import Measurement
 from ..segment.inference import predict_tissue
 from ..segment.labels.by_value import segmentation_from_labels
@@ -27,14 +28,8 @@ from .agreement import DiscMatch, match_discs
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
-#: What is compared between the two sets of masks: quantity, method.
-COMPARED = (
-    ("disc_height_anterior", "chord10"),
-    ("disc_height_middle", "chord50"),
-    ("disc_height_posterior", "chord90"),
-    ("disc_depth", "depth50"),
-    ("canal_ap", "disc_level"),
-)
+#: What is compared between the two sets of masks: the lines at discs.
+COMPARED = tuple(d.key for d in methods() if d.at == "disc" and d.editable)
 
 
 Rows = dict[tuple[str, str, str], Measurement]

@@ -1,4 +1,4 @@
-"""measurements.csv, measurements.json and labels.json."""
+"""measurements.csv, measurements.json, labels.json, and the data dictionary that describes them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from .. import __version__
 from ..anatomy import code_of
 from ..files import atomic_path
-from ..measure.definitions import definition
+from ..measure.definitions import definition, methods
+from ..measure.flags import FLAGS
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from .columns import CASE_ID, COLUMNS, Cell
@@ -42,6 +45,29 @@ def write_json(measurements: Sequence[Measurement], provenance: dict[str, object
     """Write measurements.json: every field of every measurement, its definition, and where it came from."""
     values = [{**asdict(m), "definition": definition(m.quantity, m.method).text} for m in measurements]
     _dump({"frame": "RAS mm", "provenance": provenance, "measurements": values}, path)
+
+
+def data_dictionary() -> dict[str, Any]:
+    """What ``spinemeasure methods --json`` prints: plain values, as JSON takes them."""
+    return {
+        "spinemeasure": __version__,
+        "frame": "RAS mm",
+        "columns": [{"name": c.name, "type": c.kind, "unit": c.unit, "meaning": c.text} for c in (CASE_ID, *COLUMNS)],
+        "quantities": [
+            {
+                "quantity": d.quantity,
+                "method": d.method,
+                "unit": d.unit,
+                "title": d.title,
+                "definition": d.text,
+                "source": d.source,
+                "boundary": d.boundary,
+                "editable": d.editable,
+            }
+            for d in methods()
+        ],
+        "flags": [{"flag": name, "meaning": flag.meaning} for name, flag in FLAGS.items()],
+    }
 
 
 def write_labels(segmentation: SpineSegmentation, path: Path) -> None:

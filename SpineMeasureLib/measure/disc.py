@@ -26,7 +26,12 @@ _REACH_MM = 20.0
 _STRAIGHT = 0.8
 _BENT_MM = 8.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
-_PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
+#: Heights along the disc normal: where they are taken, as a part of the AP depth from anterior.
+_CHORDS = {
+    ("disc_height_anterior", "chord10"): 0.10,
+    ("disc_height_middle", "chord50"): 0.50,
+    ("disc_height_posterior", "chord90"): 0.90,
+}
 
 
 def depth_line(field: Field, frame: Frame) -> Ends | None:
@@ -108,40 +113,32 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     depth = depth_line(field, frame)
     if depth is None:
         note = "the disc is not crossed at mid-height by its measuring plane"
-        wanted = [d for d in methods() if d.quantity.startswith("disc_") or d.quantity == "farfan_index"]
-        return [row(level, d.quantity, d.method, None, common, note=note) for d in wanted]
-    chords = {name: chord(field, frame, depth, place) for name, place in _PLACES.items()}
-    heights = {name: length(ends) if ends else None for name, ends in chords.items()}
+        return [row(level, *d.key, None, common, note=note) for d in methods() if d.group == "Disc"]
     planes = _planes(field, frame)
+    chords = {key: chord(field, frame, depth, place) for key, place in _CHORDS.items()}
+    values = {key[0]: length(ends) if ends else None for key, ends in chords.items()}
     rows = [
-        row(
-            level,
-            f"disc_height_{name}",
-            f"chord{round(100 * place)}",
-            heights[name],
-            ends=chords[name],
-            spread=_spread(field, planes, place),
-            shared=common,
-        )
-        for name, place in _PLACES.items()
+        row(level, *key, values[key[0]], common, ends=chords[key], spread=_spread(field, planes, place))
+        for key, place in _CHORDS.items()
     ]
-    area = section_area(field, frame, depth)
-    ap = length(depth)
-    anterior, middle, posterior = heights.values()
-    mean3 = derive("disc_height_mean", "mean3", (anterior, middle, posterior))
+    area, ap = section_area(field, frame, depth), length(depth)
+    anterior, middle, posterior = (values[f"disc_height_{place}"] for place in ("anterior", "middle", "posterior"))
     mean = derive("disc_height_mean", "area_depth", (area, ap))
-    rows.append(row(level, "disc_height_mean", "area_depth", mean, shared=common))
-    rows.append(row(level, "disc_height_mean", "mean3", mean3, shared=common))
-    rows += _endplate_rows(level, disc, common)
-    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, planes, None), shared=common))
-    rows.append(_width(spine, level, disc, common))
-    rows.append(row(level, "disc_area", "area", area, shared=common))
-    whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
-    rows.append(row(level, "disc_volume", "volume", field.volume, whole))
-    rows.append(_height_index(spine, level, mean3, common))
+    mean3 = derive("disc_height_mean", "mean3", (anterior, middle, posterior))
     farfan = derive("farfan_index", "farfan", (anterior, posterior, ap))
-    rows.append(row(level, "farfan_index", "farfan", farfan, shared=common))
-    return rows
+    whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
+    return [
+        *rows,
+        row(level, "disc_height_mean", "area_depth", mean, common),
+        row(level, "disc_height_mean", "mean3", mean3, common),
+        *_endplate_rows(level, disc, common),
+        row(level, "disc_depth", "depth50", ap, common, ends=depth, spread=_spread(field, planes, None)),
+        _width(spine, level, disc, common),
+        row(level, "disc_area", "area", area, common),
+        row(level, "disc_volume", "volume", field.volume, whole),
+        _height_index(spine, level, mean3, common),
+        row(level, "farfan_index", "farfan", farfan, common),
+    ]
 
 
 def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]:

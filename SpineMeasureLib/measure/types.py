@@ -93,6 +93,11 @@ class Measurement:
         """What identifies the row in a case."""
         return (self.level, self.quantity, self.method)
 
+    @property
+    def is_edited(self) -> bool:
+        """True if a person moved the line of the value, or one that it follows from."""
+        return self.source == "edited"
+
     def without_certainty(self) -> Measurement:
         """The same without confidence and repeatability, which belong to a value as measured."""
         return replace(self, confidence=None, confidence_kind="", confidence_tolerance=None, repeatability=None)

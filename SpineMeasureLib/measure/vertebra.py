@@ -9,8 +9,6 @@ from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
 
-_HEIGHTS = ("body_height_anterior", "body_height_middle", "body_height_posterior")
-
 
 def measure_body(level: str, body: Piece) -> list[Measurement]:
     """Heights, depth, wedge and biconcavity ratio of one body."""

@@ -14,8 +14,8 @@ from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.export.overview import _OUTLINES, _PAGE, _SPINE, margins, write_overview
 from SpineMeasureLib.export.overview_table import BAD, HEIGHTS, reference_words
 from SpineMeasureLib.export.overview_table import CANAL as CANAL_CURVE
-from SpineMeasureLib.export.report.band import band_chart
 from SpineMeasureLib.export.report.impression import impression, is_outside
+from SpineMeasureLib.export.report.level import band_chart
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Measurement, Reference
 from SpineMeasureLib.volume import Volume

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import __version__
+from ...measure.definitions import SCHEME, definition
 from ...measure.types import Acceptance, Measurement
+from ...measure.units import UNITS
 from ...segmentation import SpineSegmentation
 from ...volume import LPS_TO_RAS
 from . import codes
@@ -129,7 +131,7 @@ def _coding_scheme() -> Any:
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
     return CodingSchemeIdentificationItem(
-        designator=codes.SCHEME,
+        designator=SCHEME,
         name=codes.SCHEME_NAME,
         uid=codes.SCHEME_UID,
         responsible_organization="SpineMeasure",
@@ -147,7 +149,7 @@ class _Maker:
         """TID 1501 of one level."""
         from highdicom import UID, sr
 
-        by_hand = any(_is_edited(m) for m in measurements)
+        by_hand = any(m.is_edited for m in measurements)
         return sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(UID(), level),
             algorithm_id=None if by_hand else self._algorithm(),
@@ -170,14 +172,14 @@ class _Maker:
         from highdicom import sr
 
         assert m.value is not None
-        site = codes.site_of(m)
+        what = definition(m.quantity, m.method)
         item = sr.Measurement(
-            name=concept(codes.quantity_code(m.quantity)),
+            name=concept(what.concept),
             value=round(float(m.value), _DECIMALS),
-            unit=concept(codes.UNITS[m.unit]),
-            algorithm_id=self._algorithm() if by_hand and not _is_edited(m) else None,
+            unit=concept(UNITS[m.unit].code),
+            algorithm_id=self._algorithm() if by_hand and not m.is_edited else None,
             derivation=concept(codes.MINIMUM) if m.method == "within_5mm" else None,
-            finding_sites=[sr.FindingSite(concept(site))] if site else None,
+            finding_sites=[sr.FindingSite(concept(what.site))] if what.site else None,
             method=concept(codes.method_code(m.quantity, m.method)),
             properties=self._properties(m),
             **self._geometry(m),
@@ -207,7 +209,7 @@ class _Maker:
             if m.reference.sd is not None:
                 values.append(_num(codes.POPULATION_SD, m.reference.sd, m.unit))
             population = sr.MeasurementStatisticalProperties(values, authority=m.reference.source)
-        chosen = concept(codes.USER_CHOSEN) if _is_edited(m) else None
+        chosen = concept(codes.USER_CHOSEN) if m.is_edited else None
         if population is None and chosen is None:
             return None
         return sr.MeasurementProperties(selection_status=chosen, measurement_statistical_properties=population)
@@ -227,16 +229,11 @@ class _Maker:
         return item
 
 
-def _is_edited(m: Measurement) -> bool:
-    """Whether a person moved the line, or one that the value follows from."""
-    return m.source == "edited"
-
-
 def _num(name: codes.Code, value: float, unit: str) -> Any:
     from highdicom.sr import NumContentItem
 
     return NumContentItem(
-        concept(name), round(float(value), _DECIMALS), concept(codes.UNITS[unit]), relationship_type="HAS PROPERTIES"
+        concept(name), round(float(value), _DECIMALS), concept(UNITS[unit].code), relationship_type="HAS PROPERTIES"
     )
 
 

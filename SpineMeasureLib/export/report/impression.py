@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ...measure.definitions import definition
 from ...measure.types import Measurement
+from ...measure.units import number
 
 TITLE = "Summary of the numbers, not for diagnosis"
 #: A value is named if it is further from the published mean: in standard deviations, or without one as a part of it.
@@ -61,11 +62,12 @@ def _by_level(found: Sequence[Measurement]) -> str:
     said: dict[str, str] = {}
     for m in found:
         assert m.value is not None and m.reference is not None
-        title = definition(m.quantity, m.method).title
-        what, _, place = (title[0].lower() + title[1:]).partition(", ")
+        what, _, place = definition(m.quantity, m.method).phrase.partition(", ")
         name = place if said.get(m.level) == what else f"{what} {place}".strip()
         said[m.level] = what
-        levels.setdefault(m.level, []).append(f"{name} {m.value:.1f} ({m.reference.mean:.1f}){_doubt(m)}")
+        levels.setdefault(m.level, []).append(
+            f"{name} {number(m.value, m.unit)} ({number(m.reference.mean, m.unit)}){_doubt(m)}"
+        )
     return _listed([f"{level} {', '.join(texts)}" for level, texts in levels.items()])
 
 
@@ -76,7 +78,7 @@ def _slips(measurements: Sequence[Measurement]) -> str:
 
     def told(m: Measurement) -> str:
         assert m.value is not None
-        return f"{abs(m.value):.1f} mm {'forward' if m.value > 0 else 'backward'}"
+        return f"{number(abs(m.value), m.unit)} mm {'forward' if m.value > 0 else 'backward'}"
 
     found = _named([m for m in slips if m.value is not None and abs(m.value) >= _SLIP_MM], told)
     return f"Slip of {_SLIP_MM:g} mm or more: {found}."

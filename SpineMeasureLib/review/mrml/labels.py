@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import dist
 from typing import Any
 
-from ...measure.definitions import definition
+from ...measure.definitions import CANAL_AT_BODY, DISC_HEIGHT, definition
 from ...measure.types import Measurement, Point
+from ...measure.units import number
 from .links import ATTRIBUTE, link, linked
 
 _DISCS, _VERTEBRAE, _CURRENT, _AXIAL = "discLabels", "vertebraLabels", "currentLabel", "axialLabel"
@@ -21,7 +22,7 @@ _COLOURS = {_DISCS: (1.0, 0.88, 0.35), _VERTEBRAE: (1.0, 0.65, 0.97), _CURRENT: 
 _NAMES = {_DISCS: "disc labels", _VERTEBRAE: "vertebra labels", _CURRENT: "current label", _AXIAL: "axial label"}
 _SAGITTAL_VIEW, _AXIAL_VIEW = "vtkMRMLSliceNodeYellow", "vtkMRMLSliceNodeRed"
 #: What a level's label says: quantity and method, and the words between name and value.
-_MAIN = {_DISCS: (("disc_height_middle", "chord50"), ""), _VERTEBRAE: (("canal_ap", "mid_vertebral"), "canal ")}
+_MAIN = {_DISCS: (DISC_HEIGHT, ""), _VERTEBRAE: (CANAL_AT_BODY, "canal ")}
 _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
 #: Between the front of the spine and the end of the text.
 _GAP_MM = 7.0
@@ -110,7 +111,7 @@ def _role(level: str) -> str:
 def _text(m: Measurement, words: str, shown: Filter) -> str:
     if m.value is None or not shown.has_quantity(m.quantity):
         return m.level
-    return f"{m.level} {words}{m.value:.1f}"
+    return f"{m.level} {words}{number(m.value, m.unit)}"
 
 
 def _current(
@@ -121,10 +122,12 @@ def _current(
     place = _place(by_level.get(looked_at.level, {}))
     key, words = _MAIN[_role(looked_at.level)]
     if (looked_at.quantity, looked_at.method) != key:
-        title = definition(looked_at.quantity, looked_at.method).title
-        title = title.removeprefix("Disc ").removeprefix("Body ").replace(",", "")
-        words = f"{title[0].lower() if title[1].islower() else title[0]}{title[1:]} "
-    return [] if place is None else [_Label(f"{looked_at.level} {words}{looked_at.value:.1f}", place)]
+        phrase = definition(looked_at.quantity, looked_at.method).phrase.replace(",", "")
+        phrase = phrase.removeprefix("disc ").removeprefix("body ")
+        words = f"{phrase} "
+    return (
+        [] if place is None else [_Label(f"{looked_at.level} {words}{number(looked_at.value, looked_at.unit)}", place)]
+    )
 
 
 def _place(rows: Mapping[tuple[str, str], Measurement]) -> Point | None:

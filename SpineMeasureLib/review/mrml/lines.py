@@ -39,8 +39,7 @@ def editable(measurement: Measurement) -> bool:
 
 def line_name(measurement: Measurement) -> str:
     """``"L4-L5 disc height middle"``; Slicer shows it before the value."""
-    title = definition(measurement.quantity, measurement.method).title.replace(",", "")
-    return f"{measurement.level} {title[0].lower()}{title[1:]}"
+    return f"{measurement.level} {definition(measurement.quantity, measurement.method).phrase.replace(',', '')}"
 
 
 def add_line(scene: Any, measurement: Measurement, row: Row | None = None) -> Any:
