@@ -56,10 +56,10 @@ def train_segmentation(
     if resume_from is None and work is None:
         raise typer.BadParameter("Training from the start needs a folder for its checkpoints.", param_hint="'--work'")
     from .segment.device import choose_device
-    from .train.command import Plan
-    from .train.command import run as run_training
     from .train.finetune import FineTuning, fine_tune
-    from .train.segmentation import TrainingOptions
+    from .train.from_scratch import Plan
+    from .train.from_scratch import run as run_training
+    from .train.loop import TrainingOptions
 
     options = TrainingOptions(minutes=minutes, device=choose_device(device).type, threads=threads, seed=seed)
     with terminal_progress() as progress:
@@ -110,7 +110,7 @@ def card(
 
     Pictures of the worst cases are added too.
     """
-    from .train.synthetic_card import add_synthetic_scores
+    from .train.synthetic_scores import add_synthetic_scores
 
     console.print(f"Card in {add_synthetic_scores(bundle, evaluation)}")
 
@@ -129,7 +129,7 @@ def evaluate(
     agreement of the values.
     """
     with terminal_progress() as progress:
-        from .evaluate.command import evaluate as judge
+        from .evaluate.dataset import evaluate as judge
 
         summary = judge(prediction, dataset, out, device, progress)
     groups = summary.pop("by_group", None)

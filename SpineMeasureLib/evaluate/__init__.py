@@ -1,1 +1,1 @@
-"""Judging: agreement of masks and numbers with experts, cross-validation, and the page that reports them."""
+"""Evaluation: labelled sets, agreement of masks and values with experts, and the tables and page that report it."""

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from ..anatomy import Kind
 from ..segmentation import SpineSegmentation, Structure
 
-#: Two discs are the same one when they overlap by at least this Dice.
+#: Two discs are the same disc if their Dice is at least this.
 _SAME_DISC_DICE = 0.2
 
 
 def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Dice coefficient (Dice 1945); 1 where both are empty."""
+    """Return the Dice coefficient (Dice 1945); 1 if both are empty.
+
+    >>> dice(np.array([True, True, False]), np.array([True, False, False]))
+    0.6666666666666666
+    """
     total = int(a.sum()) + int(b.sum())
     return 2 * int((a & b).sum()) / total if total else 1.0
 
@@ -39,7 +43,11 @@ class Agreement:
 
 
 def agreement(x: Sequence[float], y: Sequence[float]) -> Agreement:
-    """Agreement of at least three pairs.
+    """Compute the agreement of at least three pairs.
+
+    >>> found = agreement([10.0, 11.0, 13.0], [10.0, 12.0, 13.0])
+    >>> round(found.mae, 2), round(found.bias, 2), round(found.icc, 2)
+    (0.33, -0.33, 0.92)
 
     :raises ValueError: fewer than three pairs, or lengths differ.
     """
@@ -53,7 +61,7 @@ def agreement(x: Sequence[float], y: Sequence[float]) -> Agreement:
 
 
 def absolute_agreement_icc(data: NDArray[np.float64]) -> float:
-    """ICC(A,1) of data[target, rater], NaN where all are equal (ICC(2,1) of Shrout & Fleiss, Psychol Bull 1979)."""
+    """Return ICC(A,1) of data[target, rater], NaN if all are equal (ICC(2,1) of Shrout & Fleiss, Psychol Bull 1979)."""
     n, k = data.shape
     mean = data.mean()
     rows = k * ((data.mean(axis=1) - mean) ** 2).sum() / (n - 1)
@@ -65,7 +73,7 @@ def absolute_agreement_icc(data: NDArray[np.float64]) -> float:
 
 
 def bootstrap_interval(values: Sequence[float], repeats: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean."""
+    """Return the 95 % percentile bootstrap interval of the mean."""
     data = np.asarray(values, float)
     means = np.random.default_rng(seed).choice(data, (repeats, len(data))).mean(axis=1)
     return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
@@ -76,7 +84,7 @@ class DiscMatch:
     """Discs of a reference found in a prediction.
 
     :ivar pairs: (reference disc, predicted disc), head to sacrum.
-    :ivar ordered: the found discs come in the same order, with no predicted disc between them that the reference lacks.
+    :ivar ordered: the found discs are in the same order, with no predicted disc between them that the reference lacks.
     """
 
     pairs: tuple[tuple[Structure, Structure], ...]
@@ -86,7 +94,7 @@ class DiscMatch:
 
 
 def match_discs(reference: SpineSegmentation, predicted: SpineSegmentation) -> DiscMatch:
-    """Match discs by overlap, whatever their names."""
+    """Match discs by overlap, regardless of their names."""
     theirs = predicted.of_kind(Kind.DISC)
     ours = reference.of_kind(Kind.DISC)
     sizes = np.bincount(predicted.labels.ravel(), minlength=256)

@@ -1,4 +1,4 @@
-"""How well one mask covers another: overlap and distance between the surfaces."""
+"""Agreement of two masks: overlap, and distance between their surfaces."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .agreement import dice
 
 @dataclass(frozen=True)
 class Overlap:
-    """Agreement of a mask with a reference mask; NaN where it is not defined.
+    """Agreement of a mask with a reference mask; NaN if it is not defined.
 
-    :ivar dice: Dice 1945; 1 where both are empty.
-    :ivar iou: intersection over union (Jaccard 1912); 1 where both are empty.
-    :ivar sensitivity: part of the reference that is covered.
-    :ivar specificity: part of the rest that is left free.
+    :ivar dice: Dice 1945; 1 if both are empty.
+    :ivar iou: intersection over union (Jaccard 1912); 1 if both are empty.
+    :ivar sensitivity: fraction of the reference that is covered.
+    :ivar specificity: fraction of the remaining voxels that is left free.
     :ivar surface_mm: mean distance between the surfaces, both ways, mm (MONAI's average surface distance).
     :ivar hausdorff95_mm: 95th percentile of these distances, mm (Huttenlocher et al., IEEE PAMI 1993).
     """
@@ -33,7 +33,7 @@ class Overlap:
     hausdorff95_mm: float
 
     def row(self) -> dict[str, float]:
-        """The values by name."""
+        """Return the values by name."""
         return asdict(self)
 
 
@@ -48,9 +48,13 @@ def overlap(
 ) -> Overlap:
     """Compare two masks on the same voxels.
 
+    >>> found = overlap(np.ones((4, 4, 4), bool), np.ones((4, 4, 4), bool), (1.0, 1.0, 1.0))
+    >>> found.dice, found.surface_mm
+    (1.0, 0.0)
+
     :param predicted: bool array[i,j,k].
     :param spacing: mm between voxels along i, j and k.
-    :param known: voxels of which the reference says something; all when None. The others do not count.
+    :param known: voxels that the reference covers; all if None. The others do not count.
     """
     if known is not None:
         predicted = predicted & known
@@ -76,7 +80,7 @@ def _surface_distances(
     box = tuple(slice(low, high + 1) for low, high in zip(where.min(axis=0), where.max(axis=0), strict=True))
     a, b = (torch.from_numpy(mask[box])[None, None].float() for mask in (predicted, reference))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # MONAI warns of an argument that it passes itself
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI warns about an argument that it passes itself
         mean = compute_average_surface_distance(a, b, include_background=True, symmetric=True, spacing=spacing)
         worst = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
     return float(mean), float(worst)

@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
 from .overlap import MEASURES
-from .scores import STRUCTURES
-
-if TYPE_CHECKING:
-    from .command import Evaluated
+from .scores import STRUCTURES, EvaluatedCase
 
 _WORST = 3
 _STYLE = """
@@ -29,27 +26,27 @@ img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #57606a;
 """
 
 
-def write_worst(done: Sequence[Evaluated], folder: Path) -> list[dict[str, str]]:
+def write_worst(done: Sequence[EvaluatedCase], folder: Path) -> list[dict[str, str]]:
     """Write pictures of the worst cases of each structure; structure, file and caption of each."""
     written = []
     for structure in done[0].overlaps:
         for place, case in enumerate(sorted(done, key=lambda case: case.overlaps[structure].dice)[:_WORST], start=1):
             file = f"worst_{structure}_{place}.jpg"
             (folder / file).write_bytes(_picture(case, structure))
-            told = [str(case.about[what]) for what in ("region", "contrast") if what in case.about]
-            caption = f"{', '.join([case.name, *told])}: Dice {case.overlaps[structure].dice:.3f}. "
+            described = [str(case.about[what]) for what in ("region", "contrast") if what in case.about]
+            caption = f"{', '.join([case.name, *described])}: Dice {case.overlaps[structure].dice:.3f}. "
             written.append({"structure": structure, "file": file, "caption": caption + "Truth green, tested magenta."})
     return written
 
 
-def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Path) -> None:
-    """Write ``index.html``; the plots and pictures that lie in `folder` are built into it."""
+def write_page(done: Sequence[EvaluatedCase], summary: dict[str, object], folder: Path) -> None:
+    """Write ``index.html``; the plots and pictures in `folder` are embedded in it."""
     parts = [f"<h1>Evaluation on {escape(str(summary['dataset']))}</h1>", _about(summary), _overlap_table(summary)]
     parts += [_discs(summary), _values_table(summary), _groups_table(summary)]
     for plot in sorted(folder.glob("*bland_altman*.png")):
         parts.append(_figure(plot.read_bytes(), plot.stem.partition("altman_")[2].replace("_", " ")))
     if (plot := folder / "evaluation_reliability.png").exists():
-        parts.append(_figure(plot.read_bytes(), "How far the confidence of a value can be relied on"))
+        parts.append(_figure(plot.read_bytes(), "How reliable the confidence of a value is"))
     shown = cast("list[dict[str, str]]", summary["worst"])
     for structure, pictures in groupby(shown, key=lambda worst: worst["structure"]):
         parts.append(f"<h2>Worst cases: {escape(structure)}</h2>")
@@ -60,10 +57,10 @@ def write_page(done: Sequence[Evaluated], summary: dict[str, object], folder: Pa
 
 def _about(summary: dict[str, object]) -> str:
     names = ("model", "model_version", "sha256", "segmentations", "cases")
-    told = [f"{name.replace('_', ' ')}: {summary[name]}" for name in names if name in summary]
+    facts = [f"{name.replace('_', ' ')}: {summary[name]}" for name in names if name in summary]
     if empty := cast("list[str]", summary.get("nothing_found", [])):
-        told.append(f"nothing found in {', '.join(empty)}")
-    return f"<p>{escape('; '.join(told))}</p>"
+        facts.append(f"nothing found in {', '.join(empty)}")
+    return f"<p>{escape('; '.join(facts))}</p>"
 
 
 def _overlap_table(summary: dict[str, object]) -> str:
@@ -108,12 +105,12 @@ def _groups_table(summary: dict[str, object]) -> str:
     if not isinstance(groups, dict):
         return ""
     heads = ["", "cases", *(f"Dice {structure}" for structure in STRUCTURES), "discs found"]
-    heads.append("named right (sacrum or C2 in view)")
+    heads.append("named correctly (sacrum or C2 in view)")
     return "<h2>By region, contrast and vertebrae</h2>" + _table(heads, group_rows(groups))
 
 
 def group_rows(groups: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Name, cases, Dice of `STRUCTURES`, discs found and discs named right of every group."""
+    """Return name, cases, Dice of `STRUCTURES`, discs found and discs named correctly of every group."""
     rows = []
     for name, group in groups.items():
         dice = [f"{group[f'dice_{structure}']:.3f}" for structure in STRUCTURES]
@@ -134,7 +131,7 @@ def _figure(image: bytes, caption: str) -> str:
     return f'<figure><img src="data:image/{kind};base64,{data}"><figcaption>{escape(caption)}</figcaption></figure>'
 
 
-def _picture(case: Evaluated, structure: str) -> bytes:
+def _picture(case: EvaluatedCase, structure: str) -> bytes:
     """Three slices through the structure with both outlines, as JPEG."""
     import matplotlib
 
@@ -150,7 +147,7 @@ def _picture(case: Evaluated, structure: str) -> bytes:
     _, row_mm, column_mm = slice_spacing(affine)
     figure, axes = plt.subplots(1, len(shown), figsize=(3.6 * len(shown), 5), layout="constrained", squeeze=False)
     for axis, number in zip(axes[0], shown, strict=True):
-        # Columns run from posterior to anterior: drawn with the front of the body to the left.
+        # Columns run from posterior to anterior: shown with the front of the body to the left.
         axis.imshow(grey[number, :, ::-1], cmap="gray", origin="lower", aspect=row_mm / column_mm)
         for mask, colour in ((theirs, "lime"), (mine, "magenta")):
             if mask[number].any():

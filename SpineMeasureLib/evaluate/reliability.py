@@ -1,4 +1,4 @@
-"""Calibration of the confidence of measured values on cross-validated cases, and how far it can be relied on."""
+"""Calibration of the confidence of measured values on cross-validated cases, and how reliable it is."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ..certainty import DOUBTFUL, Calibrated
+from ..certainty import Calibrated
+from ..measure.confidence import DOUBTFUL
 
 Array = NDArray[np.float64]
 
-#: An AP depth or a slip is as good as an expert's within this, every other length within 1 mm.
+#: An AP depth or a listhesis this close to an expert's value counts as correct, every other length within 1 mm.
 _TOLERANCE_MM = {"disc_depth": 2.0, "body_depth": 2.0, "listhesis": 2.0}
 _USUAL_TOLERANCE_MM = 1.0
 #: A quantity with fewer values than this is not calibrated.
-_FEWEST = 100
+_MINIMUM_VALUES = 100
 _PARTS = 5
 
 
@@ -26,8 +27,8 @@ _PARTS = 5
 class Doubt:
     """One value measured on the model's and on the expert's masks.
 
-    :ivar key: quantity and method, as in `confidence.Certainty.calibration`.
-    :ivar blur: of its end points, see `confidence.blurs`.
+    :ivar key: quantity and method, as in `certainty.Certainty.calibration`.
+    :ivar blur: blur of its end points, see `certainty.blurs`.
     :ivar error: absolute difference, mm.
     """
 
@@ -38,11 +39,11 @@ class Doubt:
 
 
 def calibrate(doubts: Sequence[Doubt]) -> dict[str, Calibrated]:
-    """Fit what a blur means for every quantity of which there are enough values (logistic regression)."""
+    """Fit confidence against blur for every quantity that has enough values (logistic regression)."""
     fitted = {}
     for key in sorted({d.key for d in doubts}):
         mine = [d for d in doubts if d.key == key]
-        if len(mine) >= _FEWEST:
+        if len(mine) >= _MINIMUM_VALUES:
             fitted[key] = _fit(key, mine)
     return fitted
 
@@ -56,13 +57,13 @@ def _fit(key: str, doubts: Sequence[Doubt]) -> Calibrated:
         score = parameters[0] + parameters[1] * blur
         return float(np.logaddexp(0, score).sum() - good @ score + 0.05 * parameters[1] ** 2)
 
-    # More blur never means more certainty.
+    # More blur never gives more confidence.
     found = minimize(loss, np.zeros(2), bounds=[(-10, 10), (-10, 0)])
     return Calibrated(tolerance, round(float(found.x[0]), 3), round(float(found.x[1]), 3))
 
 
 def held_out(doubts: Sequence[Doubt]) -> tuple[Array, Array, Array]:
-    """Confidence of every value by a calibration that never saw its patient, with its error and tolerance (mm)."""
+    """Return confidence, error and tolerance (mm) of every value, by a calibration that never saw its patient."""
     patients = sorted({d.patient for d in doubts})
     confidence, error, tolerance = [], [], []
     for part in range(_PARTS):
@@ -77,11 +78,11 @@ def held_out(doubts: Sequence[Doubt]) -> tuple[Array, Array, Array]:
 
 
 def reliability(doubts: Sequence[Doubt], plot: Path) -> dict[str, object]:
-    """Draw the reliability diagram of held-out confidences and return the calibration with numbers about it.
+    """Plot the reliability diagram of held-out confidences; return the calibration and figures about it.
 
-    :return: ``calibration`` for the bundle's metadata, and ``reliability``: Brier score (Brier 1950), that of the mean
-        alone, and the share and mean absolute error of values below a confidence of 0.5 and of the others; empty where
-        there are too few values.
+    :return: ``calibration`` for the bundle's metadata, and ``reliability``: Brier score (Brier 1950), Brier score of
+        the mean alone, and number and mean absolute error of values below a confidence of 0.5 and of the others; empty
+        if there are too few values.
     """
     confidence, error, tolerance = held_out(doubts)
     if not len(confidence):

@@ -1,51 +1,38 @@
-"""Judging a model on cases it never saw: masks against expert masks, and numbers measured on both by the same code."""
+"""Scores of a segmentation: its masks against expert masks, and values measured on both by the same code."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, Tissue, all_structures
-from ..certainty import Certainty, blurs, calibration_key
-from ..errors import NothingFoundError
+from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, all_structures
+from ..certainty import blurs
 from ..measure import measure
+from ..measure.confidence import calibration_key
 from ..measure.definitions import methods
 from ..measure.types import Measurement
-from ..segment.inference import predict_tissue
 from ..segment.labels.by_value import segmentation_from_labels
-from ..segment.naming.instances import name_structures
-from ..segment.network import SpineNet
 from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation
-from ..train import targets
-from ..train.data import TrainingCase
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .agreement import DiscMatch, match_discs
+from .labelled_sets import PARTLY_LABELLED, LabelledCase
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
-#: What is compared between the two sets of masks: the lines at discs.
+#: Values compared between the two sets of masks: the lines at discs, as quantity and method.
 COMPARED = tuple(d.key for d in methods() if d.at == "disc" and d.editable)
 
 
 Rows = dict[tuple[str, str, str], Measurement]
 
-#: Structures that are compared, with their value in a map of 1 vertebra, 2 disc, 3 canal, and their kinds here.
+#: Structures that are compared, with their value in a map of 1 vertebra, 2 disc, 3 canal, and their kinds.
 STRUCTURES = {
     "vertebra": (SEMANTIC_VERTEBRA, (Kind.BODY, Kind.POSTERIOR)),
     "disc": (SEMANTIC_DISC, (Kind.DISC,)),
     "canal": (SEMANTIC_CANAL, (Kind.CANAL, Kind.CORD)),
-}
-
-#: Sets that label one structure, and not everywhere: its name, kind and tissue, the code for "not that".
-PARTLY_LABELLED = {
-    "vertebrae_t2": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
-    "vertebrae_water": ("body", Kind.BODY, Tissue.BODY, targets.NOT_BODY),
-    "cervical_t2": ("cord", Kind.CORD, Tissue.CORD, targets.NOT_CORD),
 }
 
 
@@ -55,7 +42,7 @@ class CaseScore:
 
     :ivar overlaps: structure -> agreement of the masks over the whole image.
     :ivar pairs: (level, quantity, predicted value, expert value) of every value of `COMPARED` that both masks gave.
-    :ivar doubts: every length that both masks gave, with the model's doubt about it; empty for masks of no model.
+    :ivar doubts: every length that both masks gave, with the model's doubt about it; empty if no model made the masks.
     """
 
     patient: str
@@ -70,33 +57,8 @@ class CaseScore:
         return {name: found.dice for name, found in self.overlaps.items()}
 
 
-def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
-    """Segment and name `image` as `measure` does, and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
-    return compare(patient, _segmented(image, network, device), labels)
-
-
-def score_tissues(patient: str, image: Volume, tissues: Volume, network: SpineNet, device: torch.device) -> CaseScore:
-    """Segment `image` and compare with a corrected map of `anatomy.Tissue` values."""
-    table = np.zeros(len(Tissue), np.uint8)
-    table[[Tissue.BODY, Tissue.POSTERIOR]] = SEMANTIC_VERTEBRA
-    table[Tissue.DISC] = SEMANTIC_DISC
-    table[[Tissue.CANAL, Tissue.CORD]] = SEMANTIC_CANAL
-    labels = Volume(table[tissues.array], tissues.affine)
-    return compare(patient, _segmented(image, network, device), labels)
-
-
-def _segmented(image: Volume, network: SpineNet, device: torch.device) -> SpineSegmentation:
-    """What the model finds; empty where that is nothing."""
-    result = predict_tissue(image, network, device)
-    try:
-        named = name_structures(result.tissue, image.affine, confidence=result.probability, regions=result.region)
-    except NothingFoundError:
-        return nothing_found(image)
-    return replace(named, certainty=Certainty(result.probability))
-
-
 def nothing_found(image: Volume) -> SpineSegmentation:
-    """The segmentation of an image in which nothing was found: the Dice of all that it shows is 0."""
+    """Return an empty segmentation of an image: the Dice of every structure that the image shows is 0."""
     return SpineSegmentation(np.zeros(image.array.shape, np.uint8), image.affine, (), False, "nothing found")
 
 
@@ -116,8 +78,8 @@ def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseS
     return CaseScore(patient, overlaps, match, _pairs(ours, theirs, match), doubts)
 
 
-def compare_partly(predicted: SpineSegmentation, case: TrainingCase) -> Overlap:
-    """Compare the one structure that a case of `PARTLY_LABELLED` labels, where its labels say something."""
+def compare_partly(predicted: SpineSegmentation, case: LabelledCase) -> Overlap:
+    """Compare the one structure that a case of `PARTLY_LABELLED` labels, in the voxels that its labels cover."""
     _, kind, tissue, other = PARTLY_LABELLED[case.dataset]
     mine = slice_order(of_kinds(predicted, kind), predicted.affine)
     known = np.isin(case.codes, (tissue, other))
@@ -125,7 +87,7 @@ def compare_partly(predicted: SpineSegmentation, case: TrainingCase) -> Overlap:
 
 
 def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
-    """Every voxel of one of `STRUCTURES` in a map of 1 vertebra, 2 disc, 3 canal, or of values of `anatomy`."""
+    """Return the voxels of one of `STRUCTURES` in a map of 1 vertebra, 2 disc, 3 canal, or of values of `anatomy`."""
     value, kinds = STRUCTURES[structure]
     if labels.array.max() <= SEMANTIC_CANAL:
         return labels.array == value
@@ -133,7 +95,7 @@ def reference_mask(labels: Volume, structure: str) -> NDArray[np.bool_]:
 
 
 def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]:
-    """Every voxel of the named structures of some kinds."""
+    """Return the voxels of the named structures of some kinds."""
     return np.isin(segmentation.labels, [s.value for kind in kinds for s in segmentation.of_kind(kind)])
 
 
@@ -169,17 +131,25 @@ def _doubts(
     return tuple(Doubt(patient, key, float(b), error) for (key, error), b in zip(found, blur, strict=True))
 
 
-def score_folder(folder: Path, patients: list[str], network: SpineNet, device: torch.device) -> list[CaseScore]:
-    """Score the named patients of a folder of ``*_image.nii.gz`` and ``*_labels.nii.gz``."""
-    scores = []
-    for patient in patients:
-        image = read_volume(folder / f"{patient}_image.nii.gz")
-        labels = read_volume(folder / f"{patient}_labels.nii.gz")
-        scores.append(score_case(patient, image, labels, network, device))
-    return scores
+@dataclass(frozen=True)
+class EvaluatedCase:
+    """One case of a dataset.
 
+    :ivar score: None for a set that labels too little to compare discs and values.
+    :ivar about: content of ``<case>_about.json``; empty if there is none.
+    """
 
-def score_partly(folder: Path, case: TrainingCase, network: SpineNet, device: torch.device) -> Overlap:
-    """Score the one structure that a case of `PARTLY_LABELLED`, whose image lies in `folder`, labels."""
-    image = read_volume(folder / f"{case.patient}_image.nii.gz")
-    return compare_partly(_segmented(image, network, device), case)
+    name: str
+    image: Volume
+    predicted: SpineSegmentation
+    labels: Volume
+    overlaps: dict[str, Overlap]
+    score: CaseScore | None
+    about: dict[str, object]
+
+    def masks(self, structure: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return bool arrays[i,j,k] of a structure: as predicted, as labelled."""
+        if structure not in STRUCTURES:
+            kind = next(entry[1] for entry in PARTLY_LABELLED.values() if entry[0] == structure)
+            return of_kinds(self.predicted, kind), self.labels.array > 0
+        return of_kinds(self.predicted, *STRUCTURES[structure][1]), reference_mask(self.labels, structure)

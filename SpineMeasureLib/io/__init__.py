@@ -1,1 +1,1 @@
-"""Reading and writing: image files, label maps and DICOM studies. Nothing below this package reads a file of an image."""
+"""Reading and writing: image files, label maps and DICOM studies. No other package reads image files."""

@@ -22,7 +22,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
     :raises NothingFoundError: the segmentation holds no disc and no vertebra.
     """
-    from ..certainty import with_confidence
+    from .confidence import with_confidence
     from .spine import Spine
 
     progress("measure", 0.0, "frames")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 Point = tuple[float, float, float]
 
 #: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the one
-#: measured on an expert's masks (`confidence.Calibrated`).
+#: measured on an expert's masks (`certainty.Calibrated`).
 WITHIN_TOLERANCE = "probability_within_tolerance"
 #: Not calibrated: mean probability that the model gives to the voxels of the structure that was measured.
 MODEL_PROBABILITY = "mean_model_probability"

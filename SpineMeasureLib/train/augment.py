@@ -1,6 +1,6 @@
-"""One training sample: a slice with its neighbours and target codes, varied in geometry, sampling and contrast.
+"""One training sample: a slice with its neighbours and voxel codes, varied in geometry, sampling and contrast.
 
-The ranges are wide on purpose: T1, STIR, 4 mm slices, low resolution and partial fields of view must not be foreign.
+The ranges are wide on purpose, to cover T1, STIR, 4 mm slices, low resolution and partial fields of view.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 
 from ..anatomy import Tissue
+from ..evaluate.labelled_sets import LabelledCase
+from ..evaluate.voxel_codes import CANAL_OR_CORD, UNKNOWN
 from ..segment.preprocess import IN_PLANE_MM, slices_seen
-from .data import TrainingCase
 from .repaint import repaint
-from .targets import UNKNOWN
 
-#: Distance of the nodes that a warp moves: about a vertebra.
+#: Distance between the nodes that a warp moves: about one vertebra.
 _WARP_NODES_MM = 32.0
-#: How often what a tilted plane shows from beyond the stack is dark, as in an image that was turned and resampled; else
-#: the border slice goes on there.
+#: How often a tilted plane is dark beyond the stack, as in a rotated and resampled image; otherwise the border slice is
+#: repeated there.
 _OUTSIDE_DARK = 0.5
 
 
@@ -30,7 +30,7 @@ class Augmentation:
     """Ranges and probabilities; probabilities per sample.
 
     :ivar oblique: how often the plane is tilted out of the stack, about both its axes.
-    :ivar repaint: how often a case that allows it is shown as another sequence might show it.
+    :ivar repaint: how often a `repaintable` case is shown as another sequence might show it.
     :ivar coil: how often the image fades towards one side, as at the end of a surface coil.
     :ivar warp: how often the plane is warped smoothly, by up to `warp_mm` (one standard deviation).
     """
@@ -57,15 +57,15 @@ class Augmentation:
 
 
 def sample(
-    case: TrainingCase, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
+    case: LabelledCase, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Draw a crop of `size` pixels at `IN_PLANE_MM`.
+    """Sample a crop of `size` pixels at `IN_PLANE_MM`.
 
-    :return: (image float32 [slices, rows, columns] in about 0..1, codes int64 [rows, columns], regions int64 alike).
+    :return: image float32 [slices, rows, columns] in about 0..1; codes and regions int64 [rows, columns].
     """
     count, spacing = case.image.shape[0], case.spacing[0]
-    most = max(1, min(int(augmentation.thickest_slice_mm / spacing), count // 3))
-    thickness = int(rng.integers(1, most + 1)) if rng.random() < augmentation.thick_slices else 1
+    maximum = max(1, min(int(augmentation.thickest_slice_mm / spacing), count // 3))
+    thickness = int(rng.integers(1, maximum + 1)) if rng.random() < augmentation.thick_slices else 1
     middle = int(rng.integers(count))
     row, column, centre = _plane(case, middle, size, rng, augmentation)
     depth = np.full(size, float(middle))
@@ -92,11 +92,11 @@ def sample(
 
 
 def _plane(
-    case: TrainingCase, middle: int, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
+    case: LabelledCase, middle: int, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row and column in the case of every pixel of a rotated, scaled, sheared, warped crop, and of its centre.
+    """Return row and column in the case of every pixel of a rotated, scaled, sheared, warped crop, and its centre.
 
-    The crop lies around a point of the spine (four times of five) or anywhere.
+    The crop is around a point of the spine (four times out of five) or anywhere.
     """
     spacing = np.array(case.spacing[1:])
     codes = case.codes[middle]
@@ -129,16 +129,16 @@ def _plane(
 
 
 def _smooth(size: tuple[int, int], nodes_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """Two smooth random fields [2, rows, columns] of unit variance at nodes `nodes_mm` apart."""
+    """Make two smooth random fields [2, rows, columns] of unit variance at nodes `nodes_mm` apart."""
     nodes = [max(4, round(n * IN_PLANE_MM / nodes_mm) + 1) for n in size]
     coarse = torch.from_numpy(rng.standard_normal((1, 2, *nodes)))
     return F.interpolate(coarse, size=size, mode="bicubic", align_corners=True)[0].numpy()
 
 
 def _targets(
-    case: TrainingCase, depth: np.ndarray, row: np.ndarray, column: np.ndarray
+    case: LabelledCase, depth: np.ndarray, row: np.ndarray, column: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Code and region of the voxel nearest to each point, [..., rows, columns]; outside the case nothing is known."""
+    """Return code and region of the voxel nearest to each point, [..., rows, columns]; UNKNOWN outside the case."""
     index = np.stack([np.rint(part) for part in np.broadcast_arrays(depth, row, column)]).astype(np.int64)
     limit = np.array(case.codes.shape).reshape(3, *[1] * depth.ndim)
     outside = ((index < 0) | (index >= limit)).any(axis=0)
@@ -149,8 +149,8 @@ def _targets(
     return torch.from_numpy(codes), torch.from_numpy(np.where(outside, 0, case.regions[nearest]).astype(np.int64))
 
 
-def _intensities(case: TrainingCase, depths: np.ndarray, row: np.ndarray, column: np.ndarray) -> torch.Tensor:
-    """Image at points depths[n, rows, columns] of the same row and column, 0..1; 0 outside the image."""
+def _intensities(case: LabelledCase, depths: np.ndarray, row: np.ndarray, column: np.ndarray) -> torch.Tensor:
+    """Interpolate the image at depths[n, rows, columns] of each row and column, 0..1; 0 outside the image."""
     box, grid = [], []
     for points, count in zip((depths, row, column), case.image.shape, strict=True):
         low = int(np.clip(np.floor(points.min()), 0, count - 1))
@@ -158,8 +158,8 @@ def _intensities(case: TrainingCase, depths: np.ndarray, row: np.ndarray, column
         box.append(slice(low, high))
         grid.append(torch.from_numpy(((2 * (points - low) + 1) / (high - low) - 1).astype(np.float32)))
     part = torch.from_numpy(case.image[tuple(box)].astype(np.float32) / 255.0)
-    wanted = torch.stack(torch.broadcast_tensors(grid[2], grid[1], grid[0]), dim=-1)
-    return F.grid_sample(part[None, None], wanted[None], padding_mode="zeros", align_corners=False)[0, 0]
+    places = torch.stack(torch.broadcast_tensors(grid[2], grid[1], grid[0]), dim=-1)
+    return F.grid_sample(part[None, None], places[None], padding_mode="zeros", align_corners=False)[0, 0]
 
 
 def _contrast(
@@ -189,20 +189,20 @@ def _contrast(
 
 
 def _tissue_contrast(image: torch.Tensor, codes: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Make each tissue brighter or darker on its own: a step towards other sequences."""
+    """Make each tissue brighter or darker independently: a step towards other sequences."""
     gain = torch.zeros(UNKNOWN + 1)
     gain[: Tissue.SACRUM + 1] = torch.from_numpy(rng.normal(0, 0.22, Tissue.SACRUM + 1).astype(np.float32))
-    bone = float(rng.normal(0, 0.25))  # bodies, arches and sacrum hold the same marrow
+    bone = float(rng.normal(0, 0.25))  # bodies, arches and sacrum contain the same marrow
     gain[[Tissue.BODY, Tissue.POSTERIOR, Tissue.SACRUM]] = bone
     gain[Tissue.BACKGROUND] = 0
-    gain[8] = gain[Tissue.CANAL]
+    gain[CANAL_OR_CORD] = gain[Tissue.CANAL]
     change = F.avg_pool2d(gain[codes][None, None], 3, 1, 1, count_include_pad=False)[0]
-    texture = 0.5 + image  # proportional to what is there, so that texture and dark rims survive
+    texture = 0.5 + image  # proportional to the signal, so that texture and dark rims are kept
     return (image + change * texture).clamp(0, 1.5)
 
 
 def _intensity_curve(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Piecewise linear random curve through 0..1, not always rising."""
+    """Map intensities by a piecewise linear random curve over 0..1, not always rising."""
     knots = np.linspace(0, 1, 6)
     values = knots + rng.normal(0, 0.16, 6)
     values[0] = 0.0
@@ -211,24 +211,24 @@ def _intensity_curve(image: torch.Tensor, rng: np.random.Generator) -> torch.Ten
 
 
 def _bias_field(size: torch.Size, rng: np.random.Generator) -> torch.Tensor:
-    """Smooth multiplicative field, exp of a random 4 x 4 grid."""
+    """Make a smooth multiplicative field, exp of a random 4 x 4 grid."""
     coarse = torch.from_numpy(rng.normal(0, 0.25, (1, 1, 4, 4)).astype(np.float32))
     return F.interpolate(coarse, size=tuple(size), mode="bicubic", align_corners=True)[0].exp()
 
 
 def _coil_end(size: torch.Size, rng: np.random.Generator) -> torch.Tensor:
-    """Gain that falls to 0.1 - 0.4 in one direction of the plane, over the last fifth to half of the crop."""
+    """Make a gain that falls to 0.1 - 0.4 in one direction of the plane, over the last fifth to half of the crop."""
     angle = rng.uniform(0, 2 * math.pi)
     rows, columns = torch.linspace(-1, 1, size[0])[:, None], torch.linspace(-1, 1, size[1])[None]
     along = rows * math.cos(angle) + columns * math.sin(angle)
     depth = (along.max() - along) / (along.max() - along.min())
     rise = (depth / float(rng.uniform(0.2, 0.5))).clamp(0, 1)
-    least = float(rng.uniform(0.1, 0.4))
-    return least + (1 - least) * rise**2 * (3 - 2 * rise)
+    minimum = float(rng.uniform(0.1, 0.4))
+    return minimum + (1 - minimum) * rise**2 * (3 - 2 * rise)
 
 
 def _low_resolution(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """In-plane resolution lost, independently along rows and columns."""
+    """Lose in-plane resolution, independently along rows and columns."""
     factor = rng.uniform(0.35, 0.9, 2)
     size = (max(8, int(image.shape[1] * factor[0])), max(8, int(image.shape[2] * factor[1])))
     small = F.interpolate(image[None], size=size, mode="area")
@@ -236,7 +236,7 @@ def _low_resolution(image: torch.Tensor, rng: np.random.Generator) -> torch.Tens
 
 
 def _field_cut(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """A dark band along one border, as left by saturation bands and small fields of view."""
+    """Darken a band along one border, as saturation bands and small fields of view do."""
     image = image.clone()
     axis = int(rng.integers(1, 3))
     width = int(image.shape[axis] * rng.uniform(0.05, 0.3))

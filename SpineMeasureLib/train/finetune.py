@@ -1,4 +1,4 @@
-"""Fine-tuning a bundle on corrected cases: held-out patients before and after, and a new bundle beside the old one."""
+"""Fine-tune a bundle on corrected cases: score held-out patients before and after, write a new bundle."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from pathlib import Path
 import torch
 
 from ..errors import InputNotFoundError, OutputError
-from ..evaluate.crossval import summarise
-from ..evaluate.scores import CaseScore, score_tissues
+from ..evaluate.labelled_sets import folds
+from ..evaluate.model_scores import score_tissues
+from ..evaluate.score_tables import summarise
+from ..evaluate.scores import CaseScore
 from ..progress import Progress, silent
 from ..segment.bundle import Bundle, load_network, open_bundle
 from ..segment.network import SpineNet
-from .corrected import DATASET, CorrectedCase, read_corrected
-from .data import folds
-from .finetune_card import Row, Tuning, comparison, write_tuned
-from .segmentation import TrainingOptions, train
+from .corrected_cases import DATASET, CorrectedCase, read_corrected
+from .loop import TrainingOptions, train
+from .tuned_bundle import Row, Tuning, comparison, write_tuned
 
-#: A quarter of that of the training from the start: what was learned is to be moved, not replaced.
+#: A quarter of the rate of a training from scratch: what was learned is adjusted, not replaced.
 LEARNING_RATE = 5e-4
-#: Half of the old weights, half of the new ones.
+#: Half old weights, half new weights.
 BLEND = 0.5
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """What to fine-tune, on what.
+    """Which bundle to fine-tune, on which cases.
 
-    :ivar parent: bundle to start from; it is never written to.
+    :ivar parent: bundle to start from; it is never changed.
     :ivar data: nnU-Net data set of ``spinemeasure export training``.
-    :ivar target: folder of the new bundle; beside the parent, named after it, when None.
-    :ivar work: checkpoint, from which a stopped run goes on; none is kept when None.
-    :ivar parts: one of so many parts of the patients is held out.
-    :ivar blend: part of the new weights in the result, the rest are the parent's: less learned, much less forgotten of
-        other images (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+    :ivar target: folder of the new bundle; if None, beside the parent and named after it.
+    :ivar work: folder of the checkpoint from which an interrupted run resumes; none is kept if None.
+    :ivar parts: number of parts into which the patients are divided; one part is held out.
+    :ivar blend: fraction of the new weights in the result, the rest are the parent's: learns less from the cases,
+        forgets much less of other images (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     """
 
     parent: Path
@@ -54,7 +55,7 @@ class FineTuning:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of it.
+    """Result of a fine-tuning.
 
     :ivar held_out: names of the cases that were scored and not trained on.
     """
@@ -67,8 +68,8 @@ class Tuned:
 def fine_tune(plan: FineTuning, progress: Progress = silent) -> Tuned:
     """Score, train, score again, write.
 
-    :raises OutputError: the new bundle is there already or cannot be written.
-    :raises InputNotFoundError: there are not at least two patients.
+    :raises OutputError: the new bundle exists already or cannot be written.
+    :raises InputNotFoundError: there are fewer than two patients.
     :raises ModelError: the bundle is damaged or of another version.
     """
     target = _free_target(plan)
@@ -95,14 +96,14 @@ def fine_tune(plan: FineTuning, progress: Progress = silent) -> Tuned:
 
 
 def split_by_patient(cases: Sequence[CorrectedCase], parts: int) -> tuple[list[CorrectedCase], list[CorrectedCase]]:
-    """Cases held out and cases to learn from; no patient is in both, the same data give the same split.
+    """Split into cases held out and cases to learn from; no patient is in both, the same data give the same split.
 
     :raises InputNotFoundError: all cases are of one patient.
     """
     patients = sorted({case.patient for case in cases})
     if len(patients) < 2:
         raise InputNotFoundError(
-            "The data set holds cases of one patient only, so none can be held out.", "Add cases of other patients."
+            "The data set contains cases of one patient only, so none can be held out.", "Add cases of other patients."
         )
     test = set(folds(patients, min(max(parts, 2), len(patients)))[0])
     return [c for c in cases if c.patient in test], [c for c in cases if c.patient not in test]
@@ -110,7 +111,7 @@ def split_by_patient(cases: Sequence[CorrectedCase], parts: int) -> tuple[list[C
 
 @torch.no_grad()
 def blended(network: SpineNet, parent: SpineNet, part: float) -> None:
-    """Move every weight of `network` towards the parent's: `part` of it stays."""
+    """Move every weight of `network` towards the parent's, in place, keeping a fraction `part` of the new one."""
     for new, old in zip(network.parameters(), parent.parameters(), strict=True):
         new.lerp_(old.to(new.device), 1 - part)
 
@@ -119,7 +120,7 @@ def _free_target(plan: FineTuning) -> Path:
     parent = plan.parent.absolute()
     target = (plan.target or parent.with_name(f"{parent.name}_finetuned")).absolute()
     if target.exists():
-        raise OutputError(f"{target.name} is there already.", "Choose a new folder with --out.")
+        raise OutputError(f"{target.name} exists already.", "Choose a new folder with --out.")
     existing = next(place for place in target.parents if place.exists())
     if not os.access(existing, os.W_OK):
         raise OutputError(f"{existing.name} cannot be written to.", "Choose another folder with --out.")
@@ -127,7 +128,7 @@ def _free_target(plan: FineTuning) -> Path:
 
 
 def _identity(bundle: Bundle, cases: Sequence[CorrectedCase]) -> str:
-    """Of parent and cases: a checkpoint of others is not gone on from."""
+    """Identify parent and cases: a checkpoint of others is not resumed."""
     digest = hashlib.sha256(bundle.sha256.encode())
     for case in cases:
         digest.update(case.name.encode() + case.tissues.array.tobytes())

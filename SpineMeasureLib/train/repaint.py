@@ -1,6 +1,6 @@
-"""A real T2 image as another sequence might show it: its own anatomy and texture, signals of the synthetic tissues.
+"""A real T2 image as another sequence might show it: real anatomy and texture, signals of the synthetic tissues.
 
-The labels say which voxels are bone, disc and lumen; how bright a voxel is on T2 says what it holds there (cortex or
+The labels say which voxels are bone, disc and lumen; the brightness of a voxel on T2 says what it contains (cortex or
 marrow, annulus or nucleus, roots or fluid) and, around the spine, whether it is air, muscle or fat.
 """
 
@@ -11,42 +11,42 @@ import torch
 import torch.nn.functional as F
 
 from ..anatomy import Tissue
+from ..evaluate.voxel_codes import CANAL_OR_CORD, UNKNOWN
 from .synth.tissues import Material, random_contrast, random_signal
-from .targets import CANAL_OR_CORD, UNKNOWN
 
-#: Codes of each whole; the materials of its dark edge, its darker and its brighter part; the quantile of its brightness
-#: on T2 that is the brighter one's, and what the darker one has of that.
-_WHOLES = (
+#: Codes of each group; the materials of its dark edge, its darker and its brighter part; the quantile of its brightness
+#: on T2 that belongs to the brighter part, and the fraction of it that the darker part has.
+_GROUPS = (
     ((Tissue.BODY, Tissue.POSTERIOR), (Material.CORTEX, Material.CORTEX, Material.MARROW), 0.5, 0.3),
     ((Tissue.DISC,), (Material.CORTEX, Material.ANNULUS, Material.NUCLEUS), 0.95, 0.35),
     ((Tissue.CANAL, Tissue.CORD, CANAL_OR_CORD), (Material.ROOTS, Material.ROOTS, Material.CSF), 0.8, 0.4),
     ((), (Material.CORTEX, Material.MUSCLE, Material.FAT), 0.9, 0.35),
 )
-#: Darker voxels show nothing.
+#: Darker voxels contain no signal.
 _DARK = 0.02
-#: Brightness 0 .. 2 is told apart in so many steps.
+#: Number of steps into which brightness 0 .. 2 is divided.
 _STEPS = 2048
 
 
 def repaint(image: torch.Tensor, codes: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Draw a sequence and show what is in a T2 image as that one would.
+    """Choose a sequence at random and show a T2 image as that sequence would.
 
     :param image: float32 [slices, rows, columns], 0..1.
-    :param codes: int64 alike, codes of `targets`; everything that is no bone, disc or lumen counts as surroundings.
+    :param codes: int64, same shape, see `voxel_codes`; everything but bone, disc and lumen counts as surroundings.
     """
     return repaint_as(random_signal(random_contrast(rng), rng), image, codes)
 
 
 def repaint_as(signal: np.ndarray, image: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """Show what is in a T2 image with the given `signal` of each `Material`; see `repaint`."""
-    whole_of = torch.full((UNKNOWN + 1,), len(_WHOLES) - 1)
-    for number, (tissues, *_) in enumerate(_WHOLES):
-        whole_of[[int(tissue) for tissue in tissues]] = number
-    whole = whole_of[codes]
+    """Show a T2 image with the given `signal` of each `Material`; see `repaint`."""
+    group_of = torch.full((UNKNOWN + 1,), len(_GROUPS) - 1)
+    for number, (tissues, *_) in enumerate(_GROUPS):
+        group_of[[int(tissue) for tissue in tissues]] = number
+    group = group_of[codes]
     step = (image * (_STEPS / 2)).long().clamp(0, _STEPS - 1)
     painted = torch.zeros_like(image)
-    for number, (_, (edge, darker, brighter), quantile, part) in enumerate(_WHOLES):
-        mask = whole == number
+    for number, (_, (edge, darker, brighter), quantile, part) in enumerate(_GROUPS):
+        mask = group == number
         shown = image[mask & (image > _DARK)].numpy()
         if not len(shown):
             continue

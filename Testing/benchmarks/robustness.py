@@ -21,10 +21,10 @@ import SimpleITK
 import torch
 
 from SpineMeasureLib.anatomy import SEMANTIC_CANAL, SEMANTIC_DISC
-from SpineMeasureLib.evaluate.scores import PARTLY_LABELLED, score_folder, score_partly
+from SpineMeasureLib.evaluate.labelled_sets import ADAPTERS, PARTLY_LABELLED
+from SpineMeasureLib.evaluate.model_scores import score_folder, score_partly
 from SpineMeasureLib.segment.bundle import load_network, open_bundle
 from SpineMeasureLib.segment.network import SpineNet
-from SpineMeasureLib.train.data import ADAPTERS
 from SpineMeasureLib.volume import Volume, from_sitk, read_volume, to_sitk, write_volume
 
 Pair = tuple[Volume, Volume]

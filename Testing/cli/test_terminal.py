@@ -169,7 +169,9 @@ def test_names_are_printed_as_they_are(sample_folder: Path, tmp_path: Path) -> N
     done = spinemeasure("export", "report", out, "--image", image)
     assert (done.returncode, done.stdout) == (0, f"report.html, report.txt in {printable(str(out))}\n")
     done = spinemeasure("evaluate", folder, folder, "-o", folder / "o")
-    assert done.returncode == 10 and done.stderr.startswith(f"Error: {printable(str(folder))} holds no case. ")
+    assert done.returncode == 10 and done.stderr.startswith(
+        f"Error: {printable(str(folder))} does not contain a case. "
+    )
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:

@@ -19,7 +19,7 @@ from SpineMeasureLib.errors import ModelError  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.definition import TARGET, DefinitionError, NetworkDefinition, blocks  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
-from SpineMeasureLib.train.bundle_card import MODEL_CHANGES  # noqa: E402
+from SpineMeasureLib.train.model_bundle import MODEL_CHANGES  # noqa: E402
 
 #: SHA-256 of the weights of every version of the bundled model. New weights need a new version and a line here.
 WEIGHTS = {

@@ -11,9 +11,11 @@ from scipy import ndimage
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, DISC_OFFSET, POSTERIOR_OFFSET, SACRUM_VALUE, Kind
 from SpineMeasureLib.errors import NothingFoundError, OptionError, UnreadableInputError
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.segment.labels.conventions import conventions, named
+from SpineMeasureLib.segment.labels.conventions import conventions
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
+
+from .published_labels import PUBLISHED, own_value
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +36,11 @@ def body_of(values: np.ndarray) -> np.ndarray:
 
 
 def written_as(own: Volume, name: str) -> Volume:
-    """The map as another program would have written it."""
+    """The map as another program would have written it, by the list that it publishes."""
     whole = body_of(own.array)
     out = np.zeros(own.array.shape, np.uint8)
-    done: set[int] = set()
-    for theirs, ours in sorted(named(name).own.items()):
-        if ours not in done:  # the first value of several that mean the same
-            out[whole == ours] = theirs
-            done.add(ours)
+    for structure, theirs in PUBLISHED[name].items():
+        out[whole == own_value(structure)] = theirs
     return Volume(out, own.affine)
 
 

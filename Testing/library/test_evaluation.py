@@ -13,12 +13,12 @@ import pytest
 pytest.importorskip("torch")
 
 from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, NothingFoundError, SpineMeasureError
-from SpineMeasureLib.evaluate.command import evaluate
+from SpineMeasureLib.evaluate.dataset import evaluate
 from SpineMeasureLib.evaluate.overlap import overlap
 from SpineMeasureLib.segment.bundle import open_bundle
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.train.synthetic_card import add_synthetic_scores
+from SpineMeasureLib.train.synthetic_scores import add_synthetic_scores
 from SpineMeasureLib.volume import Volume, read_volume, write_volume
 
 SPACING = (4.0, 1.0, 1.0)
@@ -136,7 +136,7 @@ def test_scores_of_another_model_do_not_get_into_a_card(dataset: Path, bundle: P
 
 def test_a_case_without_a_segmentation_is_named_and_nothing_is_written(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "found" / "b.nii.gz").unlink()
-    with pytest.raises(InputNotFoundError, match="^b: .* holds no labels"):
+    with pytest.raises(InputNotFoundError, match="^b: .* contains no labels for this case"):
         evaluate(tmp_path / "found", dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -189,7 +189,7 @@ def test_a_case_in_which_nothing_is_found_counts_with_dice_0_and_is_told(
             return answer
         raise NothingFoundError("No vertebra and no disc was found in the image.")
 
-    monkeypatch.setattr("SpineMeasureLib.evaluate.command.segment_volume", segment)
+    monkeypatch.setattr("SpineMeasureLib.evaluate.dataset.segment_volume", segment)
     summary = evaluate(bundle, dataset, tmp_path / "out")
     assert summary["disc.dice"]["mean"] == 0.5  # type: ignore[index]
     assert summary["discs_found"] == [3, 6]

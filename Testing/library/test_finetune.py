@@ -27,16 +27,16 @@ from SpineMeasureLib.errors import (  # noqa: E402
 from SpineMeasureLib.evaluate.agreement import DiscMatch  # noqa: E402
 from SpineMeasureLib.evaluate.overlap import Overlap  # noqa: E402
 from SpineMeasureLib.evaluate.scores import CaseScore  # noqa: E402
+from SpineMeasureLib.evaluate.voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_CORD  # noqa: E402
 from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
 from SpineMeasureLib.segmentation import Structure  # noqa: E402
-from SpineMeasureLib.train import targets  # noqa: E402
-from SpineMeasureLib.train.corrected import known_codes, read_corrected  # noqa: E402
+from SpineMeasureLib.train.corrected_cases import known_codes, read_corrected  # noqa: E402
 from SpineMeasureLib.train.finetune import FineTuning, blended, fine_tune, split_by_patient  # noqa: E402
-from SpineMeasureLib.train.finetune_card import comparison  # noqa: E402
+from SpineMeasureLib.train.tuned_bundle import comparison  # noqa: E402
 from SpineMeasureLib.volume import Volume, read_volume, write_volume  # noqa: E402
 
 #: Another network than the bundled one: the code must build what the bundle says.
@@ -126,7 +126,7 @@ def test_the_table_compares_held_out_cases_before_and_after(tuned: Run, data: Pa
     learned = set(patients) - set(held_out)
     assert learned and not {patients[n] for n in held_out} & {patients[n] for n in learned}
     card = (tuned.target / "docs" / "README.md").read_text()
-    assert f"Learned from {len(learned)} corrected cases: {', '.join(sorted(learned))}." in card
+    assert f"Trained on {len(learned)} corrected cases: {', '.join(sorted(learned))}." in card
     for row in rows:
         if row["case"] == "all held out":
             assert f"| {row['measure']} | {row['before']} | {row['after']} |" in card
@@ -182,7 +182,7 @@ def test_all_cases_of_a_patient_are_on_one_side(data: Path) -> None:
 
 def test_a_case_without_cord_or_sacrum_does_not_deny_them() -> None:
     tissue = np.array([Tissue.BACKGROUND, Tissue.CANAL, Tissue.DISC], np.uint8)
-    assert known_codes(tissue).tolist() == [targets.BACKGROUND_OR_SACRUM, targets.CANAL_OR_CORD, Tissue.DISC]
+    assert known_codes(tissue).tolist() == [BACKGROUND_OR_SACRUM, CANAL_OR_CORD, Tissue.DISC]
     whole = np.array([*tissue, Tissue.CORD, Tissue.SACRUM], np.uint8)
     assert known_codes(whole).tolist() == whole.tolist()
 
@@ -203,7 +203,7 @@ def test_data_of_others_and_damaged_data_are_refused(data: Path, tmp_path: Path)
     with pytest.raises(InputNotFoundError, match=r"dataset\.json"):
         read_corrected(tmp_path)
     (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "liver": 1}}')
-    with pytest.raises(UnreadableInputError, match="not those of this program"):
+    with pytest.raises(UnreadableInputError, match="not the labels of this program"):
         read_corrected(tmp_path)
     (tmp_path / "dataset.json").write_bytes((data / "dataset.json").read_bytes())
     with pytest.raises(InputNotFoundError, match="no case"):

@@ -22,8 +22,8 @@ from SpineMeasureLib.anatomy import (
     vertebra_value,
 )
 from SpineMeasureLib.errors import InputNotFoundError
+from SpineMeasureLib.evaluate.labelled_sets import synthetic
 from SpineMeasureLib.segment.naming.sizes import usual_step
-from SpineMeasureLib.train.data import synthetic
 from SpineMeasureLib.train.synth import cases, pose
 from SpineMeasureLib.train.synth.cases import REGIONS, Maker, write_cases
 from SpineMeasureLib.train.synth.chain import VARIANTS, Chain

@@ -16,32 +16,34 @@ torch = pytest.importorskip("torch")
 from SpineMeasureLib.anatomy import Kind, Region, Tissue, all_structures  # noqa: E402
 from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.evaluate.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
+from SpineMeasureLib.evaluate.labelled_sets import LabelledCase, folds, sacrum_codes  # noqa: E402
+from SpineMeasureLib.evaluate.voxel_codes import CANAL_OR_CORD, UNKNOWN  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segment.network import N_CHANNELS  # noqa: E402
 from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
-from SpineMeasureLib.train import augment, targets  # noqa: E402
+from SpineMeasureLib.train import augment  # noqa: E402
 from SpineMeasureLib.train.augment import Augmentation, sample  # noqa: E402
-from SpineMeasureLib.train.command import Plan, held_out, load_checkpoint, run  # noqa: E402
-from SpineMeasureLib.train.data import TrainingCase, folds, sacrum_codes  # noqa: E402
+from SpineMeasureLib.train.from_scratch import Plan, held_out, load_checkpoint, run  # noqa: E402
+from SpineMeasureLib.train.loop import TrainingOptions, train  # noqa: E402
+from SpineMeasureLib.train.loss import PartialLabelLoss  # noqa: E402
 from SpineMeasureLib.train.repaint import repaint_as  # noqa: E402
-from SpineMeasureLib.train.segmentation import TrainingOptions, train  # noqa: E402
 from SpineMeasureLib.train.synth.tissues import CONTRASTS, Material  # noqa: E402
 from SpineMeasureLib.volume import Volume, write_volume  # noqa: E402
 
 
-def striped_case(patient: str = "a") -> TrainingCase:
+def striped_case(patient: str = "a") -> LabelledCase:
     """Bright bodies, dark discs and a bright canal in a column, like a spine seen from far."""
     codes = np.zeros((6, 240, 160), np.uint8)
     codes[:, 40:220, 80:140] = Tissue.BODY
     for row in range(60, 220, 40):
         codes[:, row : row + 12, 80:140] = Tissue.DISC
-    codes[:, :, 50:70] = targets.CANAL_OR_CORD
+    codes[:, :, 50:70] = CANAL_OR_CORD
     brightness = np.zeros(12)
-    brightness[[Tissue.BODY, Tissue.DISC, targets.CANAL_OR_CORD]] = 150, 60, 240
+    brightness[[Tissue.BODY, Tissue.DISC, CANAL_OR_CORD]] = 150, 60, 240
     noise = np.random.default_rng(0).normal(0, 8, codes.shape)
     image = np.clip(brightness[codes] + noise, 0, 255).astype(np.uint8)
-    return TrainingCase(patient, "striped", image, codes, (4.0, 1.0, 1.0))
+    return LabelledCase(patient, "striped", image, codes, (4.0, 1.0, 1.0))
 
 
 def logits_for(tissue: int) -> torch.Tensor:
@@ -52,13 +54,13 @@ def logits_for(tissue: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("tissue", [Tissue.CANAL, Tissue.CORD])
 def test_loss_accepts_any_tissue_that_a_code_allows(tissue: Tissue) -> None:
-    codes = torch.full((1, 4, 4), targets.CANAL_OR_CORD)
-    assert targets.PartialLabelLoss()(logits_for(tissue), codes) < 0.01
+    codes = torch.full((1, 4, 4), CANAL_OR_CORD)
+    assert PartialLabelLoss()(logits_for(tissue), codes) < 0.01
 
 
 def test_loss_rejects_a_tissue_that_a_code_excludes() -> None:
-    codes = torch.full((1, 4, 4), targets.CANAL_OR_CORD)
-    assert targets.PartialLabelLoss()(logits_for(Tissue.DISC), codes) > 5
+    codes = torch.full((1, 4, 4), CANAL_OR_CORD)
+    assert PartialLabelLoss()(logits_for(Tissue.DISC), codes) > 5
 
 
 def test_the_region_of_a_body_is_learned_where_it_is_known() -> None:
@@ -66,7 +68,7 @@ def test_the_region_of_a_body_is_learned_where_it_is_known() -> None:
     logits = torch.zeros(1, N_CHANNELS, 4, 4)
     logits[:, Tissue.BODY] = 12.0
     logits[:, len(Tissue) + Region.LUMBAR - 1] = 12.0
-    loss = targets.PartialLabelLoss()
+    loss = PartialLabelLoss()
     known = torch.full((1, 4, 4), int(Region.LUMBAR))
     assert loss(logits, codes, known) < 0.01
     assert loss(logits, codes, torch.full_like(known, Region.AXIS)) > 1
@@ -83,7 +85,7 @@ def test_without_dice_the_loss_is_least_at_the_true_probability() -> None:
         logits = torch.full((1, len(Tissue), 1, 10), -20.0)
         logits[:, Tissue.DISC] = float(np.log(probability))
         logits[:, Tissue.BACKGROUND] = float(np.log(1 - probability))
-        return float(targets.PartialLabelLoss()(logits, codes, dice=dice))
+        return float(PartialLabelLoss()(logits, codes, dice=dice))
 
     candidates = np.linspace(0.1, 0.9, 17)
     assert min(candidates, key=lambda p: loss(p, False)) == pytest.approx(0.3)
@@ -92,22 +94,22 @@ def test_without_dice_the_loss_is_least_at_the_true_probability() -> None:
 
 def test_dice_covers_the_lumen_of_a_set_that_does_not_tell_cord_from_canal() -> None:
     codes = torch.full((1, 4, 4), int(Tissue.BACKGROUND))
-    codes[:, :, :2] = targets.CANAL_OR_CORD
+    codes[:, :, :2] = CANAL_OR_CORD
     split = torch.zeros(1, len(Tissue), 4, 4)
     split[:, Tissue.CANAL, :, :2] = split[:, Tissue.CORD, :, :2] = split[:, Tissue.BACKGROUND, :, 2:] = 12.0
     missed = torch.zeros(1, len(Tissue), 4, 4)
     missed[:, Tissue.BACKGROUND] = 12.0
-    loss = targets.PartialLabelLoss()
+    loss = PartialLabelLoss()
     assert loss(split, codes) < 0.01
     entropy_alone = 0.5 * 12.0
     assert loss(missed, codes) > entropy_alone
 
 
 def test_unknown_voxels_carry_no_gradient() -> None:
-    codes = torch.full((1, 4, 4), targets.UNKNOWN)
+    codes = torch.full((1, 4, 4), UNKNOWN)
     codes[0, 0, 0] = Tissue.DISC
     logits = torch.randn(1, len(Tissue), 4, 4, requires_grad=True)
-    targets.PartialLabelLoss()(logits, codes).backward()
+    PartialLabelLoss()(logits, codes).backward()
     assert logits.grad is not None
     assert logits.grad[:, :, 0, 0].abs().sum() > 0
     assert logits.grad[:, :, 1:, 1:].abs().sum() == 0
@@ -164,7 +166,7 @@ def test_plain_sample_keeps_the_image_and_its_codes_together() -> None:
         image, codes, _ = sample(striped_case(), (192, 192), rng, OFF)
         assert image.shape == (5, 192, 192) and codes.shape == (192, 192)
         middle = image[2].numpy()
-        for code, brightness in ((Tissue.DISC, 60), (targets.CANAL_OR_CORD, 240)):
+        for code, brightness in ((Tissue.DISC, 60), (CANAL_OR_CORD, 240)):
             if (codes == code).sum() > 2 * 192:  # less is the edge of a stripe, half of what lies beside it
                 seen += 1
                 assert middle[codes == code].mean() == pytest.approx(brightness / 255, abs=0.1)
@@ -176,12 +178,12 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code(monkeypatch:
     rng = np.random.default_rng(4)
     volume = ndimage.gaussian_filter(rng.normal(size=(15, 120, 120)), (1.5, 6, 6)) > 0
     image = np.where(volume, 200, 40).astype(np.uint8)
-    case = TrainingCase("made up", "made up", image, volume.astype(np.uint8), (2.0, 0.5, 0.5))
+    case = LabelledCase("made up", "made up", image, volume.astype(np.uint8), (2.0, 0.5, 0.5))
     tilted = replace(OFF, oblique=1.0, warp=1.0, tilt_deg=12.0)
     outside = 0
     for _ in range(6):
         seen, codes, _ = sample(case, (96, 96), rng, tilted)
-        inside = codes != targets.UNKNOWN
+        inside = codes != UNKNOWN
         outside += int((~inside).sum())
         middle = seen[2]
         wrong = (middle > 120 / 255) != (codes == 1)
@@ -191,12 +193,12 @@ def test_tilted_and_warped_planes_show_each_voxel_with_its_own_code(monkeypatch:
 
 def test_beyond_the_stack_a_tilted_plane_is_dark_background_or_goes_on_unknown() -> None:
     image = np.full((9, 160, 160), 200, np.uint8)
-    case = TrainingCase("made up", "made up", image, np.full(image.shape, Tissue.BODY, np.uint8), (2.0, 0.5, 0.5))
+    case = LabelledCase("made up", "made up", image, np.full(image.shape, Tissue.BODY, np.uint8), (2.0, 0.5, 0.5))
     dark = goes_on = 0
     for seed in range(12):
         seen, codes, _ = sample(case, (96, 96), np.random.default_rng(seed), replace(OFF, oblique=1.0, tilt_deg=20.0))
         background, unknown = (
-            ndimage.binary_erosion(codes == code, iterations=3) for code in (Tissue.BACKGROUND, targets.UNKNOWN)
+            ndimage.binary_erosion(codes == code, iterations=3) for code in (Tissue.BACKGROUND, UNKNOWN)
         )
         dark += bool(background.any())
         assert (seen[2].numpy()[background] < 0.5).all()  # it fades over half a slice
@@ -222,7 +224,7 @@ def test_a_t2_image_is_repainted_as_another_sequence_would_show_it() -> None:
     codes = torch.from_numpy(case.codes[:1].astype(np.int64))
     painted = repaint_as(np.array(CONTRASTS["t1"]), image, codes)
     inside = {code: ndimage.binary_erosion(case.codes[0] == code, iterations=2) for code in np.unique(case.codes)}
-    fluid, marrow = (painted[0].numpy()[inside[c]].mean() for c in (targets.CANAL_OR_CORD, Tissue.BODY))
+    fluid, marrow = (painted[0].numpy()[inside[c]].mean() for c in (CANAL_OR_CORD, Tissue.BODY))
     assert fluid == pytest.approx(CONTRASTS["t1"][Material.CSF], abs=0.02)
     assert marrow == pytest.approx(CONTRASTS["t1"][Material.MARROW], abs=0.02)
     assert np.std(painted[0].numpy()[inside[Tissue.BODY]]) > 0.01  # its texture is still there
@@ -256,9 +258,9 @@ def test_augmented_samples_are_finite_and_differ() -> None:
 
 
 def test_training_learns_and_goes_on_from_its_checkpoint(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("SpineMeasureLib.train.segmentation._AVERAGE_DECAY", 0.9)  # few steps, short memory
+    monkeypatch.setattr("SpineMeasureLib.train.loop._AVERAGE_DECAY", 0.9)  # few steps, short memory
     ticks = map(float, itertools.count())  # a step a second, however busy the machine is
-    monkeypatch.setattr("SpineMeasureLib.train.segmentation.time", SimpleNamespace(monotonic=ticks.__next__))
+    monkeypatch.setattr("SpineMeasureLib.train.loop.time", SimpleNamespace(monotonic=ticks.__next__))
     options = TrainingOptions(
         datasets={"striped": 1.0}, minutes=1.5, filters=(8, 16, 16), batch=1, threads=1, learning_rate=1e-2
     )
@@ -298,11 +300,11 @@ def test_agreement_needs_three_pairs() -> None:
 
 def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Three patients and one synthetic case as files; a learning rate of 0 keeps what a part starts from."""
-    monkeypatch.setattr("SpineMeasureLib.train.command.SYNTHETIC_CASES", 1)
+    monkeypatch.setattr("SpineMeasureLib.train.from_scratch.SYNTHETIC_CASES", 1)
     for rate in ("_RATE_FROM_BASE", "_FINISH_RATE"):
-        monkeypatch.setattr(f"SpineMeasureLib.train.command.{rate}", 0.0)
+        monkeypatch.setattr(f"SpineMeasureLib.train.from_scratch.{rate}", 0.0)
     for sets in ("FOLD_SETS", "FINAL_SETS"):
-        monkeypatch.setattr(f"SpineMeasureLib.train.command.{sets}", {"lumbar_t2_space": 0.7})
+        monkeypatch.setattr(f"SpineMeasureLib.train.from_scratch.{sets}", {"lumbar_t2_space": 0.7})
     lumbar, made_up = tmp_path / "data" / "lumbar_t2_space", tmp_path / "work" / "synthetic"
     case = synthesize(3, spacing=(4.5, 1.0, 1.0), shape=(9, 240, 160))
     spine = case.labels.array
@@ -344,5 +346,5 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
     assert load_network(bundle).tells_regions
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
     assert "3 patients, real" in card and "axis, cervical, thoracic, lumbar" in card
-    assert "had seen the synthetic set alone for 0.001 minutes" in card
+    assert "trained on the synthetic set only, for 0.001 minutes" in card
     assert "Trained 0.001 minutes" in card

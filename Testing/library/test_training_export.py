@@ -20,7 +20,7 @@ from SpineMeasureLib.errors import OptionError, OutputError, UnreadableInputErro
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.train.corrected import read_corrected
+from SpineMeasureLib.train.corrected_cases import read_corrected
 from SpineMeasureLib.volume import Volume, read_volume
 
 ROOT = Path(__file__).resolve().parents[2]

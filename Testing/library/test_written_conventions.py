@@ -27,30 +27,8 @@ from SpineMeasureLib.segment.naming.instances import list_structures
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 from SpineMeasureLib.volume import Volume, read_volume
 
-#: Typed from the lists that the programs publish, not from the table under test.
-PUBLISHED: dict[str, dict[str, int]] = {
-    # totalspineseg/resources/labels_maps/tss_map.json
-    "totalspineseg": {
-        "Spinal cord": 1, "Spinal canal": 2, "C2": 12, "C7": 17, "T1": 21, "T12": 32, "L1": 41, "L4": 44, "L5": 45,
-        "L6": 46, "Sacrum": 50, "C2-C3": 63, "C6-C7": 67, "C7-T1": 71, "T1-T2": 72, "T11-T12": 82, "T12-L1": 91,
-        "L1-L2": 92, "L4-L5": 95, "L5-S1": 100,
-    },
-    # SPINEPS, README, seg-vert mask
-    "spineps": {
-        "C1": 1, "C2": 2, "C7": 7, "T1": 8, "T12": 19, "L1": 20, "L4": 23, "L5": 24, "L6": 25, "Sacrum": 26, "T13": 28,
-        "C2-C3": 102, "C7-T1": 107, "T12-L1": 119, "T12-T13": 119, "T13-L1": 128, "L4-L5": 123, "L5-S1": 124,
-        "L5-L6": 124, "L6-S1": 125,
-    },
-    # SPIDER: 1 = L5 upwards, 100 canal, 201 = L5-S1 upwards
-    "spider": {
-        "L5": 1, "L4": 2, "L1": 5, "T12": 6, "T1": 17, "C7": 18, "C2": 23, "C1": 24, "Spinal canal": 100,
-        "Spinal cord": 100, "L5-S1": 201, "L4-L5": 202, "L1-L2": 205, "T12-L1": 206, "C7-T1": 218, "C2-C3": 223,
-    },
-    # TotalSegmentator, map_to_binary.py, vertebrae_mr
-    "totalsegmentator": {
-        "Sacrum": 1, "L5": 2, "L4": 3, "L1": 6, "T12": 7, "T1": 18, "C7": 19, "C2": 24, "C1": 25,
-    },
-}  # fmt: skip
+from .published_labels import PUBLISHED
+
 USUAL = ("C1", "C2", "C3", "C7", "T1", "T2", "T11", "T12", "L1", "L2", "L4", "L5", "S1")
 VARIANT = ("T11", "T12", "T13", "L1", "L4", "L5", "L6", "S1")
 

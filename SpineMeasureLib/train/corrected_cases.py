@@ -1,4 +1,4 @@
-"""Corrected cases as ``spinemeasure export training`` leaves them (nnU-Net v2), read for fine-tuning."""
+"""Corrected cases written by ``spinemeasure export training`` (nnU-Net v2), read for fine-tuning."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..anatomy import Tissue
 from ..errors import InputNotFoundError, UnreadableInputError
+from ..evaluate.labelled_sets import LabelledCase, labelled_case
+from ..evaluate.voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_CORD
 from ..files import UNFINISHED, json_object
 from ..grid import on_grid_of
 from ..volume import Volume, read_volume
-from . import targets
-from .data import TrainingCase, training_case
 
 DATASET = "corrected"
 
@@ -23,9 +23,9 @@ DATASET = "corrected"
 class CorrectedCase:
     """One case with the tissue of every voxel.
 
-    :ivar patient: cases of the same patient have the same; never on both sides of a comparison.
+    :ivar patient: the same for all cases of one patient, who is never both held out and learned from.
     :ivar tissues: uint8, values of `anatomy.Tissue`, on the voxels of the image.
-    :ivar levels: uint8 array[i,j,k], label values of `anatomy`; None where the level names are not verified.
+    :ivar levels: uint8 array[i,j,k], label values of `anatomy`; None if the level names are not verified.
     """
 
     name: str
@@ -34,28 +34,32 @@ class CorrectedCase:
     tissues: Volume
     levels: NDArray[np.uint8] | None = None
 
-    def as_training_case(self) -> TrainingCase:
-        """The case as the training loop takes it."""
-        return training_case(self.patient, DATASET, self.image, known_codes(self.tissues.array), self.levels)
+    def as_training_case(self) -> LabelledCase:
+        """Convert to the form that the training loop takes."""
+        return labelled_case(self.patient, DATASET, self.image, known_codes(self.tissues.array), self.levels)
 
 
 def known_codes(tissue: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Target codes of a tissue map. A case without cord or sacrum does not say where they are not."""
+    """Convert a tissue map to `voxel_codes`. A case without cord or sacrum does not say where they are absent.
+
+    >>> known_codes(np.array([Tissue.BACKGROUND, Tissue.CANAL, Tissue.DISC], np.uint8)).tolist()
+    [7, 8, 3]
+    """
     codes = tissue.copy()
     if not (tissue == Tissue.CORD).any():
-        codes[tissue == Tissue.CANAL] = targets.CANAL_OR_CORD
+        codes[tissue == Tissue.CANAL] = CANAL_OR_CORD
     if not (tissue == Tissue.SACRUM).any():
-        codes[tissue == Tissue.BACKGROUND] = targets.BACKGROUND_OR_SACRUM
+        codes[tissue == Tissue.BACKGROUND] = BACKGROUND_OR_SACRUM
     return codes
 
 
 def read_corrected(folder: Path) -> list[CorrectedCase]:
-    """All cases of a data set, by name.
+    """Read all cases of a data set, sorted by name.
 
-    :raises InputNotFoundError: there is no data set, or no case in it.
-    :raises UnreadableInputError: its labels are not those of this program, a file is damaged, or adding a case was
-        interrupted.
-    :raises GeometryMismatchError: a label map does not lie on the voxels of its image.
+    :raises InputNotFoundError: there is no data set, or it contains no case.
+    :raises UnreadableInputError: its labels are not the labels of this program, a file is damaged, or adding a case
+        was interrupted.
+    :raises GeometryMismatchError: a label map is not on the voxels of its image.
     """
     stated = _json(folder / "dataset.json")
     if stated.get(UNFINISHED):
@@ -63,11 +67,12 @@ def read_corrected(folder: Path) -> list[CorrectedCase]:
     labels = stated.get("labels")
     if labels != {tissue.name.lower(): int(tissue) for tissue in Tissue}:
         raise UnreadableInputError(
-            "The labels of the data set are not those of this program.", "Make it with 'spinemeasure export training'."
+            "The labels of the data set are not the labels of this program.",
+            "Make it with 'spinemeasure export training'.",
         )
     names = sorted(path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz"))
     if not names:
-        raise InputNotFoundError("The data set holds no case.", "Add cases with 'spinemeasure export training'.")
+        raise InputNotFoundError("The data set contains no case.", "Add cases with 'spinemeasure export training'.")
     return [_read_case(folder, name) for name in names]
 
 

@@ -1,15 +1,13 @@
-"""``spinemeasure evaluate``: a model, or segmentations that are there already, judged against expert masks."""
+"""``spinemeasure evaluate``: compare a model, or existing segmentations, with the expert masks of a dataset."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..anatomy import SACRUM_VALUE, vertebra_value
 from ..case_folder import LABELS, is_case_folder, require_finished, require_unedited
@@ -21,79 +19,46 @@ from ..segment import segment_volume
 from ..segment.labels.by_value import segmentation_from_labels
 from ..segment.preprocess import slice_order
 from ..segmentation import SpineSegmentation
-from ..train.data import ADAPTERS, TrainingCase
 from ..volume import Volume, read_volume
 from .agreement import bootstrap_interval
-from .crossval import write_scores
-from .overlap import MEASURES, Overlap
+from .labelled_sets import ADAPTERS, PARTLY_LABELLED, LabelledCase
+from .overlap import MEASURES
 from .page import write_page, write_worst
-from .scores import (
-    PARTLY_LABELLED,
-    STRUCTURES,
-    CaseScore,
-    compare,
-    compare_partly,
-    nothing_found,
-    of_kinds,
-    reference_mask,
-)
+from .score_tables import write_scores
+from .scores import STRUCTURES, EvaluatedCase, compare, compare_partly, nothing_found
 
-#: Less of a sacrum than this, a rim at the border, anchors no names.
+#: A smaller piece of sacrum, a rim at the border of the image, does not anchor level names.
 _SACRUM_IN_VIEW_MM3 = 5000.0
 Predict = Callable[[str, Volume], SpineSegmentation]
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """One case of a dataset.
-
-    :ivar score: None for a set that labels too little to compare discs and values.
-    :ivar about: what ``<case>_about.json`` says of it; empty where there is none.
-    """
-
-    name: str
-    image: Volume
-    predicted: SpineSegmentation
-    labels: Volume
-    overlaps: dict[str, Overlap]
-    score: CaseScore | None
-    about: dict[str, object]
-
-    def masks(self, structure: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Bool arrays[i,j,k] of a structure: as predicted, as labelled."""
-        if structure not in STRUCTURES:
-            kind = next(entry[1] for entry in PARTLY_LABELLED.values() if entry[0] == structure)
-            return of_kinds(self.predicted, kind), self.labels.array > 0
-        return of_kinds(self.predicted, *STRUCTURES[structure][1]), reference_mask(self.labels, structure)
 
 
 def evaluate(
     prediction: Path, dataset: Path, out: Path, device: str = "auto", progress: Progress = silent
 ) -> dict[str, object]:
-    """Judge `prediction` on every case of `dataset`; tables, plots and a page with pictures go to `out`.
+    """Evaluate `prediction` on every case of `dataset`; write tables, plots and a page with pictures to `out`.
 
-    A case in which `prediction` finds nothing counts with Dice 0. Other errors begin with the name of their case.
+    A case in which `prediction` finds nothing counts with Dice 0. The message of any other error starts with the case.
 
     :param prediction: a model bundle, or a folder with ``<case>.nii.gz`` or ``<case>/labels.nii.gz`` for every case.
     :param dataset: folder with ``<case>_image.nii.gz`` and ``<case>_labels.nii.gz`` (1 vertebra, 2 disc, 3 canal, or
         values of `anatomy`), or one of the training sets that label less. Cases with a ``<case>_about.json`` (see
-        `synth.cases.write_cases`) are also told apart by region and contrast.
+        `train.synth.cases.write_cases`) are also reported by region and contrast.
     :return: the summary that is also written as ``summary.json``.
     :raises InputNotFoundError: a case, or the segmentation of a case, is missing.
-    :raises GeometryMismatchError: labels or segmentation of a case do not lie on the voxels of its image.
+    :raises GeometryMismatchError: labels or segmentation of a case are not on the voxels of its image.
     :raises OutputError: `out` cannot be written.
     """
     require_place(out, ("evaluation.csv", "overlaps.csv", "summary.json"))
     predict, about = _predictor(prediction, device)
     cases = _cases(dataset)
     partial = {c.patient: c for c in ADAPTERS[dataset.name](dataset.parent)} if dataset.name in PARTLY_LABELLED else {}
-    done: list[Evaluated] = []
+    done: list[EvaluatedCase] = []
     for name, image_path, labels_path in cases:
         progress("evaluate", len(done) / len(cases), name)
-        about_case = dataset / f"{name}_about.json"
-        told = (json_object(about_case) if about_case.exists() else None) or {}
+        described = dataset / f"{name}_about.json"
+        description = (json_object(described) if described.exists() else None) or {}
         try:
-            done.append(_judge(name, image_path, labels_path, predict, partial.get(name), told))
+            done.append(_evaluate_case(name, image_path, labels_path, predict, partial.get(name), description))
         except SpineMeasureError as error:
             raise type(error)(f"{name}: {error.message}", error.hint) from error
     with atomic_folder(out) as folder:
@@ -119,7 +84,7 @@ def _cases(dataset: Path) -> list[tuple[str, Path, Path]]:
             found.append((name, image, labels))
     if not found:
         raise InputNotFoundError(
-            f"{dataset} holds no case.", "A case is <name>_image.nii.gz with <name>_labels.nii.gz beside it."
+            f"{dataset} does not contain a case.", "A case is <name>_image.nii.gz with <name>_labels.nii.gz beside it."
         )
     return found
 
@@ -141,19 +106,21 @@ def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object
                     require_finished(path.parent, (LABELS,))
                     require_unedited(path.parent)
                 return segmentation_from_labels(on_grid_of(image, read_volume(path)))
-        raise InputNotFoundError(f"{prediction} holds no labels of it.", f"Put them there as {name}.nii.gz.")
+        raise InputNotFoundError(
+            f"{prediction} contains no labels for this case.", f"Save them there as {name}.nii.gz."
+        )
 
     return read, {"segmentations": prediction.name}
 
 
-def _judge(
+def _evaluate_case(
     name: str,
     image_path: Path,
     labels_path: Path,
     predict: Predict,
-    partial: TrainingCase | None,
+    partial: LabelledCase | None,
     about: dict[str, object],
-) -> Evaluated:
+) -> EvaluatedCase:
     image = read_volume(image_path)
     labels = on_grid_of(image, read_volume(labels_path))
     try:
@@ -162,16 +129,16 @@ def _judge(
         predicted = nothing_found(image)
     if partial is None:
         score = compare(name, predicted, labels)
-        return Evaluated(name, image, predicted, labels, score.overlaps, score, about)
+        return EvaluatedCase(name, image, predicted, labels, score.overlaps, score, about)
     overlaps = {PARTLY_LABELLED[partial.dataset][0]: compare_partly(predicted, partial)}
-    return Evaluated(name, image, predicted, labels, overlaps, None, about)
+    return EvaluatedCase(name, image, predicted, labels, overlaps, None, about)
 
 
-def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
-    """Dice, discs and names by region, contrast and count of vertebrae, where the cases tell theirs.
+def _by_group(done: Sequence[EvaluatedCase]) -> dict[str, object]:
+    """Dice, discs and names by region, contrast and number of vertebrae, for the cases that state theirs.
 
-    Names count where the sacrum or C2 is in view: elsewhere they cannot be known, and with an unusual count often not
-    even there. A disc is named by the vertebra above it.
+    Names count if the sacrum or C2 is in view: otherwise they cannot be known, and with an unusual number of vertebrae
+    often not even then. A disc is named after the vertebra above it.
     """
     groups: dict[str, object] = {}
     with_anchor = {case.name for case in done if case.about and _anchor_in_view(case.labels)}
@@ -195,14 +162,14 @@ def _by_group(done: Sequence[Evaluated]) -> dict[str, object]:
 
 
 def _anchor_in_view(labels: Volume) -> bool:
-    """Enough of the sacrum, or a C2 that the upper border does not cut."""
+    """Whether enough of the sacrum is in view, or a C2 that the upper border does not cut."""
     if np.count_nonzero(labels.array == SACRUM_VALUE) * abs(np.linalg.det(labels.affine[:3, :3])) > _SACRUM_IN_VIEW_MM3:
         return True
     second = slice_order(labels.array == vertebra_value("C2"), labels.affine)  # rows run upward
     return bool(second.any() and not second[:, -1].any())
 
 
-def _overlap_summary(done: Sequence[Evaluated]) -> dict[str, object]:
+def _overlap_summary(done: Sequence[EvaluatedCase]) -> dict[str, object]:
     """Means over cases with 95 % bootstrap intervals, per structure and measure."""
     summary: dict[str, object] = {}
     for structure in done[0].overlaps:
@@ -218,7 +185,7 @@ def _overlap_summary(done: Sequence[Evaluated]) -> dict[str, object]:
     return summary
 
 
-def _write_overlaps(done: Sequence[Evaluated], path: Path) -> None:
+def _write_overlaps(done: Sequence[EvaluatedCase], path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["case", "structure", *MEASURES])

@@ -1,4 +1,4 @@
-"""Training of the segmentation model: time-budgeted, resumable, on CPU or GPU, seeded."""
+"""The training loop of the segmentation model: seeded, resumable, within a time budget, on CPU or GPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..evaluate.labelled_sets import ADAPTERS, LabelledCase
 from ..progress import Progress, silent
 from ..segment.network import SpineNet
 from .augment import Augmentation, sample
-from .data import ADAPTERS, TrainingCase
-from .targets import PartialLabelLoss
+from .loss import PartialLabelLoss
 
-#: Crops of equal area; the network must not get used to one shape of field of view.
+#: Crops of equal area, so that the network does not adapt to one shape of field of view.
 _SIZES = ((384, 256), (320, 320), (512, 192), (448, 224), (608, 160), (576, 448))
 _SIZE_WEIGHTS = (0.3, 0.15, 0.2, 0.2, 0.1, 0.05)
 _AREA_PER_SAMPLE = 384 * 256
@@ -47,13 +47,13 @@ _SAVE_EVERY_S = 120.0
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Everything that fixes a training run.
+    """Everything that determines a training run.
 
-    :ivar datasets: set name -> weight in sampling; names of `data.ADAPTERS`.
+    :ivar datasets: set name -> weight in sampling; names of `labelled_sets.ADAPTERS`.
     :ivar exclude: patients that the model must never see.
     :ivar minutes: time budget, resumed time included; the learning rate follows the elapsed part of it.
-    :ivar light_from: from this part of the budget on samples are nearer to real images (`final_augmentation`) and the
-        Dice term is left out: that one finds structures fast, but with it discs come out 15 % too large.
+    :ivar light_from: after this part of the budget, samples are closer to real images (`final_augmentation`) and the
+        Dice term is left out: it finds structures quickly but makes discs 15 % too large.
     """
 
     datasets: dict[str, float] = field(default_factory=lambda: {"lumbar_t2_space": 1.0})
@@ -71,13 +71,13 @@ class TrainingOptions:
     final_augmentation: Augmentation = field(default_factory=lambda: LIGHT)
 
 
-def load_cases(root: Path, datasets: Sequence[str], exclude: Sequence[str] = ()) -> list[TrainingCase]:
-    """All cases of the named sets but those of the excluded patients."""
+def load_cases(root: Path, datasets: Sequence[str], exclude: Sequence[str] = ()) -> list[LabelledCase]:
+    """Load all cases of the named sets except those of the excluded patients."""
     return [case for name in datasets for case in ADAPTERS[name](root) if case.patient not in set(exclude)]
 
 
 def train(
-    cases: Sequence[TrainingCase],
+    cases: Sequence[LabelledCase],
     options: TrainingOptions,
     checkpoint: Path,
     progress: Progress = silent,
@@ -85,8 +85,8 @@ def train(
 ) -> SpineNet:
     """Train until the time budget is spent and return the averaged (EMA) weights.
 
-    :param checkpoint: written every two minutes; an existing one is resumed with its elapsed time.
-    :param start: network to go on from, changed in place; else one with random weights and `options.filters`.
+    :param checkpoint: written every two minutes; an existing one is resumed, its elapsed time included.
+    :param start: network to continue from, changed in place; otherwise one with random weights and `options.filters`.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -149,7 +149,7 @@ def train(
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Whether half-width numbers are faster there; a processor that only imitates them is slower."""
+    """Whether bfloat16 is faster on the device; a processor that only emulates it is slower."""
     return device.type == "cuda" or (device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
 
 
@@ -159,15 +159,15 @@ def _learning_rate(fraction: float) -> float:
     return float(warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1.0, fraction)))))
 
 
-def _case_weights(cases: Sequence[TrainingCase], datasets: dict[str, float]) -> np.ndarray:
-    """Probability of each case, so that each set is drawn with its weight."""
+def _case_weights(cases: Sequence[LabelledCase], datasets: dict[str, float]) -> np.ndarray:
+    """Return the probability of each case such that each set is sampled with its weight."""
     sizes = {name: sum(c.dataset == name for c in cases) for name in datasets}
     weights = np.array([datasets[c.dataset] / sizes[c.dataset] for c in cases])
     return weights / weights.sum()
 
 
 def _batch(
-    cases: Sequence[TrainingCase], weights: np.ndarray, batch: int, augmentation: Augmentation, rng: np.random.Generator
+    cases: Sequence[LabelledCase], weights: np.ndarray, batch: int, augmentation: Augmentation, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     size = _SIZES[rng.choice(len(_SIZES), p=_SIZE_WEIGHTS)]
     count = max(1, round(batch * _AREA_PER_SAMPLE / (size[0] * size[1])))

@@ -1,4 +1,4 @@
-"""Patient-wise cross-validation: scores of every patient by the model that never saw it, as tables and plots."""
+"""Scores of many cases as tables, Bland-Altman plots and a summary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .scores import COMPARED, STRUCTURES, CaseScore
 def write_scores(scores: Sequence[CaseScore], folder: Path, name: str) -> dict[str, object]:
     """Write ``<name>_patients.csv``, ``<name>_values.csv``, Bland-Altman plots and ``<name>_reliability.png``.
 
-    :return: `summarise`, and how far the model's doubt about a value can be relied on.
+    :return: `summarise`, and how reliable the confidence of the values is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}_patients.csv").open("w", newline="") as file:
@@ -41,7 +41,7 @@ def write_scores(scores: Sequence[CaseScore], folder: Path, name: str) -> dict[s
 
 
 def summarise(scores: Sequence[CaseScore]) -> dict[str, object]:
-    """Means over patients (Dice), counts (discs) and pooled agreement (values)."""
+    """Summarise as means over patients (Dice), counts (discs) and pooled agreement (values)."""
     summary: dict[str, object] = {"patients": len(scores)}
     for structure in STRUCTURES:
         values = [s.dice[structure] for s in scores]
@@ -75,7 +75,7 @@ def _paired(scores: Sequence[CaseScore], quantity: str) -> tuple[list[float], li
 
 
 def bland_altman(x: Sequence[float], y: Sequence[float], result: Agreement, title: str, path: Path) -> None:
-    """Difference against mean, with bias and 95 % limits of agreement (Bland & Altman, Lancet 1986)."""
+    """Plot difference against mean, with bias and 95 % limits of agreement (Bland & Altman, Lancet 1986)."""
     import matplotlib
 
     matplotlib.use("Agg")

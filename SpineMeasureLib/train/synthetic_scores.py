@@ -1,4 +1,4 @@
-"""Scores and pictures of a synthetic test set in the card of a model. Pictures of patients never get there."""
+"""Add scores and pictures of a synthetic test set to a model card. Pictures of patients are never added."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from ..errors import InputNotFoundError, SpineMeasureError
 from ..evaluate.scores import STRUCTURES
 from ..files import json_object
 from ..segment.bundle import open_bundle, write_metadata
-from .bundle_card import model_card
+from .model_card import model_card
 
 #: The worst case of each structure is shown.
 _PICTURES = tuple(f"worst_{structure}_1.jpg" for structure in STRUCTURES)
-_TAKEN = ("cases", *(f"{structure}.dice" for structure in STRUCTURES), "discs_found", "discs_extra", "by_group")
+_COPIED = ("cases", *(f"{structure}.dice" for structure in STRUCTURES), "discs_found", "discs_extra", "by_group")
 
 
 def add_synthetic_scores(bundle_folder: Path, evaluation: Path) -> Path:
-    """Write what `evaluation.evaluate` found on synthetic cases into metadata.json, docs/ and the card of a bundle.
+    """Write the scores of `evaluate.dataset.evaluate` on synthetic cases to metadata.json, docs/ and the card.
 
     :param evaluation: output folder of that evaluation.
-    :return: the card.
+    :return: path of the card.
     :raises InputNotFoundError: there is no evaluation.
-    :raises SpineMeasureError: it is one of another model, or of cases that do not say that they are synthetic.
+    :raises SpineMeasureError: it evaluates another model, or cases that are not marked as synthetic.
     """
     summary = json_object(evaluation / "summary.json") if (evaluation / "summary.json").exists() else None
     if summary is None:
-        raise InputNotFoundError(f"{evaluation} holds no evaluation.", "Name an output folder of 'evaluate'.")
+        raise InputNotFoundError(
+            f"{evaluation} does not contain an evaluation.", "Name an output folder of 'spinemeasure evaluate'."
+        )
     bundle = open_bundle(bundle_folder)
     if summary.get("sha256") != bundle.sha256:
-        raise SpineMeasureError("That evaluation is one of another model.", "Evaluate this bundle.")
+        raise SpineMeasureError("This is the evaluation of another model.", "Evaluate this bundle.")
     if "by_group" not in summary:
         raise SpineMeasureError("Only synthetic cases may be shown in a card.", "Evaluate on the synthetic test set.")
-    told: dict[str, Any] = {key: summary[key] for key in _TAKEN}
-    told["pictures"] = [worst for worst in summary["worst"] if worst["file"] in _PICTURES]
-    for picture in told["pictures"]:
+    scores: dict[str, Any] = {key: summary[key] for key in _COPIED}
+    scores["pictures"] = [worst for worst in summary["worst"] if worst["file"] in _PICTURES]
+    for picture in scores["pictures"]:
         shutil.copyfile(evaluation / picture["file"], bundle_folder / "docs" / picture["file"])
-    metadata = {**bundle.metadata, "synthetic_test": told}
+    metadata = {**bundle.metadata, "synthetic_test": scores}
     write_metadata(bundle_folder, metadata)
     card = bundle_folder / "docs" / "README.md"
     card.write_text(model_card(metadata, bundle), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A fine-tuned model as a bundle: what it came from, what it learned from, and the table of before and after."""
+"""Write a fine-tuned model as a bundle: its parent, the cases it learned from, and scores before and after."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..evaluate.scores import COMPARED, STRUCTURES, CaseScore
 from ..files import atomic_folder
 from ..segment.bundle import Bundle, open_bundle, save_bundle
 from ..segment.network import SpineNet
-from .bundle_card import INTENDED_USE
+from .model_card import INTENDED_USE
 
-#: Of the options of the training loop, what says how a model was fine-tuned.
-_TOLD = ("minutes", "batch", "learning_rate", "weight_decay", "seed", "device", "threads")
+#: Options of the training loop that are written into the metadata.
+_REPORTED = ("minutes", "batch", "learning_rate", "weight_decay", "seed", "device", "threads")
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table of before and after.
 
-    :ivar case: name of a held-out case; empty for all of them.
+    :ivar case: name of a held-out case; empty for all together.
     """
 
     case: str
@@ -36,11 +36,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What is told of a fine-tuning.
+    """What the bundle reports about a fine-tuning.
 
-    :ivar blend: part of the new weights, see `finetune.FineTuning`.
-    :ivar summaries: `crossval.summarise` before and after.
-    :ivar log: as the training loop leaves it beside its checkpoint.
+    :ivar blend: fraction of the new weights, see `finetune.FineTuning`.
+    :ivar summaries: `score_tables.summarise` before and after.
+    :ivar log: as the training loop writes it beside its checkpoint.
     """
 
     parent: Bundle
@@ -53,7 +53,7 @@ class Tuning:
 
 
 def comparison(before: Sequence[CaseScore], after: Sequence[CaseScore]) -> list[Row]:
-    """The table: all held-out cases together, then each."""
+    """Compare all held-out cases together, then each of them."""
     rows = _rows("", before, after)
     for old, new in zip(before, after, strict=True):
         rows += _rows(old.patient, [old], [new])
@@ -66,23 +66,23 @@ def _rows(case: str, before: Sequence[CaseScore], after: Sequence[CaseScore]) ->
 
 
 def _cells(scores: Sequence[CaseScore]) -> dict[str, str]:
-    """Text of each measure; values are compared where the discs were found."""
+    """Return the text of each measure; values are compared if the disc was found."""
     found = sum(len(s.discs.pairs) for s in scores)
     total = found + sum(len(s.discs.missed) for s in scores)
     cells = {f"Dice {name}": f"{np.mean([s.dice[name] for s in scores]):.3f}" for name in STRUCTURES}
     cells["discs found"] = f"{found} of {total}"
-    cells["discs that are none"] = str(sum(len(s.discs.extra) for s in scores))
+    cells["false discs"] = str(sum(len(s.discs.extra) for s in scores))
     for quantity, _ in COMPARED:
         errors = [abs(a - b) for s in scores for _, q, a, b in s.pairs if q == quantity]
-        told = f"{np.mean(errors):.2f} (n {len(errors)})" if errors else "- (n 0)"
-        cells[f"{quantity}: mean absolute error, mm"] = told
+        text = f"{np.mean(errors):.2f} (n {len(errors)})" if errors else "- (n 0)"
+        cells[f"{quantity}: mean absolute error, mm"] = text
     return cells
 
 
 def write_tuned(target: Path, network: SpineNet, tuning: Tuning) -> Bundle:
     """Write the new bundle: configs, weights, docs/README.md (the card), docs/before_after.csv.
 
-    Network and data format are those of the parent, word for word.
+    Network and data format are copied from the parent.
     """
     metadata = _metadata(target.name, tuning)
     with atomic_folder(target) as folder:
@@ -100,7 +100,11 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
     parent = tuning.parent
     version = f"{parent.version.partition('+')[0]}+tuned.{parent.sha256[:8]}"
     sources = parent.metadata.get("data_source")
-    own = {"name": "corrected cases", "cases": len(tuning.learned_from), "what": "of the user, see docs/README.md"}
+    own = {
+        "name": "corrected cases",
+        "cases": len(tuning.learned_from),
+        "what": "cases of the user, see docs/README.md",
+    }
     before, after = tuning.summaries
     return {
         **{key: value for key, value in parent.metadata.items() if key != "synthetic_test"},  # scores of other weights
@@ -111,7 +115,7 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
         "fine_tuned_from": {"name": parent.name, "version": parent.version, "sha256": parent.sha256},
         "eval_metrics": {"held_out": [_plain(case) for case in tuning.held_out], "before": before, "after": after},
         "training": {
-            "options": {**{key: tuning.log["options"][key] for key in _TOLD}, "blend": tuning.blend},
+            "options": {**{key: tuning.log["options"][key] for key in _REPORTED}, "blend": tuning.blend},
             "steps": tuning.log["steps"],
             "curve": tuning.log["curve"],
         },
@@ -119,12 +123,12 @@ def _metadata(name: str, tuning: Tuning) -> dict[str, object]:
 
 
 def _plain(name: str) -> str:
-    """A name of a folder or file as a bundle may hold it (`segment.definition`)."""
+    """Convert the name of a folder or file to one that a bundle may contain (`segment.definition`)."""
     return re.sub(r"[^\w.+-]", "_", name)[:100]
 
 
 def card(bundle: Bundle, tuning: Tuning) -> str:
-    """The model card of a fine-tuned bundle."""
+    """Write the model card of a fine-tuned bundle."""
     parent, options = tuning.parent, tuning.log["options"]
     lines = [
         f"# {bundle.name} {bundle.version}",
@@ -132,16 +136,16 @@ def card(bundle: Bundle, tuning: Tuning) -> str:
         f"{bundle.metadata.get('task', 'Segmentation of spine MRI')}. {INTENDED_USE}",
         "",
         f"- Fine-tuned from {parent.name} {parent.version}, SHA-256 `{parent.sha256}`; network and input are the same.",
-        f"- SHA-256 of its own weights: `{bundle.sha256}`.",
+        f"- SHA-256 of the new weights: `{bundle.sha256}`.",
         f"- {options['minutes']:g} minutes on {options['device']}, {tuning.log['steps']} steps, learning rate "
-        f"{options['learning_rate']:g}, seed {options['seed']}; its weights are {tuning.blend:g} new and "
-        f"{1 - tuning.blend:g} of the model it came from.",
-        f"- Learned from {len(tuning.learned_from)} corrected cases: {', '.join(tuning.learned_from)}.",
+        f"{options['learning_rate']:g}, seed {options['seed']}; weights: {tuning.blend:g} new, "
+        f"{1 - tuning.blend:g} from the original model.",
+        f"- Trained on {len(tuning.learned_from)} corrected cases: {', '.join(tuning.learned_from)}.",
         "",
         f"## Before and after, on {len(tuning.held_out)} held-out cases",
         "",
-        f"Cases of patients that the fine-tuning did not see: {', '.join(tuning.held_out)}. Every case by itself is in "
-        "before_after.csv. Values are compared where the disc was found.",
+        f"Cases of patients that the fine-tuning did not see: {', '.join(tuning.held_out)}. Scores of each case are in "
+        "before_after.csv. Values are compared if the disc was found.",
         "",
         "| | before | after |",
         "|---|---|---|",
@@ -149,9 +153,9 @@ def card(bundle: Bundle, tuning: Tuning) -> str:
         "",
         "## Where it is weak",
         "",
-        "- The scores of the model it came from do not hold for this one: it was not tested on those data again, and "
-        "may have become worse on images unlike the corrected cases.",
-        "- The table says nothing of images unlike the held-out cases.",
+        "- The scores of the original model do not apply to this one: it was not tested on those data again, and may "
+        "have become worse on images unlike the corrected cases.",
+        "- The table says nothing about images unlike the held-out cases.",
         "",
     ]
     return "\n".join(lines)

@@ -1,8 +1,7 @@
-"""Training targets that say what is known of a voxel and no more.
+"""Training loss for voxels whose tissue is known in part only (marginal loss, Shi et al., Med Image Anal 2021).
 
-A set that does not label a structure leaves it unlabelled, not background. Each voxel therefore carries a code for
-the set of tissues it may be; the loss asks only that the probability of that set is high (marginal loss, Shi et al.,
-Med Image Anal 2021).
+Each voxel carries a code of `voxel_codes`, which stands for a set of tissues; the loss asks only that the probability
+of that set is high.
 """
 
 from __future__ import annotations
@@ -11,40 +10,25 @@ import torch
 import torch.nn.functional as F
 
 from ..anatomy import Tissue
+from ..evaluate.voxel_codes import ALLOWED, UNKNOWN
 from ..segment.network import tissues_and_regions
 
-#: What the loss of the regions counts beside that of the tissues, and each region in it: C2 is one body among many.
+#: Weight of the loss of the regions beside that of the tissues, and of each region in it: C2 is one body among many.
 _REGION_WEIGHT = 0.3
 _WEIGHT_OF_REGION = (4.0, 1.0, 1.0, 1.0)
 
-#: Codes 0-6 are the tissues themselves; these stand for several.
-BACKGROUND_OR_SACRUM = 7
-CANAL_OR_CORD = 8
-NOT_BODY = 9
-NOT_CORD = 10
-UNKNOWN = 11
-
-_SEVERAL = {
-    BACKGROUND_OR_SACRUM: {Tissue.BACKGROUND, Tissue.SACRUM},
-    CANAL_OR_CORD: {Tissue.CANAL, Tissue.CORD},
-    NOT_BODY: set(Tissue) - {Tissue.BODY},
-    NOT_CORD: set(Tissue) - {Tissue.CORD},
-    UNKNOWN: set(Tissue),
-}
-
 
 def allowed_table() -> torch.Tensor:
-    """Bool tensor [codes, tissues]: which tissues each code allows."""
-    table = torch.zeros(len(Tissue) + len(_SEVERAL), len(Tissue), dtype=torch.bool)
-    for tissue in Tissue:
-        table[tissue, tissue] = True
-    for code, tissues in _SEVERAL.items():
-        table[code, [int(t) for t in tissues]] = True
-    return table
+    """Bool tensor [codes, tissues]: which tissues each code allows.
+
+    >>> allowed_table()[UNKNOWN].all().item()
+    True
+    """
+    return torch.tensor([[tissue in ALLOWED[code] for tissue in Tissue] for code in range(len(ALLOWED))])
 
 
-#: Wholes over which Dice is taken. Bone and lumen are wholes of their own: a set that does not tell their parts apart
-#: still knows where they are.
+#: Groups over which Dice is taken. Bone and lumen are groups too: a set that does not distinguish their parts still
+#: shows where they are.
 DICE_GROUPS: tuple[frozenset[Tissue], ...] = (
     *(frozenset({tissue}) for tissue in Tissue if tissue is not Tissue.BACKGROUND),
     frozenset({Tissue.BODY, Tissue.POSTERIOR}),
@@ -55,7 +39,7 @@ DICE_GROUPS: tuple[frozenset[Tissue], ...] = (
 class PartialLabelLoss(torch.nn.Module):
     """Marginal cross-entropy plus soft Dice over the groups of tissues that are decided in each voxel.
 
-    Where the logits hold regions, plus the cross-entropy of the region in the voxels where it is known.
+    If the logits include regions, the cross-entropy of the region is added in the voxels where it is known.
     """
 
     allowed: torch.Tensor
@@ -67,7 +51,7 @@ class PartialLabelLoss(torch.nn.Module):
         super().__init__()
         allowed = allowed_table()
         member = torch.tensor([[float(tissue in group) for tissue in Tissue] for group in DICE_GROUPS])
-        within = allowed.float() @ member.T  # [codes, groups]: how many of a code's tissues lie in the group
+        within = allowed.float() @ member.T  # [codes, groups]: how many of a code's tissues are in the group
         self.register_buffer("allowed", allowed)
         self.register_buffer("member", member)
         self.register_buffer("inside", (within == allowed.sum(dim=1, keepdim=True)).float())
@@ -78,15 +62,15 @@ class PartialLabelLoss(torch.nn.Module):
     ) -> torch.Tensor:
         """Loss of logits [batch, tissues (and regions), rows, columns] against codes [batch, rows, columns] (int64).
 
-        :param regions: int64 [batch, rows, columns], values of `anatomy.Region`, 0 where unknown or none.
-        :param dice: False for cross-entropy alone, whose probabilities are calibrated; Dice swells thin discs.
+        :param regions: int64 [batch, rows, columns], values of `anatomy.Region`, 0 if unknown or none.
+        :param dice: False for cross-entropy alone, whose probabilities are calibrated; Dice makes thin discs too thick.
         """
-        logits, told = tissues_and_regions(logits.float())
+        logits, region_logits = tissues_and_regions(logits.float())
         loss = self._tissue_loss(logits, codes, dice)
-        if regions is None or not told.shape[1] or not (regions > 0).any():
+        if regions is None or not region_logits.shape[1] or not (regions > 0).any():
             return loss
-        weights = torch.tensor(_WEIGHT_OF_REGION, device=told.device)
-        return loss + _REGION_WEIGHT * F.cross_entropy(told, regions - 1, weights, ignore_index=-1)
+        weights = torch.tensor(_WEIGHT_OF_REGION, device=region_logits.device)
+        return loss + _REGION_WEIGHT * F.cross_entropy(region_logits, regions - 1, weights, ignore_index=-1)
 
     def _tissue_loss(self, logits: torch.Tensor, codes: torch.Tensor, dice: bool) -> torch.Tensor:
         allowed = self.allowed[codes].movedim(-1, 1)
