@@ -15,7 +15,7 @@ from pathlib import Path
 from .cancel import cancel_at_end_of_input, cancel_on_signals, stop_if_cancelled, true_end
 from .errors import CancelledError, DependencyError, PlainError, as_plain
 from .pipeline import Job, run
-from .segment.labels.conventions import WRITTEN
+from .segment.labels.written import WRITTEN
 
 
 def emit(line: dict[str, object]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from .errors import ReviewedCaseError, UnfinishedCaseError
 from .files import UNFINISHED, atomic_folder, file_hash, json_object
 from .review.mrml.process import SCENE, SEGMENTATION
-from .segment.labels.conventions import WRITTEN, written_name
+from .segment.labels.written import WRITTEN, written_name
 
 RUN = "run.json"
 LABELS, LABEL_NAMES = "labels.nii.gz", "labels.json"

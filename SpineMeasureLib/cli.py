@@ -248,8 +248,8 @@ def conventions() -> None:
     'measure --labels' reads these maps of other programs.
     """
     from .cli_tables import plain_table
-    from .segment.labels.conventions import WRITTEN
     from .segment.labels.conventions import conventions as known
+    from .segment.labels.written import WRITTEN
 
     rows = [("own", "labels.nii.gz of this program", "yes", "always")]
     for c in known().values():

@@ -38,7 +38,7 @@ class Job:
     :ivar convention: what its values are: ``"auto"``, ``"own"`` or a name of `segment.labels.conventions`.
     :ivar subregions: SPINEPS's seg-spine mask beside its seg-vert mask.
     :ivar disc_points: a file of points that name the discs (`segment.labels.disc_points`).
-    :ivar write_conventions: of other programs (`segment.labels.conventions.WRITTEN`): labels are written in theirs too.
+    :ivar write_conventions: of other programs (`segment.labels.written.WRITTEN`): labels are written in theirs too.
     :ivar replace_review: whether a case that was edited in a review may be replaced.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
@@ -169,7 +169,8 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
         )
     from .io.label_file import read_label_file
     from .segment.labels.by_name import segmentation_from_segments
-    from .segment.labels.by_value import check_anatomy, segmentation_from_labels
+    from .segment.labels.by_value import segmentation_from_labels
+    from .segment.labels.plausible import check_anatomy
     from .unseen import mark_unseen
 
     progress("labels", 0.0, job.labels.name)
@@ -233,7 +234,7 @@ def _write_tables(
 ) -> None:
     """Everything but the scene and DICOM objects: labels, tables, picture."""
     from .export.tables import write_csv, write_json, write_labels
-    from .segment.labels.conventions import written_in, written_name
+    from .segment.labels.written import written_in, written_name
 
     progress("write", 0.0, "labels")
     write_volume(segmentation.as_volume(), folder / "labels.nii.gz")

@@ -12,7 +12,8 @@ import pytest
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, Kind, Tissue
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError, UnreadableInputError
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.segment.naming.instances import name_structures, rename
+from SpineMeasureLib.segment.naming.instances import name_structures
+from SpineMeasureLib.segment.naming.rename import rename
 from SpineMeasureLib.segment.split import split_vertebrae
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume

@@ -16,7 +16,8 @@ from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
-from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.plausible import check_anatomy
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
 

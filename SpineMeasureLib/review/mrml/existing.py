@@ -7,7 +7,8 @@ from typing import Any
 from ...anatomy import Kind
 from ...errors import NothingFoundError
 from ...measure.spine import Spine
-from ...segment.labels.by_value import check_anatomy, segmentation_from_labels
+from ...segment.labels.by_value import segmentation_from_labels
+from ...segment.labels.plausible import check_anatomy
 from ..case.rename import discs_of, named_disc, renamed
 from ..case.state import new_state
 from .recognise import recognised, tissues

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, code_of, colour_of, structure_info, vertebra_value
 from ...errors import NothingFoundError
-from ...segment.naming.instances import list_structures
+from ...segment.naming.structures import list_structures
 from ...segment.split import split_vertebrae
 from ...segmentation import EDITED, SpineSegmentation, Structure
 from ...volume import Volume

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
 from ...errors import LevelNameError
 from ...segmentation import SpineSegmentation
-from ..naming.instances import names_by_lowest
 from ..naming.levels import neighbours
+from ..naming.rename import names_by_lowest
 
 
 @dataclass(frozen=True)

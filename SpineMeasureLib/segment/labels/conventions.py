@@ -25,21 +25,14 @@ from ...anatomy import (
     CANAL_VALUE,
     CORD_VALUE,
     DISC_OFFSET,
-    POSTERIOR_OFFSET,
     SACRUM_VALUE,
     USUAL_ORDER,
     VERTEBRA_ORDER,
-    Kind,
     Tissue,
     vertebra_value,
 )
 from ...errors import OptionError, UnreadableInputError
-from ...segmentation import SpineSegmentation, Structure
-from ...volume import Volume
 from ..split import lumen_behind, to_ras_order
-
-#: Conventions that label maps are written in.
-WRITTEN = ("totalspineseg", "spineps", "spider", "totalsegmentator")
 
 #: Vertebrae from L5 up to C1.
 _UPWARDS = tuple(reversed(USUAL_ORDER[:-1]))
@@ -215,58 +208,6 @@ def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) 
             largest[places[ours]] = (int(counts.sum()), float(counts @ rows / counts.sum()))
     falling = [row for _, (_, row) in sorted(largest.items())]
     return all(upper > lower for upper, lower in zip(falling, falling[1:], strict=False))
-
-
-def written_name(convention: str) -> str:
-    """Name of the file in which a segmentation is written in another program's values."""
-    return f"labels_{convention}.nii.gz"
-
-
-def written_in(segmentation: SpineSegmentation, name: str) -> tuple[Volume, list[str]]:
-    """A segmentation in the values of another program, and a warning about what these cannot say.
-
-    Vertebrae become whole, with their arches; where a convention has no cord, it is part of the canal. Vertebrae that
-    are cut by the border of the image get the values of those partly in view if the convention has such values.
-
-    :param name: one of `WRITTEN`.
-    :raises UnreadableInputError: there is no such convention.
-    """
-    theirs = named(name).own
-    values: dict[int, list[int]] = {}
-    for their, our in theirs.items():
-        values.setdefault(our, []).append(their)
-    table = np.zeros(256, np.uint8)
-    missing = []
-    for structure in segmentation.structures:
-        our = structure.value - (POSTERIOR_OFFSET if structure.kind is Kind.POSTERIOR else 0)
-        if structure.kind is Kind.CORD and our not in values:
-            our = CANAL_VALUE
-        if our not in values or not _is_named_alike(structure, values):
-            missing.append(structure.name)
-            continue
-        is_cut = "cut_by_field_of_view" in _flags_of(segmentation, our)
-        table[structure.value] = values[our][-1 if is_cut else 0]
-    return Volume(table[segmentation.labels], segmentation.affine), _missing_in_words(name, missing)
-
-
-def _missing_in_words(name: str, missing: list[str]) -> list[str]:
-    if not missing:
-        return []
-    they_were = "it was" if len(missing) == 1 else "they were"
-    what = ", ".join(missing)
-    return [f"{named(name).program} has no label for {what}; {they_were} not written to {written_name(name)}."]
-
-
-def _flags_of(segmentation: SpineSegmentation, value: int) -> tuple[str, ...]:
-    return next((s.flags for s in segmentation.structures if s.value == value), ())
-
-
-def _is_named_alike(structure: Structure, values: dict[int, list[int]]) -> bool:
-    """Whether a disc's number means the same vertebra below it: conventions without L6 name that below L5 L5-S1."""
-    upper, _, lower = structure.level.partition("-")
-    if structure.kind is not Kind.DISC or DISC_OFFSET + vertebra_value("L6") in values:
-        return True
-    return upper in USUAL_ORDER and lower == USUAL_ORDER[USUAL_ORDER.index(upper) + 1]
 
 
 def translate(array: NDArray, affine: NDArray[np.float64], convention: Convention) -> NDArray[np.uint8]:

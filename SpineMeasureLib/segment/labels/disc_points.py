@@ -24,8 +24,8 @@ from ...errors import InputNotFoundError, LevelNameError, UnreadableInputError
 from ...files import json_object
 from ...segmentation import SpineSegmentation
 from ...volume import read_volume
-from ..naming.instances import rename
 from ..naming.levels import parse_disc
+from ..naming.rename import rename
 from .anchors import Anchor, lowest_disc_of
 from .names import structure_of_name
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .column import Body, Column, Disc
+from .bodies import Body
+from .column import Column
+from .discs import Disc
 
 #: Part of the step between levels that a body takes, and a disc.
 _BODY, _DISC = 0.75, 0.25

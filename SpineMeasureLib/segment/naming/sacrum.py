@@ -5,12 +5,16 @@ Everything here is in network order [slice, row, column]; points are mm along th
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...anatomy import Tissue
-from .column import Column, Disc, find_column
+from .column import Column, find_column
+from .discs import Disc
 
 _SMALLEST_SACRUM_MM3 = 500.0
 #: How far below a disc, and how far from its axis, bone is looked at.
@@ -27,39 +31,46 @@ _SHARE_OF_TRANSITIONAL = 0.2
 _SHALLOWEST_LUMBAR_MM = 21.0
 
 
-def settle_sacrum(
-    column: Column, tissue: NDArray[np.uint8], mm: NDArray[np.float64], warnings: list[str]
-) -> tuple[NDArray[np.uint8], Column] | None:
-    """Tissue map and column with the sacrum beginning right below the lowest true disc; None where none is in view.
+class Settled(NamedTuple):
+    """Tissue map and column with the sacrum beginning right below the lowest true disc.
 
-    The network may draw a part of S1 as a vertebra, with the rudimentary disc S1-S2 below it, or a part of a
+    :ivar left_out: whether a disc S1-S2 was left out.
+    """
+
+    tissue: NDArray[np.uint8]
+    column: Column
+    left_out: bool
+
+
+def settle_sacrum(column: Column, tissue: NDArray[np.uint8], mm: NDArray[np.float64]) -> Settled | None:
+    """Find where the sacrum begins; None if no sacrum is in view.
+
+    The network may segment a part of S1 as a vertebra, with the rudimentary disc S1-S2 below it, or a part of a
     transitional vertebra as sacrum.
     """
     sacrum, body = tissue == Tissue.SACRUM, tissue == Tissue.BODY
     if not column.discs or sacrum.sum() * mm.prod() < _SMALLEST_SACRUM_MM3:
         return None
     if column.bodies and max(b.depth for b in column.bodies[-3:]) < _SHALLOWEST_LUMBAR_MM:
-        return None  # bodies this small lie on no sacrum
+        return None  # there is no sacrum below bodies this small
     settled = tissue.copy()
     *above, disc = column.discs
-    anew = False
-    if above and _share_below(sacrum, body, above[-1], mm) > _share_for_s1_s2(column):
-        warnings.append("A disc within the sacrum (S1-S2) was left out.")
-        settled[column.disc_labels == len(column.discs)] = Tissue.SACRUM
+    left_out = bool(above) and _share_below(sacrum, body, above[-1], mm) > _share_for_s1_s2(column)
+    if left_out:
+        settled[column.disc_labels == disc.label] = Tissue.SACRUM
         *above, disc = above
-        anew = True
     elif _share_below(sacrum, body, disc, mm) < _SACRUM_SHARE:
         return None
     below = _depth_below(tissue.shape, disc, mm) > 0
     settled[body & below] = Tissue.SACRUM
-    if above and _share_below(sacrum, body, above[-1], mm) > _SHARE_OF_TRANSITIONAL:
+    is_transitional = bool(above) and _share_below(sacrum, body, above[-1], mm) > _SHARE_OF_TRANSITIONAL
+    if is_transitional:
         settled[_near_below(sacrum, above[-1], mm, np.inf) & ~below] = Tissue.BODY
-        anew = True
-    if anew:
+    if left_out or is_transitional:
         column = find_column(settled, (float(mm[0]), float(mm[1]), float(mm[2]))) or column
     disc = column.discs[-1]
-    column.bodies = [b for b in column.bodies if (b.centre - disc.centre) @ disc.normal > 0]
-    return settled, column
+    bodies = tuple(b for b in column.bodies if (b.centre - disc.centre) @ disc.normal > 0)
+    return Settled(settled, replace(column, bodies=bodies), left_out)
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
