@@ -24,7 +24,7 @@ class Kind(str, Enum):
 
 
 class Tissue(IntEnum):
-    """Classes that the segmentation model tells apart (channel index of its output)."""
+    """Classes of the segmentation model (channel index of its output)."""
 
     BACKGROUND = 0
     BODY = 1
@@ -36,7 +36,7 @@ class Tissue(IntEnum):
 
 
 class Region(IntEnum):
-    """Parts of the spine that the model tells vertebral bodies apart by; 0 stands for none."""
+    """Regions of the spine that the model assigns to vertebral bodies; 0 means none."""
 
     AXIS = 1
     CERVICAL = 2
@@ -88,9 +88,9 @@ def vertebra_name(value: int) -> str:
 
 
 def region_of(name: str) -> Region:
-    """Region of a vertebra with a body: C2 is one of its own; S1 counts as lumbar.
+    """Region of a vertebra with a body: C2 is a separate region; S1 counts as lumbar.
 
-    :raises KeyError: C1, which has no body, or no vertebra.
+    :raises KeyError: the name is C1, which has no body, or not a vertebra.
     """
     if name == "C1":
         raise KeyError(name)
@@ -113,9 +113,9 @@ class Code:
     scheme: str = "SCT"
 
 
-#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0. What has no code of its own there
-#: carries a general one and tells its level by name: T13 and L6 that of any vertebra, their discs that of the
-#: vertebral column (PS3.16 has no code of any disc), posterior elements that of any vertebral arch.
+#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0. A structure without a specific code
+#: there has a general one, and its level is in its name: T13 and L6 the code of any vertebra, their discs the code of
+#: the vertebral column (PS3.16 has no code for any disc), posterior elements the code of any vertebral arch.
 _VERTEBRA_CODES = {
     "C1": "14806007", "C2": "39976000", "C3": "113205007", "C4": "5329002", "C5": "36978003", "C6": "36054005",
     "C7": "87391001", "T1": "64864005", "T2": "53733008", "T3": "1626008", "T4": "73071006", "T5": "56401006",
@@ -138,7 +138,7 @@ _CORD = Code("2748008", "Spinal cord")
 
 
 def code_of(kind: Kind, level: str) -> Code:
-    """SNOMED CT code of a structure; the general one where its level has none."""
+    """SNOMED CT code of a structure; a general one if its level has none."""
     if kind is Kind.BODY and level in _VERTEBRA_CODES:
         return Code(_VERTEBRA_CODES[level], f"{level} vertebra")
     if kind is Kind.DISC and level in _DISC_CODES:
@@ -156,8 +156,8 @@ def code_of(kind: Kind, level: str) -> Code:
 
 Colour = tuple[int, int, int]
 
-#: Neighbouring levels differ in colour, also where T13 or L6 is missing between them (so at least three in turn);
-#: vertebrae are warm, discs green, canal and cord stand apart.
+#: Neighbouring levels differ in colour, also if T13 or L6 is missing between them (so at least three in turn);
+#: vertebrae are warm, discs green; canal and cord differ from both.
 _BODY_COLOURS: tuple[Colour, ...] = ((232, 190, 122), (216, 128, 104), (198, 150, 196), (240, 160, 80))
 _DISC_COLOURS: tuple[Colour, ...] = ((104, 204, 112), (52, 158, 140), (172, 206, 88))
 _SINGLE_COLOURS: dict[Kind, Colour] = {
@@ -232,7 +232,7 @@ def structure_info(kind: Kind, level: str) -> StructureInfo:
 
 
 def _lower_neighbours(place: int) -> list[str]:
-    """Vertebrae that can lie right below: T12 is followed by T13 or L1, L5 by L6 or S1."""
+    """Vertebrae that can be directly below: T12 is followed by T13 or L1, L5 by L6 or S1."""
     below = [VERTEBRA_ORDER[place + 1]]
     if below[0] in ("T13", "L6"):
         below.append(VERTEBRA_ORDER[place + 2])

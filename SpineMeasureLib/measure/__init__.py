@@ -20,7 +20,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
     """Measure every disc, body and canal level of a case.
 
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
-    :raises NothingFoundError: the segmentation holds no disc and no vertebra.
+    :raises NothingFoundError: the segmentation contains no disc and no vertebra.
     """
     from .confidence import with_confidence
     from .spine import Spine
@@ -33,7 +33,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
 
 
 def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement]:
-    """As `measure`, where the frames of the case are already made."""
+    """As `measure`, for a case with frames that are already built."""
     from .alignment import measure_alignment
     from .canal import measure_canal, torg_pavlov
     from .disc import measure_disc

@@ -18,11 +18,11 @@ Array = NDArray[np.float64]
 #: Heights are averaged over a band of this part of the depth around their place.
 _BAND = 0.10
 _BAND_LINES = 9
-#: The depth is averaged over a band of this part of the height, at most so many mm: single lines see voxel steps.
+#: The depth is averaged over a band of this part of the height, at most so many mm, to even out voxel steps.
 _DEPTH_BAND = 0.3
 _DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
-#: A disc is bent where a straight line at mid-height holds less than this part of its depth.
+#: A disc is bent if a straight line at mid-height contains less than this part of its depth.
 _STRAIGHT = 0.8
 _BENT_MM = 8.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
@@ -39,7 +39,7 @@ def depth_line(field: Field, frame: Frame) -> Ends | None:
     middle = intervals(field, frame.origin[None], frame.anterior, 40.0, outermost=True)[0]
     if not np.isfinite(middle).all():
         middle = np.zeros(2)
-    # Where the structure is thinnest: a band taller than a wedge's thin end would cut that end off.
+    # At the thinnest place: a band taller than the thin end of a wedge would cut that end off.
     places = (middle.mean() + np.linspace(-0.4, 0.4, 3) * (middle[1] - middle[0]))[:, None]
     height = intervals(field, frame.origin + places * frame.anterior, frame.superior, _REACH_MM)
     thinnest = np.abs(height[np.isfinite(height).all(axis=1)]).min(initial=_REACH_MM)
@@ -70,7 +70,7 @@ def _bent_line(field: Field, frame: Frame, step: float) -> Ends | None:
 def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
     """Height at a fraction of the depth from anterior: (superior end, inferior end).
 
-    The length is the mean over a band; the line stands in the middle of the band.
+    The length is the mean over a band; the line is in the middle of the band.
     """
     fractions = place + np.linspace(-_BAND / 2, _BAND / 2, _BAND_LINES)
     origins = depth[0] + fractions[:, None] * (depth[1] - depth[0])
@@ -94,7 +94,7 @@ def section_area(field: Field, frame: Frame, depth: Ends) -> float:
 
 
 def _planes(field: Field, frame: Frame) -> list[tuple[Frame, Ends]]:
-    """The sagittal plane and its neighbours 3 mm to either side, each with its depth line; those without left out."""
+    """The sagittal plane and its neighbours 3 mm to either side, each with its depth line, unless it has none."""
     moved = [frame.moved(shift) for shift in (0.0, *_NEIGHBOURS_MM)]
     return [(plane, depth) for plane in moved if (depth := depth_line(field, plane))]
 
@@ -150,7 +150,7 @@ def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]
     own = upper.own and lower.own
     if not (own and alike(upper, lower)):
         common = common.flagged("low_confidence")
-    note = "" if own else "the disc's own surface stands in for an endplate that is not segmented"
+    note = "" if own else "measured to the disc's own surface, because an endplate is not segmented"
     ends = (upper.middle, lower.middle)
     dabbs = (length((upper.anterior, lower.anterior)) + length((upper.posterior, lower.posterior))) / 2
     wedge = tilt(lower.normal, disc.frame) - tilt(upper.normal, disc.frame)

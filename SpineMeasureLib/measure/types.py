@@ -1,4 +1,4 @@
-"""The data that measuring hands on: one `Measurement` per value, with everything needed to draw and check it."""
+"""The result of measuring: one `Measurement` per value, with everything needed to draw and check it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 Point = tuple[float, float, float]
 
-#: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the one
+#: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the value
 #: measured on an expert's masks (`certainty.Calibrated`).
 WITHIN_TOLERANCE = "probability_within_tolerance"
-#: Not calibrated: mean probability that the model gives to the voxels of the structure that was measured.
+#: Not calibrated: mean model probability of the voxels of the measured structure.
 MODEL_PROBABILITY = "mean_model_probability"
 
 
@@ -50,9 +50,9 @@ class Measurement:
     :ivar level: ``"L4-L5"`` for discs and disc-level canal rows, ``"L4"`` for vertebrae, ``"L1-S1"`` for alignment.
     :ivar quantity: id of the quantity, e.g. ``"disc_height_middle"``, ``"canal_ap"``.
     :ivar method: method name of `measurements.md`, e.g. ``"chord50"``.
-    :ivar value: in `unit`; None where it could not be measured (the flags say why).
+    :ivar value: in `unit`; None if it could not be measured (see flags and note).
     :ivar unit: ``"mm"``, ``"mm2"``, ``"mm3"``, ``"deg"``, ``"ratio"`` or ``"%"``.
-    :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are no line.
+    :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are not lines.
     :ivar p2: second endpoint in RAS mm (inferior or posterior end).
     :ivar plane: the measuring plane.
     :ivar boundary: ``"dural_sac"`` for canal rows, else empty.
@@ -99,9 +99,9 @@ class Measurement:
         return self.source == "edited"
 
     def without_certainty(self) -> Measurement:
-        """The same without confidence and repeatability, which belong to a value as measured."""
+        """The measurement without confidence and repeatability, which belong to an automatic value."""
         return replace(self, confidence=None, confidence_kind="", confidence_tolerance=None, repeatability=None)
 
     def flagged(self, *flags: str) -> Measurement:
-        """The same measurement with more flags."""
+        """The measurement with more flags."""
         return replace(self, flags=tuple(dict.fromkeys((*self.flags, *flags))))
