@@ -26,14 +26,14 @@ def segment_volume(
     """Segment a spine MRI into named structures.
 
     :param volume: MRI of the spine in any storage orientation.
-    :param bundle: folder of a model bundle; the bundled model when None.
+    :param bundle: folder of a model bundle; the bundled model if None.
     :param device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
     :param lowest_disc: name of the lowest disc in view (``"L5-S1"``) to anchor the levels by hand.
     :param disc_points: points in or behind discs that name their levels.
     :return: structures on the grid of `volume`; `provenance` holds model name, version, SHA-256 and device.
     :raises DependencyError: torch or MONAI is not installed.
     :raises ModelError: the bundle is missing or damaged.
-    :raises DeviceError: the device is not there or memory ran out.
+    :raises DeviceError: the device is not available or memory ran out.
     :raises NothingFoundError: no disc and no vertebra was found.
     :raises LevelNameError: `lowest_disc` or the disc points do not fit.
     """

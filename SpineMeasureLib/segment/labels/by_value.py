@@ -1,4 +1,4 @@
-"""Named structures from a label map that is already there: our own, a plain one, or one of another program."""
+"""Named structures from the values of a label map: our own, a plain one, or one of another program."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
 }
 _VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
-#: A disc nearer than this to a vertebra lies on it: less than half the height of a lumbar body.
+#: A disc closer than this to a vertebra touches it: less than half the height of a lumbar body.
 _TOUCHING_MM = 8.0
 _SEMANTIC = {SEMANTIC_VERTEBRA: Tissue.BODY, SEMANTIC_DISC: Tissue.DISC, SEMANTIC_CANAL: Tissue.CANAL}
-#: A vertebra of which less than this lies behind the canal's anterior wall is a body.
-_LEAST_ARCH = 0.05
+#: A vertebra with less than this part behind the anterior wall of the canal is a body without its arch.
+_MINIMUM_ARCH = 0.05
 
 
 def segmentation_from_labels(
@@ -50,15 +50,15 @@ def segmentation_from_labels(
 ) -> SpineSegmentation:
     """Read a label map as a segmentation.
 
-    Maps with our own values (`anatomy.py`) keep their names, those of other programs (`conventions.py`) get them. Maps
-    of 1 vertebra, 2 disc, 3 canal are separated and named; they show no sacrum, so the levels stay unverified unless
+    Maps with our own values (`anatomy.py`) or those of other programs (`conventions.py`) have level names. Maps of
+    1 vertebra, 2 disc, 3 canal are separated and named; they have no sacrum, so the levels remain unverified unless
     `lowest_disc` names one.
 
     :param convention: ``"auto"``, ``"own"`` or a name of `conventions.conventions`.
-    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`, which
-        ``"auto"`` then takes for one of SPINEPS.
-    :raises NothingFoundError: the map holds no disc and no vertebra.
-    :raises UnreadableInputError: its values are those of no convention, of several, or not those of the named one.
+    :param subregions: SPINEPS's seg-spine mask on the same voxels as the seg-vert mask in `labels`, which ``"auto"``
+        then takes for a mask of SPINEPS.
+    :raises NothingFoundError: the map contains no disc and no vertebra.
+    :raises UnreadableInputError: its values match no convention, several, or not the named one.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     array = labels.array
@@ -76,8 +76,8 @@ def segmentation_from_labels(
         followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
     if subregions is not None and (followed is None or followed.tissues):
         raise UnreadableInputError(
-            f"Label maps of the convention '{convention}' have no subregions beside them.",
-            "Leave out --subregions, or name a convention of SPINEPS.",
+            f"Label maps of the convention '{convention}' have no separate subregions.",
+            "Leave out --subregions, or choose a convention of SPINEPS.",
         )
     if followed and followed.tissues:
         return _from_tissues(labels, followed, lowest_disc)
@@ -85,7 +85,7 @@ def segmentation_from_labels(
     own = array.astype(np.uint8)
     if followed:
         own, warnings = _from_other(labels, followed, subregions)
-    if convention != "auto":  # which looks at the order itself
+    if convention != "auto":  # "auto" checks the order itself
         check_order(array, labels.affine, followed.own if followed else {int(v): int(v) for v in values})
     return named_labels(own, labels.affine, lowest_disc, warnings)
 
@@ -94,7 +94,8 @@ def _check_own(values: set[float]) -> None:
     if not values <= _OWN_VALUES:
         strange = ", ".join(f"{v:g}" for v in sorted(values - _OWN_VALUES)[:5])
         raise UnreadableInputError(
-            f"The label map holds values that this program does not write ({strange}).", "Choose another --convention."
+            f"The label map contains values that this program does not write ({strange}).",
+            "Choose another --convention.",
         )
 
 
@@ -105,7 +106,7 @@ def named_labels(
 
     :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
     :raises NothingFoundError: there is no disc and no vertebra.
-    :raises UnreadableInputError: a disc does not lie between the vertebrae that it is named after.
+    :raises UnreadableInputError: a disc is not between the vertebrae that it is named after.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     values = {float(v) for v in np.unique(own)}
@@ -116,7 +117,8 @@ def named_labels(
     structures = list_structures(own, affine, tuple(order))
     if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
         raise NothingFoundError(
-            "The label map holds no disc and no vertebra.", "Choose the label map of this image and its --convention."
+            "The label map contains no disc and no vertebra.",
+            "Choose the label map of this image and its --convention.",
         )
     segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
     check_between(segmentation)
@@ -128,7 +130,7 @@ def _present(values: set[float], vertebra: str) -> bool:
 
 
 def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lower: str) -> bool:
-    """Whether the disc below a vertebra lies on another one, so that there is none between."""
+    """Whether the disc below a vertebra touches another one, so that no vertebra is between them."""
     disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
     if not disc.any() or not below.any():
         return False
@@ -156,30 +158,30 @@ def _from_other(
 
 
 def _lumen(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[str]]:
-    """Canal and cord, else what stands in for them; a warning if nothing does."""
+    """Canal and cord, else a substitute for them; a warning if there is none."""
     canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
     if not canal.any():
         canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), affine)
     return canal, [] if canal.any() else [
-        "The label map shows neither canal nor arches: each vertebra was taken for a body."
+        "The label map has neither canal nor arches: each vertebra was treated as a body."
     ]
 
 
 def divide_whole_vertebrae(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> list[str]:
-    """Give the arches of those vertebrae that have one the values of posterior elements, in place; warnings.
+    """Give the arches of vertebrae the values of posterior elements, in place; return warnings.
 
     :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
     """
     canal, warnings = _lumen(own, affine)
     posterior = split_vertebrae(np.isin(own, _VERTEBRA_VALUES), canal, affine)[1]
     whole, behind = (np.bincount(part, minlength=256) for part in (own.ravel(), own[posterior]))
-    with_arch = np.flatnonzero(behind > _LEAST_ARCH * whole)
+    with_arch = np.flatnonzero(behind > _MINIMUM_ARCH * whole)
     own[posterior & np.isin(own, with_arch)] += POSTERIOR_OFFSET
     return warnings
 
 
 def divide_vertebrae(tissue: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A tissue map whose bodies cover the arches too, with the arches as posterior elements.
+    """A tissue map with the arches that its bodies include as posterior elements.
 
     :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values.
     """

@@ -8,7 +8,7 @@ Sources:
 - TotalSpineSeg: neuropoly/totalspineseg, totalspineseg/resources/labels_maps/tss_map.json.
 - SPINEPS: Hendrik-code/spineps, README "Labels" (seg-spine mask: subregions; seg-vert mask: vertebra X, the disc
   below it 100 + X, endplates 200 + X), names of X in TPTBox core/vert_constants.py, class Vertebra_Instance.
-- VERIDAH names the vertebrae of SPINEPS's seg-vert mask anew, with the same values (Moeller et al., arXiv 2601.14066).
+- VERIDAH renames the vertebrae of SPINEPS's seg-vert mask, with the same values (Moeller et al., arXiv 2601.14066).
 - TotalSegmentator: wasserth/TotalSegmentator, totalsegmentator/map_to_binary.py, tasks vertebrae_mr, total, total_mr.
 """
 
@@ -40,13 +40,13 @@ _UPWARDS = tuple(reversed(USUAL_ORDER[:-1]))
 
 @dataclass(frozen=True)
 class Convention:
-    """What the values of a program's label map are.
+    """The meaning of the values of a program's label map.
 
-    :ivar own: its value -> our value (`anatomy.py`); a vertebra's value stands for the whole of it, arch included.
-    :ivar endplates: values of endplates, which belong to the vertebra that they touch, whatever their number says.
-    :ivar tissues: its value -> tissue, of a map that does not tell the levels apart; then `own` is empty.
-    :ivar whole: whether the label of a vertebra covers its arch too.
-    :ivar others: whether further values (organs) may occur; they are left out.
+    :ivar own: its value -> our value (`anatomy.py`); a vertebra's value includes its arch.
+    :ivar endplates: values of endplates, which belong to the vertebra that they touch, whatever their number.
+    :ivar tissues: its value -> tissue, of a map without levels; then `own` is empty.
+    :ivar whole: whether the label of a vertebra includes its arch.
+    :ivar others: whether further values (organs) may occur; they are ignored.
     :ivar guessed: whether "auto" considers it.
     """
 
@@ -61,12 +61,12 @@ class Convention:
 
     @property
     def program(self) -> str:
-        """The program's name, with which `what` begins."""
+        """Name of the program, the first word of `what`."""
         return self.what.replace(",", " ").partition(" ")[0]
 
     @property
     def values(self) -> frozenset[int]:
-        """The values that it knows."""
+        """All its values."""
         return frozenset(self.own) | frozenset(self.tissues) | self.endplates
 
 
@@ -149,7 +149,7 @@ def conventions() -> dict[str, Convention]:
 def named(name: str) -> Convention:
     """The convention of a name.
 
-    :raises OptionError: there is none.
+    :raises OptionError: there is no such convention.
     """
     try:
         return conventions()[name]
@@ -161,9 +161,9 @@ def named(name: str) -> Convention:
 def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Convention | None:
     """The convention that a label map follows, None for our own.
 
-    Its values must all be known to the convention, and the vertebrae must lie in the order of their names.
+    The convention must know all values, and the vertebrae must be in the order of their names.
 
-    :param is_own: whether the values could be our own.
+    :param is_own: whether all values are among our own.
     :raises UnreadableInputError: none fits, or several do.
     """
     values = {int(v) for v in np.unique(array)} - {0}
@@ -172,7 +172,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
     ]
     if is_own and _in_order(array, affine, {v: v for v in values}):
         # SPINEPS uses nearly the same values: its endplates are our posterior elements, its vertebrae are whole. Our
-        # own maps have a canal beside, or at least no arches.
+        # own maps have a canal, or at least no arches.
         twin = next((c for c in fitting if c.endplates), None)
         if twin is None or values & {CANAL_VALUE, CORD_VALUE}:
             return None
@@ -183,7 +183,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
         strange = ", ".join(str(v) for v in sorted(values)[:8])
         raise UnreadableInputError(
             f"The values of the label map match no known convention ({strange}{', ...' if len(values) > 8 else ''}).",
-            "Name it with --convention, or use 1 vertebra, 2 disc, 3 canal.",
+            "Choose one with --convention, or use 1 vertebra, 2 disc, 3 canal.",
         )
     if len(fitting) > 1:
         raise _unclear([c.name for c in fitting])
@@ -197,11 +197,11 @@ def _unclear(names: list[str]) -> UnreadableInputError:
 
 
 def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
-    """Whether the vertebrae follow each other downwards as their names do."""
+    """Whether the vertebrae are in the order of their names, downwards."""
     ordered = to_ras_order(array, affine)
     rows = np.arange(ordered.shape[2])
     places = {vertebra_value(name): place for place, name in enumerate(VERTEBRA_ORDER)}
-    largest: dict[int, tuple[int, float]] = {}  # voxels and mean row of each vertebra; the largest label speaks for it
+    largest: dict[int, tuple[int, float]] = {}  # voxels and mean row of each vertebra; the largest label counts
     for value, ours in own.items():
         counts = np.count_nonzero(ordered == value, axis=(0, 1)) if ours in places else np.zeros(1)
         if counts.sum() > largest.get(places.get(ours, -1), (0, 0.0))[0]:
@@ -214,7 +214,7 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
     """A map of named structures in our own values; whole vertebrae keep the value of their body.
 
     :param affine: 4x4, voxel index to RAS mm.
-    :raises UnreadableInputError: it holds values that the convention does not know.
+    :raises UnreadableInputError: it contains values that the convention does not know.
     """
     check_values(array, convention)
     out = np.zeros(array.shape, np.uint8)
@@ -230,9 +230,9 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
 
 
 def tissues_of(array: NDArray, convention: Convention) -> NDArray[np.uint8]:
-    """A map of tissues (`anatomy.Tissue`) of a convention that does not tell levels apart.
+    """A map of tissues (`anatomy.Tissue`) of a convention without levels.
 
-    :raises UnreadableInputError: it holds values that the convention does not know.
+    :raises UnreadableInputError: it contains values that the convention does not know.
     """
     check_values(array, convention)
     out = np.zeros(array.shape, np.uint8)
@@ -245,18 +245,18 @@ def check_order(
     array: NDArray,
     affine: NDArray[np.float64],
     own: dict[int, int],
-    as_said: str = "its convention says",
+    whose: str = "its convention",
     hint: str = "Choose another --convention.",
 ) -> None:
-    """Refuse a map whose vertebrae do not follow each other downwards as the names of their values do.
+    """Refuse a map with vertebrae that are not in the order of the names of their values, downwards.
 
     :param own: its value -> our value.
-    :param as_said: what names them, and `hint`: what to do, for the message.
+    :param whose: what names them, and `hint`: what to do, for the message.
     :raises UnreadableInputError: they do not.
     """
     if not _in_order(array, affine, own):
         raise UnreadableInputError(
-            f"The vertebrae of the label map do not follow each other from head to sacrum as {as_said}.",
+            f"The vertebrae of the label map are not in the order of {whose} from head to sacrum.",
             hint,
         )
 
@@ -270,6 +270,6 @@ def check_values(array: NDArray, convention: Convention) -> None:
     if strange and not convention.others:
         listed = ", ".join(f"{v:g}" for v in sorted(strange)[:5])
         raise UnreadableInputError(
-            f"The label map holds values that '{convention.name}' does not have ({listed}).",
+            f"The label map contains values that '{convention.name}' does not have ({listed}).",
             "Choose another --convention.",
         )

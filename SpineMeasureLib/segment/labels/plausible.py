@@ -21,21 +21,21 @@ _CORRECT = "Correct its names or values, or choose another --convention."
 
 
 def check_anatomy(segmentation: SpineSegmentation) -> None:
-    """Refuse a label map that no spine can have: it is mirrored, or its values mean something else.
+    """Refuse a label map that cannot be a spine: it is mirrored, or its values have another meaning.
 
     :raises GeometryMismatchError: the discs are behind the canal.
-    :raises UnreadableInputError: the discs are larger than the vertebrae, or the canal lies in front of their middles.
+    :raises UnreadableInputError: the discs are larger than the vertebrae, or the canal is not behind them.
     """
     _check_front(segmentation)
     discs, bodies = (_usual_size(segmentation, kind) for kind in (Kind.DISC, Kind.BODY))
     if discs > bodies:
-        raise UnreadableInputError("What the label map calls discs is larger than what it calls vertebrae.", _OTHER)
+        raise UnreadableInputError("The discs of the label map are larger than its vertebrae.", _OTHER)
     if _in_front(segmentation) > _CANAL_IN_FRONT:
-        raise UnreadableInputError("What the label map calls canal does not lie behind the discs.", _OTHER)
+        raise UnreadableInputError("The canal of the label map is not behind the discs.", _OTHER)
 
 
 def _usual_size(segmentation: SpineSegmentation, kind: Kind) -> float:
-    """Median number of voxels of the structures of a kind, of those wholly in view if there are any; NaN for none."""
+    """Median number of voxels of the structures of a kind that are completely in view, or of all; NaN for none."""
     counts = np.bincount(segmentation.labels.ravel(), minlength=256)
     found = segmentation.of_kind(kind)
     whole = [s for s in found if CUT not in s.flags] or found
@@ -43,7 +43,7 @@ def _usual_size(segmentation: SpineSegmentation, kind: Kind) -> float:
 
 
 def _in_front(segmentation: SpineSegmentation) -> float:
-    """The part of the canal, as far as discs reach, that lies in front of the line through their centres."""
+    """The part of the canal, between the highest and the lowest disc, in front of the line through the disc centres."""
     discs = segmentation.of_kind(Kind.DISC)
     if not discs:
         return 0.0
@@ -71,15 +71,15 @@ def _check_front(segmentation: SpineSegmentation) -> None:
 
 
 def check_between(segmentation: SpineSegmentation) -> None:
-    """Refuse a map whose discs are numbered otherwise than its vertebrae.
+    """Refuse a map with discs that are numbered differently from its vertebrae.
 
-    Where only one of a disc's vertebrae is there, or neither, the nearest ones by name count.
+    If one or both of a disc's vertebrae are missing, the nearest ones by name count.
     """
     centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
     discs = [disc.value - 1 for disc in segmentation.of_kind(Kind.DISC)]
     if (np.diff(centres[discs, 2]) >= 0).any():
         raise UnreadableInputError(
-            "The discs of the label map do not follow each other from head to sacrum as their names say.",
+            "The discs of the label map are not in the order of their names from head to sacrum.",
             _CORRECT,
         )
     places = {name: centres[vertebra_value(name) - 1] for name in VERTEBRA_ORDER}
@@ -91,7 +91,7 @@ def check_between(segmentation: SpineSegmentation) -> None:
         below = [places[name] for name in order if VERTEBRA_ORDER.index(name) >= last]
         if not _is_between(middle, above, below):
             raise UnreadableInputError(
-                f"Disc {disc.level} of the label map does not lie between these vertebrae.",
+                f"Disc {disc.level} of the label map is not between these vertebrae.",
                 _CORRECT,
             )
 
@@ -99,7 +99,7 @@ def check_between(segmentation: SpineSegmentation) -> None:
 def _is_between(
     middle: NDArray[np.float64], above: list[NDArray[np.float64]], below: list[NDArray[np.float64]]
 ) -> bool:
-    """Whether a place lies between vertebrae above and below it, each list from head to sacrum; one may be empty."""
+    """Whether a place is between the vertebrae above and below it, each list from head to sacrum; one may be empty."""
     if above and below:
         down = below[0] - above[-1]
     elif len(above) > 1:

@@ -167,7 +167,7 @@ def _per_level(slots: list[Slot], seen: dict[int, RegionShares]) -> list[RegionS
 def _guess_in_words(naming: Naming, anchored: bool) -> str:
     reason = "Neither the sacrum nor the dens is in view"
     if anchored:
-        reason = "What looks like the sacrum or the dens does not fit the size and appearance of the vertebrae"
+        reason = "The apparent sacrum or dens does not fit the size and appearance of the vertebrae"
     sentence = f"{reason}: the level names are "
     if naming.probability:
         other = f"; next most likely: lowest disc {disc_name(*naming.runner_up[-2:])}" if naming.runner_up[1:] else ""

@@ -26,7 +26,7 @@ _USUAL_STEP_MM = 30.0
 #: A piece of posterior elements longer than this many steps belongs to several vertebrae.
 _ONE_LEVEL = 1.3
 _FARTHEST_MM = 80.0
-#: Voxels of a piece that are looked at.
+#: Maximum number of voxels of a piece that are sampled.
 _SAMPLE = 400
 
 

@@ -62,7 +62,7 @@ def _order_below(lower: str, old: Sequence[str]) -> list[str]:
     """Names of the vertebrae below the lowest disc.
 
     :param lower: the new name of the vertebra below that disc.
-    :param old: its old name and those of the vertebrae below it.
+    :param old: its old name and the old names of the vertebrae below it.
     """
     if lower == old[0]:
         return list(old[1:])

@@ -1,4 +1,4 @@
-"""Where the sacrum begins: S1 and its rudimentary disc S1-S2 told from the lowest vertebra and its disc.
+"""The upper end of the sacrum: S1 and the rudimentary disc S1-S2 are distinguished from L5 and its disc.
 
 Everything here is in network order [slice, row, column]; points are mm along those axes.
 """
@@ -17,17 +17,17 @@ from .column import Column, find_column
 from .discs import Disc
 
 _SMALLEST_SACRUM_MM3 = 500.0
-#: How far below a disc, and how far from its axis, bone is looked at.
+#: Bone is considered this far below a disc and this far from its axis.
 _NEAR_MM = 25.0
-#: This much of the bone below the lowest disc is sacrum where there is one.
+#: Minimum part of the bone below the lowest disc that is sacrum if there is one.
 _SACRUM_SHARE = 2 / 3
 #: Disc S1-S2 is rudimentary: less than this part of the median volume of the discs.
 _SMALL_VOLUME = 0.5
-#: How much of the bone above the lowest disc must be sacrum for it to be S1-S2: where it is small, and otherwise.
+#: Part of the bone above the lowest disc that must be sacrum for it to be S1-S2: if it is small, and otherwise.
 _SHARE_ABOVE_SMALL, _SHARE_ABOVE_LARGE = 0.2, 0.9
-#: How much of a vertebra is drawn as sacrum where it is a transitional one; less is the rim of S1 beside the disc.
+#: Minimum part of a transitional vertebra predicted as sacrum; less is the rim of S1 beside the disc.
 _SHARE_OF_TRANSITIONAL = 0.2
-#: AP depth below which a body is no lumbar one (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
+#: AP depth below which a body is not lumbar (L5: mean 34 mm, SD about 3; Panjabi et al., Spine 1992).
 _SHALLOWEST_LUMBAR_MM = 21.0
 
 
@@ -74,14 +74,14 @@ def settle_sacrum(column: Column, tissue: NDArray[np.uint8], mm: NDArray[np.floa
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected piece of a mask that holds something."""
+    """The largest connected piece of a mask that is not empty."""
     pieces, _ = ndimage.label(mask, ndimage.generate_binary_structure(3, 2))
     largest: NDArray[np.bool_] = pieces == np.bincount(pieces[mask]).argmax()
     return largest
 
 
 def _share_for_s1_s2(column: Column) -> float:
-    """How much of what lies above the lowest disc must be sacrum for that disc to be S1-S2: little for a small one."""
+    """Part of the bone above the lowest disc that must be sacrum for that disc to be S1-S2: little for a small one."""
     volumes = np.bincount(column.disc_labels[column.disc_labels > 0])[1:]
     return _SHARE_ABOVE_SMALL if volumes[-1] < _SMALL_VOLUME * np.median(volumes) else _SHARE_ABOVE_LARGE
 
@@ -108,6 +108,6 @@ def _near_below(
 
 
 def _share_below(sacrum: NDArray[np.bool_], body: NDArray[np.bool_], disc: Disc, mm: NDArray[np.float64]) -> float:
-    """How much of the bone right below a disc is sacrum, 0..1."""
+    """Part of the bone directly below a disc that is sacrum, 0..1."""
     of_sacrum, of_body = (int(_near_below(mask, disc, mm).sum()) for mask in (sacrum, body))
     return of_sacrum / max(of_sacrum + of_body, 1)

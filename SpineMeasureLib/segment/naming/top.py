@@ -21,11 +21,11 @@ from .levels import DENS_LIKELY, DENS_SEEN, RegionShares
 #: over 16 mm; Panjabi et al., Spine 1991).
 _DEEPEST_BELOW_DENS_MM = 21.0
 _TAPER_OF_DENS = 0.85
-#: Length of the body of C2 with its dens over that of the bodies below: at least; where its taper is not seen.
+#: Minimum length of the body of C2 with its dens / length of the bodies below: with, and without a visible taper.
 _TALL, _TALLER = 1.35, 1.7
-#: Part of the top body that a model must draw as C2.
+#: Part of the topmost body that the model must predict as C2.
 _SURELY_AXIS = 0.75
-#: Between two cervical bodies there are 5 mm of disc; so much above a body without one is the end of the column.
+#: Cervical discs are 5 mm high; this much space above a body without a disc is the end of the column.
 _FREE_ABOVE_C2_MM = 4.0
 
 
@@ -56,7 +56,7 @@ def without_above_axis(column: Column, seen: Mapping[int, RegionShares]) -> Colu
 
 
 def dens_seen(column: Column, tissue: NDArray[np.uint8], mm: Array) -> float:
-    """Likelihood ratio that the topmost body is C2; 1 if the image does not tell.
+    """Likelihood ratio that the topmost body is C2; 1 if the image gives no evidence.
 
     C2 is a small, tall top body, not cut, with canal behind all of it. It tapers towards its dens; if the arch of C1
     was segmented with it, it does not, but there is no bone between it and the border of the image.
