@@ -22,7 +22,7 @@ from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, course_height, draw_
 from .reformat import STEP_MM, Reformat, reformat
 
 _BACKGROUND = "#101418"
-#: Outlines: what, kinds, colour. Lines and numbers have other colours, so that each colour means one thing.
+#: Outlines: name, kinds, colour. Lines and numbers have other colours, so that each colour has one meaning.
 _OUTLINES: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
     ("vertebra", (Kind.BODY, Kind.POSTERIOR, Kind.SACRUM), "#d9c7ae"),
     ("disc", (Kind.DISC,), "#e58ad0"),
@@ -75,7 +75,7 @@ def _draw_header(figure: Any, segmentation: SpineSegmentation) -> None:
 
 
 def _draw_key(figure: Any, segmentation: SpineSegmentation) -> None:
-    """What each colour of the picture is, those of lines first."""
+    """The key of the colours, those of lines first."""
     from matplotlib.lines import Line2D
 
     lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in HEIGHTS]
@@ -157,7 +157,7 @@ def _margin_notes(
     colours: Sequence[str],
     room: float,
 ) -> None:
-    """Numbers beside the picture, pushed apart where they would overlap, each with a leader to its line.
+    """Numbers beside the picture, pushed apart if they would overlap, each with a leader to its line.
 
     :param room: width of the margin in mm, in front of the picture; negative behind it.
     """
@@ -184,7 +184,7 @@ def _number(m: Measurement | None) -> str:
 
 
 def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
-    """Anterior and superior coordinate of the middle of the first line that there is."""
+    """Anterior and superior coordinate of the middle of the first line that is present."""
     for m in found:
         if m and m.p1 and m.p2:
             return (m.p1[1] + m.p2[1]) / 2, (m.p1[2] + m.p2[2]) / 2
@@ -192,7 +192,7 @@ def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Places (falling) moved as little as need be so that neighbours are at least `gap` apart."""
+    """Places (in descending order), moved apart so that neighbours are at least `gap` apart."""
     moved = list(places)
     for _ in range(200):
         worst = 0.0

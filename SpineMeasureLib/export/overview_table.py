@@ -34,7 +34,7 @@ _YELLOW, _CYAN = ("#ffd94a", "#ff9f43", "#9be564", "#f78fb3"), ("#5cd6ff", "#7ea
 
 
 def _curves(group: str, colours: Sequence[str]) -> tuple[Curve, ...]:
-    """The lines of discs in a group of `definitions.GROUPS`; AP depth is drawn nowhere in the overview."""
+    """The lines of discs in a group of `definitions.GROUPS`; the overview does not show AP depth."""
     lines = [d for d in columns("disc") if d.editable and d.group == group and d.quantity != "disc_depth"]
     return tuple(map(Curve, lines, colours))
 
@@ -53,7 +53,7 @@ def table_height(measurements: Sequence[Measurement]) -> float:
 
 
 def draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
-    """Draw the values of all discs; red where the confidence is low."""
+    """Draw the values of all discs; red if the confidence is low."""
     axes.axis("off")
     axes.set_xlim(0, 1)
     by_key = {m.key: m for m in measurements}
@@ -93,12 +93,12 @@ def draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
 
 
 def course_height(measurements: Sequence[Measurement]) -> float:
-    """Height of a chart as part of the figure, where there is room."""
+    """Height of a chart as part of the figure, if there is room."""
     return 0.14 + 0.06 * len(disc_levels(measurements))
 
 
 def draw_course(axes: Any, measurements: Sequence[Measurement], curves: Sequence[Curve], title: str) -> None:
-    """Draw values over the levels, and published means in the colour of their curve, with the SD where one is given."""
+    """Draw values over the levels, and published means in the colour of their curve, with the SD if it is given."""
     by_key = {m.key: m for m in measurements}
     levels = disc_levels(measurements)
     shifts = np.linspace(-0.17, 0.17, len(curves)) if len(curves) > 1 else [0.0]
@@ -146,11 +146,11 @@ def _draw_key(axes: Any, curves: Sequence[Curve], spreads: Sequence[float | None
 
 
 def reference_words(spreads: Sequence[float | None]) -> str:
-    """What the marks of references are: an SD is named only if one is given.
+    """The words for the marks of references: an SD is named only if one is given.
 
     :param spreads: standard deviations of the references drawn, None for those without.
     """
     known = [sd for sd in spreads if sd is not None]
     if not known:
         return "published mean"
-    return "published mean \u00b1 SD" if len(known) == len(spreads) else "published mean (\u00b1 SD where given)"
+    return "published mean \u00b1 SD" if len(known) == len(spreads) else "published mean (\u00b1 SD if given)"

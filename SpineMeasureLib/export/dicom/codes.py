@@ -62,7 +62,7 @@ def flag_code(flag: str) -> Code:
 
 
 def boundary_code(boundary: str) -> Code:
-    """What a canal value was measured to.
+    """The boundary of a canal value.
 
     :raises KeyError: the boundary is unknown.
     """

@@ -52,7 +52,7 @@ def make_sr(
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
     value that a person edited carries "User chosen value" and the automatic one as a property; one that a person
     accepted carries that, with name and time. The algorithm is at the group, or at each automatic value of a group that
-    has edited ones. What could not be measured is a coded evaluation "Measurement failure" with the reason.
+    has edited ones. A missing value is a coded evaluation "Measurement failure" with the reason.
 
     :param seg: the segmentation object that was measured, named as evidence.
     :param reviewer: who accepts the whole case (``Family^Given``); by default the one named reviewer who accepted every
@@ -70,8 +70,8 @@ def make_sr(
     levels = dict.fromkeys(m.level for m in measurements)
     made = _Maker(segmentation, source)
     groups = [made.group(level, [m for m in measurements if m.level == level]) for level in levels]
-    # highdicom copies and searches the whole tree that it is given, which takes two thirds of the time: it gets the
-    # report with its first group, and the others are added to what it made of it.
+    # highdicom copies and searches the whole tree, which takes two thirds of the time: it gets the report with its
+    # first group, and the other groups are added to its result.
     content = MeasurementReport(
         observation_context=_observers(reviewer, organization, equipment(segmentation.provenance)),
         procedure_reported=concept(codes.MRI_PROCEDURE),
@@ -102,7 +102,7 @@ def make_sr(
 
 
 def _reviewer_of_all(measurements: Sequence[Measurement]) -> str:
-    """The one person who accepted every value that there is; empty if some are not accepted, or several people did."""
+    """The reviewer who accepted every value; empty if some are not accepted, or there were several reviewers."""
     reviewers = {m.accepted.reviewer if m.accepted else "" for m in measurements if m.value is not None}
     return reviewers.pop() if len(reviewers) == 1 else ""
 
@@ -167,7 +167,7 @@ class _Maker:
     def _number(self, m: Measurement, by_hand: bool) -> Any:
         """TID 300 of one value.
 
-        :param by_hand: whether a person moved lines of the group, so that each value says what made it.
+        :param by_hand: whether a person moved lines of the group, so that each value needs its own algorithm.
         """
         from highdicom import sr
 
@@ -216,7 +216,7 @@ class _Maker:
 
     @staticmethod
     def _failure(m: Measurement) -> Any:
-        """A value that there is not, as a coded evaluation: its method, "Measurement failure", and why."""
+        """A missing value as a coded evaluation: its method, "Measurement failure", and the reason."""
         from highdicom import sr
 
         name = codes.method_code(m.quantity, m.method)
@@ -244,7 +244,7 @@ def _flag(flag: str) -> Any:
 
 
 def _acceptance(accepted: Acceptance) -> Any:
-    """That a person accepted a value: who and when, as far as it is known."""
+    """The acceptance of a value: reviewer and time, if they are known."""
     from highdicom import sr
 
     item = sr.CodeContentItem(concept(codes.ACCEPTANCE), concept(codes.ACCEPTED), "HAS PROPERTIES")
@@ -263,7 +263,7 @@ def _acceptance(accepted: Acceptance) -> Any:
 
 
 def _further_properties(m: Measurement) -> list[Any]:
-    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, ancestor, acceptance ..."""
+    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, acceptance ..."""
     from highdicom import sr
 
     found = [_flag(flag) for flag in m.flags]

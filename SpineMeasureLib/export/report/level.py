@@ -28,7 +28,7 @@ _SCALE_SD, _SCALE_SHARE = 3.0, 0.5
 
 
 class Sources:
-    """Sources of reference values, numbered as they are first cited."""
+    """Sources of the published means, numbered as they are first cited."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -42,7 +42,7 @@ class Sources:
         if not self._numbers:
             return ""
         items = "".join(f"<li>{escape(source)}</li>" for source in self._numbers)
-        return f'<section class="small"><h2>Sources of reference values</h2><p>{_NOTE}</p><ol>{items}</ol></section>'
+        return f'<section class="small"><h2>Sources of the published means</h2><p>{_NOTE}</p><ol>{items}</ol></section>'
 
 
 def level_block(
@@ -56,7 +56,7 @@ def level_block(
 ) -> str:
     """Picture and table of a disc.
 
-    :param measurements: of the whole case: all its tables have the same columns.
+    :param measurements: of the whole case, so that all its tables have the same columns.
     :param accepted_by: who accepts the whole case.
     """
     by_kind = {(m.quantity, m.method): m for m in measurements if m.level == level}
@@ -84,7 +84,7 @@ def _table(
     sources: Sources,
     accepted_by: str,
 ) -> str:
-    """Columns that no value of the case needs are left out: of automatic values beside edited ones, of acceptance."""
+    """The table of a disc; the columns for automatic values, acceptance and references are left out if empty."""
     edited = any(m.automatic for m in measurements)
     accepted = bool(accepted_by) or any(m.accepted for m in measurements)
     compared = any(m.reference for m in measurements)
@@ -110,7 +110,7 @@ def _table(
 def _cells(m: Measurement, sources: Sources, shared: Sequence[str], accepted_by: str) -> list[str]:
     """The cells of a row.
 
-    :param shared: flags that are said below the table.
+    :param shared: flags that are listed below the table.
     """
     reference = ""
     if m.reference:

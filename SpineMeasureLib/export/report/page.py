@@ -25,9 +25,9 @@ from .picture import Grey, grey_window, spine_picture
 FIELDS = ("Patient", "Patient ID", "Date of birth", "Date of examination", "Referring physician", "Reported by")
 PAPERS = {"a4": "A4", "letter": "letter"}
 NOT_FOR_DIAGNOSIS = "Research software. Not for diagnosis."
-#: Said by the colour of the number in the tables of all levels.
+#: Shown by the colour of the number in the tables of all levels.
 _RED = ("low_confidence",)
-_UNVERIFIED = "The level names are not verified: count the levels before using a value."
+_UNVERIFIED = "The level names are not verified: count the levels before using any value."
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _definitions(measurements: Sequence[Measurement]) -> str:
         d = definition(quantity, method)
         source = f" ({escape(d.source)})" if d.source else ""
         items.append(f"<dt>{escape(d.title)} <i>{escape(method)}</i></dt><dd>{escape(d.text)}{source}</dd>")
-    return f'<section class="small"><h2>How it is measured</h2><dl class="definitions">{"".join(items)}</dl></section>'
+    return f'<section class="small"><h2>Definitions</h2><dl class="definitions">{"".join(items)}</dl></section>'
 
 
 def _made_by(segmentation: SpineSegmentation) -> str:

@@ -29,7 +29,7 @@ _PIXEL_MM = 0.3
 #: Window of a level's picture: mm in front of, behind, and above and below the disc's centroid.
 _FRONT_MM, _BEHIND_MM, _HALF_HEIGHT_MM = 28.0, 49.0, 26.0
 _DISC_LINE, _CANAL_LINE, _DEPTH_LINE = "#ffd94a", "#5cd6ff", "#ffffff"
-#: By the group of a line of a level's picture: its colour, and where its number is.
+#: Colour of a line, and position of its number, by its group.
 _LOOKS = {"Disc": (_DISC_LINE, "above"), "Canal and cord": (_CANAL_LINE, "behind")}
 #: Signal percentiles of the labelled spine that become black and white.
 _BLACK, _WHITE = 1.0, 99.5
@@ -41,7 +41,7 @@ _HALF = 0.5
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where a picture lies: x runs to posterior, y to inferior, both in mm from the upper left corner."""
+    """Position of a picture: x runs to posterior, y to inferior, both in mm from the upper left corner."""
 
     origin: Array
     x_axis: Array

@@ -1,4 +1,4 @@
-"""What the report says of each value: which rows, in which order, in which words."""
+"""The rows of the report, their order, and their remarks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ...measure.definitions import body_levels, definition, disc_levels, listed
 from ...measure.flags import in_words
 from ...measure.types import Measurement
 
-#: What the signs of two quantities mean.
-SIGNS = "Wedge: positive if open anteriorly. Slip: positive if the upper vertebra is displaced anteriorly."
-#: Said once at the head of the report, or by the empty cell itself, or by the mark of an edited value.
-_SAID_ELSEWHERE = ("level_unverified", "not_measurable", "edited")
+#: Meaning of the sign of two quantities.
+SIGNS = "Wedge: positive if open anteriorly. Listhesis: positive if the upper vertebra is displaced anteriorly."
+#: Flags shown elsewhere: at the head of the report, by the empty cell, or by the mark of an edited value.
+_SHOWN_ELSEWHERE = ("level_unverified", "not_measurable", "edited")
 
 
 def alignment(measurements: Iterable[Measurement]) -> list[Measurement]:
@@ -28,7 +28,7 @@ def shown(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def unaccepted_edits(measurements: Sequence[Measurement], accepted_by: str) -> str:
-    """The warning that a report needs if values in it were edited and nobody accepted them; else empty.
+    """The warning of a report with values that were edited but not accepted; else empty.
 
     :param accepted_by: who accepts the whole case.
     """
@@ -36,11 +36,11 @@ def unaccepted_edits(measurements: Sequence[Measurement], accepted_by: str) -> s
     count = 0 if accepted_by else sum(m.is_edited and m.accepted is None for m in values)
     if not count:
         return ""
-    return f"{count} of {len(values)} values {'was' if count == 1 else 'were'} edited by hand and not accepted."
+    return f"{count} of {len(values)} values {'was' if count == 1 else 'were'} edited by hand but not accepted."
 
 
 def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
-    """How many values are edited, accepted and by whom, and doubtful.
+    """Numbers of edited, accepted and doubtful values, and the reviewers.
 
     :param accepted_by: who accepts the whole case.
     """
@@ -53,27 +53,27 @@ def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
     if accepted_by:
         parts.append(f"Accepted by {accepted_by}.")
     elif len(accepted) == len(values) > 0:
-        parts.append(f"All values accepted{by or ', without a name'}.")
+        parts.append(f"All values accepted{by or ' (reviewer not recorded)'}.")
     elif accepted:
-        parts.append(f"{len(accepted)} of {len(values)} values accepted{by}; the others are not.")
+        parts.append(f"{len(accepted)} of {len(values)} values accepted{by}.")
     else:
-        parts.append("No value accepted." if edited else "Automatic values, not yet accepted.")
+        parts.append("No values accepted." if edited else "Automatic values, not yet accepted.")
     if doubtful:
         parts.append(f"{doubtful} of {len(values)} values {'has' if doubtful == 1 else 'have'} low confidence.")
     return " ".join(parts)
 
 
 def _values(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """What the report prints and has a value."""
+    """The rows of the report that have a value."""
     return [m for m in shown(measurements) if m.value is not None]
 
 
 def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] = ()) -> str:
-    """Flags in words, and notes, each once; those of values that there are: `reasons` says why others are missing.
+    """Flags in words, and notes, each once, of rows with a value; for the others see `reasons`.
 
-    :param without: flags that are said elsewhere.
+    :param without: flags shown elsewhere.
     """
-    silent = {*_SAID_ELSEWHERE, *without}
+    silent = {*_SHOWN_ELSEWHERE, *without}
     found = [m for m in measurements if m and m.value is not None]
     flags = [in_words(flag) for m in found for flag in m.flags if flag not in silent]
     notes = [m.note for m in found if m.note]
@@ -81,16 +81,16 @@ def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] =
 
 
 def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:
-    """Flags that every one of several values has, to be said once."""
+    """Flags that all of several values have, to be shown once."""
     values = [m for m in measurements if m.value is not None]
     if len(values) < 2:
         return ()
-    first = (flag for flag in values[0].flags if flag not in _SAID_ELSEWHERE)
+    first = (flag for flag in values[0].flags if flag not in _SHOWN_ELSEWHERE)
     return tuple(flag for flag in first if all(flag in m.flags for m in values))
 
 
 def reasons(measurements: Iterable[Measurement]) -> list[str]:
-    """Why values are missing, each reason once with what it is that is missing."""
+    """Why values are missing: each reason once, with the missing quantities."""
     missing: dict[str, list[str]] = {}
     for m in measurements:
         if m.value is None:
