@@ -16,14 +16,15 @@ import pytest
 
 from SpineMeasureLib.errors import DependencyError, OutputError
 from SpineMeasureLib.export.case_files import write_report_files
-from SpineMeasureLib.export.report.page import pdf
-from SpineMeasureLib.export.report.page.page import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
-from SpineMeasureLib.export.report.page.picture import png
-from SpineMeasureLib.export.report.page.rows import disc_levels, number, shown
-from SpineMeasureLib.export.report.page.text import report_text
+from SpineMeasureLib.export.report import pdf
+from SpineMeasureLib.export.report.page import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
+from SpineMeasureLib.export.report.picture import png
+from SpineMeasureLib.export.report.rows import shown
+from SpineMeasureLib.export.report.text import report_text
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.measure.definitions import definition
+from SpineMeasureLib.measure.definitions import definition, disc_levels
 from SpineMeasureLib.measure.types import Acceptance, Measurement
+from SpineMeasureLib.measure.units import number
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume, read_volume
