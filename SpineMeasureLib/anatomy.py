@@ -67,7 +67,11 @@ USUAL_ORDER: tuple[str, ...] = tuple(name for name in VERTEBRA_ORDER if name not
 
 
 def vertebra_value(name: str) -> int:
-    """Label value of vertebra `name` (``"L4"`` -> 23, ``"S1"`` -> 26)."""
+    """Label value of a vertebra.
+
+    >>> vertebra_value("L4"), vertebra_value("S1")
+    (23, 26)
+    """
     if name == "S1":
         return SACRUM_VALUE
     if name == "T13":
@@ -100,7 +104,11 @@ def region_of(name: str) -> Region:
 
 
 def disc_name(upper: str, lower: str) -> str:
-    """``disc_name("L4", "L5")`` -> ``"L4-L5"``."""
+    """Name of the disc between two vertebrae.
+
+    >>> disc_name("L4", "L5")
+    'L4-L5'
+    """
     return f"{upper}-{lower}"
 
 
@@ -223,7 +231,12 @@ def _info_of() -> dict[tuple[Kind, str], StructureInfo]:
 
 
 def structure_info(kind: Kind, level: str) -> StructureInfo:
-    """The row of one structure: ``structure_info(Kind.DISC, "L4-L5").value`` -> 123.
+    """The row of one structure.
+
+    >>> structure_info(Kind.DISC, "L4-L5").value
+    123
+    >>> structure_info(Kind.CANAL, "").code
+    Code(value='61853006', meaning='Spinal canal structure', scheme='SCT')
 
     :param level: ``"L4"``, ``"L4-L5"``, ``"S1"`` of the sacrum, empty of canal and cord.
     :raises KeyError: there is no such structure.

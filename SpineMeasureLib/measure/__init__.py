@@ -19,6 +19,16 @@ __all__ = ["Definition", "Measurement", "measure", "measure_spine", "methods"]
 def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> list[Measurement]:
     """Measure every disc, body and canal level of a case.
 
+    >>> from SpineMeasureLib.resources import data_path
+    >>> from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+    >>> from SpineMeasureLib.volume import read_volume
+    >>> labels = read_volume(data_path("Resources/sample/lumbar_t2_labels.nii.gz"))
+    >>> rows = {row.key: row for row in measure(segmentation_from_labels(labels))}
+    >>> middle = rows["L4-L5", "disc_height_middle", "chord50"]
+    >>> round(middle.value, 1), middle.unit, middle.source
+    (7.3, 'mm', 'automatic')
+
+    :param segmentation: named structures, in the geometry of the image.
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
     :raises NothingFoundError: the segmentation contains no disc and no vertebra.
     """

@@ -228,7 +228,11 @@ def methods() -> tuple[Definition, ...]:
 
 
 def columns(at: At) -> tuple[Definition, ...]:
-    """What the summary tables show of each disc or body, from left to right."""
+    """What the summary tables show of each disc or body, from left to right.
+
+    >>> [d.heading for d in columns("disc") if d.over == "disc height"]
+    ['anterior', 'middle', 'posterior']
+    """
     return tuple(d for d in _ALL if d.at == at and d.heading)
 
 

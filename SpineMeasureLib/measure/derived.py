@@ -78,6 +78,9 @@ def _rules() -> dict[tuple[str, str], Rule]:
 def derive(quantity: str, method: str, inputs: Sequence[float | None]) -> float | None:
     """Derive a value from its inputs; None if a required one is unknown.
 
+    >>> derive("disc_height_mean", "mean3", (6.0, 9.0, 6.0))
+    7.0
+
     :param inputs: in the order of the rule.
     :raises KeyError: the value is not derived from others.
     """

@@ -47,6 +47,12 @@ class Acceptance:
 class Measurement:
     """One value of one quantity at one level, by one named method.
 
+    >>> height = Measurement("L4-L5", "disc_height_middle", "chord50", 7.3, "mm")
+    >>> height.key
+    ('L4-L5', 'disc_height_middle', 'chord50')
+    >>> height.flagged("few_slices").flags
+    ('few_slices',)
+
     :ivar level: ``"L4-L5"`` for discs and disc-level canal rows, ``"L4"`` for vertebrae, ``"L1-S1"`` for alignment.
     :ivar quantity: id of the quantity, e.g. ``"disc_height_middle"``, ``"canal_ap"``.
     :ivar method: method name of `measurements.md`, e.g. ``"chord50"``.

@@ -27,8 +27,8 @@ from SpineMeasureLib.export.case_files import write_report_files
 from SpineMeasureLib.export.dicom.seg import make_seg
 from SpineMeasureLib.export.dicom.source import read_source, write_dataset
 from SpineMeasureLib.export.dicom.sr import make_sr
-from SpineMeasureLib.export.report.page.page import ReportOptions
-from SpineMeasureLib.export.report.page.pdf import write_pdf
+from SpineMeasureLib.export.report.page import ReportOptions
+from SpineMeasureLib.export.report.pdf import write_pdf
 from SpineMeasureLib.export.tables import write_csv, write_json
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.grid import on_grid_of

@@ -88,7 +88,10 @@ _FURTHER_CODES: dict[str, What] = {
 def structure_of_name(name: str) -> What | None:
     """The single structure that a name means; None for several in one, other structures, and unknown names.
 
-    ``"L4"``, ``"vertebrae_L4"``, ``"L4/5 disc"``, ``"LWK 4"``, ``"L4 posterior elements"``, ``"Spinal canal"`` ...
+    >>> structure_of_name("vertebrae_L4"), structure_of_name("L4/5 disc")
+    ((<Kind.BODY: 'vertebra'>, 'L4'), (<Kind.DISC: 'disc'>, 'L4-L5'))
+    >>> structure_of_name("psoas L4") is None
+    True
     """
     what = meaning_of_name(name)
     return what if isinstance(what, tuple) and is_single(what) else None

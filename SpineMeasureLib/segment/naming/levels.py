@@ -61,9 +61,12 @@ class Naming:
 
 
 def parse_disc(name: str) -> tuple[str, str]:
-    """``"L5-S1"`` -> ``("L5", "S1")``; also ``"L5/S1"`` and lower case.
+    """The two vertebrae of a disc name.
 
-    :raises LevelNameError: no such disc.
+    >>> parse_disc("L5-S1"), parse_disc("l4/l5")
+    (('L5', 'S1'), ('L4', 'L5'))
+
+    :raises LevelNameError: there is no such disc.
     """
     upper, _, lower = name.upper().replace("/", "-").replace(" ", "").partition("-")
     if upper in VERTEBRA_ORDER and lower in VERTEBRA_ORDER and upper != "C1" and (upper, lower) in neighbours():
