@@ -35,6 +35,17 @@ class Tissue(IntEnum):
     SACRUM = 6
 
 
+#: Tissue of each kind of structure, as models learn it.
+TISSUE_OF = {
+    Kind.BODY: Tissue.BODY,
+    Kind.POSTERIOR: Tissue.POSTERIOR,
+    Kind.DISC: Tissue.DISC,
+    Kind.CANAL: Tissue.CANAL,
+    Kind.CORD: Tissue.CORD,
+    Kind.SACRUM: Tissue.SACRUM,
+}
+
+
 class Region(IntEnum):
     """Regions of the spine that the model assigns to vertebral bodies; 0 means none."""
 
@@ -78,17 +89,6 @@ def vertebra_value(name: str) -> int:
         return T13_VALUE
     region, number = name[0], int(name[1:])
     return {"C": 0, "T": 7, "L": 19}[region] + number
-
-
-_NAME_OF_VALUE = {vertebra_value(name): name for name in VERTEBRA_ORDER}
-
-
-def vertebra_name(value: int) -> str:
-    """Vertebra name of a label value (inverse of `vertebra_value`).
-
-    :raises KeyError: the value names no vertebra.
-    """
-    return _NAME_OF_VALUE[value]
 
 
 def region_of(name: str) -> Region:

@@ -17,6 +17,7 @@ from ..anatomy import (
     SEMANTIC_CANAL,
     SEMANTIC_DISC,
     SEMANTIC_VERTEBRA,
+    TISSUE_OF,
     VERTEBRA_ORDER,
     Kind,
     Tissue,
@@ -24,7 +25,6 @@ from ..anatomy import (
     region_of,
     vertebra_value,
 )
-from ..export.training import TISSUE_OF
 from ..segment.labels.by_value import segmentation_from_labels
 from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
 from ..segment.split import split_vertebrae

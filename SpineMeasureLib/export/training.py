@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..anatomy import Kind, Tissue, all_structures
+from ..anatomy import TISSUE_OF, Kind, Tissue, all_structures
 from ..errors import OptionError, OutputError
 from ..files import UNFINISHED, atomic_folder, json_object
 from ..measure.types import Measurement
@@ -26,15 +26,6 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume, write_volume
 from .runinfo import versions
 
-#: Tissue of each kind of structure, as models learn it.
-TISSUE_OF = {
-    Kind.BODY: Tissue.BODY,
-    Kind.POSTERIOR: Tissue.POSTERIOR,
-    Kind.DISC: Tissue.DISC,
-    Kind.CANAL: Tissue.CANAL,
-    Kind.CORD: Tissue.CORD,
-    Kind.SACRUM: Tissue.SACRUM,
-}
 #: Folders of the nnU-Net data set and how the files of a case end there.
 _NNUNET_PARTS = {"imagesTr": "_0000.nii.gz", "labelsTr": ".nii.gz", "levels": ".nii.gz", "provenance": ".json"}
 _BIDS_VERSION = "1.10.0"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, Tissue, structure_info, vertebra_value
+from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, TISSUE_OF, Kind, structure_info, vertebra_value
 from ...errors import NothingFoundError, UnreadableInputError
 from ...io.label_segments import LabelFile, Segment
 from ...segmentation import SpineSegmentation
@@ -20,14 +20,6 @@ from .names import Beside, What, is_dural_sac, is_single, meaning_of_code, meani
 #: If segments overlap, the later kind of these gets the voxel: the cord is in the canal, and whole vertebrae often
 #: overlap canal and discs.
 _ORDER = (Kind.SACRUM, Kind.BODY, Kind.POSTERIOR, Kind.CANAL, Kind.DISC, Kind.CORD)
-_TISSUES = {
-    Kind.SACRUM: Tissue.SACRUM,
-    Kind.BODY: Tissue.BODY,
-    Kind.POSTERIOR: Tissue.POSTERIOR,
-    Kind.CANAL: Tissue.CANAL,
-    Kind.DISC: Tissue.DISC,
-    Kind.CORD: Tissue.CORD,
-}
 #: Kinds whose names carry a level.
 _LEVELLED = (Kind.BODY, Kind.POSTERIOR, Kind.DISC)
 #: Several segments may be parts of one structure of these kinds.
@@ -187,7 +179,7 @@ def _separated(
 ) -> SpineSegmentation:
     """Separate vertebrae or discs that are one segment; single ones in the file give their names."""
     affine = file.volume.affine
-    tissue = _painted(file, {s: int(_TISSUES[kind]) for s, (kind, _) in found.items()}, found, warnings)
+    tissue = _painted(file, {s: int(TISSUE_OF[kind]) for s, (kind, _) in found.items()}, found, warnings)
     kinds = {kind for kind, _ in found.values()}
     if Kind.POSTERIOR not in kinds:
         tissue = divide_vertebrae(tissue, affine)

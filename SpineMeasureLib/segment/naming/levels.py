@@ -131,11 +131,7 @@ def name_chain(
     """
     if lowest_disc is not None:
         return name_from_below(len(chain), *parse_disc(lowest_disc), "user")
-    priors: dict[tuple[str, ...], float] = {}
-    for order, share in _orders():
-        for start in range(1, len(order) - len(chain) + 1):
-            names = order[start : start + len(chain)]
-            priors[names] = priors.get(names, 0.0) + share
+    priors = _priors(len(chain))
     known = sacrum or dens > 1 or any(regions) or any(size.depth or size.step for size in chain)
     if not priors:
         raise LevelNameError(
@@ -156,13 +152,23 @@ def name_chain(
     ranked = sorted(scores, key=lambda names: -scores[names])
     best = ranked[0]
     probability = float(np.exp(scores[best] - np.logaddexp.reduce(list(scores.values()))))
-    anchor = _landmark(best, regions)
-    verified = _VERIFIED_BY_LANDMARK if anchor else _VERIFIED
     if best[-1] == "S1" and sacrum:
-        anchor, verified = "sacrum", _VERIFIED
+        anchor, required = "sacrum", _VERIFIED
     elif best[0] == "C2" and dens > 1:
-        anchor, verified = "dens", _VERIFIED
-    return Naming(best, anchor if probability >= verified else "", probability, ranked[1] if ranked[1:] else ())
+        anchor, required = "dens", _VERIFIED
+    else:
+        anchor, required = _landmark(best, regions), _VERIFIED_BY_LANDMARK
+    return Naming(best, anchor if probability >= required else "", probability, ranked[1] if ranked[1:] else ())
+
+
+def _priors(count: int) -> dict[tuple[str, ...], float]:
+    """Prior probability of all names of a chain of vertebrae, up to a constant."""
+    priors: dict[tuple[str, ...], float] = {}
+    for order, share in _orders():
+        for start in range(1, len(order) - count + 1):
+            names = order[start : start + count]
+            priors[names] = priors.get(names, 0.0) + share
+    return priors
 
 
 def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> str:
