@@ -1,4 +1,4 @@
-"""Voxels that show nothing: NaN around what a registration kept, and constant padding far outside of the values."""
+"""Voxels that show nothing: NaN around what a registration kept, and constant padding far outside the signal."""
 
 from __future__ import annotations
 
@@ -10,29 +10,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .errors import EmptyVolumeError, NonFiniteVolumeError
-from .segmentation import SpineSegmentation
-from .volume import Volume
+from .volume import Volume, filled
 
 #: An image with less than this part of its voxels left shows no spine.
-_LEAST_FINITE = 0.1
+_MINIMUM_FINITE = 0.1
 #: Padding is one value in at least this part of the voxels: the percentiles of the others would notice more of them.
-_LEAST_PADDING = 0.002
+_MINIMUM_PADDING = 0.002
 #: The gap between padding and all other values, in parts of their range: low padding is negative, which no signal is;
 #: high padding is the greatest number of its type (65535), far above what structures of one value reach.
 _GAP_BELOW, _GAP_ABOVE = 0.25, 10.0
-_EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
-CUT = "cut_by_field_of_view"
 
 
 def without_gaps(volume: Volume) -> Volume:
-    """The volume with a background value in place of NaN and infinity around the image, and a warning that says so.
+    """Replace NaN and infinity around the image with a background value, with a warning.
 
-    Registration and masking leave NaN outside of the voxels that they kept. Such voxels are connected to the border
+    Registration and masking leave NaN outside the voxels that they kept. Such voxels are connected to the border
     of the array; values that are missing anywhere else are missing in the body.
 
-    :return: `volume` itself if every value is finite; `outside` says which voxels were filled.
+    :return: `volume` itself if every value is finite; `outside` marks the voxels that were filled.
     :raises NonFiniteVolumeError: values are missing within the image, or nearly everywhere.
-    :raises EmptyVolumeError: all that are left are equal.
+    :raises EmptyVolumeError: all remaining values are equal.
     """
     array = volume.array
     if not np.issubdtype(array.dtype, np.floating):
@@ -43,7 +40,7 @@ def without_gaps(volume: Volume) -> Volume:
     outside = ~finite
     missing = int(outside.sum())
     share = missing / array.size
-    if share > 1 - _LEAST_FINITE:
+    if share > 1 - _MINIMUM_FINITE:
         raise NonFiniteVolumeError(f"{_percent(share)} of the image's values are not numbers.", "Export it again.")
     within = missing - int(_connected_to_border(outside).sum())
     if within:
@@ -62,51 +59,23 @@ def without_gaps(volume: Volume) -> Volume:
     return replace(volume, array=filled(array), meta=meta, outside=outside)
 
 
-def filled(array: NDArray[Any]) -> NDArray[Any]:
-    """The array with the lowest value (0 if all are above it) in place of NaN and infinity."""
-    if not np.issubdtype(array.dtype, np.floating):
-        return array
-    finite = np.isfinite(array)
-    if finite.all() or not finite.any():
-        return array
-    return np.where(finite, array, array.dtype.type(min(array[finite].min(), 0)))
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
 def _connected_to_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    found, count = ndimage.label(mask, _EVERY_NEIGHBOUR)
-    faces = [np.take(found, end, axis) for axis in range(3) for end in (0, -1)]
+    found, count = ndimage.label(mask, np.ones((3, 3, 3), bool))
     at_border = np.zeros(count + 1, bool)
-    for face in faces:
-        at_border[np.unique(face)] = True
+    for axis in range(3):
+        for end in (0, -1):
+            at_border[np.unique(np.take(found, end, axis))] = True
     at_border[0] = False
     connected: NDArray[np.bool_] = at_border[found]
     return connected
 
 
-def mark_cut(segmentation: SpineSegmentation, outside: NDArray[np.bool_] | None) -> SpineSegmentation:
-    """Flag the structures that touch voxels without a value, as those at the border of the image are flagged.
-
-    :param outside: `Volume.outside` of the image.
-    """
-    if outside is None:
-        return segmentation
-    touching = set(np.unique(segmentation.labels[ndimage.binary_dilation(outside, _EVERY_NEIGHBOUR)]).tolist())
-    cut = [s for s in segmentation.structures if s.value in touching]
-    if not cut:
-        return segmentation
-    structures = tuple(
-        replace(s, flags=tuple(dict.fromkeys((*s.flags, CUT)))) if s in cut else s for s in segmentation.structures
-    )
-    warning = f"These structures reach the voxels without a value: {', '.join(s.name for s in cut)}."
-    return replace(segmentation, structures=structures, warnings=(*segmentation.warnings, warning))
-
-
 def unpadded(values: NDArray[Any]) -> NDArray[Any]:
-    """The values of an image without those of constant padding (-32768 around a reformatted image, for example).
+    """Remove constant padding (-32768 around a reformatted image, for example) from the values of an image.
 
     :param values: flat array; a sample of the voxels is enough.
     """
@@ -129,4 +98,4 @@ def unpadded(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_padding(values: NDArray[Any], rest: NDArray[Any]) -> bool:
-    return (values.size - rest.size) / values.size > _LEAST_PADDING
+    return (values.size - rest.size) / values.size > _MINIMUM_PADDING

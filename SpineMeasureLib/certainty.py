@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .orientation import apply_inverse
+
 Point = tuple[float, float, float]
 
 #: The model's probability is sampled this far to either side of an end point, mm, at this many places.
@@ -64,8 +66,7 @@ def blurs(
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
     steps = np.linspace(-_REACH_MM, _REACH_MM, _PLACES)
     points = ends[:, :, None] + steps[:, None] * along[:, None, None]
-    inverse = np.linalg.inv(affine)
-    index = np.moveaxis(points @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
+    index = np.moveaxis(apply_inverse(affine, points), -1, 0)
     sure = ndimage.map_coordinates(probability, index, output=np.float64, order=1, mode="nearest") / 255
     total: NDArray[np.float64] = (1 - sure).mean(axis=2).sum(axis=1) * 2 * _REACH_MM
     return total

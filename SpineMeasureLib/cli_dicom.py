@@ -1,4 +1,4 @@
-"""``spinemeasure dicom``: look into a study, fetch one from an archive, send results to it."""
+"""``spinemeasure dicom``: list a study, fetch one from an archive, store results in the archive."""
 
 from __future__ import annotations
 
@@ -8,36 +8,41 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from .cli_help import examples
+from .cli_help import examples, group
 from .cli_options import Quiet, number
-from .terminal import console, errors, group, terminal_progress
+from .terminal import console, errors, terminal_progress
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from .io.dicom.web import Archive, FoundStudy
 
-dicom_app = group("List, fetch and store DICOM studies.")
+dicom_app = group("List and fetch DICOM studies, and store results.")
 
-#: More files than this are counted, not named.
-_MOST_NAMED = 8
+#: What `dicom push` takes from the folder of a measured case.
+_PUSHED = ("segmentation.dcm", "measurements.dcm")
+#: More files than this are counted but not named.
+_MAX_NAMED = 8
 
 Url = Annotated[
-    str, typer.Argument(help="Root of the DICOMweb service: https://host/dicom-web. Login by environment, see docs.")
+    str,
+    typer.Argument(
+        help="DICOMweb service, e.g. https://host/dicom-web. The login is read from the environment; see the docs."
+    ),
 ]
 Retries = Annotated[
-    int, typer.Option(**number(0, 20), help="Further attempts of a request that failed, after growing pauses.")
+    int, typer.Option(**number(0, 20), help="How often a failed request is repeated, after increasing pauses.")
 ]
 
 
 @dicom_app.command("list", epilog=examples("dicom list study_folder", "dicom list study_folder --json"))
 def dicom_list(
-    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    study: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or DICOM file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the series of a study.
 
-    Says which of them would be measured, and why. Names no patient.
+    Shows which series would be measured, and why. Does not show the patient.
     """
     from .errors import InputNotFoundError
     from .io.dicom.listing import list_study, rows
@@ -80,10 +85,11 @@ def _series(found: list[dict[str, object]]) -> Table:
 def dicom_fetch(
     url: Url,
     out: Annotated[
-        Optional[Path], typer.Option("-o", "--out", help="New folder for the images; else only list.")
+        Optional[Path],
+        typer.Option("-o", "--out", help="New folder for the images; without it, studies are only listed."),
     ] = None,
     study: Annotated[str, typer.Option(help="Study instance UID.")] = "",
-    series: Annotated[Optional[str], typer.Option(help="Series instance UID; else every MR series.")] = None,
+    series: Annotated[Optional[str], typer.Option(help="Series instance UID; by default every MR series.")] = None,
     accession: Annotated[str, typer.Option(help="Accession number.")] = "",
     patient_id: Annotated[str, typer.Option(help="Patient ID.")] = "",
     retries: Retries = 4,
@@ -91,7 +97,7 @@ def dicom_fetch(
 ) -> None:
     """Fetch the MR images of a study.
 
-    Without --out the studies that fit are listed. Lists name no patient.
+    Without --out, lists the matching studies. The list does not show the patient.
     """
     query = {"StudyInstanceUID": study, "AccessionNumber": accession, "PatientID": patient_id}
     query = {keyword: value for keyword, value in query.items() if value}
@@ -103,13 +109,13 @@ def dicom_fetch(
     archive = _open(url, retries)
     found = archive.find_studies(**query)
     if not found:
-        raise ArchiveStudyError("The archive has no study that fits.", "Check what you asked for.")
+        raise ArchiveStudyError("The archive has no matching study.", "Check the search terms.")
     if out is None:
         console.show(_studies(found))
         return
     if len(found) > 1:
         console.show(_studies(found))
-        raise ArchiveStudyError(f"{len(found)} studies fit.", "Choose one with --study.")
+        raise ArchiveStudyError(f"{len(found)} studies match.", "Choose one with --study.")
     with terminal_progress() as progress:
         images = archive.find_images(found[0].uid, series)
         fetch(archive, images, out, progress)
@@ -125,16 +131,43 @@ def dicom_push(
 ) -> None:
     """Store DICOM SEG and SR in an archive.
 
-    The files are segmentation.dcm and measurements.dcm of measured cases.
+    Sends segmentation.dcm and measurements.dcm of measured cases.
     """
-    from .io.dicom.transfer import files_to_push, push
+    from .io.dicom.transfer import push
 
-    files = files_to_push(results)
+    files = _files_to_push(results)
     archive = _open(url, retries)
     with terminal_progress() as progress:
         push(archive, files, progress)
-    named = f": {', '.join(file.name for file in files)}" if len(files) <= _MOST_NAMED else ""
+    named = f": {', '.join(file.name for file in files)}" if len(files) <= _MAX_NAMED else ""
     console.print(f"Stored {len(files)} object(s){named}")
+
+
+def _files_to_push(paths: list[Path]) -> list[Path]:
+    """The named files, and for each folder of a measured case its DICOM objects.
+
+    :raises InputNotFoundError: a file is missing, or a folder contains neither.
+    :raises UnfinishedCaseError: writing a case was interrupted.
+    :raises ReviewedCaseError: the scene of a case was edited since.
+    """
+    from .case_folder import is_case_folder, require_finished, require_unedited
+    from .errors import InputNotFoundError
+
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
+        if is_case_folder(path):
+            require_finished(path)
+            require_unedited(path)
+        inside = [path / name for name in _PUSHED if (path / name).is_file()] if path.is_dir() else [path]
+        if not inside:
+            raise InputNotFoundError(
+                f"{path.name} contains no segmentation.dcm and no measurements.dcm.",
+                "Write them with 'spinemeasure export dicom'.",
+            )
+        found += inside
+    return found
 
 
 def _open(url: str, retries: int) -> Archive:
@@ -142,7 +175,7 @@ def _open(url: str, retries: int) -> Archive:
 
     archive = Archive(url, pauses(retries))
     if not archive.is_encrypted:
-        errors.note("The connection is not encrypted (http): use it inside a safe network only.")
+        errors.note("The connection is not encrypted (http). Use it only inside a protected network.")
     return archive
 
 

@@ -1,17 +1,21 @@
-"""How the help of every command looks: names of values as people write them, examples that fit a terminal."""
+"""The help and the errors of every command: readable names of values, and examples that fit a terminal."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperCommand
 
+from .terminal import plain_errors
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-#: What an option's value is called in the help, by the option's name in Python; of all others it is TEXT.
+#: Name of an option's value in the help, by the option's name in Python; TEXT for all others.
 _VALUES = {
     **dict.fromkeys(("out", "data", "work", "root", "bundle", "resume_from"), "FOLDER"),
     **dict.fromkeys(("image", "labels", "subregions", "disc_points", "python"), "FILE"),
@@ -22,12 +26,12 @@ _VALUES = {
     ),
     "field": "NAME=TEXT",
 }  # fmt: skip
-#: Width of the examples, less their indent in the help.
-_WIDEST = 76
+#: Width of the examples without their indent in the help.
+_WIDTH = 76
 
 
 class Command(TyperCommand):
-    """A command whose help names values in capitals, and which takes no empty text for a value."""
+    """A command whose help names values in capitals, and which refuses empty values."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,7 +41,7 @@ class Command(TyperCommand):
                 param.metavar = param.name.upper() if is_argument else _VALUES.get(param.name, "TEXT")
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The parts of the usage line: optional arguments in square brackets, those that repeat with dots."""
+        """Return the parts of the usage line: optional arguments in brackets, repeated ones with an ellipsis."""
         found = [param for param in self.params if param.param_type_name == "argument"]
         return ["[OPTIONS]", *(_shown(param) if param.required else f"[{_shown(param)}]" for param in found)]
 
@@ -56,9 +60,9 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line.
 
-        :raises typer.BadParameter: a value is empty, which a script's unset variable leaves behind.
+        :raises typer.BadParameter: a value is empty, for example an unset variable of a script.
         """
-        if not ctx.resilient_parsing:  # a shell that completes asks with an empty word
+        if not ctx.resilient_parsing:  # completion in a shell passes an empty word
             for before, word in zip(["", *args], args, strict=False):
                 option, given, value = word.partition("=") if word.startswith("--") else (before, "=", word)
                 if given and not value.strip():
@@ -72,23 +76,46 @@ def _shown(argument: Any) -> str:
 
 
 class Commands(typer.Typer):
-    """A group of such commands."""
+    """A group of `Command` objects."""
 
     def command(self, *args: Any, **kwargs: Any) -> Callable[[_Function], _Function]:
         """Register a command, as `typer.Typer.command` does."""
         return super().command(*args, cls=Command, **kwargs)
 
 
+class App(Commands):
+    """The program. Every command ends with an exit code and at most one sentence about an error."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError):
+                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        with plain_errors():
+            code = typer.main.get_command(self)(*args, standalone_mode=False, **kwargs)
+        sys.exit(code or 0)
+
+
+def group(text: str) -> typer.Typer:
+    """Return a group of commands that shows its help if no command follows."""
+
+    def help_if_alone(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+            raise typer.Exit(2)
+
+    return Commands(callback=help_if_alone, invoke_without_command=True, help=text, rich_markup_mode=None)
+
+
 def examples(*calls: str) -> str:
-    """The end of a command's help, line by line as given; long lines go on in the next, as a shell reads them."""
+    """Return the epilog of a command's help, one line per call; long lines continue on the next, as in a shell."""
     return "\n".join(["\b", "Examples:", *(line for call in calls for line in _lines(f"spinemeasure {call}"))])
 
 
 def _lines(call: str) -> list[str]:
-    """A call, broken before options."""
+    """Break a call before its options."""
     lines = [""]
     for part in re.split(r" (?=-)", call):
-        if lines[-1] and len(lines[-1]) + 1 + len(part) > _WIDEST - len(" \\"):
+        if lines[-1] and len(lines[-1]) + 1 + len(part) > _WIDTH - len(" \\"):
             lines.append(f"    {part}")
         else:
             lines[-1] = f"{lines[-1]} {part}" if lines[-1] else part

@@ -1,22 +1,26 @@
-"""Arguments and options that several commands share: one name, one text and one check for one thing."""
+"""Arguments and options that several commands share: one name, one text and one check for each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, TypeVar, get_type_hints
 
 import typer
 
 from .terminal import be_quiet
 from .threads import limit_threads
 
+_Options = TypeVar("_Options")
+
 
 def one_of(names: Callable[[], Sequence[str]], *flags: str, text: str) -> Any:
-    """An option with a fixed set of values, which the shell completes. Capitals do not matter.
+    """Make an option with a fixed set of values, which the shell completes. Case does not matter.
 
-    :param names: the values; called when they are needed, as some of them need large libraries.
+    :param names: returns the values; called only when they are needed, because some need large libraries.
     """
 
     def check(value: Any) -> Any:
@@ -36,9 +40,9 @@ def one_of(names: Callable[[], Sequence[str]], *flags: str, text: str) -> Any:
 
 
 def number(lowest: float, highest: float = math.inf, kind: type[float] = int) -> dict[str, Any]:
-    """Settings of an option that takes a number from `lowest` to `highest`: ``typer.Option(**number(0))``.
+    """Return the settings of an option that takes a number from `lowest` to `highest`: ``typer.Option(**number(0))``.
 
-    :param kind: int or float. Infinity and what is not a number are refused.
+    :param kind: int or float; infinity and NaN are refused.
     """
 
     def parse(text: Any) -> float:
@@ -57,7 +61,7 @@ def number(lowest: float, highest: float = math.inf, kind: type[float] = int) ->
 
 
 def renamed(**names: str) -> dict[str, Any]:
-    """Settings of a command some of whose options had other names once: ``renamed(source="image")``."""
+    """Return the settings of a command whose options had other names before: ``renamed(source="image")``."""
     return {"token_normalize_func": lambda token: names.get(token, token)}
 
 
@@ -84,55 +88,123 @@ def _threads(count: int) -> int:
     return count
 
 
-#: Larger numbers of threads are typing errors.
-MOST_THREADS = 1024
+#: A larger number of threads is a typing error.
+MAX_THREADS = 1024
 
-Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD, MetaImage, a DICOM folder or an enhanced DICOM file.")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")]
+Image = Annotated[Path, typer.Argument(help="NIfTI, NRRD or MetaImage file, DICOM folder, or enhanced DICOM file.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
 Labels = Annotated[
     Optional[Path],
-    typer.Option(help="Measure this label map, .seg.nrrd or DICOM SEG instead of running the model."),
+    typer.Option(help="Label map, .seg.nrrd or DICOM SEG to measure instead of running the model."),
 ]
 Convention = Annotated[
-    str, one_of(_conventions, text="Which program made the label map: see 'spinemeasure conventions'.")
+    str, one_of(_conventions, text="Convention of the label values; see 'spinemeasure conventions'.")
 ]
-Subregions = Annotated[Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to the seg-vert mask.")]
-Device = Annotated[str, one_of(_devices, text="Device that runs the model: auto, cuda, mps or cpu.")]
-Lowest = Annotated[Optional[str], typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1.")]
+Subregions = Annotated[
+    Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to a seg-vert mask in --labels.")
+]
+Device = Annotated[str, one_of(_devices, text="Device for the model: auto, cuda, mps or cpu.")]
+Lowest = Annotated[
+    Optional[str],
+    typer.Option("--lowest-disc", help="Name of the lowest disc in view, e.g. L5-S1; all other levels follow."),
+]
 DiscPoints = Annotated[
     Optional[Path],
     typer.Option(
-        help="Points that name the discs: NIfTI as written by the Spinal Cord Toolbox, .mrk.json or .fcsv.",
+        help="Points that name the discs: NIfTI of the Spinal Cord Toolbox, .mrk.json or .fcsv.",
     ),
 ]
 WriteConvention = Annotated[
     Optional[list[str]],
-    one_of(_written_conventions, text="Write the labels in another program's values too; may be repeated."),
+    one_of(_written_conventions, text="Also write the labels with the values of this program; may be repeated."),
 ]
 Series = Annotated[
-    Optional[str], typer.Option("--series", help="DICOM series: number, UID or description; or UID of a study.")
+    Optional[str], typer.Option("--series", help="DICOM series by number, UID or description; or UID of a study.")
 ]
-BundleOption = Annotated[Optional[Path], typer.Option("--bundle", help="Folder of another model bundle.")]
+BundleOption = Annotated[
+    Optional[Path], typer.Option("--bundle", help="Model bundle to use instead of the built-in one.")
+]
 Dicom = Annotated[
-    bool, typer.Option("--dicom", help="Write DICOM SEG and SR of a DICOM image too; they name the patient.")
+    bool,
+    typer.Option(
+        "--dicom", help="Also write DICOM SEG and SR, which contain the patient's name; for DICOM images only."
+    ),
 ]
 Threads = Annotated[
     int,
     typer.Option(
         "--threads",
-        **number(0, MOST_THREADS),
+        **number(0, MAX_THREADS),
         callback=_threads,
         is_eager=True,
-        help="Number of CPU threads; 0 for all.",
+        help="Number of CPU threads; 0 means all.",
     ),
 ]
 ReplaceReview = Annotated[
-    bool, typer.Option("--replace-review", help="Replace the case in the folder even if it was edited in a review.")
+    bool,
+    typer.Option(
+        "--replace-review", help="Replace an earlier case in the output folder even if it was edited in a review."
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", callback=be_quiet, help="Print errors only.")]
-Json = Annotated[bool, typer.Option("--json-progress", help="JSON lines instead of a progress bar.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", callback=be_quiet, help="Print only errors.")]
+Json = Annotated[bool, typer.Option("--json-progress", help="Print JSON lines instead of a progress bar.")]
 Case = Annotated[Path, typer.Argument(help="Output folder of 'spinemeasure measure'.")]
 MeasuredImage = Annotated[Path, typer.Option("--image", help="Image that the case was measured on.")]
 OutOfCase = Annotated[
-    Optional[Path], typer.Option("-o", "--out", help="Folder for the files; by default that of the case.")
+    Optional[Path], typer.Option("-o", "--out", help="Folder for the files; by default the folder of the case.")
 ]
+
+
+@dataclass(frozen=True)
+class _ImageAndFolder:
+    image: Image
+    out: Out
+
+
+@dataclass(frozen=True)
+class _OfTheRun:
+    device: Device = "auto"
+    lowest_disc: Lowest = None
+    disc_points: DiscPoints = None
+    write_convention: WriteConvention = None
+    series: Series = None
+    bundle: BundleOption = None
+    dicom: Dicom = False
+    replace_review: ReplaceReview = False
+    threads: Threads = 0
+    json_progress: Json = False
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True)
+class _OfLabels:
+    labels: Labels = None
+    convention: Convention = "auto"
+    subregions: Subregions = None
+
+
+@dataclass(frozen=True)
+class SegmentOptions(_OfTheRun, _ImageAndFolder):
+    """Arguments and options of `segment`; names as in `pipeline.Job`."""
+
+
+@dataclass(frozen=True)
+class MeasureOptions(_OfTheRun, _OfLabels, _ImageAndFolder):  # type: ignore[misc]
+    """Arguments and options of `measure`; names as in `pipeline.Job`."""
+
+
+def takes(options: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:
+    """Give a command the fields of a dataclass as arguments and options; it is called with one object of that class."""
+
+    def decorate(command: Callable[[_Options], None]) -> Callable[..., None]:
+        def called(**values: Any) -> None:
+            command(options(**values))
+
+        kinds = get_type_hints(options, include_extras=True)
+        given = [one.replace(annotation=kinds[one.name]) for one in signature(options).parameters.values()]
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__signature__ = Signature(given)  # type: ignore[attr-defined]
+        called.__annotations__ = kinds
+        return called
+
+    return decorate

@@ -1,4 +1,4 @@
-"""What the terminal shows of values and definitions."""
+"""Tables of values and definitions for the terminal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .measure.types import Measurement
 from .measure.units import number
 
 #: Longer lines of text are hard to read.
-_WIDEST_TEXT = 100
+_MAX_WIDTH = 100
 
-#: Flags that the notes under the table say once for all levels, or that an empty cell says already.
+#: Flags that apply to all levels or that an empty cell already shows.
 _QUIET_FLAGS = ("not_measurable", "level_unverified")
 
 
 def main_values(measurements: list[Measurement]) -> Table:
-    """The disc levels with the values of the summary tables; flags in words below."""
+    """Return a table of the disc levels with the values of the summary tables; flags in words below."""
     by_key = {m.key: m for m in measurements}
     shown = columns("disc")
     groups = {over: [d for d in shown if d.over == over] for over in dict.fromkeys(d.over for d in shown)}
@@ -44,7 +44,7 @@ def main_values(measurements: list[Measurement]) -> Table:
 
 
 def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table whose cells are folded if the terminal is narrow."""
+    """Return a table whose cells wrap if the terminal is narrow."""
     table = Table(show_lines=True)
     for heading in headings:
         table.add_column(heading, overflow="fold")
@@ -54,8 +54,8 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
 
 
 def definition_lines(definitions: Sequence[Definition]) -> Iterator[str]:
-    """Every definition as a heading and a paragraph, which fit terminals of any width."""
-    width = min(shutil.get_terminal_size().columns, _WIDEST_TEXT)
+    """Yield the lines of every definition, a heading and a paragraph, for the width of the terminal."""
+    width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
     for n, d in enumerate(definitions):
         if n:
             yield ""

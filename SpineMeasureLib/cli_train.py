@@ -1,4 +1,4 @@
-"""``spinemeasure train`` (from the start, or fine-tuned on corrected cases) and ``spinemeasure evaluate``."""
+"""``spinemeasure train`` (from scratch or fine-tuning on corrected cases) and ``spinemeasure evaluate``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from .cli_help import examples
+from .cli_help import examples, group
 from .cli_options import Device, Out, Quiet, Threads, number, renamed
-from .terminal import console, group, terminal_progress
+from .terminal import console, terminal_progress
 
-train_app = group("Train the models.")
+train_app = group("Train and fine-tune the model.")
 
 
 @train_app.command(
@@ -23,30 +23,40 @@ train_app = group("Train the models.")
     ),
 )
 def train_segmentation(
-    data: Annotated[Path, typer.Option(help="Folder with the training sets; with --resume-from, of corrected cases.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder with the training sets; with --resume-from, with corrected cases.")
+    ],
     work: Annotated[
         Optional[Path],
-        typer.Option(help="Checkpoints, scores and plots; a stopped run goes on from here."),
+        typer.Option(help="Folder for checkpoints, scores and plots; a stopped run resumes from it."),
     ] = None,
     out: Annotated[
         Optional[Path],
-        typer.Option("-o", "--out", help="Folder of the new bundle; by default beside the old one."),
+        typer.Option("-o", "--out", help="Folder for the new bundle; by default next to the old one."),
     ] = None,
     resume_from: Annotated[
         Optional[Path], typer.Option(help="Bundle to fine-tune on corrected cases ('export training').")
     ] = None,
     blend: Annotated[
         float,
-        typer.Option(**number(0.05, 1, float), help="With --resume-from: part of the new weights in the result."),
+        typer.Option(**number(0.05, 1, float), help="With --resume-from: share of the new weights in the result."),
     ] = 0.5,
-    minutes: Annotated[float, typer.Option(**number(0, kind=float), help="Time budget of each model.")] = 45.0,
+    minutes: Annotated[
+        float, typer.Option(**number(0, kind=float), help="Time limit for each model, in minutes.")
+    ] = 45.0,
     folds: Annotated[
-        int, typer.Option(**number(2), help="Parts of the patients, each held out once; with --resume-from one.")
+        int,
+        typer.Option(
+            **number(2), help="Number of cross-validation folds; with --resume-from, one of them is held out."
+        ),
     ] = 3,
-    only: Annotated[Optional[list[str]], typer.Option(help="Train only this: base, a fold's number or final.")] = None,
+    only: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Train only this model: base, the number of a fold, or final; may be repeated."),
+    ] = None,
     device: Device = "auto",
     threads: Threads = 0,
-    seed: Annotated[int, typer.Option(**number(0), help="Start of the random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(**number(0), help="Seed of the random numbers.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Train or fine-tune the segmentation model.
@@ -54,7 +64,7 @@ def train_segmentation(
     Writes a bundle with its model card.
     """
     if resume_from is None and work is None:
-        raise typer.BadParameter("Training from the start needs a folder for its checkpoints.", param_hint="'--work'")
+        raise typer.BadParameter("Training from scratch needs a folder for its checkpoints.", param_hint="'--work'")
     from .segment.device import choose_device
     from .train.finetune import FineTuning, fine_tune
     from .train.from_scratch import Plan
@@ -80,18 +90,18 @@ def train_segmentation(
     epilog=examples("train synthesize --data training_sets -o synthetic_test --count 60 --seed 100000 --balanced"),
 )
 def synthesize(
-    data: Annotated[Path, typer.Option(help="Folder with the training sets: its 'anatomy' is bent.")],
+    data: Annotated[Path, typer.Option(help="Folder with the training sets; cases are deformed from its 'anatomy'.")],
     out: Out,
     count: Annotated[int, typer.Option(**number(1), help="Number of cases.")] = 60,
     seed: Annotated[
-        int, typer.Option(**number(0), help="Number of the first case; each is the same for the same number.")
+        int, typer.Option(**number(0), help="Number of the first case; the same number always gives the same case.")
     ] = 0,
-    balanced: Annotated[bool, typer.Option("--balanced", help="Regions, contrasts and diseases take turns.")] = False,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Alternate regions, contrasts and diseases.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write synthetic images with their labels.
+    """Write synthetic images with labels.
 
-    They show all regions and contrasts, to train on or to test with.
+    They show all regions and contrasts, for training or testing.
     """
     with terminal_progress() as progress:
         from .train.synth.cases import write_cases
@@ -102,13 +112,13 @@ def synthesize(
 
 @train_app.command("card", epilog=examples("train card models/spine_mri out/evaluation"))
 def card(
-    bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is written.")],
-    evaluation: Annotated[Path, typer.Argument(help="Output of 'evaluate' of that model on synthetic cases.")],
+    bundle: Annotated[Path, typer.Argument(help="Model bundle whose card is updated.")],
+    evaluation: Annotated[Path, typer.Argument(help="Output folder of 'evaluate' for that model on synthetic cases.")],
     quiet: Quiet = False,
 ) -> None:
-    """Add synthetic scores to a model's card.
+    """Add synthetic scores to a model card.
 
-    Pictures of the worst cases are added too.
+    Also adds pictures of the worst cases.
     """
     from .train.synthetic_scores import add_synthetic_scores
 
@@ -116,7 +126,7 @@ def card(
 
 
 def evaluate(
-    prediction: Annotated[Path, typer.Argument(help="A model bundle, or a folder of label maps named as the cases.")],
+    prediction: Annotated[Path, typer.Argument(help="Model bundle, or folder with label maps named like the cases.")],
     dataset: Annotated[Path, typer.Argument(help="Folder with CASE_image.nii.gz and CASE_labels.nii.gz.")],
     out: Out,
     device: Device = "auto",
@@ -125,8 +135,8 @@ def evaluate(
 ) -> None:
     """Evaluate a model against expert masks.
 
-    Also evaluates segmentations from any program. Reports overlap, surface distances, discs found and named, and
-    agreement of the values.
+    Also evaluates segmentations of other programs. Reports overlap, surface distances, discs found and named, and
+    agreement of the measurements.
     """
     with terminal_progress() as progress:
         from .evaluate.dataset import evaluate as judge

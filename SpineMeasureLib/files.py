@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever seen, and reading those that may be damaged."""
+"""Write files so that nothing half-written is ever visible, and read files that may be damaged."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from .cancel import held_back
-from .errors import OutputError, SpineMeasureError
+from .errors import DISK_FULL, DiskFullError, OutputError, SpineMeasureError
 
-#: Key of a marker file that is true while the files beside it are being replaced.
+#: Key of a marker file that is true while the files around it are being replaced.
 UNFINISHED = "unfinished"
-#: Of temporary folders.
+#: Prefix of temporary folders.
 _PREFIX = ".spinemeasure-"
 _CHECK = "Check the folder and the disk."
-#: Temporary folders that were not touched for so long are of a process that was killed.
+#: After this time an unchanged temporary folder belongs to a process that was killed.
 _ABANDONED_S = 24 * 3600
 
 
 def json_object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where the file is damaged or holds something else."""
+    """Return the JSON object in a file, None if the file is damaged or contains something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
@@ -35,7 +35,7 @@ def json_object(path: Path) -> dict[str, Any] | None:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -44,22 +44,24 @@ def file_hash(path: Path) -> str:
 
 
 def require_utf8(path: Path, kind: type[SpineMeasureError]) -> None:
-    """Refuse a name with bytes that are not UTF-8, as discs and shares from before it have: SimpleITK would abort.
+    """Refuse a name with bytes that are not UTF-8, as on some old disks and shares: SimpleITK would abort.
 
-    :raises kind: with the part of the path to rename.
+    :raises kind: names the part of the path to rename.
     """
     for part in path.parts:
         try:
             part.encode("utf-8")
         except UnicodeEncodeError:
-            raise kind(f"The name {part} has letters that are not UTF-8.", "Rename it with plain letters.") from None
+            raise kind(
+                f"The name {part} contains characters that are not UTF-8.", "Rename it using plain letters."
+            ) from None
 
 
 def require_place(folder: Path, names: Collection[str] = (), needed: int = 0) -> None:
-    """Refuse a folder into which files cannot be written, before the work whose results they are.
+    """Refuse an output folder that cannot be written to, before the work starts.
 
-    :param names: of the files; none of them may be a folder there.
-    :param needed: free space that the files take at least, bytes.
+    :param names: names of the files; none of them may be a folder there.
+    :param needed: free space that is required, bytes.
     :raises OutputError: a part of the path is not a folder, it cannot be written to, or the disk is full.
     """
     require_utf8(folder, OutputError)
@@ -75,14 +77,14 @@ def require_place(folder: Path, names: Collection[str] = (), needed: int = 0) ->
         raise _not_written(error) from error
     if free < needed:
         size = f"{free / 2**20:.0f} MB are free, about {max(1, needed // 2**20)} MB are needed"
-        raise OutputError(f"The outputs could not be written: No space left on device, {size}.", _CHECK)
+        raise DiskFullError(f"The outputs could not be written: No space left on device, {size}.", _CHECK)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a file of the same name in a temporary folder beside `path`; move it there on success, else delete it.
+    """Yield a path of the same name in a temporary folder next to `path`; move the file on success, else delete it.
 
-    :raises OutputError: the folder cannot be written to, its name or the file's is not UTF-8, or the disk is full.
+    :raises OutputError: the folder cannot be written to, a name is not UTF-8, or the disk is full.
     """
     require_utf8(path, OutputError)
     with atomic_folder(path.parent, lasting=(path.name,)) as folder:
@@ -95,15 +97,16 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; on success its files replace those of the same path there.
 
-    It lies inside because moving is atomic only within one file system, and `folder` may be a mount of its own.
-    On failure everything is as it was, and folders that were made for this are removed again. A cancellation waits
-    until all files are moved. A process that is killed meanwhile leaves files of one state only, before or after, and
-    a marker that says `UNFINISHED`, or none.
+    It is inside because moving is atomic only within one file system, and `folder` may be a mount point. After a
+    failure everything is as before, and folders that were created are removed. A cancellation waits until all files
+    are moved. A process that is killed meanwhile leaves files of one state only, old or new, and a marker that says
+    `UNFINISHED`, or none.
 
-    :param outdated: names of files in `folder` that are removed on success, unless they were written anew. It is read
-        at the end: the body of the `with` may add names.
-    :param lasting: names of files that are replaced in one step: at every moment the one before or after is there.
-    :param marker: name of the JSON file that is in its final form only while all others are; the body writes it, too.
+    :param outdated: names of files in `folder` that are removed on success unless they were written again. Read at the
+        end, so the body of the `with` may add names.
+    :param lasting: names of files that are replaced in one step: the old or the new file exists at every moment.
+    :param marker: name of the JSON file that has its final contents only while all other files do; also written by the
+        body.
     :raises OutputError: the folder cannot be written to, its name is not UTF-8, the disk is full, or a folder has the
         name of a file.
     """
@@ -132,7 +135,7 @@ def atomic_folder(
 
 
 class _Exchange:
-    """Puts the files of a temporary folder in place of those of a folder; undone as a whole where a move fails."""
+    """Moves the files of a temporary folder into a folder, or undoes all moves if one fails."""
 
     def __init__(self, temporary: Path, folder: Path) -> None:
         self._new, self._folder = temporary, folder
@@ -147,7 +150,7 @@ class _Exchange:
         try:
             if marker in names and (self._folder / marker).is_file():
                 self._announce(marker)
-            # No moment has files of both states: what is to be replaced goes before what replaces it comes.
+            # Old files go before new ones come, so that there are never files of both states.
             for name in dict.fromkeys((*names, *outdated)):
                 if name not in at_once and os.path.lexists(self._folder / name):
                     self._take_away(name)
@@ -158,13 +161,13 @@ class _Exchange:
             raise
 
     def _announce(self, marker: str) -> None:
-        """Say in the marker that what lies beside it is being replaced."""
-        told = self._before / "marker"
-        told.parent.mkdir(exist_ok=True)
+        """Say in the marker that the files around it are being replaced."""
+        notice = self._before / "marker"
+        notice.parent.mkdir(exist_ok=True)
         content = json_object(self._folder / marker) or {}
-        told.write_text(json.dumps({**content, UNFINISHED: True}, indent=1) + "\n", encoding="utf-8")
+        notice.write_text(json.dumps({**content, UNFINISHED: True}, indent=1) + "\n", encoding="utf-8")
         self._copy(marker)
-        self._move(told, self._folder / marker)
+        self._move(notice, self._folder / marker)
 
     def _take_away(self, name: str) -> None:
         kept = self._before / "files" / name
@@ -180,7 +183,7 @@ class _Exchange:
         self._move(self._new / name, target)
 
     def _copy(self, name: str) -> None:
-        """Keep a file that is about to be replaced, unless that was done."""
+        """Keep a copy of a file that is about to be replaced, unless there is one."""
         kept = self._before / "files" / name
         if kept.exists():
             return
@@ -214,7 +217,8 @@ def _refuse_folders(folder: Path, names: Collection[str]) -> None:
 
 
 def _not_written(error: OSError) -> OutputError:
-    return OutputError(f"The outputs could not be written: {error.strerror or 'the disk refused it'}.", _CHECK)
+    kind = DiskFullError if error.errno in DISK_FULL else OutputError
+    return kind(f"The outputs could not be written: {error.strerror or 'the disk refused the operation'}.", _CHECK)
 
 
 def _remove_abandoned(folder: Path) -> None:

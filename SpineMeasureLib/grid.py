@@ -1,4 +1,4 @@
-"""Whether two images lie on the same voxels, in whatever order they store them and whatever part they cover."""
+"""Placing labels on the voxels of an image, in whatever order they are stored and whatever part they cover."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import GeometryMismatchError
-from .segmentation import SpineSegmentation
+from .orientation import (
+    apply_inverse,
+    corners,
+    directions,
+    from_matvec,
+    reorder,
+    reordered_affine,
+    slice_axes,
+    voxel_sizes,
+)
 from .volume import Volume
 
-#: How far (mm) the grid of a label map may lie from the image's.
-_SAME_GRID_MM = 0.05
+#: How far (mm) a voxel of a label map may be from the image's voxel: headers round positions. A tenth of a fine pixel.
+SAME_GRID_MM = 0.05
 #: By how much (relative) voxel sizes must differ, by how much (degrees) axes, to be named as the reason.
 _OTHER_SIZE, _OTHER_DIRECTION_DEG = 0.005, 0.1
 _RESAMPLE = "Resample it to the image's geometry first (nearest neighbour)."
@@ -21,7 +30,7 @@ _RESAMPLE = "Resample it to the image's geometry first (nearest neighbour)."
 
 @dataclass(frozen=True)
 class Placed:
-    """The part of a label map that lies in the image.
+    """The part of a label map that is inside the image.
 
     :ivar box: the voxels of the image that it covers, a slice for each axis.
     :ivar array: array[i,j,k] of that size, further axes as in the label map.
@@ -31,12 +40,19 @@ class Placed:
     array: NDArray[Any]
 
 
+def in_slice_order(volume: Volume) -> Volume:
+    """Return the same voxels as array[slice, row, column], with their affine (see `orientation.slice_order`)."""
+    order = slice_axes(volume.affine)
+    affine = reordered_affine(volume.affine, volume.array.shape, order)
+    return Volume(reorder(volume.array, order), affine, volume.meta)
+
+
 def on_grid_of(volume: Volume, labels: Volume) -> Volume:
-    """The labels in the image's storage order, checked to cover exactly its voxels.
+    """Return the labels in the image's storage order, after a check that they cover exactly its voxels.
 
     Programs store the same voxels with axes in another order or direction; that is undone, nothing is resampled.
 
-    :raises GeometryMismatchError: they lie elsewhere, or cover another part of the body.
+    :raises GeometryMismatchError: they are elsewhere, or cover another part of the body.
     """
     placed = place(volume, labels)
     if placed.array.shape != volume.array.shape or labels.array.size != volume.array.size:
@@ -45,11 +61,11 @@ def on_grid_of(volume: Volume, labels: Volume) -> Volume:
 
 
 def padded_to(volume: Volume, labels: Volume) -> tuple[Volume, list[str]]:
-    """Labels that were cropped or padded on the image's lattice, on the voxels of the image; warnings.
+    """Put labels that were cropped or padded on the image's lattice on the voxels of the image; also return warnings.
 
-    :param labels: array[i,j,k], further axes for further layers; `outside` may say which voxels it does not cover.
-    :return: `outside` says which voxels of the image the labels do not cover.
-    :raises GeometryMismatchError: they do not lie on the image's lattice, or entirely outside it.
+    :param labels: array[i,j,k], further axes for further layers; `outside` may mark voxels that it does not cover.
+    :return: `outside` marks the voxels of the image that the labels do not cover.
+    :raises GeometryMismatchError: they are not on the image's lattice, or entirely outside the image.
     """
     placed = place(volume, labels)
     found = np.zeros((*volume.array.shape, *labels.array.shape[3:]), labels.array.dtype)
@@ -63,45 +79,44 @@ def padded_to(volume: Volume, labels: Volume) -> tuple[Volume, list[str]]:
 
 
 def uncovered(volume: Volume, box: tuple[slice, ...]) -> NDArray[np.bool_] | None:
-    """The voxels of an image outside of a box, array[i,j,k]; None if there are none."""
+    """Return the voxels of an image outside a box, array[i,j,k]; None if there are none."""
     outside = np.ones(volume.array.shape, bool)
     outside[box] = False
     return outside if outside.any() else None
 
 
 def cut_in_words(labelled: int, inside: int) -> list[str]:
-    """A warning if labelled voxels lie outside the image.
+    """Return a warning if labelled voxels are outside the image.
 
-    :raises GeometryMismatchError: all of them do.
+    :raises GeometryMismatchError: all of them are.
     """
     if labelled and not inside:
         raise _mismatch("it covers another part of the body", "Choose the label map of this image.")
     if inside < labelled:
         share = (labelled - inside) / labelled
-        return [f"{share:.1%} of the label map lies outside the image and was cut off."]
+        return [f"{share:.1%} of the label map is outside the image and was cut off."]
     return []
 
 
-def place(volume: Volume, labels: Volume) -> Placed:
-    """Where in the image a label map lies that has voxels of the same lattice.
+def place(volume: Volume, labels: Volume, tolerance_mm: float = SAME_GRID_MM) -> Placed:
+    """Find the part of an image that a label map with voxels of the same lattice covers.
 
     :param labels: array[i,j,k], further axes for further layers; axes may be stored in another order or direction.
-    :raises GeometryMismatchError: its voxels are not those of the image's lattice.
+    :param tolerance_mm: how far a voxel of the label map may be from the voxel of the image.
+    :raises GeometryMismatchError: its voxels are not on the image's lattice.
     """
     between = np.linalg.inv(volume.affine) @ labels.affine
     turn = np.rint(between[:3, :3])
     axes = np.abs(turn).argmax(axis=0)
     if sorted(axes) != [0, 1, 2] or np.abs(turn).sum() != 3:
         raise _elsewhere(volume, labels)
-    exact = np.eye(4)
-    exact[:3, :3], exact[:3, 3] = turn, np.rint(between[:3, 3])
-    if _corner_distance(labels, volume.affine @ exact) > _SAME_GRID_MM:
+    exact = from_matvec(turn, np.rint(between[:3, 3]))
+    if _corner_distance(labels, volume.affine @ exact) > tolerance_mm:
         raise _elsewhere(volume, labels)
-    order = np.argsort(axes)
-    array = labels.array.transpose(*order, *range(3, labels.array.ndim))
-    flipped = tuple(place for place, axis in enumerate(order) if turn[place, axis] < 0)
-    array = np.flip(array, flipped)
-    first = exact[:3, 3].astype(int) - [array.shape[p] - 1 if p in flipped else 0 for p in range(3)]
+    order = np.argsort(axes).tolist()
+    signs = [int(turn[place, axis]) for place, axis in enumerate(order)]
+    array = reorder(labels.array, (order, signs))
+    first = reordered_affine(exact, labels.array.shape, (order, signs))[:3, 3].astype(int)
     inside, taken = [], []
     for start, size, limit in zip(first, array.shape[:3], volume.array.shape, strict=True):
         low = int(np.clip(start, 0, limit))
@@ -111,27 +126,16 @@ def place(volume: Volume, labels: Volume) -> Placed:
     return Placed((inside[0], inside[1], inside[2]), array[tuple(taken)])
 
 
-def segmentation_on(volume: Volume, segmentation: SpineSegmentation) -> SpineSegmentation:
-    """The segmentation in the image's storage order, checked to lie on its voxels.
-
-    :raises GeometryMismatchError: it lies elsewhere.
-    """
-    labels = on_grid_of(volume, segmentation.as_volume())
-    return replace(segmentation, labels=labels.array, affine=labels.affine)
-
-
 def _elsewhere(volume: Volume, labels: Volume) -> GeometryMismatchError:
-    """The reason why a label map is not on the image's lattice, as far as the headers tell."""
-    theirs = labels.affine[:3, :3] / labels.spacing
-    cosines = np.abs((volume.affine[:3, :3] / volume.spacing).T @ theirs)
-    sizes = np.array(labels.spacing)
-    own = np.array(volume.spacing)[cosines.argmax(axis=0)]
+    """Return the reason why a label map is not on the image's lattice, as far as the headers show it."""
+    cosines = np.abs(directions(volume.affine).T @ directions(labels.affine))
+    sizes, own = voxel_sizes(labels.affine), voxel_sizes(volume.affine)[cosines.argmax(axis=0)]
     angle = float(np.degrees(np.arccos(np.clip(cosines.max(axis=0).min(), -1, 1))))
     if angle > _OTHER_DIRECTION_DEG:
         return _mismatch(f"it is rotated by {angle:.1f} degrees relative to the image", _RESAMPLE)
     if np.abs(sizes / own - 1).max() > _OTHER_SIZE:
-        return _mismatch(f"its voxels are {_sizes(sizes)} mm, those of the image {_sizes(own)} mm", _RESAMPLE)
-    start = (np.linalg.inv(volume.affine) @ labels.affine[:, 3])[:3]
+        return _mismatch(f"its voxels are {_sizes(sizes)} mm, the image's voxels {_sizes(own)} mm", _RESAMPLE)
+    start = apply_inverse(volume.affine, labels.affine[:3, 3])
     shift = np.abs(start - np.rint(start)) * volume.spacing
     return _mismatch(f"it is shifted by {_sizes(shift)} mm relative to the image's voxels", _RESAMPLE)
 
@@ -145,7 +149,6 @@ def _mismatch(reason: str, hint: str) -> GeometryMismatchError:
 
 
 def _corner_distance(labels: Volume, affine: NDArray[np.float64]) -> float:
-    """How far (mm) the voxels of a label map lie at most from where another affine puts them."""
-    corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    corners[:, :3] *= np.array(labels.array.shape[:3]) - 1
-    return float(np.abs(corners @ (affine - labels.affine).T).max())
+    """Return how far (mm) the voxels of a label map are at most from their position by another affine."""
+    here, there = (corners(one, labels.array.shape) for one in (affine, labels.affine))
+    return float(np.abs(here - there).max())

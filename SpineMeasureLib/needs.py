@@ -1,19 +1,19 @@
-"""What the segmentation needs beyond what Slicer has, asked without importing any of it."""
+"""Packages that the segmentation needs and Slicer does not have, checked without importing them."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-#: Comes through Slicer's PyTorch extension, which chooses the build for the computer. 2.5: `torch.OutOfMemoryError`.
+#: Installed by Slicer's PyTorch extension, which chooses the right build. 2.5 has `torch.OutOfMemoryError`.
 TORCH = ("torch", ">=2.5")
-#: Come from the package index. All bounds are those of pyproject.toml, which Slicer does not have; a test holds it.
+#: Installed from the package index. All bounds are equal to pyproject.toml, which Slicer does not have (tested).
 OTHERS = (("monai", ">=1.5,<1.7"), ("safetensors", ">=0.4"))
-#: An installation must not replace these: Slicer's own, and the PyTorch that fits the graphics card.
+#: An installation must not replace Slicer's packages or the PyTorch build for the graphics card.
 _KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")
 
 
 def installed(package: str) -> str | None:
-    """Version of an installed package, None when it is not installed. The package is not imported."""
+    """Return the version of a package, None if it is not installed. The package is not imported."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -21,7 +21,7 @@ def installed(package: str) -> str | None:
 
 
 def missing() -> list[str]:
-    """Names of the needed packages that are not installed, or in a version that does not fit."""
+    """Return the required packages that are not installed, or installed in an unsuitable version."""
     return [name for name, bounds in (TORCH, *OTHERS) if not _fits(installed(name), bounds)]
 
 
@@ -32,10 +32,10 @@ def _fits(found: str | None, bounds: str) -> bool:
 
 
 def other_requirements() -> list[str]:
-    """Requirements for pip, without PyTorch."""
+    """Return the requirements for pip, without PyTorch."""
     return [name + bounds for name, bounds in OTHERS]
 
 
 def constraints() -> str:
-    """Contents of a constraints file that keeps the versions that are installed."""
+    """Return a constraints file for pip that keeps the installed versions."""
     return "".join(f"{name}=={found}\n" for name in _KEPT if (found := installed(name)))

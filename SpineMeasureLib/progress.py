@@ -1,4 +1,4 @@
-"""The one callback through which long work reports, rendered by terminal, JSON lines, Qt and browser alike."""
+"""The callback through which long work reports, shown by the terminal, JSON lines, Qt and the browser."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 #: `CancelledError` to stop the work.
 Progress = Callable[[str, float, str], None]
 
-#: The stage whose message says how long the work will take.
+#: Stage whose message says how long the work will take.
 ESTIMATE = "estimate"
 
 
 def silent(stage: str, fraction: float, message: str = "") -> None:
-    """Report to nobody."""
+    """Ignore the report."""
 
 
 def part_of(progress: Progress, start: float, end: float, name: str | None = None) -> Progress:
-    """Reports of a part of the work as reports of the whole, from `start` to `end` of it.
+    """Return a callback that reports a part of the work as the range from `start` to `end` of the whole.
 
-    :param name: of the stage; that of the part when None.
+    :param name: name of the stage; by default the name that the part reports.
     """
 
     def report(stage: str, fraction: float, message: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Keeping off the terminal what libraries print there: what matters of it is reported in plain sentences."""
+"""Keep the output of libraries off the terminal; what matters is reported in plain sentences."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Standard error belongs to the process: one thread at a time may turn it aside.
+#: Standard error belongs to the process: only one thread at a time may redirect it.
 _turn = threading.RLock()
 _DICOM_LIBRARIES = ("pydicom", "highdicom")
 
 
 @contextmanager
 def quiet_libraries() -> Iterator[list[str]]:
-    """Keep back what is written to standard error, below Python too, while the body of the `with` runs.
+    """Collect what is written to standard error, also below Python, while the body of the `with` runs.
 
-    Standard error works again afterwards, whatever happens in between.
+    Standard error is restored afterwards in every case.
 
-    :return: a list that contains the lines once the body is left; empty if there is no standard error.
+    :return: a list that contains the lines after the body; empty if there is no standard error.
     """
     lines: list[str] = []
     with _turn, tempfile.TemporaryFile() as aside:
@@ -30,7 +30,7 @@ def quiet_libraries() -> Iterator[list[str]]:
             sys.stderr.flush()
         try:
             kept = os.dup(2)
-        except OSError:  # a program without a terminal, as on Windows
+        except OSError:  # a program without a terminal, for example on Windows
             yield lines
             return
         try:

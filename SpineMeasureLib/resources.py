@@ -1,4 +1,4 @@
-"""Where the shared data files lie: in a source checkout, an installed wheel and a Slicer extension alike."""
+"""Find the shared data files in a source checkout, an installed wheel or a Slicer extension."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from .errors import ModelError
 
 _PACKAGE = Path(__file__).resolve().parent
 
-# Checkout: siblings of the package. Wheel: `SpineMeasureLib/_data`. Slicer: the package lies in qt-scripted-modules,
+# Checkout: siblings of the package. Wheel: `SpineMeasureLib/_data`. Slicer: the package is in qt-scripted-modules,
 # the data in qt-scripted-modules/SpineMeasureData.
 _ROOTS = (_PACKAGE / "_data", _PACKAGE.parent / "SpineMeasureData", _PACKAGE.parent)
 
 
 def data_path(relative: str) -> Path:
-    """Absolute path of ``Resources/...`` or ``models/...``.
+    """Return the absolute path of ``Resources/...`` or ``models/...``.
 
-    :raises ModelError: the file came with none of the places; the installation is incomplete.
+    :raises ModelError: the file is missing; the installation is incomplete.
     """
     for root in _ROOTS:
         candidate = root / relative

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .anatomy import Kind
+from .grid import on_grid_of
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -37,6 +39,13 @@ class Structure:
     level: str
     confidence: float | None = None
     flags: tuple[str, ...] = ()
+
+
+def structure_from_dict(value: int, entry: Mapping[str, Any]) -> Structure:
+    """Return the structure of an entry in labels.json."""
+    return Structure(
+        value, entry["name"], Kind(entry["kind"]), entry["level"], entry["confidence"], tuple(entry["flags"])
+    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,25 @@ class SpineSegmentation:
     def as_volume(self) -> Volume:
         """The label array as a `Volume`."""
         return Volume(self.labels, self.affine)
+
+
+def segmentation_on(volume: Volume, segmentation: SpineSegmentation) -> SpineSegmentation:
+    """Return the segmentation in the image's storage order, after a check that it is on the image's voxels.
+
+    :raises GeometryMismatchError: it is elsewhere.
+    """
+
+    def placed(array: NDArray[Any]) -> NDArray[Any]:
+        return on_grid_of(volume, Volume(array, segmentation.affine)).array
+
+    certainty, outside = segmentation.certainty, segmentation.outside
+    return replace(
+        segmentation,
+        labels=placed(segmentation.labels),
+        affine=volume.affine,
+        certainty=certainty and replace(certainty, probability=placed(certainty.probability)),
+        outside=None if outside is None else placed(outside),
+    )
 
 
 def label_centres(labels: NDArray[Any], count: int) -> NDArray[np.float64]:

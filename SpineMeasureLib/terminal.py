@@ -1,7 +1,7 @@
-"""What every command of the terminal shares: plain lines and tables, a progress bar, every end in one sentence.
+"""Output of every command in the terminal: plain lines and tables, a progress bar, and errors in one sentence.
 
-Rich and typer's error boxes are kept out of the way: a name with square brackets is printed as it is, and rich is
-imported only when a table, a label or a progress bar is shown.
+There is no markup, so a name with square brackets is printed unchanged. Rich is imported only for tables, labels and
+progress bars.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from .cancel import cancel_on_signals, stop_if_cancelled, true_end
-from .cli_help import Commands
 from .errors import CancelledError, as_plain, printable
 from .progress import ESTIMATE, Progress
 
@@ -26,16 +25,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-#: Base of typer's own errors about the command line, whichever click it brings.
+#: Base of typer's own errors about the command line, from whichever click it uses.
 _UsageError: Any = typer.BadParameter.__mro__[2]
-#: What a shell reports of a program whose reader has gone.
+#: Exit code that a shell reports of a program whose reader has ended.
 _READER_GONE = 141
 
 
 class Lines:
-    """One of the two output streams. Text is printed as it is, one line a call: no markup, no colours, no wrapping.
+    """One of the two output streams. Prints one line of unchanged text per call: no markup, no colours, no wrapping.
 
-    :ivar quiet: whether everything but errors is left out.
+    :ivar quiet: whether to print only errors.
     """
 
     quiet = False
@@ -49,7 +48,7 @@ class Lines:
 
     @cached_property
     def rich(self) -> Console:
-        """The stream for tables and progress bars; text given to it is plain text too."""
+        """The stream for tables and progress bars, without markup either."""
         from rich.console import Console
 
         return Console(stderr=self._stderr, markup=False, highlight=False, emoji=False)
@@ -83,7 +82,7 @@ class Lines:
         try:
             write()
         except BrokenPipeError:
-            # 'head' has read enough. What is still buffered must not fail a second time at the end.
+            # For example 'head' has ended. The rest of the buffer must not fail again at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise SystemExit(_READER_GONE) from None
 
@@ -93,37 +92,14 @@ errors = Lines(stderr=True)
 
 
 def be_quiet(wanted: bool) -> bool:
-    """Leave out everything but errors, if `wanted`."""
+    """Print only errors, if `wanted`."""
     console.quiet = errors.quiet = wanted
     return wanted
 
 
-class App(Commands):
-    """The program. However a command ends, it is with an exit code and at most one sentence about an error."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(AttributeError):
-                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-        with plain_errors():
-            code = typer.main.get_command(self)(*args, standalone_mode=False, **kwargs)
-        sys.exit(code or 0)
-
-
-def group(text: str) -> typer.Typer:
-    """A group of commands, whose help is shown when no command follows."""
-
-    def help_if_alone(context: typer.Context) -> None:
-        if context.invoked_subcommand is None:
-            typer.echo(context.get_help())
-            raise typer.Exit(2)
-
-    return Commands(callback=help_if_alone, invoke_without_command=True, help=text, rich_markup_mode=None)
-
-
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """End every error in a sentence and its exit code; the unexpected ones leave a log.
+    """Turn every error into one sentence and an exit code; unexpected errors leave a log.
 
     :raises SystemExit: on every error.
     """
@@ -155,15 +131,15 @@ def _plain(error: BaseException) -> tuple[int, str] | None:
 
 
 def _unexpected(error: BaseException) -> tuple[int, str]:
-    told = f"Something unexpected went wrong ({type(error).__name__})."
+    text = f"Something unexpected went wrong ({type(error).__name__})."
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="spinemeasure-", suffix=".log", delete=False, encoding="utf-8", errors="replace"
         ) as log:
             traceback.print_exception(error, file=log)
     except OSError:
-        return 1, told
-    return 1, f"{told} Please report it with the details in {log.name}"
+        return 1, text
+    return 1, f"{text} Please report it with the details in {log.name}"
 
 
 def _only_estimate(stage: str, fraction: float, message: str = "") -> None:
@@ -174,7 +150,7 @@ def _only_estimate(stage: str, fraction: float, message: str = "") -> None:
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """A progress bar on standard error; nothing if that is not a terminal that can redraw a line."""
+    """Show a progress bar on standard error, or nothing if it is not a terminal that can redraw a line."""
     if errors.quiet or not errors.rich.is_interactive:
         yield _only_estimate
         return
@@ -182,9 +158,9 @@ def terminal_progress() -> Iterator[Progress]:
     from rich.progress import Progress as Bar
     from rich.table import Column
 
-    told = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1))
+    stage_column = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     with Bar(
-        told, BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn(),
+        stage_column, BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn(),
         console=errors.rich, transient=True, expand=True,
     ) as bar:  # fmt: skip
         task = bar.add_task("start", total=1.0)

@@ -1,11 +1,11 @@
-"""How many processor threads the libraries use."""
+"""Limit the processor threads of the libraries."""
 
 from __future__ import annotations
 
 import os
 
-#: What numpy's and PyTorch's kernels, SimpleITK and VTK ask for when they load.
-_ASKED = (
+#: Variables that the kernels of numpy and PyTorch, SimpleITK and VTK read when they load.
+_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -16,6 +16,6 @@ _ASKED = (
 
 
 def limit_threads(count: int) -> None:
-    """Let libraries that load from now on, here and in child processes, use `count` threads each; 0 for all."""
+    """Let libraries that load from now on, also in child processes, use `count` threads each; 0 means all."""
     if count:
-        os.environ.update(dict.fromkeys(_ASKED, str(count)))
+        os.environ.update(dict.fromkeys(_VARIABLES, str(count)))

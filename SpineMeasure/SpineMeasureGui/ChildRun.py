@@ -1,16 +1,17 @@
 """A child process driven by Qt."""
 
-from contextlib import suppress
-
 import qt
 import slicer
 
-from SpineMeasureLib import child
+from SpineMeasureLib import child, processes
 
 
 class ChildRun:
-    """One child process, driven by Qt so that Slicer stays responsive. Nodes are touched on the main thread only.
+    """A `SpineMeasureLib.child.Runner` on a QProcess, so that Slicer stays responsive. Nodes are touched on the main
+    thread only.
 
+    :param python: the interpreter, PythonSlicer.
+    :param job: from `SpineMeasureLib.child`.
     :param onUpdate: called with every `SpineMeasureLib.child.Update`.
     :param onFinished: called once, with None or a `SpineMeasureLib.child.Failure`, before the workspace is removed.
     """
@@ -19,8 +20,9 @@ class ChildRun:
     GRACE_MS = 3000
     TICK_MS = 100
 
-    def __init__(self, command, workspace, onUpdate=None, onFinished=None) -> None:
-        self.command = command
+    def __init__(self, python, job, workspace, onUpdate=None, onFinished=None) -> None:
+        self.python = python
+        self.job = job
         self.workspace = workspace
         self.conversation = child.Conversation()
         self.onUpdate = onUpdate
@@ -50,10 +52,9 @@ class ChildRun:
             environment.insert(name, value)
         self.process.setProcessEnvironment(environment)
         self.process.setWorkingDirectory(str(self.workspace.folder))
-        self.process.start(self.command[0], self.command[1:])
-        # Without the greeting the child can still be cancelled by signals.
-        with suppress(TypeError, ValueError):
-            self.process.write(child.GREETING)
+        program, *arguments = child.command(self.python)
+        self.process.start(program, arguments)
+        self.process.write(child.first_line(self.job))
         return self
 
     def cancel(self) -> None:
@@ -61,9 +62,9 @@ class ChildRun:
         if self.cancelled or self.finished:
             return
         self.cancelled = True
-        self._tree = child.process_tree(int(self.process.processId()))
+        self._tree = processes.process_tree(int(self.process.processId()))
         self.process.closeWriteChannel()
-        child.end_processes(self._tree)
+        processes.end_processes(self._tree)
         self._timer.start()
 
     def abandon(self) -> None:
@@ -71,7 +72,7 @@ class ChildRun:
         self.onUpdate = self.onFinished = None
         if not self.finished:
             self.cancelled = True
-            self._tree = child.process_tree(int(self.process.processId()))
+            self._tree = processes.process_tree(int(self.process.processId()))
             self._force()
             self.process.waitForFinished(2000)
         self.workspace.remove()
@@ -96,7 +97,7 @@ class ChildRun:
     def _onProcessError(self) -> None:
         # Later, since on Windows this may come before `start` has returned.
         if not self._started and self.process.state() == qt.QProcess.NotRunning:
-            qt.QTimer.singleShot(0, lambda: self._finish(child.not_started(self.command[0])))
+            qt.QTimer.singleShot(0, lambda: self._finish(child.not_started(self.python)))
 
     def _onProcessFinished(self) -> None:
         self._onOutput()
@@ -122,7 +123,7 @@ class ChildRun:
         if self._waited > self.GRACE_MS and not self._forced and self.cancelled:
             self._force()
         # The launcher may be gone while the child below it still cleans up.
-        busy = self.cancelled and not self._forced and child.running(self._tree)
+        busy = self.cancelled and not self._forced and processes.running(self._tree)
         overdue = self._waited > 10 * self.GRACE_MS
         if self.finished and not busy and (self.workspace.remove() or overdue):
             self._release()
@@ -137,7 +138,7 @@ class ChildRun:
 
     def _force(self) -> None:
         self._forced = True
-        child.end_processes(self._tree, force=True)
+        processes.end_processes(self._tree, force=True)
         self.process.kill()
 
 

@@ -36,26 +36,22 @@ class MeasurementTable:
         table.setColumnHidden(STATUS_COLUMN, True)
 
     def fill(self, session, keys) -> None:
-        """Show these rows. The rows that were selected stay so, whatever their levels are called now."""
+        """Show these rows; `select` selects some of them."""
         table = self.table
-        selected = {self._ids[self.keys.index(key)] for key in self.selectedKeys()}
         self.keys = list(keys)
         self._ids = [session.id_of(key) for key in self.keys]
         table.blockSignals(True)
-        table.clearSelection()
         table.setRowCount(len(self.keys))
         self.update(session, self.keys)
-        for row, each in enumerate(self._ids):
-            if each in selected:
-                for column in range(len(COLUMNS)):
-                    table.item(row, column).setSelected(True)
         table.blockSignals(False)
         self.fitColumns()
 
     def forget(self) -> None:
-        """Show no rows, and select none of the next session."""
+        """Show no rows."""
         self.keys, self._ids = [], []
+        self.table.blockSignals(True)
         self.table.setRowCount(0)
+        self.table.blockSignals(False)
 
     def fitColumns(self) -> None:
         """Hide columns without a text, and give the quantity the room that is left; the user can resize the others."""
@@ -107,15 +103,24 @@ class MeasurementTable:
         """The keys of the selected rows, from above."""
         return [key for row, key in enumerate(self.keys) if self.table.item(row, ICON_COLUMN).isSelected()]
 
-    def select(self, key) -> None:
-        """Select the row of a key and scroll to it; none if it is not shown."""
-        if key not in self.keys:
+    def selectedRows(self) -> list:
+        """The ids (`Session.id_of`) of the selected rows, from above."""
+        return [self._ids[self.keys.index(key)] for key in self.selectedKeys()]
+
+    def select(self, keys, current) -> None:
+        """Select the rows of these keys and no others, and scroll to the current one if it is selected."""
+        if {*self.selectedKeys()} != {*keys}:
+            self.table.blockSignals(True)
             self.table.clearSelection()
-            return
-        row = self.keys.index(key)
-        if key not in self.selectedKeys():
-            self.table.selectRow(row)
-        self.table.scrollToItem(self.table.item(row, ICON_COLUMN))
+            if len(keys) == 1:
+                self.table.selectRow(self.keys.index(keys[0]))  # the arrow keys go on from there
+            else:
+                for key in keys:
+                    for column in range(len(COLUMNS)):
+                        self.table.item(self.keys.index(key), column).setSelected(True)
+            self.table.blockSignals(False)
+        if current in keys:
+            self.table.scrollToItem(self.table.item(self.keys.index(current), ICON_COLUMN))
 
 
 def _translated(cells) -> tuple:

@@ -3,8 +3,11 @@
 import qt
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
+from SpineMeasureGui.Texts import shown
 from SpineMeasureLib.review.mrml.layout import LAYOUT_ID, add_layout
+from SpineMeasureLib.review.panel import SHORTCUTS
 
 
 class ReviewLayout:
@@ -98,18 +101,23 @@ def orientationNames(node) -> list:
 class Shortcuts:
     """Keys of the main window while the module is shown. Does nothing without a main window.
 
-    :param table: (keys, what they do, function) of each. Those with Ctrl are also the Segment Editor's.
+    :param act: called with the name of an action of the desk.
     """
 
-    def __init__(self, table) -> None:
-        self.table = table
+    def __init__(self, act) -> None:
+        self._act = act
         self._installed = []
         self._yielded = False
 
-    def tooltip(self) -> str:
-        """The keys and what they do, as a table."""
-        rows = "".join(f"<tr><td><b>{keys}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for keys, text, _ in self.table)
-        return f"<table>{rows}</table>"
+    @staticmethod
+    def tooltip() -> str:
+        """Return the keys and what they do, as a table."""
+        rows = "".join(
+            f"<tr><td><b>{keys}</b>&nbsp;&nbsp;</td><td>{shown(text)}</td></tr>"
+            for keys, (action, text) in SHORTCUTS.items()
+        )
+        note = _("While Segments is open, keys with Ctrl belong to the Segment Editor.")
+        return f"<table>{rows}</table>{note}"
 
     @staticmethod
     def controlHeld() -> bool:
@@ -121,23 +129,27 @@ class Shortcuts:
         window = slicer.util.mainWindow()
         if window is None or self._installed:
             return
-        for keys, _, slot in self.table:
+        for keys, (action, _text) in SHORTCUTS.items():
             shortcut = qt.QShortcut(window)
             shortcut.setKey(qt.QKeySequence(keys))
+            slot = self._slot(action)
             shortcut.connect("activated()", slot)
             self._installed.append((keys, shortcut, slot))
         self.yieldControl(self._yielded)
 
+    def _slot(self, action):
+        return lambda: self._act(action)
+
     def yieldControl(self, toEditor) -> None:
         """Leave the keys with Ctrl to the Segment Editor, or take them back: of two owners Qt would ask neither."""
         self._yielded = toEditor
-        for keys, shortcut, _ in self._installed:
+        for keys, shortcut, _slot in self._installed:
             if keys.startswith("Ctrl"):
                 shortcut.setEnabled(not toEditor)
 
     def remove(self) -> None:
         """Take the keys out of force."""
-        for _, shortcut, slot in self._installed:
+        for _keys, shortcut, slot in self._installed:
             shortcut.disconnect("activated()", slot)
             shortcut.setEnabled(False)
             shortcut.setParent(None)

@@ -14,12 +14,13 @@ from ..case_folder import LABELS, is_case_folder, require_finished, require_uned
 from ..errors import InputNotFoundError, NothingFoundError, SpineMeasureError
 from ..files import atomic_folder, json_object, require_place
 from ..grid import on_grid_of
+from ..io.read import read_volume
+from ..orientation import slice_order
 from ..progress import Progress, silent
 from ..segment import segment_volume
 from ..segment.labels.by_value import segmentation_from_labels
-from ..segment.preprocess import slice_order
 from ..segmentation import SpineSegmentation
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .agreement import bootstrap_interval
 from .labelled_sets import ADAPTERS, PARTLY_LABELLED, LabelledCase
 from .overlap import MEASURES
@@ -163,7 +164,7 @@ def _by_group(done: Sequence[EvaluatedCase]) -> dict[str, object]:
 
 def _anchor_in_view(labels: Volume) -> bool:
     """Whether enough of the sacrum is in view, or a C2 that the upper border does not cut."""
-    if np.count_nonzero(labels.array == SACRUM_VALUE) * abs(np.linalg.det(labels.affine[:3, :3])) > _SACRUM_IN_VIEW_MM3:
+    if np.count_nonzero(labels.array == SACRUM_VALUE) * np.prod(labels.spacing) > _SACRUM_IN_VIEW_MM3:
         return True
     second = slice_order(labels.array == vertebra_value("C2"), labels.affine)  # rows run upward
     return bool(second.any() and not second[:, -1].any())

@@ -25,10 +25,12 @@ from ..anatomy import (
     region_of,
     vertebra_value,
 )
+from ..io.read import read_volume
+from ..orientation import slice_order, slice_spacing
 from ..segment.labels.by_value import segmentation_from_labels
-from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
+from ..segment.preprocess import normalised_intensity
 from ..segment.split import split_vertebrae
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_CORD, NOT_BODY, NOT_CORD, UNKNOWN
 
 #: Smaller pieces of a label are artefacts of resampling: a third of the slabs have such rims around their discs.

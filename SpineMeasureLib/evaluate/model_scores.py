@@ -11,11 +11,12 @@ import torch
 from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Tissue
 from ..certainty import Certainty
 from ..errors import NothingFoundError
+from ..io.read import read_volume
 from ..segment.inference import predict_tissue
 from ..segment.naming.instances import name_structures
 from ..segment.network import SpineNet
 from ..segmentation import SpineSegmentation
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .labelled_sets import LabelledCase
 from .overlap import Overlap
 from .scores import CaseScore, compare, compare_partly, nothing_found

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..segment.preprocess import normalised_intensity, slice_order, slice_spacing
+from ..orientation import slice_order, slice_spacing
+from ..segment.preprocess import normalised_intensity
 from .overlap import MEASURES
 from .scores import STRUCTURES, EvaluatedCase
 

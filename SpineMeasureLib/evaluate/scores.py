@@ -13,8 +13,8 @@ from ..measure import measure
 from ..measure.confidence import calibration_key
 from ..measure.definitions import methods
 from ..measure.types import Measurement
+from ..orientation import slice_order, slice_spacing
 from ..segment.labels.by_value import segmentation_from_labels
-from ..segment.preprocess import slice_order, slice_spacing
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from .agreement import DiscMatch, match_discs
@@ -64,10 +64,9 @@ def nothing_found(image: Volume) -> SpineSegmentation:
 
 def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
     """Compare a segmentation with `labels` on the same voxels: 1 vertebra, 2 disc, 3 canal, or values of `anatomy`."""
-    i, j, k = np.linalg.norm(labels.affine[:3, :3], axis=0)
     reference = segmentation_from_labels(labels)
     overlaps = {
-        name: overlap(of_kinds(predicted, *kinds), reference_mask(labels, name), (float(i), float(j), float(k)))
+        name: overlap(of_kinds(predicted, *kinds), reference_mask(labels, name), labels.spacing)
         for name, (_, kinds) in STRUCTURES.items()
     }
     match = match_discs(reference, predicted)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..anatomy import Kind
+from ..orientation import apply_affine, apply_inverse, corners
 from ..segmentation import SpineSegmentation, label_centres
 from ..volume import Volume
 
@@ -36,9 +37,7 @@ class Reformat:
 def reformat(volume: Volume, segmentation: SpineSegmentation) -> Reformat:
     """Sample image and labels along the spine."""
     centres = _centres(segmentation)
-    corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    corners[:, :3] *= np.array(volume.array.shape) - 1
-    box = (corners @ volume.affine.T)[:, :3]
+    box = corners(volume.affine, volume.array.shape)
     anterior = np.arange(
         max(box[:, 1].min(), centres[:, 1].min() - 75), min(box[:, 1].max(), centres[:, 1].max() + 45), STEP_MM
     )
@@ -47,11 +46,8 @@ def reformat(volume: Volume, segmentation: SpineSegmentation) -> Reformat:
     )
     order = np.argsort(centres[:, 2])
     right = np.interp(superior, centres[order, 2], centres[order, 0])
-    points = np.ones((len(superior), len(anterior), 4))
-    points[..., 0] = right[:, None]
-    points[..., 1] = anterior[None, :]
-    points[..., 2] = superior[:, None]
-    index = np.moveaxis(points @ np.linalg.inv(volume.affine).T, -1, 0)[:3]
+    points = np.stack(np.broadcast_arrays(right[:, None], anterior, superior[:, None]), axis=-1)
+    index = np.moveaxis(apply_inverse(volume.affine, points), -1, 0)
     image = ndimage.map_coordinates(volume.array.astype(np.float32), index, order=1, mode="constant")
     labels = ndimage.map_coordinates(segmentation.labels, index, order=0, mode="constant")
     extent = (float(anterior[0]), float(anterior[-1]), float(superior[0]), float(superior[-1]))
@@ -61,5 +57,4 @@ def reformat(volume: Volume, segmentation: SpineSegmentation) -> Reformat:
 def _centres(segmentation: SpineSegmentation) -> Array:
     values = [s.value for s in segmentation.structures if s.kind in (Kind.BODY, Kind.DISC)]
     centres = label_centres(segmentation.labels, 255)[np.array(values) - 1]
-    centroids: Array = centres @ segmentation.affine[:3, :3].T + segmentation.affine[:3, 3]
-    return centroids
+    return apply_affine(segmentation.affine, centres)

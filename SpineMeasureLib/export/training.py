@@ -21,9 +21,10 @@ from .. import __version__
 from ..anatomy import TISSUE_OF, Kind, Tissue, all_structures
 from ..errors import OptionError, OutputError
 from ..files import UNFINISHED, atomic_folder, json_object
+from ..io.write import write_volume
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
-from ..volume import Volume, write_volume
+from ..volume import Volume
 from .runinfo import versions
 
 #: Folders of the nnU-Net data set and how the files of a case end there.

@@ -1,1 +1,1 @@
-"""Reading and writing: image files, label maps and DICOM studies. No other package reads image files."""
+"""Reading and writing: image files, label maps and DICOM studies."""

@@ -11,11 +11,12 @@ from scipy import ndimage
 from ..errors import InputNotFoundError, NonFiniteVolumeError, UnreadableInputError
 from ..files import require_utf8
 from ..grid import padded_to
-from ..volume import Volume, read_volume
+from ..volume import Volume
 from .dicom.files import is_dicom
 from .dicom.segments import find_segmentation, read_segmentation
 from .image_file import read_file
 from .label_segments import LabelFile, Segment
+from .read import read_volume
 from .seg_nrrd import segments_of_header
 
 #: Endings of files that may describe their segments.

@@ -21,7 +21,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
 
     >>> from SpineMeasureLib.resources import data_path
     >>> from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-    >>> from SpineMeasureLib.volume import read_volume
+    >>> from SpineMeasureLib.io.read import read_volume
     >>> labels = read_volume(data_path("Resources/sample/lumbar_t2_labels.nii.gz"))
     >>> rows = {row.key: row for row in measure(segmentation_from_labels(labels))}
     >>> middle = rows["L4-L5", "disc_height_middle", "chord50"]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..orientation import apply_affine
 from .fields import Field, intervals
 from .frames import unit
 from .types import Plane
@@ -55,7 +56,7 @@ def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
     if len(voxels) < 100:
         return None
     voxels = voxels[:: max(1, len(voxels) // 60000)]
-    points = voxels @ affine[:3, :3].T + affine[:3, 3]
+    points = apply_affine(affine, voxels)
     curve = _by_height(points)
     for _ in range(3):
         if len(curve) < 8:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..unseen import cut_axes, with_margin
+from ..field_of_view import cut_axes, with_margin
+from ..orientation import anatomical_axes, apply_affine, apply_to_vectors, cropped_affine, voxel_sizes
 
 Array = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ class Field:
 
     def at(self, points: Array) -> Array:
         """Field at RAS points [..., 3]; beyond the crop, the value at its border."""
-        index = (points.reshape(-1, 3) @ self.ras_to_index[:3, :3].T + self.ras_to_index[:3, 3]).T
+        index = apply_affine(self.ras_to_index, points.reshape(-1, 3)).T
         if self.slice_axis is None:
             sampled: Array = ndimage.map_coordinates(self.values, index, order=1, mode="nearest")
         else:
@@ -97,7 +98,7 @@ class Field:
         """
         if self.slice_axis is None:
             return self
-        steps = axes @ self.ras_to_index[:3, :3].T
+        steps = apply_to_vectors(self.ras_to_index, axes)
         step = steps[int(np.argmax(np.abs(steps[:, self.slice_axis])))]
         return replace(self, lean=step / step[self.slice_axis])
 
@@ -130,12 +131,12 @@ def make_field(
     box = box or (ndimage.find_objects(mask.astype(np.uint8)) or [None])[0]
     if box is None:
         return None
-    spacing: Array = np.linalg.norm(affine[:3, :3], axis=0)
-    slice_axis = int(np.argmax(spacing)) if spacing.max() > 1.2 * spacing.min() else _right_axis(affine)
+    spacing = voxel_sizes(affine)
+    slice_axis = int(np.argmax(spacing)) if spacing.max() > 1.2 * spacing.min() else anatomical_axes(affine)[0][0]
     inside = np.pad(mask[box], _MARGIN_VOXELS)
     thick = bool(spacing[slice_axis] >= _THICK_SLICES * np.delete(spacing, slice_axis).min())
     values = _slice_by_slice(inside, spacing, slice_axis) if thick else _smooth(_distance(inside, spacing))
-    index_to_ras = affine @ _shift(np.array([s.start for s in box]) - _MARGIN_VOXELS)
+    index_to_ras = cropped_affine(affine, np.array([s.start for s in box]) - _MARGIN_VOXELS)
     to_index = np.linalg.inv(index_to_ras).astype(np.float64)
     centre = np.array(ndimage.center_of_mass(inside))
     near = with_margin(box, 1)
@@ -146,22 +147,12 @@ def make_field(
         to_index,
         slice_axis if thick else None,
         np.eye(3)[slice_axis],
-        index_to_ras[:3, :3] @ centre + index_to_ras[:3, 3],
+        apply_affine(index_to_ras, centre),
         float(inside.sum() * spacing.prod()),
         any(t for axis, t in enumerate(touches) if axis != slice_axis),
         touches[slice_axis],
         box[slice_axis].stop - box[slice_axis].start,
     )
-
-
-def _shift(start: NDArray[np.int_]) -> Array:
-    matrix = np.eye(4)
-    matrix[:3, 3] = start
-    return matrix
-
-
-def _right_axis(affine: Array) -> int:
-    return int(np.argmax(np.abs(affine[0, :3])))
 
 
 def _slice_by_slice(inside: NDArray[np.bool_], spacing: Array, slice_axis: int) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..orientation import apply_to_vectors
 from .fields import Field, first_entry, intervals
 from .types import Plane
 
@@ -108,8 +109,7 @@ def thin_axis(field: Field, up: Array, anterior: Array) -> Array:
     inside = np.argwhere(field.values > 0)
     if len(inside) < _FEWEST_POINTS:
         return unit(up)
-    index_to_ras = np.linalg.inv(field.ras_to_index)
-    points = inside @ index_to_ras[:3, :3].T
+    points = apply_to_vectors(np.linalg.inv(field.ras_to_index), inside)
     right = unit(np.cross(anterior, up))
     flat = points - points.mean(axis=0)
     flat -= (flat @ right)[:, None] * right

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..anatomy import Kind, vertebra_value
+from ..field_of_view import cut_lumen
+from ..orientation import apply_affine, apply_inverse, voxel_sizes
 from ..segmentation import SpineSegmentation, Structure
-from ..unseen import cut_lumen
 from .canal_line import Centreline, CrossSection, centreline
 from .fields import Field, intervals, make_field
 from .frames import Endplate, Frame, endplate_line, endplate_points, fit_plane, make_frame, thin_axis, unit
@@ -85,14 +86,14 @@ class Spine:
     @property
     def thickness(self) -> float:
         """Distance between slices in mm."""
-        return float(np.linalg.norm(self.affine[:3, :3], axis=0).max())
+        return float(voxel_sizes(self.affine).max())
 
     def at_border(self, points: Array) -> bool:
         """True if one of the RAS points [n, 3] is in an outermost voxel of the image or outside it.
 
         Also if the label file cuts off the lumen of the canal there.
         """
-        index = (points - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        index = apply_inverse(self.affine, points)
         last = np.array(self.segmentation.labels.shape) - 1
         if ((index < 0.5) | (index > last - 0.5)).any():
             return True
@@ -116,8 +117,7 @@ class Spine:
         if box is None:
             return None
         index = np.argwhere(self.segmentation.labels[box] == structure.value).mean(axis=0) + [s.start for s in box]
-        centre: Array = self.affine[:3, :3] @ index + self.affine[:3, 3]
-        return centre
+        return apply_affine(self.affine, index)
 
     def towards_anterior(self, centroid: Array, up: Array) -> tuple[Array, bool]:
         """Direction from the canal centreline to a centroid.

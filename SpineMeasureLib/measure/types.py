@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 Point = tuple[float, float, float]
 
@@ -111,3 +113,55 @@ class Measurement:
     def flagged(self, *flags: str) -> Measurement:
         """The measurement with more flags."""
         return replace(self, flags=tuple(dict.fromkeys((*self.flags, *flags))))
+
+
+#: Fields that JSON holds as they are.
+_PLAIN = (
+    "level", "quantity", "method", "value", "unit", "boundary", "source", "confidence", "confidence_kind",
+    "confidence_tolerance", "repeatability", "note",
+)  # fmt: skip
+_OF_A_VALUE = ("confidence", "confidence_kind", "confidence_tolerance", "repeatability")
+
+
+def measurement_from_dict(row: Mapping[str, Any]) -> Measurement:
+    """Return the measurement that `dataclasses.asdict` made `row` from, perhaps by way of JSON.
+
+    Fields at their default may be missing; unknown ones are ignored.
+
+    :raises KeyError, TypeError, ValueError: it is not a measurement.
+    """
+    plain = {k: row[k] for k in _PLAIN if k in row}
+    plane, reference, automatic = row.get("plane"), row.get("reference"), row.get("automatic")
+    accepted = row.get("accepted")
+    if plain.get("value") is None:  # version 0.1 wrote the confidence of the structure
+        plain = {k: v for k, v in plain.items() if k not in _OF_A_VALUE}
+    if plain.get("source") == "accepted":  # up to version 0.1 acceptance replaced the source of the value
+        plain["source"] = "edited" if "edited" in row.get("flags", ()) else "automatic"
+        accepted = {"reviewer": "", "time": ""}
+    return Measurement(
+        **plain,
+        p1=point_from_json(row.get("p1")),
+        p2=point_from_json(row.get("p2")),
+        plane=Plane(*(_need(point_from_json(plane[k])) for k in ("origin", "x_axis", "y_axis"))) if plane else None,
+        flags=tuple(row.get("flags", ())),
+        reference=Reference(reference["mean"], reference.get("sd"), reference["source"]) if reference else None,
+        automatic=measurement_from_dict(automatic) if automatic else None,
+        accepted=Acceptance(accepted["reviewer"], accepted["time"]) if accepted else None,
+    )
+
+
+def point_from_json(value: Any) -> Point | None:
+    """Return three numbers as a point, None as None.
+
+    :raises TypeError, ValueError: it is something else.
+    """
+    if value is None:
+        return None
+    r, a, s = (float(c) for c in value)
+    return (r, a, s)
+
+
+def _need(point: Point | None) -> Point:
+    if point is None:
+        raise ValueError("a plane without a point")
+    return point

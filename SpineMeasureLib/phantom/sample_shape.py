@@ -1,4 +1,4 @@
-"""A parametric lumbar spine whose every measurement is known in closed form.
+"""Shape of the sample: a lumbar spine with curved endplates whose measurements follow from its formulas.
 
 Bodies, discs, canal and posterior elements are implicit shapes around a chain of disc planes. Sizes follow Panjabi et
 al. (Spine 1992) for bodies and Zhou et al. (Eur Spine J 2000) for discs, with variation per subject. RAS mm throughout.
@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import disc_name
-
-Array = NDArray[np.float64]
+from .geometry import Array, Frame, superellipse
 
 #: From the sacrum upward: vertebra, body height, depth, width (mm), wedge of the body and tilt of the disc below (deg).
 _LUMBAR = (
@@ -41,68 +40,44 @@ _SAC = {"L5": (11.0, 15.0), "L4": (12.5, 16.5), "L3": (13.0, 17.0), "L2": (13.8,
 _SAC_ABOVE = (14.5, 17.5)
 _SACRAL_SLOPE = 38.0
 _ENDPLATE_MM = 0.8
+#: Power of the superellipse of discs and bodies.
+_RIM = 2.6
 
 
 @dataclass(frozen=True)
-class Disc:
-    """A disc: a slab of quadratic height profile in its own frame (anterior, right, superior).
+class Disc(Frame):
+    """A disc: a slab with a quadratic height profile in its frame.
 
     :ivar heights: at 10, 50 and 90 % of the depth from anterior.
     :ivar dark: 0 healthy and bright .. 1 degenerate and dark.
     """
 
     level: str
-    origin: Array
-    anterior: Array
-    superior: Array
     depth: float
     width: float
     heights: tuple[float, float, float]
     dark: float
 
-    @property
-    def right(self) -> Array:
-        """Unit vector to the right."""
-        return np.cross(self.anterior, self.superior)
-
     def height_at(self, x: Array) -> Array:
-        """Height in mm at x mm anterior of the centre."""
+        """Return the height in mm at x mm anterior of the centre."""
         place = np.clip(0.5 - x / self.depth, 0.0, 1.0)
         height: Array = np.maximum(np.polyval(np.polyfit((0.1, 0.5, 0.9), self.heights, 2), place), 0.5)
         return height
 
-    def local(self, points: Array) -> Array:
-        """Points [..., 3] in the disc's frame: anterior, right, superior."""
-        offset = points - self.origin
-        return np.stack([offset @ self.anterior, offset @ self.right, offset @ self.superior], axis=-1)
-
 
 @dataclass(frozen=True)
-class Body:
+class Body(Frame):
     """A vertebral body between two disc planes."""
 
     name: str
-    origin: Array
-    anterior: Array
-    superior: Array
     depth: float
     width: float
     upper: int | None
     lower: int
 
-    @property
-    def right(self) -> Array:
-        """Unit vector to the right."""
-        return np.cross(self.anterior, self.superior)
-
-    def local(self, points: Array) -> Array:
-        """Points [..., 3] in the body's frame: anterior, right, superior."""
-        offset = points - self.origin
-        return np.stack([offset @ self.anterior, offset @ self.right, offset @ self.superior], axis=-1)
-
 
 @dataclass(frozen=True)
-class Canal:
+class Sac:
     """The dural sac: an elliptical tube around a centreline from the sacrum upward.
 
     :ivar points: [n, 3], 0.5 mm apart.
@@ -116,15 +91,15 @@ class Canal:
 
 @dataclass(frozen=True)
 class SpineShape:
-    """Discs and bodies from the sacrum upward; `bodies[n]` lies on `discs[n]`. The sacrum lies under `discs[0]`."""
+    """Discs and bodies from the sacrum upward; `bodies[n]` is above `discs[n]`, the sacrum below `discs[0]`."""
 
     discs: tuple[Disc, ...]
     bodies: tuple[Body, ...]
-    canal: Canal
+    canal: Sac
 
 
 def _direction(tilt_deg: float, lean_deg: float) -> tuple[Array, Array]:
-    """Superior and anterior direction of a plane tilted forward and leaning to the right."""
+    """Return superior and anterior direction of a plane tilted forward and leaning to the right."""
     tilt, lean = np.radians([tilt_deg, lean_deg])
     superior = np.array([np.sin(lean), np.sin(tilt) * np.cos(lean), np.cos(tilt) * np.cos(lean)])
     anterior = np.array([0.0, np.cos(tilt), -np.sin(tilt)])
@@ -133,7 +108,7 @@ def _direction(tilt_deg: float, lean_deg: float) -> tuple[Array, Array]:
 
 
 def lumbar_shape(rng: np.random.Generator, scoliosis_deg: float = 3.0) -> SpineShape:
-    """A lumbar spine from S1 to T11 with individual size, lordosis, degeneration and slight scoliosis."""
+    """Make a lumbar spine from S1 to T11 with random size, lordosis and degeneration, and slight scoliosis."""
     size = rng.normal(1.0, 0.05)
     lordosis = rng.normal(1.0, 0.15)
     tilt = _SACRAL_SLOPE * lordosis
@@ -151,7 +126,7 @@ def lumbar_shape(rng: np.random.Generator, scoliosis_deg: float = 3.0) -> SpineS
         place = place + superior * thick / 2
         dark = 0.9 if narrowed[name] else float(rng.uniform(0.05, 0.45))
         discs.append(
-            Disc(disc_name(name, lower), place, anterior, superior, depth * size * 0.97, width * size * 0.97,
+            Disc(place, anterior, superior, disc_name(name, lower), depth * size * 0.97, width * size * 0.97,
                  (shrunk[0], shrunk[1], shrunk[2]), dark)
         )  # fmt: skip
         planes.append((place, anterior, depth * size))
@@ -162,7 +137,7 @@ def lumbar_shape(rng: np.random.Generator, scoliosis_deg: float = 3.0) -> SpineS
         tall = height * size * rng.normal(1, 0.03)
         middle = place + superior * tall / 2
         upper = n + 1 if n + 1 < len(_LUMBAR) else None
-        bodies.append(Body(name, middle, anterior, superior, depth * size, width * size, upper, n))
+        bodies.append(Body(middle, anterior, superior, name, depth * size, width * size, upper, n))
         planes.append((middle, anterior, depth * size))
         place = place + superior * tall
         tilt -= body_wedge * lordosis / 2
@@ -171,8 +146,8 @@ def lumbar_shape(rng: np.random.Generator, scoliosis_deg: float = 3.0) -> SpineS
 
 def _canal(
     rng: np.random.Generator, discs: Sequence[Disc], planes: Sequence[tuple[Array, Array, float]], size: float
-) -> Canal:
-    """A smooth tube behind discs and bodies, continued into the sacrum and beyond the top."""
+) -> Sac:
+    """Make a smooth tube behind discs and bodies, continued into the sacrum and beyond the top."""
     from scipy.interpolate import CubicSpline
     from scipy.ndimage import gaussian_filter1d
 
@@ -195,17 +170,17 @@ def _canal(
     radii.append(radii[-1])
     chord = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
     t = np.arange(0, chord[-1], 0.5)
-    # The sac hangs more straightly than the bones behind which it lies.
+    # The sac is straighter than the bones in front of it.
     points = gaussian_filter1d(CubicSpline(chord, knots)(t), 9.0 / 0.5, axis=0, mode="nearest")[10:-10]
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     shape = np.stack([np.interp(t, chord, [r[k] for r in radii]) for k in (0, 1)], axis=1)
     shape = gaussian_filter1d(shape, 3.0 / 0.5, axis=0, mode="nearest")[10:-10]
-    return Canal(points, tangents, shape)
+    return Sac(points, tangents, shape)
 
 
-def canal_coordinates(canal: Canal, points: Array) -> tuple[NDArray[np.int64], Array, Array]:
-    """Nearest centreline index, and offset (anterior, right) in mm, of points [n, 3]."""
+def canal_coordinates(canal: Sac, points: Array) -> tuple[NDArray[np.int64], Array, Array]:
+    """Return nearest centreline index, and offset (anterior, right) in mm, of points [n, 3]."""
     from scipy.spatial import cKDTree
 
     _, index = cKDTree(canal.points).query(points)
@@ -218,20 +193,20 @@ def canal_coordinates(canal: Canal, points: Array) -> tuple[NDArray[np.int64], A
     return index, ahead, aside
 
 
-def inside_disc(disc: Disc, points: Array, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Points [..., 3] within the disc, grown by `margin` mm in height."""
+def inside_disc(disc: Disc, points: Array) -> NDArray[np.bool_]:
+    """Whether points [..., 3] are in the disc."""
     x, y, z = np.moveaxis(disc.local(points), -1, 0)
-    rim = np.abs(2 * x / disc.depth) ** 2.6 + np.abs(2 * y / disc.width) ** 2.6 < 1
-    return rim & (np.abs(z) < disc.height_at(x) / 2 + margin)
+    rim = superellipse(x, y, disc.depth / 2, disc.width / 2, _RIM) < 1
+    return rim & (np.abs(z) < disc.height_at(x) / 2)
 
 
 def inside_body(shape: SpineShape, body: Body, points: Array, shrink: float = 0.0) -> NDArray[np.bool_]:
-    """Points [..., 3] within a body, its cortex taken off by `shrink` mm."""
+    """Whether points [..., 3] are in a body whose surface is moved inward by `shrink` mm."""
     x, y, z = np.moveaxis(body.local(points), -1, 0)
     half_height = 14.0
     waist = 1.0 - 0.09 * np.clip(1.0 - (z / half_height) ** 2, 0, 1)
     depth, width = body.depth * waist - 2 * shrink, body.width * waist - 2 * shrink
-    inside = np.abs(2 * x / depth) ** 2.6 + np.abs(2 * y / width) ** 2.6 < 1
+    inside = superellipse(x, y, depth / 2, width / 2, _RIM) < 1
     gap = _ENDPLATE_MM * (0.3 if shrink == 0 else 1.0) + shrink
     below = shape.discs[body.lower]
     u, _, w = np.moveaxis(below.local(points), -1, 0)
@@ -246,7 +221,7 @@ def inside_body(shape: SpineShape, body: Body, points: Array, shrink: float = 0.
 
 
 def truth(shape: SpineShape) -> list[dict[str, object]]:
-    """The true values of the shape, from its formulas: heights, depth and canal AP at every disc."""
+    """Compute the true values of the shape from its formulas: heights, depth and canal AP at every disc."""
     rows: list[dict[str, object]] = []
     for disc in shape.discs:
         for name, method, place in (("anterior", 10, 0.1), ("middle", 50, 0.5), ("posterior", 90, 0.9)):
@@ -262,7 +237,7 @@ def truth(shape: SpineShape) -> list[dict[str, object]]:
     return rows
 
 
-def _sac_at(canal: Canal, origin: Array, normal: Array) -> float:
+def _sac_at(canal: Sac, origin: Array, normal: Array) -> float:
     side = (canal.points - origin) @ normal
     passages = np.flatnonzero(np.diff(np.sign(side)))
     near = passages[np.argmin(np.linalg.norm(canal.points[passages] - origin, axis=1))]

@@ -19,13 +19,16 @@ from ..case_folder import (
     LABELS,
     OVERVIEW,
     RUN,
+    SCENE,
+    SEGMENTATION,
     TABLE,
-    VALUES,
     WRITTEN_LABELS,
     is_case_folder,
+    provenance_of,
     run_of,
     stated_hashes,
     write_run,
+    write_values,
     writing,
 )
 from ..errors import (
@@ -35,26 +38,21 @@ from ..errors import (
     OutputError,
     UnreadableInputError,
 )
-from ..export.tables import write_csv, write_json, write_labels
+from ..export.tables import write_labels
 from ..files import UNFINISHED, file_hash, json_object
-from ..grid import on_grid_of, segmentation_on
+from ..grid import on_grid_of
 from ..io.same_image import is_stated_image, stated_grid
-from ..segmentation import SpineSegmentation
-from ..volume import Volume, write_volume
+from ..io.write import write_volume
+from ..segmentation import SpineSegmentation, segmentation_on
+from ..volume import Volume
 from .case.state import now
 from .keep import bring_back
 from .mrml.app import mrml_application
 from .mrml.bundle import copy_checked, read_checked
-from .mrml.process import SCENE, SEGMENTATION
 from .mrml.save import copy_segmentation
 from .mrml.volume_node import volume_from_node
 from .output import case_id
 from .session import Session
-
-#: Keys of run.json that do not say where the values came from.
-_OF_THE_RUN = (
-    "input", "seconds", "warnings", "warnings_before_review", "reviewed", "files", "scene_sha256", UNFINISHED,
-)  # fmt: skip
 
 
 class CaseTables:
@@ -138,9 +136,7 @@ class CaseTables:
             run |= {"level_verified": segmentation.level_verified, "anchor": segmentation.anchor}
             if session.rows:
                 run.setdefault("case_id", case_id(session))  # folders of version 0.1 have none
-                write_csv(session.rows, new / TABLE, run["case_id"])
-                provenance = {key: value for key, value in run.items() if key not in _OF_THE_RUN}
-                write_json(session.rows, provenance, new / VALUES)
+                write_values(new, session.rows, provenance_of(run), run["case_id"])
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)
             outdated.update(write_more(new, changed, renamed), self._documents() if changed else ())
             outdated.update(WRITTEN_LABELS if renamed else ())

@@ -9,14 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..case_folder import KEPT
+from ..case_folder import KEPT, SCENE
 from ..errors import UnreadableInputError
 from ..files import atomic_path
 from .case.derived import Live
 from .case.record import read_state
 from .case.state import State
 from .mrml.links import case_nodes
-from .mrml.process import SCENE
 from .mrml.scene_case import SceneCase
 
 _ENDING = KEPT.removeprefix(SCENE)

@@ -16,9 +16,8 @@ from ..errors import NothingFoundError
 from ..export.runinfo import versions
 from ..export.tables import write_csv, write_json
 from ..files import atomic_folder
-from ..grid import segmentation_on
 from ..measure.types import Measurement
-from ..segmentation import SpineSegmentation
+from ..segmentation import SpineSegmentation, segmentation_on
 from ..volume import Volume
 from .mrml.app import startup_environment
 from .mrml.links import ATTRIBUTE

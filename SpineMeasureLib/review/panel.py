@@ -1,14 +1,13 @@
-"""What a panel shows of a session: rows as text, groups of quantities, the step to the next level or flagged value.
+"""What a panel shows of a session: rows as text, groups, scopes, shortcuts, the next level or flagged value.
 
 Qt-free, so that the Slicer module and the browser show the same words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
@@ -18,11 +17,9 @@ from ..measure.flags import in_words
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..measure.units import UNITS, number
 from ..resources import data_path
-from .case.state import status_text, statuses_of
-from .mrml.links import case_nodes
+from .case.state import automatic_of, difference_of, status_of, status_text, statuses_of
 
 if TYPE_CHECKING:
-    from .mrml.editor import Quietly
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
@@ -34,6 +31,23 @@ COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
 GROUPS = ("Lines", "All values", *_QUANTITY_GROUPS)
 ALL_LEVELS = "All levels"
 LEVELS_GUESSED = "The levels are a guess: neither sacrum nor dens is in view. Name one disc, the others follow."
+
+#: What accept, withdraw and reset apply to. The first is the default in every session: nobody signs more than intended.
+SCOPES = ("selected values", "level", "case")
+
+#: Keys as Qt writes them -> (`desk.Action`, what it does). In Slicer an open Segment Editor has the keys with Ctrl.
+SHORTCUTS = {
+    "Alt+Down": ("next_level", "next level"),
+    "Alt+Up": ("previous_level", "previous level"),
+    "Alt+N": ("next_flagged", "next flagged value"),
+    "Alt+A": ("accept", "accept"),
+    "Alt+R": ("reset", "reset to automatic"),
+    "Alt+Z": ("undo", "undo"),
+    "Alt+Y": ("redo", "redo"),
+    "Ctrl+Z": ("undo", "undo"),
+    "Ctrl+Shift+Z": ("redo", "redo"),
+    "Ctrl+Y": ("redo", "redo"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,10 +74,10 @@ def row_of(session: Session, key: Key) -> Row:
     """The row of one measurement."""
     m: Measurement = session.row(key)
     what = definition(m.quantity, m.method)
-    automatic = session.automatic(key)
-    difference = session.difference(key)
-    differs = automatic is not None and (difference is not None or automatic.value != m.value)
-    status = session.status(key)
+    automatic = automatic_of(m)
+    difference = difference_of(m)
+    differs = difference is not None or automatic.value != m.value
+    status = status_of(m)
     cells = (
         m.level,
         what.title,
@@ -138,15 +152,7 @@ def main_key(session: Session, level: str) -> Key | None:
     """The row that stands for a level: the first of `definitions.MAIN`, else its first with a plane."""
     rows = [m for m in session.rows if m.level == level]
     rows.sort(key=lambda m: MAIN.index(m.key[1:]) if m.key[1:] in MAIN else len(MAIN))
-    return next((m.key for m in rows if session.plane(m.key) is not None), rows[0].key if rows else None)
-
-
-def unopened_cases(scene: Any, opened: Collection[Session], quietly: Quietly = nullcontext) -> list[Session]:
-    """A session for every case of the scene that has none among those opened. :param quietly: see `Session`."""
-    from .session import Session
-
-    known = [session.nodes.case for session in opened]
-    return [Session(scene, node, quietly) for node in case_nodes(scene) if node not in known]
+    return next((m.key for m in rows if m.plane is not None), rows[0].key if rows else None)
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -25,7 +25,7 @@ def segment_volume(
 ) -> SpineSegmentation:
     """Segment a spine MRI into named structures.
 
-    >>> from SpineMeasureLib.volume import read_volume
+    >>> from SpineMeasureLib.io.read import read_volume
     >>> segmentation = segment_volume(read_volume("scan.nii.gz"))  # doctest: +SKIP
     >>> [disc.level for disc in segmentation.of_kind(Kind.DISC)]  # doctest: +SKIP
     ['T11-T12', 'T12-L1', 'L1-L2', 'L2-L3', 'L3-L4', 'L4-L5', 'L5-S1']

@@ -13,12 +13,13 @@ from monai.inferers import SlidingWindowInferer
 from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
-from ..errors import DeviceError
+from ..errors import OutOfMemoryError
+from ..orientation import from_slice_order, slice_order, slice_spacing
 from ..progress import ESTIMATE, Progress, part_of, silent
 from ..volume import Volume
 from .device import describe
 from .network import SpineNet, tissues_and_regions
-from .preprocess import IN_PLANE_MM, from_slice_order, normalised_intensity, slice_order, slice_spacing, slices_seen
+from .preprocess import IN_PLANE_MM, normalised_intensity, slices_seen
 
 #: Slices closer together than this are averaged in groups: the network was not trained on thinner ones.
 _THINNEST_SLICE_MM = 0.75
@@ -85,7 +86,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
             break
         except torch.OutOfMemoryError as error:
             if device.type == "cpu":
-                raise DeviceError(
+                raise OutOfMemoryError(
                     "The computer has too little memory for this image.", "Crop it to the spine."
                 ) from error
             warnings.append(f"The memory of {describe(device)} ran out; the segmentation continued on the CPU.")
@@ -94,7 +95,9 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            raise DeviceError("The computer has too little memory for this image.", "Crop it to the spine.") from error
+            raise OutOfMemoryError(
+                "The computer has too little memory for this image.", "Crop it to the spine."
+            ) from error
 
     def native(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(from_slice_order(array, volume.affine))

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..background import unpadded
-from .split import anatomical_axes, to_ras_order
 
 #: In-plane spacing of the network's input and output, mm.
 IN_PLANE_MM = 0.5
@@ -29,18 +28,6 @@ def normalised_intensity(array: NDArray) -> NDArray[np.float32]:
     return scaled
 
 
-def slice_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
-    """View of array[i,j,k] in network order [slice, row, column]."""
-    return to_ras_order(array, affine).transpose(0, 2, 1)
-
-
-def from_slice_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
-    """Inverse of `slice_order`: view of array[slice, row, column] as array[i,j,k]."""
-    axes, signs = anatomical_axes(affine)
-    ras = array.transpose(0, 2, 1)[tuple(slice(None, None, sign) for sign in signs)]
-    return ras.transpose(np.argsort(axes))
-
-
 def slices_seen(spacing: float) -> tuple[int, ...]:
     """Numbers of the slices the network sees, relative to the one it segments, left to right.
 
@@ -48,10 +35,3 @@ def slices_seen(spacing: float) -> tuple[int, ...]:
     """
     outer = max(1, round(_OUTER_MM / spacing))
     return (-outer, -1, 0, 1, outer)
-
-
-def slice_spacing(affine: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Spacing in mm between slices, rows and columns in network order."""
-    axes, _ = anatomical_axes(affine)
-    right, anterior, superior = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
-    return float(right), float(superior), float(anterior)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..orientation import anatomical_axes, ras_order, voxel_sizes
+
 Mask = NDArray[np.bool_]
 
 #: The wall of the canal is taken over this half-width around its middle: its sides curve back, with root sleeves.
@@ -20,27 +22,6 @@ _SET_BACK_MM = 10.0
 _AROUND_MM = 40.0
 
 
-def anatomical_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Array axes nearest to right, anterior and superior, and their signs.
-
-    :param affine: 4x4, voxel index to RAS mm.
-    :return: (axes, signs); ``axes[0]`` is the array axis nearest to R and ``signs[0]`` is +1 where it points to R.
-    """
-    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    best = max(
-        ((a, b, c) for a in range(3) for b in range(3) for c in range(3) if len({a, b, c}) == 3),
-        key=lambda p: sum(abs(directions[row, column]) for row, column in enumerate(p)),
-    )
-    signs = tuple(1 if directions[row, column] > 0 else -1 for row, column in enumerate(best))
-    return best, (signs[0], signs[1], signs[2])
-
-
-def to_ras_order(array: NDArray, affine: NDArray[np.float64]) -> NDArray:
-    """View of array[i,j,k] as array[r,a,s]: axes permuted and flipped to point right, anterior, superior."""
-    axes, signs = anatomical_axes(affine)
-    return np.transpose(array, axes)[tuple(slice(None, None, sign) for sign in signs)]
-
-
 def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) -> tuple[Mask, Mask]:
     """Split whole vertebrae into bodies (in front of the canal's anterior wall) and posterior elements (behind it).
 
@@ -50,10 +31,9 @@ def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) ->
     :return: (body, posterior), bool arrays[i,j,k] that together are `vertebra`. Without a canal all of it is body.
     """
     body = np.zeros_like(vertebra)
-    axes, _ = anatomical_axes(affine)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
-    front = to_ras_order(body, affine)
-    bone, lumen = to_ras_order(vertebra, affine), to_ras_order(canal, affine)
+    spacing = voxel_sizes(affine)[list(anatomical_axes(affine)[0])]
+    front = ras_order(body, affine)
+    bone, lumen = ras_order(vertebra, affine), ras_order(canal, affine)
     if not lumen.any():
         front[...] = bone
         return body, vertebra & ~body
@@ -87,9 +67,8 @@ def lumen_behind(bone: Mask, affine: NDArray[np.float64]) -> Mask:
     :return: bool array[i,j,k], empty if no slice shows an arch behind a gap.
     """
     found = np.zeros_like(bone)
-    axes, _ = anatomical_axes(affine)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
-    ordered, lumen = to_ras_order(bone, affine), to_ras_order(found, affine)
+    spacing = voxel_sizes(affine)[list(anatomical_axes(affine)[0])]
+    ordered, lumen = ras_order(bone, affine), ras_order(found, affine)
     fronts = np.full(ordered.shape[2], np.nan)
     backs: list[tuple[int, int, int]] = []
     arches = 0

@@ -14,7 +14,8 @@ from ..evaluate.labelled_sets import LabelledCase, labelled_case
 from ..evaluate.voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_CORD
 from ..files import UNFINISHED, json_object
 from ..grid import on_grid_of
-from ..volume import Volume, read_volume
+from ..io.read import read_volume
+from ..volume import Volume
 
 DATASET = "corrected"
 

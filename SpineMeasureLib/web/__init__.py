@@ -1,1 +1,1 @@
-"""The review in a browser: 3D Slicer's scene, views and lines served by trame-slicer, for people without Slicer."""
+"""The review in a browser, without Slicer: trame-slicer serves 3D Slicer's scene, views and lines."""

@@ -1,50 +1,50 @@
-"""The bar over the page, with files and history, and the tools over the views."""
+"""The bar at the top of the page with files and history, and the tools above the views."""
 
 from __future__ import annotations
 
 from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
-from .controls import button, icon, text_field
+from ..review.panel import SHORTCUTS
+from .controls import act, button, icon, text_field
 from .downloads import KINDS
 from .places import UPLOAD_ENDINGS
 from .review import Review
 
+_KEYS: dict[str, list[str]] = {}
+for _keys, (_, _does) in SHORTCUTS.items():
+    _KEYS.setdefault(_does, []).append(_keys)
 _HELP = (
-    ("Mouse, on the end of a line", ""),
-    ("Drag left", "move the end, in its measuring plane"),
+    ("Mouse, on an end of a line", ""),
+    ("Drag left", "move the end within its measuring plane"),
     ("Mouse, elsewhere in a slice", ""),
     ("Wheel", "slices; with Ctrl: zoom"),
-    ("Drag left", "window (across) and level (up, down)"),
+    ("Drag left", "window (left, right) and level (up, down)"),
     ("Drag right", "zoom"),
     ("Drag middle, or Shift and left", "pan"),
     ("Keys", ""),
-    ("Alt+Up, Alt+Down", "previous, next level"),
-    ("Alt+N", "next flagged value"),
-    ("Alt+A, Alt+R", "accept, reset to automatic"),
-    ("Alt+Z or Ctrl+Z", "undo"),
-    ("Alt+Y, Ctrl+Y or Ctrl+Shift+Z", "redo"),
-    ("Ctrl and click on a row", "select several"),
+    *((" or ".join(keys), does) for does, keys in _KEYS.items()),
+    ("Ctrl and click on a row", "add to the selection"),
 )
 
 
 def bar(review: Review) -> None:
-    """The bar over the page."""
+    """Add the bar at the top of the page."""
     with v3.VAppBar(density="compact", flat=True, border="b"):
         html.Span("SpineMeasure", classes="sm-name")
         html.Span("{{ title }}", id="title", classes="text-body-2")
         html.Span("{{ device_text }}", classes="text-caption sm-quiet", id="device")
         v3.VSpacer()
         html.Span("Not for diagnosis", classes="text-caption sm-quiet mr-4")
-        icon("mdi-undo", "Undo (Ctrl+Z)", review.actions.undo, "undo", "!can_undo")
-        icon("mdi-redo", "Redo (Ctrl+Y)", review.actions.redo, "redo", "!can_redo")
+        icon("mdi-undo", "Undo (Ctrl+Z)", act("undo"), "undo", "!can_undo")
+        icon("mdi-redo", "Redo (Ctrl+Y)", act("redo"), "redo", "!can_redo")
         v3.VDivider(vertical=True, inset=True, classes="mx-1")
         icon("mdi-folder-open-outline", "Open another file", "opening = true", "open-dialog")
-        icon("mdi-content-save-outline", "Write the edits into the scene file", review.save, "save", "!has_case")
+        icon("mdi-content-save-outline", "Save the edits in the scene file", review.save, "save", "!has_case")
         _downloads()
         v3.VDivider(vertical=True, inset=True, classes="mx-1")
         icon("mdi-help-circle-outline", "Mouse and keys", "helping = true", "help")
-        icon("mdi-theme-light-dark", "Dark or light", "theme = theme === 'dark' ? 'light' : 'dark'", "theme")
+        icon("mdi-theme-light-dark", "Dark or light theme", "theme = theme === 'dark' ? 'light' : 'dark'", "theme")
     _open_dialog(review)
     _help_dialog()
 
@@ -77,10 +77,10 @@ def _open_dialog(review: Review) -> None:
     with v3.VDialog(v_model=("opening",), width=560), v3.VCard(title="Open another file"):
         with v3.VCardText():
             with html.Div(classes="d-flex align-center ga-2"):
-                text_field("path", "File or folder below the start folder", v_on_keydown_enter=review.open_typed)
+                text_field("path", "File or folder inside the start folder", v_on_keydown_enter=review.open_typed)
                 button("Open", review.open_typed, "open", "running || !path")
             html.Div(
-                "or send a scene (.mrb), an image (.nii, .nrrd, .mha) or a zipped DICOM folder (.zip):",
+                "or upload a scene (.mrb), an image (.nii, .nrrd, .mha) or a zipped DICOM folder (.zip):",
                 classes="text-body-2 mt-6 mb-2",
             )
             html.Input(type="file", id="upload", accept=",".join(UPLOAD_ENDINGS), disabled=("running",))
@@ -101,8 +101,8 @@ def _help_dialog() -> None:
             button("Close", "helping = false", "close-help", "false")
 
 
-def tools(review: Review) -> None:
-    """What changes the look of the views."""
+def tools() -> None:
+    """Add the tools that change how the views look."""
     with html.Div(classes="sm-tools"):
         html.Span("Segments", classes="text-caption")
         with v3.VBtnToggle(
@@ -120,14 +120,19 @@ def tools(review: Review) -> None:
             track_size=2,
             thumb_size=12,
             style="flex: 1 1 80px; max-width: 130px;",
-            title="Opacity of the fill",
+            title="Fill opacity",
             id="opacity",
         )
         v3.VSpacer()
         for name, text in (
             ("labels", "Label levels"),
             ("only_level", "Current level only"),
-            ("snap", "Lines stay in their plane"),
+            ("snap", "Keep lines in plane"),
         ):
             v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
-        button("Reset window", review.desk.reset_window, "reset-window", tip="Window and level as at opening")
+        button(
+            "Reset window",
+            "trigger('reset_window')",
+            "reset-window",
+            tip="Restore the initial window and level",
+        )

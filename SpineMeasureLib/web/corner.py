@@ -1,4 +1,4 @@
-"""What the corner of a slice view says: the lines that are drawn in it, and no others."""
+"""The text in the corner of a slice view: which lines are visible in it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from ..review.panel import row_of
 if TYPE_CHECKING:
     from ..review.session import Key, Session
 
-#: More lines than this are told apart by their labels.
-_MOST = 2
+#: More lines than this are identified by their labels only.
+_MAXIMUM = 2
 
 
 def corner_text(session: Session, slice_node: Any, current: Key | None) -> str:
-    """The current value if its line is drawn in a view, else the one or two lines that are; empty if there are more."""
-    drawn = lines_in(session, slice_node)
-    if current in drawn:
-        drawn = [current]
-    texts = (row_of(session, key).cells for key in drawn)
-    return (
-        "\n".join(f"{level} {quantity}: {value}" for level, quantity, value, *_ in texts) if len(drawn) <= _MOST else ""
-    )
+    """Describe the current line if it is visible, else the one or two visible lines; empty if there are more."""
+    visible = lines_in(session, slice_node)
+    if current in visible:
+        visible = [current]
+    if len(visible) > _MAXIMUM:
+        return ""
+    return "\n".join("{} {}: {}".format(*row_of(session, key).cells) for key in visible)
 
 
 def lines_in(session: Session, slice_node: Any) -> list[Key]:
-    """Rows whose visible lines have both ends in a slice, as Slicer decides it: within half a slice of its middle."""
+    """Return the rows whose visible lines have both ends within half a slice of a slice's centre, as in Slicer."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     to_view = vtkMatrix4x4()

@@ -1,4 +1,4 @@
-"""Files that a reader takes away from the page."""
+"""Files that can be downloaded from the page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DicomSeriesError
 from ..io.dicom.files import is_dicom
+from ..io.read import read_volume
 from ..io.same_image import require_same_image
 from ..review.output import (
     CaseCopy,
@@ -20,7 +21,6 @@ from ..review.output import (
     write_report_of,
     write_table,
 )
-from ..volume import read_volume
 
 if TYPE_CHECKING:
     from ..review.session import Session
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class Kind:
     """One kind of file.
 
-    :ivar title: in the menu.
-    :ivar ending: of its name, after that of the case.
-    :ivar content_type: as HTTP names it.
+    :ivar title: text in the menu.
+    :ivar ending: follows the name of the case.
+    :ivar content_type: MIME type.
     """
 
     title: str
@@ -53,32 +53,32 @@ KINDS = {
 
 
 def impossible(source: Path | None) -> dict[str, str]:
-    """Kinds of file that this computer cannot make of a case -> the reason.
+    """Return the kinds of file that cannot be exported here -> the reason.
 
-    :param source: the image that it was measured on; None if that is not known.
+    :param source: the measured image; None if it is unknown.
     """
     from ..export.report.pdf import find_browser
 
     found = {}
     if source is None or not (source.is_dir() or is_dicom(source)):
-        found["dicom"] = "Only of a case whose DICOM folder or file is open"
+        found["dicom"] = "Only for a case that was opened from DICOM"
     if find_browser() is None:
-        found["pdf"] = "Needs Chromium, Chrome or Edge on the computer of the server"
+        found["pdf"] = "Requires Chromium, Chrome or Edge on the server"
     return found
 
 
 async def write_download(kind: str, session: Session, viewer: Viewer, source: Path | None, folder: Path) -> Path:
-    """Write the case as it is now into a folder; returns the file.
+    """Export the case as it is now; return the file.
 
-    What takes long is made of a copy, in a thread. The scene itself is not: only this thread may touch it.
+    Slow exports run in a thread, on a copy. The scene does not: only this thread may touch it.
 
     :param kind: one of `KINDS`.
-    :param source: the image that the case was measured on, as it lies on disk; None where that is not known.
-    :raises NothingFoundError: the case lacks what the file shows.
-    :raises DicomSeriesError: DICOM objects are wanted of an image that is not DICOM, or not known.
-    :raises GeometryMismatchError: they are wanted of another image than the one at `source`.
-    :raises DependencyError: a package or program that makes the file is not installed.
-    :raises OutputError: it cannot be written.
+    :param source: the measured image on disk; None if it is unknown.
+    :raises NothingFoundError: the case lacks the image or the segmentation.
+    :raises DicomSeriesError: `kind` is "dicom" and the image is not DICOM, or unknown.
+    :raises GeometryMismatchError: `kind` is "dicom" and `source` is not the measured image.
+    :raises DependencyError: a required package or program is not installed.
+    :raises OutputError: the file cannot be written.
     """
     if kind == "csv":
         return write_table(session, folder)
@@ -118,8 +118,8 @@ def _dicom(case: CaseCopy, source: Path | None, folder: Path) -> Path:
     volume = None if source is None else read_volume(source)
     if volume is None or not volume.frames:
         raise DicomSeriesError(
-            "DICOM SEG and SR refer to DICOM images, and this case was not opened from any.",
-            "Open the DICOM folder or file itself.",
+            "DICOM SEG and SR refer to DICOM images, but this case was not opened from DICOM.",
+            "Open the DICOM folder or file instead.",
         )
     require_same_image(case.volume, volume)
     path = folder / f"{case.name}_dicom.zip"

@@ -1,4 +1,4 @@
-"""Who may talk to the server: a browser that opened the address with the access token, and only its own pages."""
+"""Access control: only browsers that opened the address with the access token, and only from this server's pages."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_REFUSED = "This address needs its access token. Open the address that 'spinemeasure review' printed.\n"
-#: Enters the page by a step of its own: a strict cookie is not sent on a redirection of a link from elsewhere. The
-#: address with the token does not stay in the browser's history.
+_REFUSED = "The access token is missing. Open the address that 'spinemeasure review' printed.\n"
+#: A page that leads to the review, because browsers do not send a strict cookie with a redirect from another site.
+#: `location.replace` also keeps the address with the token out of the history.
 _ENTRANCE = """<!DOCTYPE html><title>SpineMeasure</title><script>location.replace("/index.html")</script>
 <noscript>SpineMeasure needs JavaScript.</noscript>
 """
-#: Where the page's socket is.
+#: Path of the page's WebSocket.
 _SOCKET = "/ws"
 
 
 class Guard:
-    """The access token of one server, and the sessions of the browsers that brought it.
+    """The access token of one server, and the sessions of the browsers that presented it.
 
-    :ivar token: what the address must carry once; a cookie with a random session carries on from there.
+    :ivar token: required in the first request of a browser, which then gets a cookie with a random session.
     """
 
     def __init__(self, token: str = "", entered: Callable[[], None] = lambda: None) -> None:
-        """:param entered: called when a browser brought the token."""
+        """:param entered: called when a browser presents the token."""
         self.token = token or secrets.token_urlsafe(24)
         self._sessions: list[str] = []
         self._entered = entered
 
     def protect(self, application: web.Application) -> None:
-        """Let every request of an application that is not running yet, sockets included, pass here first."""
+        """Check every request, WebSockets included. Call this before the application runs."""
 
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             answer = await self._answer(request, handler)
@@ -57,7 +57,7 @@ class Guard:
         if not self._known(request) or not _same_origin(request):
             return web.Response(status=403, text=_REFUSED)
         if request.path == _SOCKET and not web.WebSocketResponse().can_prepare(request).ok:
-            return web.Response(status=400, text="This address is for the page's own connection.\n")
+            return web.Response(status=400, text="This address accepts only WebSocket connections.\n")
         return await handler(request)
 
     def _enter(self, request: web.Request) -> web.StreamResponse:
@@ -74,12 +74,12 @@ class Guard:
 
 
 def _same(offered: str, secret: str) -> bool:
-    # What is not text arrives as surrogates, which have no bytes.
+    # Bytes that are not text arrive as surrogates, which cannot be encoded.
     return hmac.compare_digest(offered.encode("utf-8", "replace"), secret.encode())
 
 
 def _cookie(request: web.Request) -> str:
-    # Browsers keep cookies by host, not by port: two servers of one computer must not share a name.
+    # Cookies are stored by host, not by port: two servers on one computer need different names.
     address = request.transport.get_extra_info("sockname") if request.transport is not None else None
     return f"spinemeasure-{address[1] if address else 0}"
 

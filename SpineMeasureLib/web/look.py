@@ -1,47 +1,10 @@
-"""State of the page at its start, its style, and the little script that it needs beside trame's own."""
+"""The style sheet of the page, and the scripts that it needs besides trame's."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..review.panel import ALL_LEVELS, GROUPS, STATUSES, disc_names
-from .actions import SCOPES, SHORTCUTS
-from .desk import NOTHING
+from ..review.panel import SHORTCUTS
 from .overlay import STYLE as OVERLAY_STYLE
 from .places import UPLOAD_LIMIT
-from .table import HEADERS
-
-DEFAULTS: dict[str, Any] = {
-    **NOTHING,
-    "theme": "dark",
-    "message": "",
-    "message_hint": "",
-    "message_error": False,
-    "running": False,
-    "cancellable": False,
-    "run_name": "",
-    "progress": 0.0,
-    "stage": "",
-    "exporting": False,
-    "opening": False,
-    "helping": False,
-    "path": "",
-    "headers": HEADERS,
-    "level_filter": ALL_LEVELS,
-    "group": "Lines",
-    "groups": list(GROUPS),
-    "status_filter": [],
-    "statuses": list(STATUSES),
-    "scope": SCOPES[0],
-    "scopes": list(SCOPES),
-    "reviewer": "",
-    "snap": True,
-    "labels": True,
-    "only_level": False,
-    "disc_names": disc_names(),
-    "segments_as": ["outline", "fill"],
-    "opacity": 0.2,
-}
 
 STYLE = (
     """
@@ -85,31 +48,34 @@ html { overflow: hidden; }
     + OVERLAY_STYLE
 )
 
-#: Before the page connects: messages of the server come as buffers. As the Blobs that the client asks for, each went
-#: through Chromium's browser process twice, which took a quarter of the browser's time while a line was dragged.
+#: Runs before the page connects: messages of the server arrive as buffers. The client asks for Blobs, which pass
+#: through Chromium's browser process twice and took a quarter of the browser's time during a drag.
 FIRST_SCRIPT = """
 ArrayBuffer.prototype.arrayBuffer = function () { return this; };
 const kind = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType');
 Object.defineProperty(WebSocket.prototype, 'binaryType', {...kind, set() { kind.set.call(this, 'arraybuffer'); }});
 """
 
-#: Keys: those with Alt also while the keyboard is in a field, those with Ctrl not while it types there; the current
-#: row kept in sight; a mouse that leaves a view; downloads and uploads, which tell in the page what went wrong.
+#: Keys as Qt writes them -> action.
+_KEYS = {keys: action for keys, (action, _) in SHORTCUTS.items()}
+
+#: Keys (those with Ctrl belong to a text field that has the focus); the current row scrolled into view; a mouse that
+#: leaves a view; downloads and uploads, which report errors in the page.
 SCRIPT = f"""
 (() => {{
   if (window.spineMeasure) return;
   window.spineMeasure = true;
-  const keys = {SHORTCUTS};
+  const keys = {_KEYS};
   const limit = {UPLOAD_LIMIT};
   const tell = (text, error = true) =>
     window.trame.state.update({{message: text, message_hint: '', message_error: error}});
   const typing = 'input:not([readonly], [type=checkbox], [type=range], [type=file]), textarea, [contenteditable]';
   const action = (event) => {{
-    // A letter is what is printed on the key, unless Alt makes another character of it.
-    const key = /^[a-z]$/i.test(event.key) ? 'Key' + event.key.toUpperCase() : event.code;
-    if (event.altKey) return keys[key];
-    if (!(event.ctrlKey || event.metaKey) || event.target.matches?.(typing)) return undefined;
-    return {{KeyZ: event.shiftKey ? 'redo' : 'undo', KeyY: 'redo'}}[key];
+    // The letter printed on the key, unless Alt turns it into another character.
+    const key = /^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : event.code.replace(/^(Key|Arrow)/, '');
+    const control = event.ctrlKey || event.metaKey;
+    if (control && event.target.matches?.(typing)) return undefined;
+    return keys[(control ? 'Ctrl+' : '') + (event.altKey ? 'Alt+' : '') + (event.shiftKey ? 'Shift+' : '') + key];
   }};
   window.addEventListener('keydown', (event) => {{
     const name = action(event);
@@ -122,7 +88,7 @@ SCRIPT = f"""
   }});
   document.addEventListener('pointerout', (event) => {{
     const view = event.target.closest('.remote-controlled-area');
-    // Later, so that it does not overtake movements that are still on their way.
+    // Delayed, so that it does not overtake mouse moves that are still in transit.
     if (view && !view.contains(event.relatedTarget)) setTimeout(() => window.trame.trigger('left'), 300);
   }});
   document.addEventListener('click', async (event) => {{
@@ -130,7 +96,7 @@ SCRIPT = f"""
     if (!item) return;
     event.preventDefault();
     if (item.classList.contains('v-list-item--disabled')) return;
-    tell('Making the file ...', false);
+    tell('Exporting ...', false);
     try {{
       const answer = await fetch(item.href);
       if (!answer.ok) throw new Error(await answer.text());
@@ -142,7 +108,7 @@ SCRIPT = f"""
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
       tell('', false);
     }} catch (error) {{
-      tell(error instanceof TypeError ? 'The server does not answer.' : error.message);
+      tell(error instanceof TypeError ? 'The server does not respond.' : error.message);
     }}
   }});
   document.addEventListener('change', async (event) => {{
@@ -159,7 +125,7 @@ SCRIPT = f"""
       const answer = await fetch('upload?name=' + encodeURIComponent(file.name), {{method: 'POST', body: file}});
       if (!answer.ok) tell(await answer.text());
     }} catch (error) {{
-      tell('The upload was refused or interrupted. Try again.');
+      tell('The upload was rejected or interrupted. Try again.');
     }}
   }});
 }})();

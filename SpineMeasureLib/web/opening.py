@@ -1,4 +1,4 @@
-"""The page opened in a browser without its access token in the list of processes, which every user can read."""
+"""Open the page in a browser without its access token in the process list, which every user can read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PAGE = """<!DOCTYPE html><meta charset="utf-8"><meta name="referrer" content="n
 
 
 class OpeningPage:
-    """A private file that sends a browser on to an address."""
+    """A private file that redirects a browser to an address."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
 
     def open(self, address: str) -> None:
-        """Write the file and have a browser open it. It stays until `remove`."""
-        # First the home folder: browsers in a sandbox read nothing from the temporary one.
+        """Write the file and open it in a browser. It stays until `remove`."""
+        # The home folder first: sandboxed browsers cannot read the temporary folder.
         for folder in (Path.home(), Path(tempfile.gettempdir())):
             with suppress(OSError):
                 self.path = write_page(address, folder)
@@ -38,7 +38,7 @@ class OpeningPage:
 
 
 def write_page(address: str, folder: Path) -> Path:
-    """Write a page that only its owner can read, and that leads to an address.
+    """Write a page that redirects to an address and that only its owner can read.
 
     :raises OSError: the folder cannot be written to.
     """

@@ -1,4 +1,4 @@
-"""What lies over each view: its name, the current value, the patient's directions, a slider of slices, a fit button."""
+"""The overlay of each view: its name, the current value, the patient's directions, a slice slider, a fit button."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ STYLE = """
 
 
 def overlay(fit: Callable[[Any], None], slices: bool) -> Callable[[Any, str, Any], None]:
-    """What trame-slicer calls to fill a view's place.
+    """Return the function that trame-slicer calls to add the overlay of a view.
 
-    :param fit: what the button does with the view.
+    :param fit: called by the fit button.
     :param slices: whether the view shows slices.
     """
 
@@ -43,7 +43,7 @@ def overlay(fit: Callable[[Any], None], slices: bool) -> Callable[[Any, str, Any
         title, letters = _VIEWS[view.name]
         html.Span(title, classes="sm-over", style="left: 8px; top: 6px; font-weight: 500;")
         if slices:
-            # Its own component: it changes while a line is dragged.
+            # A separate component, because it changes during a drag.
             with client.Getter(name=f"corner_{view.name.lower()}"):
                 html.Span("{{ value }}", classes="sm-over sm-corner", style="left: 8px; top: 22px;")
         for letter, edge in zip(letters, _EDGES, strict=False):

@@ -1,4 +1,4 @@
-"""Who is drawn when: while a mouse button is held in one view, the others wait, so that it follows the mouse."""
+"""Priority of rendering: while a mouse button is held in one view, the others wait, so that it follows the mouse."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from trame_slicer.views import SliceView
 from vtkmodules.vtkCommonCore import vtkCommand
 
-#: Least seconds between two pictures of another slice view, and least movements of the mouse.
+#: Minimum seconds, and minimum mouse moves, between two renderings of another slice view.
 _TURN, _MOVES = 0.4, 4
-#: Turns without a movement until all views are drawn.
+#: Turns without a mouse move until all views are rendered.
 _REST = 3
 #: Before the views' own observers, which may end an event.
 _FIRST = 1000.0
@@ -20,10 +20,10 @@ _RELEASED = (vtkCommand.LeftButtonReleaseEvent, vtkCommand.MiddleButtonReleaseEv
 
 
 class Pace:
-    """Lets the view under a pressed mouse be drawn at its full rate.
+    """Renders the view in which a mouse button is held at its full rate.
 
-    Meanwhile other slice views are drawn a few times a second and 3D, which takes longest without a graphics card, not
-    at all. All are drawn, as ever, when the button is up or the mouse rests.
+    Meanwhile other slice views are rendered a few times a second, and 3D, the slowest without a graphics card, not at
+    all. When the button is released or the mouse rests, all views are rendered.
     """
 
     def __init__(self, views: Sequence[Any]) -> None:
@@ -56,13 +56,13 @@ class Pace:
         self._held = self._timer = None
 
     def _turn(self) -> None:
-        """The others' turn: slices while the mouse moves in a slice, all once it rests."""
+        """Render other slice views while the mouse moves in a slice, and all views once it rests."""
         self._timer = asyncio.get_running_loop().call_later(_TURN, self._turn)
         self._still += 1
         rested, moved = self._still == _REST, self._moves >= _MOVES
         for other in self._others():
             if rested or (moved and isinstance(other, SliceView) and isinstance(self._held, SliceView)):
-                other.set_render_blocked(False)  # which draws it
+                other.set_render_blocked(False)  # renders it
                 other.set_render_blocked(True)
         if moved:
             self._moves = 0

@@ -1,8 +1,7 @@
-"""The page: views on the left, the panel of the review on the right. What it shows is the server's state, by name."""
+"""The page: views on the left, the review panel on the right. It shows the server's state variables by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ from trame.widgets import vuetify3 as v3
 from trame_client.module import vue3
 
 from .bar import bar, tools
-from .controls import button, icon, select, text_field
+from .controls import act, button, icon, select, text_field
 from .look import FIRST_SCRIPT, SCRIPT, STYLE
 from .review import Review
 from .viewer import Viewer
 
 
 def build_page(server: Any, viewer: Viewer, review: Review) -> None:
-    """Make the page; the methods of the review are what its buttons do."""
+    """Build the page; its buttons call the methods of the review."""
     with VAppLayout(server, theme=("theme",)) as page:
         client.Style(STYLE)
         client.Script(SCRIPT)
@@ -32,19 +31,19 @@ def build_page(server: Any, viewer: Viewer, review: Review) -> None:
             html.Div(classes="sm-panel"),
         ):
             _messages(review)
-            _levels(review)
-            _filters(review)
-            _table(review)
-            _edits(review)
+            _levels()
+            _filters()
+            _table()
+            _edits()
             _chart()
         with v3.VMain(), html.Div(classes="sm-main"):
-            tools(review)
+            tools()
             with html.Div(classes="sm-views"):
                 viewer.place(page)
 
 
 def serve_index(application: web.Application) -> None:
-    """Serve trame's own index page with our first script in it, by an application that is not running yet."""
+    """Serve trame's index page with `FIRST_SCRIPT` added. Call this before the application runs."""
     index = Path(vue3.www, "index.html").read_text(encoding="utf-8")
     index = index.replace("<head>", f"<head><script>{FIRST_SCRIPT}</script>", 1)
 
@@ -72,29 +71,35 @@ def _messages(review: Review) -> None:
         button("Cancel", review.cancel, "cancel", "!cancellable")
 
 
-def _levels(review: Review) -> None:
+def _levels() -> None:
     with html.Div(classes="sm-line"):
-        icon("mdi-chevron-up", "Previous level (Alt+Up)", review.desk.previous_level, "previous", "!has_case")
-        icon("mdi-chevron-down", "Next level (Alt+Down)", review.desk.next_level, "next", "!has_case")
+        icon("mdi-chevron-up", "Previous level (Alt+Up)", act("previous_level"), "previous", "!has_case")
+        icon("mdi-chevron-down", "Next level (Alt+Down)", act("next_level"), "next", "!has_case")
         select("level", ("levels",), "Level", 116)
-        select("new_name", ("disc_names",), "New name", 116)
-        button("Rename", review.actions.rename, "rename", "!has_case || !new_name", "All other levels follow")
+        select("new_name", ("disc_names",), "New name", 116, disabled=("!new_name",))
+        button(
+            "Rename",
+            act("rename"),
+            "rename",
+            "!has_case || !new_name",
+            "All other levels follow",
+        )
         v3.VSpacer()
-        button("Shift up", review.actions.shift_up, "shift-up", tip="L4-L5 becomes L3-L4, and so on")
-        button("Shift down", review.actions.shift_down, "shift-down", tip="L4-L5 becomes L5-S1, and so on")
+        button("Shift up", act("shift_up"), "shift-up", tip="L4-L5 becomes L3-L4, and so on")
+        button("Shift down", act("shift_down"), "shift-down", tip="L4-L5 becomes L5-S1, and so on")
     html.Div("{{ level_note }}", v_if=("level_note",), classes="sm-line text-warning text-caption", id="level-note")
 
 
-def _filters(review: Review) -> None:
+def _filters() -> None:
     with html.Div(classes="sm-line"):
         select("group", ("groups",), "Values", 140)
         select("level_filter", ("['All levels', ...levels]",), "Levels", 118)
         select("status_filter", ("statuses",), "Status", 150, multiple=True, clearable=True)
         v3.VSpacer()
-        button("Next flagged", review.desk.next_flagged, "next-flagged", tip="Alt+N")
+        button("Next flagged", act("next_flagged"), "next-flagged", tip="Alt+N")
 
 
-def _table(review: Review) -> None:
+def _table() -> None:
     with (
         v3.VDataTable(
             items=("rows",),
@@ -114,7 +119,7 @@ def _table(review: Review) -> None:
                 "['sm-row', {'sm-selected': selected.includes(item.id), 'sm-current': current === item.id,"
                 " 'sm-pinned': item.pinned}]",
             ),
-            click=(review.desk.click_row, "[item.id, $event.ctrlKey || $event.metaKey]"),
+            click="trigger('click', [item.id, $event.ctrlKey || $event.metaKey])",
             raw_attrs=[':data-id="item.key"', ':title="(live[item.id] || item).tooltip"'],
         ),
     ):
@@ -123,26 +128,21 @@ def _table(review: Review) -> None:
         html.Td("{{ (live[item.id] || item).status }}", classes=("'sm-' + (live[item.id] || item).mark",))
         html.Td("{{ (live[item.id] || item).flags }}", classes="sm-flags")
     html.Div(
-        "Dashed: the current value, which is outside the filter.",
+        "Dashed: the current value, outside the filter.",
         v_if=("rows.some((row) => row.pinned)",),
         classes="sm-key text-caption sm-quiet",
         id="pinned",
     )
 
 
-def _edits(review: Review) -> None:
-    actions: tuple[tuple[str, Callable[[], None], str], ...] = (
-        ("Accept", review.actions.accept, "Alt+A"),
-        ("Withdraw", review.actions.withdraw, "Take the acceptance back"),
-        ("Reset", review.actions.reset, "Alt+R: back to the automatic value"),
-    )
+def _edits() -> None:
     with html.Div(classes="sm-line"):
         select("scope", ("scopes",), "Apply to", 176)
-        for text, action, tip in actions:
-            button(text, action, text.lower(), tip=tip)
+        button("Accept", act("accept"), "accept", tip="Alt+A")
+        button("Withdraw", act("withdraw"), "withdraw", tip="Withdraw the acceptance")
+        button("Reset", act("reset"), "reset", tip="Alt+R: back to the automatic value")
         text_field("reviewer", "Reviewer")
-    # What changes while a line is dragged stands in a Getter: by itself it is redrawn in a millisecond, with the whole
-    # panel, all its selections included, in 15 to 20.
+    # A Getter for what changes during a drag: alone it takes 1 ms, with the whole panel 15 to 20.
     with client.Getter(name="summary"):
         html.Div("{{ value }}", classes="sm-line text-caption sm-quiet", id="summary")
 

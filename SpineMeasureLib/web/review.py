@@ -1,4 +1,4 @@
-"""One review: what is open, runs of the model, files in and out."""
+"""One review: which case is open, runs of the model, files in and out."""
 
 from __future__ import annotations
 
@@ -11,34 +11,32 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..child import Failure, Update
+from ..case_folder import SCENE, require_image
+from ..child import Failure, Runner, Update, Workspace, measure_job
 from ..errors import NothingFoundError, SpineMeasureError
-from ..results import require_image
+from ..io.read import read_volume
 from ..review.mrml.bundle import copy_checked
-from ..review.mrml.process import SCENE
 from ..review.session import Session
-from ..volume import Volume, read_volume
-from .actions import Actions
-from .desk import Desk
+from ..volume import Volume
+from .autosave import Autosave
 from .downloads import KINDS, impossible, write_download
-from .keeper import Keeper
+from .page_state import PageState
 from .places import RESULTS, SCENE_ENDING, below, file_name, image_of, results_of, scene_at
 from .run import Run
 from .viewer import Viewer
 
-#: Seconds until a change of the state is on its way, and at most until it has been sent.
+#: Seconds until the sending of a state change has begun, and maximum seconds until it has ended.
 _TURN_S, _SENT_S = 0.05, 1.0
 
-#: How files come back that were taken away.
-_AGAIN = "Save the case for its picture and segmentation; export report and DICOM objects again."
+#: How to get removed files back.
+_AGAIN = "Save the case to rebuild its picture and segmentation; export the report and DICOM objects again."
 
 
 class Review:
     """One review for all tabs of one server.
 
     :ivar desk: the open case.
-    :ivar actions: its edits.
-    :ivar uploads: private folder, removed by `close`.
+    :ivar uploads: private folder for uploads, removed by `close`.
     """
 
     def __init__(self, server: Any, viewer: Viewer, root: Path, python: str, device: str = "auto") -> None:
@@ -47,9 +45,9 @@ class Review:
         :param python: the interpreter that runs the model.
         """
         self.uploads = Path(tempfile.mkdtemp(prefix="spinemeasure-uploads-"))
-        self._keeper = Keeper(viewer.scene, self._not_kept, self._removed)
-        self.desk = Desk(server, viewer, self._keeper.changed)
-        self.actions = Actions(self.desk)
+        self._autosave = Autosave(viewer.scene, self._not_kept, self._removed)
+        self._page = PageState(server, viewer, self._autosave.changed)
+        self.desk = self._page.desk
         self._server, self._state = server, server.state
         self._viewer = viewer
         self._root, self._python, self._device = root, python, device
@@ -57,44 +55,42 @@ class Review:
         self._uploaded: Path | None = None
         self._opening = False
         self._exporting = False
-        self._run: Run | None = None
+        self._run: Runner | None = None
         self._task: asyncio.Task[None] | None = None
-        server.controller.trigger("act")(self.actions.act)
 
     def close(self) -> None:
-        """Keep what was done, end a run, remove uploads."""
+        """Save the edits, end a run, remove uploads."""
         if self._run is not None:
-            self._run.end_now()
-        self._keeper.stop()
-        self.desk.leave()
+            self._run.abandon()
+        self._autosave.stop()
+        self._page.close()
         shutil.rmtree(self.uploads, ignore_errors=True)
 
     def _not_kept(self, error: SpineMeasureError, edits_kept: bool) -> None:
-        lost = "Your edits cannot be kept on disk: download the scene before you close this page."
-        older = "Your edits are kept, but the tables beside the scene are older: they could not be written."
-        self.desk.tell(older if edits_kept else lost, str(error))
+        lost = "Your edits cannot be saved on disk: download the scene before you close this page."
+        older = "Your edits are saved, but the tables beside the scene could not be updated."
+        self.desk.say(older if edits_kept else lost, str(error))
 
     def _removed(self, names: Sequence[str]) -> None:
-        self.desk.tell(_told_of_removed(names), _AGAIN, error=False)
+        self.desk.say(_removed_text(names), _AGAIN, "result")
 
     # -- opening
 
     def require_free(self) -> None:
         """Refuse while something else is being opened or measured.
 
-        :raises SpineMeasureError: something is.
+        :raises SpineMeasureError: something else is being opened or measured.
         """
         if self._run is not None:
-            raise SpineMeasureError("An image is being measured.", "Wait for its end, or cancel it.")
+            raise SpineMeasureError("An image is being measured.", "Wait for it to finish, or cancel it.")
         if self._opening:
-            raise SpineMeasureError("Another file is being opened.", "Wait until it is open.")
+            raise SpineMeasureError("Another file is being opened.", "Wait for it to finish.")
 
     async def open_path(self, path: Path, uploaded: Path | None = None) -> None:
-        """Open a scene, a folder of results, or an image, which is measured first unless it was before.
+        """Open a scene, a folder of results, or an image, which is measured first if it has no results.
 
         :param uploaded: the folder of an upload, removed when another case replaces this one.
-        :raises SpineMeasureError: it cannot be opened, or what lies there was measured on another image; the present
-            case stays.
+        :raises SpineMeasureError: it cannot be opened, or its results belong to another image; the current case stays.
         """
         self.require_free()
         self._opening = True
@@ -120,7 +116,7 @@ class Review:
             self._start(path, out, uploaded)
 
     def open_typed(self) -> None:
-        """Open the path that was typed in."""
+        """Open the path that was typed."""
         self._state.opening = False
         self._task = asyncio.ensure_future(self._open_typed(str(self._state.path)))
 
@@ -128,10 +124,10 @@ class Review:
         try:
             await self.open_path(below(self._root, text))
         except SpineMeasureError as error:
-            self.desk.tell(error.message, error.hint)
+            self.desk.say(error.message, error.hint)
 
     async def _open_scene(self, path: Path, uploaded: Path | None) -> None:
-        before, uploaded_before = self._keeper.path, self._uploaded
+        before, uploaded_before = self._autosave.path, self._uploaded
         with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
             copy = Path(folder) / SCENE
             scene_hash = await asyncio.to_thread(copy_checked, path, copy)
@@ -139,7 +135,7 @@ class Review:
             try:
                 self._show_scene(path, copy, scene_hash)
             except SpineMeasureError:
-                self.desk.show_nothing()
+                self._page.show_nothing()
                 if before is not None and before != path and before.is_file():
                     with suppress(SpineMeasureError):
                         await self._open_scene(before, uploaded_before)
@@ -148,18 +144,19 @@ class Review:
 
     def _show_scene(self, path: Path, copy: Path, scene_hash: str) -> None:
         session, kept = self._viewer.open_scene(path, copy, scene_hash)
-        self._keeper.start(path, scene_hash, session)
+        self._autosave.start(path, scene_hash, session)
         self._take(session, path, image_of(path.parent))
-        self.desk.tell("Edits of the last review were brought back." if kept else "", error=False)
+        if kept:
+            self.desk.say("The edits of the last review were restored.", kind="result")
 
     def _take(self, session: Session, path: Path, source: Path | None) -> None:
         self._source = source
-        self.desk.take(session, _title(path), _told_of_run(path.parent), impossible(source))
+        self._page.open(session, _title(path), _measured_with(path.parent), impossible(source))
 
     def _leave(self) -> None:
-        """Let the present case go, its edits kept."""
-        self._keeper.stop()
-        self.desk.leave()
+        """Close the current case and save its edits."""
+        self._autosave.stop()
+        self._page.close()
 
     def _replace_upload(self, place: Path | None) -> None:
         """Remove the files of the upload that was open before."""
@@ -170,16 +167,18 @@ class Review:
     # -- measuring an image
 
     def _start(self, image: Path, out: Path, uploaded: Path | None) -> None:
-        self.desk.tell("")
+        self.desk.dismiss()
         with self._state as state:
             state.update({"stage": "Starting", "cancellable": True})
-        self._run = Run(self._python, image, out, self._device, self._progress)
-        self._task = asyncio.ensure_future(self._measure(self._run, image, out, uploaded))
 
-    async def _measure(self, run: Run, image: Path, out: Path, uploaded: Path | None) -> None:
-        failure: Failure | None = None
+        def finished(failure: Failure | None) -> None:
+            self._task = asyncio.ensure_future(self._measured(failure, image, out, uploaded))
+
+        job = measure_job(image, out, device=self._device, picture=True)
+        self._run = Run(self._python, job, Workspace(), self._progress, finished).start()
+
+    async def _measured(self, failure: Failure | None, image: Path, out: Path, uploaded: Path | None) -> None:
         try:
-            failure = await run.go()
             if failure is None:
                 await self._show_stage(image.name, "Building the scene ...", 1.0)
                 volume = await asyncio.to_thread(read_volume, image)
@@ -191,29 +190,29 @@ class Review:
             self._run = None
             self._show_no_stage()
         if failure is None:
-            self.desk.tell("Please check the levels and the flagged values.", error=False)
+            self.desk.say("Please check the levels and the flagged values.", kind="result")
             return
         if self.desk.session is None:
-            self.desk.show_nothing()
+            self._page.show_nothing()
         if uploaded is not None and uploaded != self._uploaded:
             shutil.rmtree(uploaded, ignore_errors=True)
-        self.desk.tell(failure.message, failure.next_step, failure.kind != "cancelled")
+        self.desk.say(failure.message, failure.next_step, "result" if failure.kind == "cancelled" else "error")
 
     def _show_results(self, volume: Volume, image: Path, out: Path) -> None:
         self._leave()
         session = self._viewer.build(volume, out, "Spine")
         path = out / SCENE
-        self._keeper.start(path, "", session)
-        self._keeper.save(self._viewer.write)
+        self._autosave.start(path, "", session)
+        self._autosave.save(self._viewer.write)
         self._take(session, path, image)
 
     async def _show_stage(self, name: str, stage: str, progress: float = 0.0) -> None:
-        """Show what is being done, which cannot be cancelled, and let the page show it before it is done."""
+        """Show a stage that cannot be cancelled, and wait until the page shows it."""
         with self._state as state:
             state.update({
                 "running": True, "cancellable": False, "run_name": name, "stage": stage, "progress": progress
             })  # fmt: skip
-        # The state is sent by tasks that start in the next turns of the loop.
+        # Tasks that start in the next turns of the loop send the state.
         await asyncio.sleep(_TURN_S)
         await asyncio.wait([self._server.network_completion], timeout=_SENT_S)
 
@@ -231,21 +230,22 @@ class Review:
         if self._run is not None and self._state.cancellable:
             with self._state as state:
                 state.update({"stage": "Cancelling ...", "cancellable": False})
-            await self._run.cancel()
+            self._run.cancel()
 
     # -- files
 
     async def export(self, kind: str, folder: Path) -> Path:
-        """Write one of `downloads.KINDS` of the case as it is now into a folder.
+        """Export the case as it is now into a folder; return the file.
 
+        :param kind: one of `downloads.KINDS`.
         :raises NothingFoundError: no case is open.
-        :raises SpineMeasureError: another file is being made; see also `write_download`.
+        :raises SpineMeasureError: another export is in progress; see also `write_download`.
         """
         session = self.desk.session
         if session is None:
             raise NothingFoundError("No case is open.", "Open one first.")
         if self._exporting:
-            raise SpineMeasureError("Another file is being made.", "Wait until it is there.")
+            raise SpineMeasureError("Another export is in progress.", "Wait for it to finish.")
         self._set_exporting(True)
         try:
             written = await write_download(kind, session, self._viewer, self._source, folder)
@@ -264,36 +264,34 @@ class Review:
             state.exporting = exporting
 
     def save(self) -> None:
-        """Write the edits into the scene file itself."""
-        path = self._keeper.path
+        """Save the edits in the scene file itself."""
+        path = self._autosave.path
         if path is None:
             return
-        try:
-            removed = self._keeper.save(self._viewer.write)
+        removed: list[str] = []
+        if self.desk.attempt(lambda: removed.extend(self._autosave.save(self._viewer.write))):
             saved = f"{path.name} was saved."
             if removed:
-                self.desk.tell(f"{saved} {_told_of_removed(removed)}", _AGAIN, error=False)
+                self.desk.say(f"{saved} {_removed_text(removed)}", _AGAIN, "result")
             else:
-                self.desk.tell(saved, error=False)
-        except SpineMeasureError as error:
-            self.desk.tell(error.message, error.hint)
+                self.desk.say(saved, kind="result")
 
 
-def _told_of_removed(names: Sequence[str]) -> str:
-    return f"Removed from the folder, because the case was changed since: {', '.join(names)}."
+def _removed_text(names: Sequence[str]) -> str:
+    return f"Removed from the folder because they are out of date: {', '.join(names)}."
 
 
 def _title(scene: Path) -> str:
     return scene.parent.name if scene.name == SCENE else scene.name
 
 
-def _told_of_run(folder: Path) -> str:
-    """What a folder was measured with: a label map, or a model and its device; empty where that is not known."""
+def _measured_with(folder: Path) -> str:
+    """Return what a folder was measured with: a label map, or a model and its device; empty if unknown."""
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if "labels" in run:
             return f"label map {run['labels']}"
-        told = [str(run[name]) for name in ("model", "model_version") if name in run]
-        return " ".join(told) + (f" on {run['device']}" if "device" in run else "")
+        model = [str(run[name]) for name in ("model", "model_version") if name in run]
+        return " ".join(model) + (f" on {run['device']}" if "device" in run else "")
     except (OSError, ValueError, TypeError):
         return ""

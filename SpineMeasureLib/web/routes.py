@@ -1,4 +1,4 @@
-"""Downloads and uploads of the server, beside the page itself. Both pass the guard first."""
+"""HTTP routes for downloads and uploads. The guard checks every request first."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from .places import SCENE_ENDING, STUDY_ENDING, UPLOAD_LIMIT, check_image, unpac
 
 
 class Files(Protocol):
-    """What downloads and uploads need of the review."""
+    """What downloads and uploads need from the review."""
 
     uploads: Path
 
     async def export(self, kind: str, folder: Path) -> Path:
-        """Write one kind of file into a folder."""
+        """Export one kind of file into a folder; return the file."""
 
     def require_free(self) -> None:
-        """Refuse while something else is being opened or measured."""
+        """Raise an error while something else is being opened or measured."""
 
     async def open_path(self, path: Path, uploaded: Path | None = None) -> None:
-        """Open a file in place of the present case; `uploaded` is the folder that goes with it."""
+        """Open a file in place of the current case; `uploaded` is the folder to remove with it."""
 
 
 def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_LIMIT) -> None:
-    """Add ``export/KIND``, ``upload?name=NAME`` and where the page finds its server to an application not yet running.
+    """Add ``export/KIND``, ``upload?name=NAME`` and ``paraview/`` to an application that is not running yet.
 
-    :param limit: of one upload, bytes.
+    :param limit: maximum size of an upload, bytes.
     """
 
     async def export(request: web.Request) -> web.StreamResponse:
         kind = request.match_info["kind"]
         if kind not in KINDS:
-            raise web.HTTPNotFound(text="There is no such export.\n")
+            raise web.HTTPNotFound(text="This export does not exist.\n")
         try:
             with tempfile.TemporaryDirectory(prefix="spinemeasure-") as folder:
                 path = await files.export(kind, Path(folder))
@@ -58,7 +58,7 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
             files.require_free()
             place = Path(tempfile.mkdtemp(dir=files.uploads))
             await files.open_path(await receive(request, place, limit), place)
-            place = None  # it goes with the case
+            place = None  # the case owns it now
         except TooLargeError as error:
             return web.Response(status=413, text=f"{error}\n")
         except SpineMeasureError as error:
@@ -69,7 +69,7 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
         return web.Response(text="Received.\n")
 
     async def connect(request: web.Request) -> web.StreamResponse:
-        # The page asks a launcher for its server first; this is the server.
+        # The page first asks a launcher for its server; this is the server.
         return web.json_response({"sessionURL": f"ws://{request.host}/ws"})
 
     application.router.add_post("/paraview/", connect)
@@ -78,12 +78,11 @@ def add_routes(application: web.Application, files: Files, limit: int = UPLOAD_L
 
 
 async def receive(request: web.Request, place: Path, limit: int) -> Path:
-    """Store the body of a request in an empty folder under the name that it gives.
+    """Store the body of a request in an empty folder under the name in its query.
 
-    :return: the file; of a DICOM study the folder that it was unpacked into.
-    :raises UnreadableInputError: files of its kind are not accepted, or it breaks off, or `check_image` or
-        `unpack_study` refuses it.
-    :raises TooLargeError: it has more than `limit` bytes, or contains more than one may.
+    :return: the file, or the folder of an unpacked DICOM study.
+    :raises UnreadableInputError: the file type is not accepted, or `check_image` or `unpack_study` refuses the file.
+    :raises TooLargeError: it exceeds `limit`, or `unpack_study` finds it too large.
     """
     name = upload_name(request.query.get("name", ""))
     too_large = TooLargeError(f"The file is larger than {limit // 2**20} MB.", "Start the server on it instead.")

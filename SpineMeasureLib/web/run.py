@@ -7,26 +7,24 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from ..child import (
-    GREETING,
     Conversation,
     Failure,
+    Job,
     Update,
     Workspace,
     classify,
-    end_processes,
+    command,
     environment,
-    measure_command,
+    first_line,
     not_started,
-    process_tree,
-    running,
 )
+from ..processes import end_processes, process_tree, running
 
 #: Seconds that a cancelled child gets to clean up.
 _GRACE = 5.0
-#: What to do next where there is no 3D Slicer around.
+#: What to do next outside 3D Slicer.
 _NEXT_STEPS = {
     "packages": "Install it with: pip install 'spinemeasure[web]'.",
     "weights": "Install spinemeasure again.",
@@ -36,54 +34,79 @@ _NEXT_STEPS = {
 
 
 class Run:
-    """Segments and measures one image into a folder, which is complete or not there at the end."""
+    """A `child.Runner` on the event loop of the server."""
 
-    def __init__(self, python: str, image: Path, out: Path, device: str, tell: Callable[[Update], None]) -> None:
-        """:param tell: called with every sign of progress."""
-        self._python = python
-        self._command = measure_command(python, image, out, device=device, picture=True)
-        self._tell = tell
+    def __init__(
+        self,
+        python: str,
+        job: Job,
+        workspace: Workspace,
+        on_update: Callable[[Update], None] | None,
+        on_finished: Callable[[Failure | None], None] | None,
+    ) -> None:
+        """:param workspace: holds temporary files of the run; removed at its end.
+
+        :param on_update: called with every sign of progress.
+        :param on_finished: called at the end, with None if there is a result.
+        """
+        self.conversation = Conversation()
+        self.cancelled = False
+        self._python, self._job, self._workspace = python, job, workspace
+        self._on_update, self._on_finished = on_update, on_finished
         self._process: asyncio.subprocess.Process | None = None
-        self._cancelled = False
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def go(self) -> Failure | None:
-        """Run to the end. :return: why there is no result, None where there is one."""
-        failure = await self._go()
-        if failure is not None and failure.kind in _NEXT_STEPS:
-            return replace(failure, next_step=_NEXT_STEPS[failure.kind])
-        return failure
+    def start(self) -> Run:
+        """Start the child; returns this object."""
+        self._tasks.append(asyncio.ensure_future(self._go()))
+        return self
 
-    async def _go(self) -> Failure | None:
-        workspace, conversation = Workspace(), Conversation()
-        pipe = asyncio.subprocess.PIPE
+    def cancel(self) -> None:
+        """End the child and all that it started."""
+        self.cancelled = True
+        if self._process is not None:
+            self._tasks.append(asyncio.ensure_future(self._end(self._process)))
+
+    def abandon(self) -> None:
+        """Kill the child at once and report nothing; the server is going."""
+        self.cancelled = True
+        self._on_update = self._on_finished = None
+        if self._process is not None:
+            end_processes(process_tree(self._process.pid), force=True)
+
+    async def _go(self) -> None:
         try:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(os.environ, workspace.folder)
-                )
-            except OSError:
-                return not_started(self._python)
-            self._process = process
-            if self._cancelled:
-                await self.cancel()
-            assert process.stdin and process.stdout and process.stderr
-            with suppress(OSError):
-                process.stdin.write(GREETING)
-                await process.stdin.drain()
-            await asyncio.gather(self._read(process.stdout, conversation), self._read_log(process.stderr, conversation))
-            code = await process.wait()
-            conversation.finish()
-            return classify(conversation, code, crashed=code < 0, cancelled=self._cancelled)
+            failure = await self._converse()
         finally:
             self._process = None
-            workspace.remove()
+            self._workspace.remove()
+        if failure is not None and failure.kind in _NEXT_STEPS:
+            failure = replace(failure, next_step=_NEXT_STEPS[failure.kind])
+        if self._on_finished is not None:
+            self._on_finished(failure)
 
-    async def cancel(self) -> None:
-        """End the child and all that it started; `go` then returns."""
-        self._cancelled = True
-        process = self._process
-        if process is None:
-            return
+    async def _converse(self) -> Failure | None:
+        talk, pipe = self.conversation, asyncio.subprocess.PIPE
+        own = environment(os.environ, self._workspace.folder)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command(self._python), stdin=pipe, stdout=pipe, stderr=pipe, env=own
+            )
+        except OSError:
+            return not_started(self._python)
+        self._process = process
+        if self.cancelled:
+            await self._end(process)
+        assert process.stdin and process.stdout and process.stderr
+        with suppress(OSError):
+            process.stdin.write(first_line(self._job))
+            await process.stdin.drain()
+        await asyncio.gather(self._read(process.stdout), self._read_log(process.stderr))
+        code = await process.wait()
+        talk.finish()
+        return classify(talk, code, crashed=code < 0, cancelled=self.cancelled)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         pids = process_tree(process.pid)
         if process.stdin is not None:
             process.stdin.close()
@@ -94,17 +117,12 @@ class Run:
                 return
         end_processes(pids, force=True)
 
-    def end_now(self) -> None:
-        """End the child at once; the server is going."""
-        if self._process is not None:
-            end_processes(process_tree(self._process.pid), force=True)
-
-    async def _read(self, stream: asyncio.StreamReader, conversation: Conversation) -> None:
+    async def _read(self, stream: asyncio.StreamReader) -> None:
         while data := await stream.read(65536):
-            for update in conversation.feed(data):
-                self._tell(update)
+            for update in self.conversation.feed(data):
+                if self._on_update is not None and not self.cancelled:
+                    self._on_update(update)
 
-    @staticmethod
-    async def _read_log(stream: asyncio.StreamReader, conversation: Conversation) -> None:
+    async def _read_log(self, stream: asyncio.StreamReader) -> None:
         while data := await stream.read(65536):
-            conversation.feed_log(data)
+            self.conversation.feed_log(data)

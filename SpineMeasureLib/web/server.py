@@ -1,4 +1,4 @@
-"""Starting the server of the review."""
+"""Start and stop the server of the review."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..errors import DependencyError, SpineMeasureError
 from .places import require_openable
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-#: Seconds that a browser has to open the page by itself.
+#: Seconds until the private page for the browser is removed.
 _OPENING_S = 60.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to serve.
+    """Options of the server.
 
     :ivar path: folder of results, scene bundle or image to open.
     :ivar root: the folder below which other files may be opened by path.
     :ivar host: address to listen on.
-    :ivar port: 0 for any free one.
+    :ivar port: 0 for any free port.
     :ivar python: the interpreter that runs the model.
     :ivar token: access token; empty for a random one.
     :ivar browser: whether to open a browser.
@@ -44,40 +44,38 @@ class Options:
 
 
 def serve(options: Options, say: Callable[[str], None] = print) -> None:
-    """Serve until the process is told to end.
+    """Serve until the process is asked to end.
 
-    :param say: gets the address, once it answers.
-    :raises SpineMeasureError: what is at the path cannot be opened; see `places.require_openable`.
+    :param say: prints the address when the server is ready, then warnings and errors.
+    :raises SpineMeasureError: the path cannot be opened; see `places.require_openable`.
     :raises DependencyError: trame-slicer or a system library is not installed.
     """
     require_openable(options.path)
     _check_graphics()
-    # Both libraries read the command line and print on their own.
+    # trame and wslink read the command line and print messages.
     sys.argv = sys.argv[:1]
     os.environ["WSLINK_READY_MSG"] = ""
-    # Pictures are compressed already: doing it once more costs more than it saves.
+    # Pictures are already compressed: doing it again costs more than it saves.
     os.environ.setdefault("WSLINK_WS_COMPRESS", "0")
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     try:
         from trame.app import get_server
 
         from .guard import Guard
-        from .look import DEFAULTS
+        from .log import log_to
         from .opening import OpeningPage
         from .page import build_page, serve_index
-        from .quiet import make_quiet
         from .review import Review
         from .routes import add_routes
         from .viewer import Viewer
     except ImportError as error:
         raise DependencyError(
             f"The review in a browser needs the package '{error.name}', which is not installed.",
-            "Make an environment of its own for it: pip install 'spinemeasure[web]'.",
+            "Install it in a separate environment: pip install 'spinemeasure[web]'.",
         ) from error
     server = get_server(client_type="vue3")
-    server.state.update(DEFAULTS)
     server.state.trame__title = "SpineMeasure"
-    make_quiet(say)
+    log_to(say)
     opening = OpeningPage()
     guard = Guard(options.token, entered=opening.remove)
     viewer = Viewer(server)
@@ -100,13 +98,13 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
             await review.open_path(options.path)
         except SpineMeasureError as error:
             say(f"Error: {error}")
-            review.desk.tell(error.message, error.hint)
+            review.desk.say(error.message, error.hint)
 
     server.controller.on_server_bind.add(bind)
     server.controller.on_server_ready.add_task(ready)
     how = {"open_browser": False, "show_connection_info": False}
     try:
-        # A signal is how a server ends.
+        # A signal ends the server.
         with suppress(KeyboardInterrupt, SystemExit):
             server.start(port=options.port, host=options.host, timeout=0, **how)
     finally:
@@ -115,7 +113,7 @@ def serve(options: Options, say: Callable[[str], None] = print) -> None:
 
 
 def _check_graphics() -> None:
-    # Without it the first picture ends the interpreter.
+    # Without it the first rendering would crash the interpreter.
     if sys.platform == "linux":
         try:
             ctypes.CDLL("libEGL.so.1")
@@ -127,6 +125,6 @@ def _check_graphics() -> None:
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # A tab that is closed while a picture is on its way to it is no fault.
+    # A tab may be closed while a picture is being sent to it.
     if not isinstance(context.get("exception"), ConnectionError):
         loop.default_exception_handler(context)

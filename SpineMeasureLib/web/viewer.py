@@ -1,4 +1,4 @@
-"""The scene and its three views: sagittal, axial of the current level, 3D. Nothing here knows of the panel."""
+"""The scene and its three views: sagittal, axial of the current level, 3D. Independent of the panel."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from trame_slicer.rca_view import register_rca_factories
 from trame_slicer.views import Layout, LayoutDirection, SliceView, ViewLayoutDefinition
 from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
+from ..case_folder import read_results
 from ..errors import NothingFoundError
-from ..results import read_results
 from ..review.keep import bring_back
 from ..review.mrml.bundle import read_checked, write_bundle
 from ..review.mrml.images import add_volume
 from ..review.mrml.links import case_nodes
-from ..review.mrml.slices import Aim, aim_at, look
-from ..review.session import Key, Session
+from ..review.mrml.slices import Aim, look
+from ..review.session import Session
 from ..volume import Volume
 from .overlay import overlay
 from .pace import Pace
 
 _LAYOUT = "Review"
 _AXIAL = "Red"
-#: Of the axial view, mm: a vertebra with what is around it.
+#: Field of view of the axial view, mm: a vertebra and its surroundings.
 _AXIAL_FIELD_OF_VIEW = 120.0
-#: Of the pictures, as JPEG, per cent: that of views at rest. With another one for views in motion trame-rca looks for
-#: movements only every 33 ms, and draws every picture once more when they end.
+#: JPEG quality, per cent, the same in motion and at rest. With a different one in motion trame-rca handles mouse moves
+#: only every 33 ms, and renders every picture once more when they end.
 _QUALITY = 90
-#: Degrees by which 3D is seen from beside.
+#: Degrees by which the 3D view is turned from the front.
 _FROM_THE_SIDE = 40.0
 
 
 class Viewer:
-    """One scene, shown."""
+    """One scene and its views."""
 
     def __init__(self, server: Any) -> None:
-        """:param server: the trame server; its page is made afterwards."""
+        """:param server: the trame server; its page is built afterwards."""
         self._app = SlicerApp()
-        # Slicer's views complain of scenes with oblique slices; failures are told by return values.
+        # Slicer's views warn about oblique slices; failures are reported by return values.
         vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
         vtkOutputWindow.GetInstance().SetDisplayModeToNever()
         register_rca_factories(
@@ -60,7 +60,7 @@ class Viewer:
         self._window: tuple[float, float] | None = None
         self._sizes: dict[str, tuple[int, int]] = {}
         for view in self._views():
-            # Without a graphics card smoothing and sorting of what is transparent cost more than the whole picture.
+            # Without a graphics card, antialiasing and depth peeling cost more than the rest of the rendering.
             view.render_window().SetMultiSamples(0)
             view.renderer().SetUseDepthPeeling(False)
             view.interactor().AddObserver(vtkCommand.WindowResizeEvent, lambda *_, view=view: self._resized(view))
@@ -73,27 +73,27 @@ class Viewer:
         return self._app.scene
 
     def slice_nodes(self) -> dict[str, Any]:
-        """The nodes of the slice views by their names, ``Red`` and ``Yellow``."""
+        """Return the nodes of the slice views by name, ``Red`` and ``Yellow``."""
         return {view.name: view.get_view_node() for view in self._views() if isinstance(view, SliceView)}
 
     def on_turn(self, react: Callable[[], None]) -> None:
-        """Have `react` called when a slice view shows another slice."""
+        """Call `react` whenever a slice view shows another slice."""
         for node in self.slice_nodes().values():
             node.AddObserver(vtkCommand.ModifiedEvent, lambda *_: react())
 
     def place(self, page: Any) -> None:
-        """Put the views into the page, at the place where it is being made."""
+        """Add the views to the page, at the place that is being built."""
         self._layouts.initialize_layout_grid(page)
 
     # -- cases
 
     def open_scene(self, path: Path, copy: Path, scene_hash: str) -> tuple[Session, bool]:
-        """Open a scene bundle in place of the present scene.
+        """Open a scene bundle in place of the current scene.
 
         :param copy: its checked copy, which is read.
         :param scene_hash: SHA-256 of the bundle.
-        :return: its case, and whether edits that were kept beside it were brought back.
-        :raises UnreadableInputError: it could not be opened.
+        :return: its case, and whether edits kept beside the bundle were restored.
+        :raises UnreadableInputError: it cannot be opened.
         :raises NothingFoundError: it contains no case, or its image is missing.
         """
         self.clear()
@@ -108,14 +108,14 @@ class Viewer:
         return first, kept
 
     def build(self, volume: Volume, folder: Path, name: str) -> Session:
-        """Make a scene of an image and the folder that it was measured into.
+        """Build a scene from an image and its folder of results.
 
         :raises UnreadableInputError: a file of the folder is missing.
         """
         results = read_results(folder)
         self.clear()
         node = add_volume(self.scene, volume, name)
-        # Before there are segments: a view draws what it was given first below.
+        # Before the segments are added: a view draws in the order of addition, first at the bottom.
         self._app.display_manager.show_volume_in_slice_background(node)
         return Session.build(self.scene, node, results.segmentation, results.measurements, name, self.quietly)
 
@@ -127,13 +127,13 @@ class Viewer:
         write_bundle(self.scene, path)
 
     def clear(self) -> None:
-        """Take everything out of the scene; the views stay."""
+        """Remove everything from the scene; the views stay."""
         self.scene.Clear(0)
 
     # -- looking
 
     def show(self, session: Session) -> None:
-        """Show a case from the middle of its image."""
+        """Show a case, centred on its image."""
         nodes = session.nodes
         self._aim = None
         display = _display(nodes.volume)
@@ -142,29 +142,24 @@ class Viewer:
         self._app.display_manager.show_volume_in_slice_foreground(None)
         if nodes.segmentation is not None:
             nodes.segmentation.CreateClosedSurfaceRepresentation()
-        # As on other workstations: the left button takes a line by its end, and beside lines sets window and level.
+        # As on other workstations: the left button drags an end of a line; elsewhere it sets window and level.
         mode = self.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
         mode.SetCurrentInteractionMode(mode.AdjustWindowLevel)
         for view in self._views():
             view.reset_view()
             self.fit(view)
 
-    def go_to(self, session: Session, key: Key) -> None:
-        """Turn the slice views to a value's plane and highlight its line."""
-        session.highlight(key)
-        self._aim = aim_at(session, key) or self._aim
-        self._look()
-        self.render()
-
-    def _look(self) -> None:
-        if self._aim is not None:
-            look(self.scene, self._aim)
+    def look(self, aim: Aim | None) -> None:
+        """Turn the slice views to a value's plane, now and whenever they are fitted."""
+        self._aim = aim
+        if aim is not None:
+            look(self.scene, aim)
 
     def fit(self, view: Any) -> None:
-        """Show all of a view's contents; of an axial slice what is around the canal."""
+        """Fit a view to its contents, and an axial view to the surroundings of the canal."""
         view.fit_view_to_content()
         if isinstance(view, SliceView):
-            self._look()
+            self.look(self._aim)
             if view.name == _AXIAL:
                 node = view.get_view_node()
                 wide, high, deep = node.GetFieldOfView()
@@ -175,21 +170,21 @@ class Viewer:
         view.schedule_render()
 
     def _resized(self, view: Any) -> None:
-        """A browser gave a view another size: what was fitted before is not any more."""
+        """Fit a view again after a browser changed its size."""
         size = view.render_window().GetSize()
         if self._sizes.get(view.name) != size:
             self._sizes[view.name] = size
             self.fit(view)
 
     def _left(self) -> None:
-        """The mouse left a view, which the views are not told: what it was over does not stand out any more."""
+        """End the hover highlight: the mouse left a view, which trame-rca does not report to the views."""
         for view in self._views():
             view.interactor().InvokeEvent(vtkCommand.LeaveEvent)
 
     def draw_segments(self, session: Session, outline: bool, fill: bool, opacity: float) -> None:
-        """How the segments are drawn on the slices.
+        """Set how the slice views draw the segments.
 
-        :param opacity: of the fill, 0 to 1.
+        :param opacity: fill opacity, 0 to 1.
         """
         display = _display(session.nodes.segmentation)
         if display is not None:
@@ -199,7 +194,7 @@ class Viewer:
             self.render()
 
     def reset_window(self, session: Session) -> None:
-        """Set window and level as they were when the case was opened."""
+        """Restore the initial window and level."""
         display = _display(session.nodes.volume)
         if display is not None and self._window is not None:
             display.SetAutoWindowLevel(False)
@@ -207,13 +202,13 @@ class Viewer:
             self.render()
 
     def render(self) -> None:
-        """Draw all views soon."""
+        """Render all views soon."""
         for view in self._views():
             view.schedule_render()
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
-        """Draw no view within, and each that does not wait for its turn (`Pace`) once at the end."""
+        """Block rendering; at the end of the context render once each view that does not wait for its turn (`Pace`)."""
         before = [(view, view.set_render_blocked(True)) for view in self._views()]
         try:
             yield

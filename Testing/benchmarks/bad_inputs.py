@@ -12,7 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from SpineMeasureLib.errors import SpineMeasureError  # noqa: E402
-from SpineMeasureLib.volume import check_mri, read_volume  # noqa: E402
+from SpineMeasureLib.io.checks import check_mri  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from Testing.library.test_bad_input import CASES  # noqa: E402
 
 

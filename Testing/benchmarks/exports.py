@@ -32,10 +32,11 @@ from SpineMeasureLib.export.report.pdf import write_pdf
 from SpineMeasureLib.export.tables import write_csv, write_json
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
 from SpineMeasureLib.grid import on_grid_of
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.phantom import Grid, long_spine, voxelise
+from SpineMeasureLib.volume import Volume
 from Testing.library.dicom_study import write_study
-from Testing.library.long_spine import long_spine
 
 MODEL = {"model": "spine_mri", "model_version": "0", "model_sha256": "0" * 64}
 
@@ -58,7 +59,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        made = long_spine()
+        made = voxelise(long_spine(), Grid((4.0, 0.8, 0.8)))
         noise = np.random.default_rng(0).normal(0, 20, made.labels.shape)
         image = (200 + 3.0 * made.labels + noise).clip(0, 2000).astype(np.int16)
         volume = read_volume(write_study(folder / "study", Volume(image, made.affine)))

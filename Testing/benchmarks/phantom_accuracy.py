@@ -12,7 +12,7 @@ import numpy as np
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import measure
-from Testing.library.phantoms import Canal, Element, Grid, Spine, lumbar, pose, truth, voxelise
+from SpineMeasureLib.phantom import Canal, Element, Grid, Spine, lumbar, pose, truth, voxelise
 
 TURNS = (
     (0, 0, 0), (12, 0, 0), (0, 15, 0), (0, 0, 20), (-25, 10, 10),

@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import Grid, long_spine, voxelise
 from SpineMeasureLib.review.mrml.app import mrml_application
 from SpineMeasureLib.review.mrml.images import add_volume
 from SpineMeasureLib.review.mrml.lines import is_line
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.volume import Volume
-from Testing.library.long_spine import long_spine
 
 MIDDLE = "disc_height_middle"
 
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=300)
     moves = parser.parse_args().moves
     scene = mrml_application().scene
-    segmentation = long_spine()
+    segmentation = voxelise(long_spine(), Grid((4.0, 0.8, 0.8)))
     image = Volume(segmentation.labels.astype(np.int16), segmentation.affine)
     wall, cpu, measurements = timed(lambda: measure(segmentation))
     print(f"spine of {len(segmentation.of_kind(Kind.BODY))} vertebrae, {segmentation.labels.shape} voxels, "
@@ -154,7 +154,7 @@ def main() -> None:
         wall, cpu, (session,) = timed(lambda: Session.find(scene))
         print(f"finding the case in it                {wall / 1e3:7.2f} {cpu / 1e3:10.2f}")
     for text, action in (
-        ("accepting all values", lambda: session.accept_all("AB")),
+        ("accepting all values", lambda: session.accept([m.key for m in session.rows], "AB")),
         ("undo of that", session.undo),
         ("shifting all levels, first time", lambda: session.shift_levels(1)),
         ("shifting them back", lambda: session.shift_levels(-1)),

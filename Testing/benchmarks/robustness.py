@@ -23,9 +23,11 @@ import torch
 from SpineMeasureLib.anatomy import SEMANTIC_CANAL, SEMANTIC_DISC
 from SpineMeasureLib.evaluate.labelled_sets import ADAPTERS, PARTLY_LABELLED
 from SpineMeasureLib.evaluate.model_scores import score_folder, score_partly
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import from_sitk, to_sitk, write_volume
 from SpineMeasureLib.segment.bundle import load_network, open_bundle
 from SpineMeasureLib.segment.network import SpineNet
-from SpineMeasureLib.volume import Volume, from_sitk, read_volume, to_sitk, write_volume
+from SpineMeasureLib.volume import Volume
 
 Pair = tuple[Volume, Volume]
 #: Less than this part of what is labelled left in the image is not scored.

@@ -27,9 +27,11 @@ def large_sample(folder: Path) -> Path:
     """The bundled sample on a grid of 20 x 640 x 512 voxels."""
     from scipy import ndimage
 
+    from SpineMeasureLib.io.read import read_volume
+    from SpineMeasureLib.io.write import write_volume
+    from SpineMeasureLib.orientation import slice_order, slice_spacing
     from SpineMeasureLib.resources import data_path
-    from SpineMeasureLib.segment.preprocess import slice_order, slice_spacing
-    from SpineMeasureLib.volume import Volume, read_volume, write_volume
+    from SpineMeasureLib.volume import Volume
 
     sample = read_volume(data_path("Resources/sample/lumbar_t2.nii.gz"))
     image = slice_order(sample.array, sample.affine)

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.case_folder import earlier_outputs
+from SpineMeasureLib.case_folder import earlier_outputs, read_results
+from SpineMeasureLib.child import command, first_line, measure_job
 from SpineMeasureLib.errors import InputNotFoundError, OutputError
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.results import read_results
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 COLUMNS = (
     "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"
@@ -39,8 +41,8 @@ OUTPUTS = [
 ]
 
 
-def spinemeasure(*arguments: object, module: str = "SpineMeasureLib.cli") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+def spinemeasure(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "SpineMeasureLib.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "160"})
 
 
@@ -122,7 +124,7 @@ def test_the_lowest_disc_named_by_the_user_renames_all_rows(sample_folder: Path,
 def test_json_progress_ends_in_a_result(sample_folder: Path, tmp_path: Path) -> None:
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     image = sample_folder / "lumbar_t2.nii.gz"
-    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, module="SpineMeasureLib")
+    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, "--json-progress")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert all(set(line) == {"stage", "fraction", "message"} for line in lines[:-1])
@@ -247,7 +249,7 @@ def test_a_folder_in_which_this_program_never_ran_loses_no_file(run_json: str | 
 
 def test_a_failing_run_removes_nothing(earlier: Path, sample_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(p.name for p in earlier.iterdir())
-    monkeypatch.setattr("SpineMeasureLib.pipeline._write_run", disk_is_full)
+    monkeypatch.setattr("SpineMeasureLib.pipeline.write_run", disk_is_full)
     job = Job(sample_folder / "lumbar_t2.nii.gz", earlier, sample_folder / "lumbar_t2_labels.nii.gz", scene=False)
     with pytest.raises(OutputError):
         run(replace(job, picture=False))
@@ -261,10 +263,12 @@ def disk_is_full(*arguments: object) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
 @pytest.mark.parametrize("stage", ["measure", "write"])
 def test_a_terminated_run_leaves_nothing(stage: str, sample_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "SpineMeasureLib", "measure", str(sample_folder / "lumbar_t2.nii.gz")]
-    command += ["-o", str(tmp_path / "out"), "--labels", str(sample_folder / "lumbar_t2_labels.nii.gz")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout
+    image, labels = (sample_folder / name for name in ("lumbar_t2.nii.gz", "lumbar_t2_labels.nii.gz"))
+    job = {**measure_job(image, tmp_path / "out", labels=labels, picture=True), "scene": True}
+    child = subprocess.Popen(command(sys.executable), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin and child.stdout
+    child.stdin.write(first_line(job).decode())
+    child.stdin.flush()
     for line in child.stdout:
         if json.loads(line)["stage"] == stage:
             child.send_signal(signal.SIGTERM)

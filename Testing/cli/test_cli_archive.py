@@ -23,7 +23,7 @@ pytest.importorskip("highdicom")
 client_module = pytest.importorskip("dicomweb_client.web", reason="the extra 'dicomweb' is not installed")
 
 from SpineMeasureLib.io.dicom.web import PASSWORD, TOKEN, USER  # noqa: E402
-from SpineMeasureLib.volume import read_volume  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from Testing.library import orthanc  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
 
@@ -202,7 +202,7 @@ def test_a_token_is_sent_as_bearer_and_not_printed(archive: Stored) -> None:
 def test_what_is_not_there_is_told(archive: Stored, tmp_path: Path) -> None:
     out = ("-o", tmp_path / "study")
     for asked, said in (
-        (("--study", "1.2.3"), "no study that fits"),
+        (("--study", "1.2.3"), "no matching study"),
         (("--study", archive.study, "--series", "1.2.3"), "no such series"),
     ):
         done = spinemeasure("dicom", "fetch", archive.url(), *asked, *out)
@@ -233,7 +233,7 @@ def test_several_studies_that_fit_are_listed_for_a_choice(archive: Stored, tmp_p
     assert spinemeasure("dicom", "push", archive.url(), *files).returncode == 0
     done = spinemeasure("dicom", "fetch", archive.url(), "--patient-id", "PID-2", "-o", tmp_path / "out")
     assert done.returncode == 52
-    assert "2 studies fit" in done.stderr
+    assert "2 studies match" in done.stderr
     assert 0 < done.stdout.index("20240101") < done.stdout.index("20230101")
     assert not (tmp_path / "out").exists()
 

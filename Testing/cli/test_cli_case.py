@@ -19,10 +19,9 @@ from unittest.mock import patch
 import pytest
 import typer
 
-from SpineMeasureLib.case_folder import OVERVIEW, RUN, TABLE
+from SpineMeasureLib.case_folder import OVERVIEW, RUN, SCENE, TABLE
 from SpineMeasureLib.files import file_hash
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.review.mrml.process import SCENE
 
 from ..web import hostile
 from .test_terminal import COMMANDS, ROOT
@@ -176,14 +175,6 @@ def test_an_empty_path_ends_in_one_sentence(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (2, "")
         assert ": the value is empty. Try '" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
-
-
-def test_the_child_process_refuses_an_empty_path(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "SpineMeasureLib", "measure", "x.nii.gz", "-o", ""]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    assert done.returncode == 2 and "The path is empty." in done.stderr
 
 
 def test_scenes_are_read_and_written_in_one_place() -> None:

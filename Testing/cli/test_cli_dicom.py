@@ -15,7 +15,7 @@ pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
 
 from SpineMeasureLib.case_folder import earlier_outputs  # noqa: E402
-from SpineMeasureLib.volume import read_volume  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from Testing.library.dicom_slices import write_series  # noqa: E402
 from Testing.library.dicom_study import IDENTITY, write_study  # noqa: E402
 

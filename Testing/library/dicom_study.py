@@ -9,7 +9,8 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from SpineMeasureLib.volume import LPS_TO_RAS, Volume
+from SpineMeasureLib.orientation import LPS_TO_RAS
+from SpineMeasureLib.volume import Volume
 
 #: Everything that could give the patient away; none of it may be in an output that was not asked for as DICOM.
 IDENTITY = (

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from SpineMeasureLib.volume import LPS_TO_RAS, Volume
+from SpineMeasureLib.orientation import LPS_TO_RAS
+from SpineMeasureLib.volume import Volume
 
 
 @dataclass(frozen=True)

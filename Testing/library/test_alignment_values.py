@@ -10,8 +10,8 @@ import pytest
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind, disc_name
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.measure.alignment import regional_levels
+from SpineMeasureLib.phantom import Canal, Element, Grid, Spine, lumbar, pose, voxelise
 from SpineMeasureLib.segmentation import SpineSegmentation
-from Testing.library.phantoms import Canal, Element, Grid, Spine, lumbar, pose, voxelise
 
 THICK = Grid((4.0, 0.6, 0.6))
 SMALL = {"half_depth": 10.0, "half_width": 12.0, "power": 3.0}

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SpineMeasureLib.background import CUT, unpadded, without_gaps
+from SpineMeasureLib.background import unpadded, without_gaps
 from SpineMeasureLib.errors import EmptyVolumeError, ModalityError, NonFiniteVolumeError
+from SpineMeasureLib.field_of_view import CUT
+from SpineMeasureLib.io.checks import check_mri
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import to_sitk, write_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.preprocess import normalised_intensity
-from SpineMeasureLib.volume import Volume, check_mri, read_volume, to_sitk, write_volume
+from SpineMeasureLib.volume import Volume
 
 SHAPE = (12, 40, 44)
 

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from SpineMeasureLib import cancel
+from SpineMeasureLib.child import first_line, measure_job
 from SpineMeasureLib.errors import CancelledError, OutputError
 from SpineMeasureLib.files import atomic_folder
 
@@ -28,8 +29,8 @@ def loading(*arguments):
         {then}
     return real(*arguments)
 place.{function} = loading
-from SpineMeasureLib.{entry} import {call} as main
-sys.exit(main(sys.argv[1:]))
+from SpineMeasureLib.{entry} import {call}
+sys.exit({call}({arguments}))
 """
 SWALLOWED = [("Exception", "pass"), ("BaseException", "pass"), ("BaseException", "raise ImportError('x')")]
 
@@ -38,7 +39,7 @@ SWALLOWED = [("Exception", "pass"), ("BaseException", "pass"), ("BaseException",
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Signals cancel in this process, for one test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    monkeypatch.setattr(cancel, "_told", False)
+    monkeypatch.setattr(cancel, "_requested", False)
     cancel.cancel_on_signals()
     yield
     for number, handler in before.items():
@@ -46,13 +47,22 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def interrupted(
-    module: str, function: str, swallowed: tuple[str, str], entry: str, *arguments: object
+    module: str, function: str, swallowed: tuple[str, str], arguments: Sequence[object], job: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
+    """Run the command line, or with a `job` the child process."""
     caught, then = swallowed
-    call = "main" if entry == "__main__" else "app"
-    code = INTERRUPTED.format(module=module, function=function, caught=caught, then=then, entry=entry, call=call)
-    line = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    entry, call, given = ("__main__", "main", "") if job else ("cli", "app", "sys.argv[1:]")
+    code = INTERRUPTED.format(
+        module=module, function=function, caught=caught, then=then, entry=entry, call=call, arguments=given
+    )
+    read, write = os.pipe()  # open until the end: the end of the input would cancel, too
+    try:
+        os.write(write, job)
+        line = [sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(line, stdin=read, capture_output=True, text=True, check=False)
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 @pytest.mark.parametrize("swallowed", SWALLOWED)
@@ -60,9 +70,11 @@ def interrupted(
 def test_no_library_swallows_the_cancelling_of_a_measurement(
     entry: str, swallowed: tuple[str, str], sample_folder: Path, tmp_path: Path
 ) -> None:
-    labels = sample_folder / "lumbar_t2_labels.nii.gz"
-    task = ("measure", sample_folder / "lumbar_t2.nii.gz", "-o", tmp_path / "out", "--labels", labels)
-    done = interrupted("SpineMeasureLib.pipeline", "read_volume", swallowed, entry, *task)
+    image, labels = (sample_folder / name for name in ("lumbar_t2.nii.gz", "lumbar_t2_labels.nii.gz"))
+    task = ("measure", image, "-o", tmp_path / "out", "--labels", labels)
+    job = first_line(measure_job(image, tmp_path / "out", labels=labels))
+    given = ((), job) if entry == "__main__" else (task, b"")
+    done = interrupted("SpineMeasureLib.pipeline", "read_volume", swallowed, *given)
     assert done.returncode == 130, done.stderr
     assert "The work was cancelled." in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -71,7 +83,7 @@ def test_no_library_swallows_the_cancelling_of_a_measurement(
 @pytest.mark.parametrize("swallowed", SWALLOWED)
 def test_no_library_swallows_the_cancelling_of_a_training(swallowed: tuple[str, str], tmp_path: Path) -> None:
     task = ("train", "segmentation", "--data", tmp_path, "--work", tmp_path / "work", "--only", "final")
-    done = interrupted("SpineMeasureLib.segment.device", "choose_device", swallowed, "cli", *task)
+    done = interrupted("SpineMeasureLib.segment.device", "choose_device", swallowed, task)
     assert done.returncode == 130, done.stderr
     assert "The work was cancelled." in done.stderr
 
@@ -92,7 +104,7 @@ def test_a_signal_while_files_are_moved_waits_for_the_last_of_them(
 
     monkeypatch.setattr("SpineMeasureLib.files.os.replace", move_and_cancel)
     (tmp_path / "old").touch()
-    with pytest.raises(CancelledError, match="is kept"), atomic_folder(tmp_path, ["old"]) as folder:
+    with pytest.raises(CancelledError, match="are kept"), atomic_folder(tmp_path, ["old"]) as folder:
         write_three(folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
 

@@ -16,12 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from SpineMeasureLib.case_folder import KEPT, LABEL_NAMES, LABELS, RUN, TABLE, VALUES, require_unedited
+from SpineMeasureLib.case_folder import (
+    KEPT,
+    LABEL_NAMES,
+    LABELS,
+    RUN,
+    SCENE,
+    TABLE,
+    VALUES,
+    read_results,
+    require_unedited,
+)
 from SpineMeasureLib.errors import OutputError, ReviewedCaseError, UnfinishedCaseError
 from SpineMeasureLib.files import atomic_folder, atomic_path, file_hash
 from SpineMeasureLib.pipeline import Job, run
-from SpineMeasureLib.results import read_results
-from SpineMeasureLib.review.mrml.process import SCENE
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,9 +8,9 @@ import pytest
 from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, SACRUM_VALUE, Kind, Tissue, disc_name, vertebra_value
 from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.measure import measure
+from SpineMeasureLib.phantom import Grid, lumbar, scaled, voxelise
 from SpineMeasureLib.segment.naming.instances import name_structures
 from SpineMeasureLib.segmentation import SpineSegmentation
-from Testing.library.phantoms import Grid, lumbar, scaled, voxelise
 
 L3, L4 = vertebra_value("L3"), vertebra_value("L4")
 L2_L3, L3_L4, L4_L5 = (DISC_OFFSET + vertebra_value(name) for name in ("L2", "L3", "L4"))

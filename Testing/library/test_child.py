@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -11,20 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from SpineMeasureLib import child, needs
+from SpineMeasureLib import child, errors, needs, processes
+from SpineMeasureLib.__main__ import fail, parse_job
+from SpineMeasureLib.case_folder import read_results
 from SpineMeasureLib.child import NEXT_STEPS, Conversation, Update, classify
+from SpineMeasureLib.errors import KINDS, PlainError
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.measure.types import Acceptance
+from SpineMeasureLib.measure.types import Acceptance, measurement_from_dict
 from SpineMeasureLib.needs import OTHERS, TORCH, constraints, missing
-from SpineMeasureLib.results import measurement_from_dict, read_results
+from SpineMeasureLib.pipeline import Job
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def error_line(code: int, message: str, hint: str = "") -> bytes:
-    return json.dumps({"error": {"type": "X", "message": message, "hint": hint, "exit_code": code}}).encode() + b"\n"
+def error_line(error: BaseException, capsys: pytest.CaptureFixture[str]) -> bytes:
+    """What the child prints of an error."""
+    fail(error)
+    return capsys.readouterr().out.encode()
 
 
 def test_lines_may_be_cut_anywhere() -> None:
@@ -50,28 +56,42 @@ def test_what_is_no_message_is_kept_for_the_log_and_only_the_newest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "kind"),
+    ("error", "kind"),
     [
-        (10, "There is no file x.", "input"),
-        (16, "The image looks like a CT.", "input"),
-        (30, "The weights are damaged.", "weights"),
-        (31, "The package 'torch' is not installed.", "packages"),
-        (32, "The computer has too little memory for this image.", "memory"),
-        (32, "This computer has no CUDA device that PyTorch can use.", "device"),
-        (33, "No vertebra was found.", "empty"),
-        (34, "'L9-S1' is not a valid disc level.", "level"),
-        (40, "The outputs could not be written: No space left on device.", "disk"),
-        (40, "The outputs could not be written: Permission denied.", "output"),
-        (130, "The work was cancelled.", "killed"),
-        (1, "Unexpected: division by zero", "unexpected"),
+        (errors.InputNotFoundError("There is no file x."), "input"),
+        (errors.ModalityError("The image looks like a CT.", "Use --labels."), "input"),
+        (errors.ModelError("The weights are damaged."), "weights"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "packages"),
+        (errors.OutOfMemoryError("The computer has too little memory for this image."), "memory"),
+        (MemoryError(), "memory"),
+        (errors.DeviceError("This computer has no CUDA device.", "Use --device cpu."), "device"),
+        (errors.NothingFoundError("No vertebra was found."), "empty"),
+        (errors.LevelNameError("'L9-S1' is not a valid disc level."), "level"),
+        (errors.DiskFullError("The outputs could not be written: No space left on device."), "disk"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk"),
+        (errors.OutputError("The outputs could not be written: Permission denied."), "output"),
+        (errors.JobError("The job is not a JSON object."), "job"),
+        (errors.CancelledError("The work was cancelled."), "killed"),
+        (ZeroDivisionError("division by zero"), "unexpected"),
     ],
 )
-def test_errors_that_the_child_tells_get_a_kind_and_a_next_step(code: int, message: str, kind: str) -> None:
+def test_errors_that_the_child_reports_have_a_kind_and_a_next_step(
+    error: BaseException, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     talk = Conversation()
-    talk.feed(error_line(code, message, "Use --device cpu."))
-    failure = classify(talk, code)
+    talk.feed(error_line(error, capsys))
+    failure = classify(talk, 1)
     assert failure and failure.kind == kind
-    assert failure.next_step == NEXT_STEPS[kind] and "--" not in str(failure)
+    hint = "Please report this." if kind == "unexpected" else NEXT_STEPS[kind]
+    assert failure.next_step == hint and "--" not in str(failure)
+
+
+def test_every_kind_of_error_is_on_the_list_and_has_a_next_step() -> None:
+    known = {kind.kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, PlainError)}
+    assert len(known) > 10 and known <= set(KINDS) == set(NEXT_STEPS)
+    talk = Conversation(error={"kind": "made up", "message": "x"})
+    failure = classify(talk, 1)
+    assert failure and failure.kind == "unexpected"
 
 
 @pytest.mark.parametrize(
@@ -96,11 +116,14 @@ def test_a_child_that_dies_without_a_word_is_understood(log: str, code: int, cra
     assert "exit status" not in failure.message
 
 
-def test_a_hint_of_the_input_is_kept_and_a_cancellation_has_no_next_step() -> None:
+def test_a_hint_of_the_input_is_kept_and_a_cancellation_has_no_next_step(capsys: pytest.CaptureFixture[str]) -> None:
     talk = Conversation()
-    talk.feed(error_line(12, "The volume is 2D.", "Load the whole stack."))
+    talk.feed(error_line(errors.DimensionError("The volume is 2D.", "Load the whole stack."), capsys))
     failure = classify(talk, 12)
     assert failure and str(failure) == "The volume is 2D. Load the whole stack."
+    talk.feed(error_line(errors.DimensionError("The volume is 2D.", "Use --series."), capsys))
+    general = classify(talk, 12)
+    assert general and general.next_step == NEXT_STEPS["input"]
     stopped = classify(talk, 12, cancelled=True)
     assert stopped and stopped.kind == "cancelled" and not stopped.next_step
 
@@ -140,27 +163,31 @@ def test_bounds_are_those_of_the_project_file() -> None:
         assert f'"{name}{bounds}"' in text
 
 
-def start(command: list[str], workspace: child.Workspace) -> subprocess.Popen[bytes]:
+def start(job: child.Job, workspace: child.Workspace, *launcher: str) -> subprocess.Popen[bytes]:
     environment = child.environment(os.environ, workspace.folder)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [*launcher, *child.command(sys.executable)]
     process = subprocess.Popen(command, env=environment, cwd=workspace.folder, **pipes)  # type: ignore[call-overload]
-    process.stdin.write(child.GREETING)
+    process.stdin.write(child.first_line(job))
     process.stdin.flush()
     return process
+
+
+def talk_with(process: subprocess.Popen[bytes]) -> tuple[Conversation, list[Update], child.Failure | None]:
+    """Listen to a child until it ends."""
+    assert process.stdout and process.stdin
+    talk = Conversation()
+    updates = talk.feed(process.stdout.read())
+    process.stdin.close()
+    return talk, updates, classify(talk, process.wait())
 
 
 def test_the_child_measures_and_its_results_read_back_as_they_were(sample_folder: Path) -> None:
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     workspace = child.Workspace()
-    command = child.measure_command(
-        sys.executable, sample_folder / "lumbar_t2.nii.gz", workspace.results, labels=labels, lowest_disc="L5-S1"
-    )
-    process = start(command, workspace)
-    assert process.stdout and process.stdin
-    talk = Conversation()
-    updates = talk.feed(process.stdout.read())
-    process.stdin.close()
-    assert classify(talk, process.wait()) is None
+    job = child.measure_job(sample_folder / "lumbar_t2.nii.gz", workspace.results, labels=labels, lowest_disc="L5-S1")
+    _, updates, failure = talk_with(start(job, workspace))
+    assert failure is None
     assert updates[-1] == Update("done", 1.0, "")
     results = read_results(workspace.results)
     assert not (workspace.results / "scene.mrb").exists()
@@ -174,12 +201,7 @@ def test_the_child_measures_and_its_results_read_back_as_they_were(sample_folder
 def test_a_lowest_disc_that_does_not_exist_is_refused_before_the_work(sample_folder: Path) -> None:
     workspace = child.Workspace()
     image = sample_folder / "lumbar_t2.nii.gz"
-    process = start(child.measure_command(sys.executable, image, workspace.results, lowest_disc="L9-S1"), workspace)
-    assert process.stdout and process.stdin
-    talk = Conversation()
-    updates = talk.feed(process.stdout.read())
-    process.stdin.close()
-    failure = classify(talk, process.wait())
+    _, updates, failure = talk_with(start(child.measure_job(image, workspace.results, lowest_disc="L9-S1"), workspace))
     assert failure is not None and failure.kind == "level" and "L9-S1" in failure.message
     assert not {"read", "segment", "name levels"} & {update.stage for update in updates}
     assert workspace.remove()
@@ -194,13 +216,53 @@ def test_a_measurement_reads_back_from_its_json_with_its_automatic_ancestor(samp
         assert measurement_from_dict(json.loads(json.dumps(asdict(edited)))) == edited
 
 
-def test_the_child_tells_the_device_and_why() -> None:
-    workspace = child.Workspace()
-    process = start(child.device_command(sys.executable, "cpu"), workspace)
-    assert process.stdout
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"go", "not a JSON object"),
+        (b"", "not a JSON object"),
+        (b"[1]", "not a JSON object"),
+        (b'{"image": "x.nrrd", "out": "y"}', "measure, segment, device"),
+        (b'{"command": "measure", "image": "", "out": "y"}', "does not say: image"),
+        (b'{"command": "measure", "image": "x.nrrd"}', "does not say: out"),
+        (b'{"command": "measure", "image": "x.nrrd", "out": "y", "device": 3}', "invalid entry: device"),
+        (b'{"command": "measure", "image": "x.nrrd", "out": "y", "colour": "red"}', "invalid entry: colour"),
+        (b'{"command": "segment", "image": "x.nrrd", "out": "y", "measure": true}', "invalid entry: measure"),
+        (b'{"command": "measure", "image": "x.nrrd", "out": "y", "write_conventions": ["x"]}', "write_conventions"),
+    ],
+)
+def test_a_bad_job_is_refused_in_plain_words(line: bytes, words: str) -> None:
+    with pytest.raises(errors.JobError, match=words):
+        parse_job(line)
+
+
+def test_a_job_has_paths_and_what_it_leaves_out_has_the_default() -> None:
+    job = child.measure_job(Path("x.nrrd"), Path("out"), device="cpu", labels=Path("y.nrrd"))
+    parsed = parse_job(child.first_line(job))
+    assert parsed == Job(Path("x.nrrd"), Path("out"), Path("y.nrrd"), device="cpu", picture=False, scene=False)
+    one = {"command": "segment", "image": "x.nrrd", "out": "out", "write_conventions": ["totalspineseg"]}
+    assert parse_job(json.dumps(one).encode()) == Job(
+        Path("x.nrrd"), Path("out"), measure=False, write_conventions=("totalspineseg",)
+    )
+    assert parse_job(child.first_line(child.device_job())) == "auto"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"), [((), b"go\n"), ((), b""), (("measure", "x.nrrd"), b"")], ids=["line", "none", "arguments"]
+)
+def test_a_child_without_a_job_ends_with_one_line_that_has_a_kind(arguments: tuple[str, ...], line: bytes) -> None:
+    done = subprocess.run([*child.command(sys.executable), *arguments], input=line, capture_output=True, check=False)
+    assert done.returncode == errors.JobError.exit_code and not done.stderr
     talk = Conversation()
-    talk.feed(process.stdout.read())
-    assert process.wait() == 0 and talk.result
+    assert talk.feed(done.stdout) == [] and not talk.log
+    failure = classify(talk, done.returncode)
+    assert failure and failure.kind == "job" and failure.next_step
+
+
+def test_the_child_reports_the_device_and_why() -> None:
+    workspace = child.Workspace()
+    talk, _, failure = talk_with(start(child.device_job("cpu"), workspace))
+    assert failure is None and talk.result
     assert talk.result["device"] == "cpu" and talk.result["why"] == "as chosen"
     assert workspace.remove()
 
@@ -210,19 +272,20 @@ def test_the_child_tells_the_device_and_why() -> None:
 def test_cancel_ends_the_launcher_and_its_child_and_leaves_no_file(way: str, sample_folder: Path) -> None:
     workspace = child.Workspace()
     image = sample_folder / "lumbar_t2.nii.gz"
-    command = child.measure_command(sys.executable, image, workspace.results)
     # Like PythonSlicer: a launcher that waits for the interpreter that does the work.
-    process = start(["sh", "-c", '"$@"; exit $?', "launcher", *command], workspace)
+    process = start(child.measure_job(image, workspace.results), workspace, "sh", "-c", '"$@"; exit $?', "launcher")
     assert process.stdout and process.stdin
     talk = Conversation()
     while not any(u.stage == "segment" for u in talk.feed(process.stdout.readline())):
         assert process.poll() is None
-    tree = child.process_tree(process.pid)
+    tree = processes.process_tree(process.pid)
     assert len(tree) >= 2
+    shown = b" ".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in tree if Path("/proc/self").exists())
+    assert not any(os.fsencode(name) in shown for name in (image, image.parent, workspace.folder, "lumbar", "device"))
     if way == "end of input":
         process.stdin.close()
     else:
-        child.end_processes(tree, force=way == "force")
+        processes.end_processes(tree, force=way == "force")
     talk.feed(process.stdout.read())
     process.wait(timeout=60)
     deadline = time.monotonic() + 10
@@ -237,4 +300,4 @@ def test_cancel_ends_the_launcher_and_its_child_and_leaves_no_file(way: str, sam
 
 
 def test_a_process_that_does_not_run_has_no_tree() -> None:
-    assert child.process_tree(0) == [] and child.process_tree(-1) == []
+    assert processes.process_tree(0) == [] and processes.process_tree(-1) == []

@@ -12,8 +12,7 @@ from SpineMeasureLib.certainty import Calibrated, Certainty, blurs
 from SpineMeasureLib.evaluate.reliability import Doubt, calibrate, held_out, reliability
 from SpineMeasureLib.measure.confidence import with_confidence
 from SpineMeasureLib.measure.rows import Shared, row
-from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
-from SpineMeasureLib.results import measurement_from_dict
+from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement, measurement_from_dict
 from SpineMeasureLib.review.case.derived import Live
 from SpineMeasureLib.review.case.remeasure import remeasured
 from SpineMeasureLib.review.case.state import new_state

@@ -10,10 +10,11 @@ from scipy import ndimage
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, DISC_OFFSET, POSTERIOR_OFFSET, SACRUM_VALUE, Kind
 from SpineMeasureLib.errors import NothingFoundError, OptionError, UnreadableInputError
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segment.labels.conventions import conventions
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 
 from .published_labels import PUBLISHED, own_value
 

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, Kind
-from SpineMeasureLib.background import CUT
+from SpineMeasureLib.field_of_view import CUT, mark_cut_by_file
 from SpineMeasureLib.io.label_file import read_label_file
 from SpineMeasureLib.io.label_segments import LabelFile
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.unseen import mark_unseen
-from SpineMeasureLib.volume import Volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 from .label_files import Part, part_of, write_dicom_seg, write_seg_nrrd
-from .phantoms import Grid, lumbar, pose, voxelise
 
 Rows = dict[tuple[str, str, str], Measurement]
 
@@ -44,8 +44,8 @@ def by_key(segmentation: SpineSegmentation) -> Rows:
 def marked(file: LabelFile) -> SpineSegmentation:
     """As the pipeline makes it of a label file."""
     if file.segments:
-        return mark_unseen(segmentation_from_segments(file), file.volume.outside)
-    return mark_unseen(segmentation_from_labels(file.single()), file.volume.outside)
+        return mark_cut_by_file(segmentation_from_segments(file), file.volume.outside)
+    return mark_cut_by_file(segmentation_from_labels(file.single()), file.volume.outside)
 
 
 def cropped(whole: SpineSegmentation, axis: int, low: int, high: int, folder: Path) -> SpineSegmentation:

@@ -6,7 +6,7 @@ import pytest
 
 from SpineMeasureLib.measure import Measurement, measure
 from SpineMeasureLib.measure.derived import RULES, derive, inputs_of
-from Testing.library.phantoms import lumbar, voxelise
+from SpineMeasureLib.phantom import lumbar, voxelise
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.errors import DicomSeriesError, ModalityError, UnreadableInputError
+from SpineMeasureLib.io.checks import check_mri
 from SpineMeasureLib.io.dicom.listing import list_study, rows
 from SpineMeasureLib.io.dicom.series import read_study
-from SpineMeasureLib.volume import check_mri, read_volume
+from SpineMeasureLib.io.read import read_volume
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -56,7 +57,7 @@ def test_run_length_compressed_slices_are_decoded(tmp_path: Path) -> None:
 def test_images_below_a_name_that_is_not_utf8_are_listed_but_refused(tmp_path: Path) -> None:
     write_series(tmp_path / "M\udcfcller")
     assert len(list_study(tmp_path).series) == 1
-    with pytest.raises(UnreadableInputError, match=r"M\?ller has letters"):
+    with pytest.raises(UnreadableInputError, match=r"M\?ller contains characters"):
         read_volume(tmp_path)
 
 

@@ -26,14 +26,16 @@ from SpineMeasureLib.export.dicom import seg as dicom_seg  # noqa: E402
 from SpineMeasureLib.export.dicom import sr as dicom_sr  # noqa: E402
 from SpineMeasureLib.export.dicom.source import read_source  # noqa: E402
 from SpineMeasureLib.export.dicom.values import corrected  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
+from SpineMeasureLib.io.write import write_volume  # noqa: E402
 from SpineMeasureLib.measure import measure  # noqa: E402
 from SpineMeasureLib.measure.types import Measurement  # noqa: E402
+from SpineMeasureLib.phantom import Grid, lumbar, voxelise  # noqa: E402
 from SpineMeasureLib.pipeline import Job  # noqa: E402
 from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
-from SpineMeasureLib.volume import Volume, read_volume, write_volume  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
 
 from .dicom_study import write_enhanced, write_study  # noqa: E402
-from .phantoms import Grid, lumbar, voxelise  # noqa: E402
 
 OBJECTS = ("segmentation.dcm", "measurements.dcm")
 
@@ -201,7 +203,7 @@ def test_images_of_two_studies_without_uids_get_different_ones(spine: Spine, tmp
 
 
 def on_grid(segmentation: SpineSegmentation, volume: Volume) -> SpineSegmentation:
-    from SpineMeasureLib.grid import segmentation_on
+    from SpineMeasureLib.segmentation import segmentation_on
 
     return segmentation_on(volume, segmentation)
 

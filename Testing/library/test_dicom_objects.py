@@ -24,6 +24,7 @@ from SpineMeasureLib.export.dicom.source import DicomSource, read_source  # noqa
 from SpineMeasureLib.export.dicom.sr import make_sr  # noqa: E402
 from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.io.label_file import read_label_file  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
 from SpineMeasureLib.measure.definitions import definition  # noqa: E402
 from SpineMeasureLib.measure.types import (  # noqa: E402
@@ -38,7 +39,7 @@ from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments  #
 # # noqa: E402
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
 from SpineMeasureLib.segmentation import EDITED, SpineSegmentation  # noqa: E402
-from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
 
 from .dicom_study import write_enhanced, write_study  # noqa: E402
 

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.errors import DicomSeriesError, SpineMeasureError, UnreadableInputError
 from SpineMeasureLib.io.dicom.series import read_study
-from SpineMeasureLib.volume import read_volume
+from SpineMeasureLib.io.read import read_volume
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.errors import DicomSeriesError
-from SpineMeasureLib.volume import read_volume
+from SpineMeasureLib.io.read import read_volume
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.errors import DicomSeriesError
+from SpineMeasureLib.io.checks import check_mri
 from SpineMeasureLib.io.dicom.listing import list_study
 from SpineMeasureLib.io.dicom.series import read_study
-from SpineMeasureLib.volume import check_mri, read_volume
+from SpineMeasureLib.io.read import read_volume
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -10,11 +10,13 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import InputNotFoundError, LevelNameError, SpineMeasureError, UnreadableInputError
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segment.labels.disc_points import named_by_points, read_disc_points
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 #: From the Spinal Cord Toolbox and TotalSpineSeg's levels_maps.json.
 NUMBERS = {"C2-C3": 3, "C7-T1": 8, "T12-L1": 20, "L1-L2": 21, "L2-L3": 22, "L3-L4": 23, "L4-L5": 24, "L5-S1": 25}

@@ -15,11 +15,13 @@ pytest.importorskip("torch")
 from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, NothingFoundError, SpineMeasureError
 from SpineMeasureLib.evaluate.dataset import evaluate
 from SpineMeasureLib.evaluate.overlap import overlap
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.segment.bundle import open_bundle
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.train.synthetic_scores import add_synthetic_scores
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 SPACING = (4.0, 1.0, 1.0)
 

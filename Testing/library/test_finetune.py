@@ -29,6 +29,8 @@ from SpineMeasureLib.evaluate.overlap import Overlap  # noqa: E402
 from SpineMeasureLib.evaluate.scores import CaseScore  # noqa: E402
 from SpineMeasureLib.evaluate.voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_CORD  # noqa: E402
 from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
+from SpineMeasureLib.io.write import write_volume  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
@@ -37,7 +39,7 @@ from SpineMeasureLib.segmentation import Structure  # noqa: E402
 from SpineMeasureLib.train.corrected_cases import known_codes, read_corrected  # noqa: E402
 from SpineMeasureLib.train.finetune import FineTuning, blended, fine_tune, split_by_patient  # noqa: E402
 from SpineMeasureLib.train.tuned_bundle import comparison  # noqa: E402
-from SpineMeasureLib.volume import Volume, read_volume, write_volume  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
 
 #: Another network than the bundled one: the code must build what the bundle says.
 FILTERS = (8, 16, 16)
@@ -137,7 +139,7 @@ def test_the_table_compares_held_out_cases_before_and_after(tuned: Run, data: Pa
 def test_an_earlier_result_is_never_written_over(tuned: Run, data: Path) -> None:
     before = contents(tuned.target)
     for target in (None, tuned.parent):
-        with pytest.raises(OutputError, match="there already"):
+        with pytest.raises(OutputError, match="exists already"):
             fine_tune(FineTuning(tuned.parent, data, target))
     assert contents(tuned.target) == before
     assert contents(tuned.parent) == tuned.parent_before

@@ -13,7 +13,9 @@ import pytest
 import SimpleITK as sitk
 
 from SpineMeasureLib.errors import DimensionError, SpacingError, UnreadableInputError
-from SpineMeasureLib.volume import Volume, from_sitk, read_volume
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import from_sitk
+from SpineMeasureLib.volume import Volume
 
 from .image_files import (
     COMPRESSED,

@@ -18,9 +18,8 @@ from SpineMeasureLib.export.report.impression import impression, is_outside
 from SpineMeasureLib.export.report.level import band_chart
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Measurement, Reference
+from SpineMeasureLib.phantom import lumbar, voxelise
 from SpineMeasureLib.volume import Volume
-
-from .phantoms import lumbar, voxelise
 
 HEIGHT = Measurement("L4-L5", "disc_height_middle", "chord50", 8.0, "mm", reference=Reference(12.0, None, "somebody"))
 CANAL = Measurement("T5", "canal_ap", "mid_vertebral", 9.0, "mm", reference=Reference(12.0, 1.4, "somebody"))

@@ -12,11 +12,12 @@ torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import Region  # noqa: E402
 from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError, OptionError  # noqa: E402
+from SpineMeasureLib.orientation import from_slice_order, slice_order, slice_spacing  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.device import choose_device  # noqa: E402
 from SpineMeasureLib.segment.inference import cord_settled, most_probable, predict_tissue  # noqa: E402
 from SpineMeasureLib.segment.network import SpineNet  # noqa: E402
-from SpineMeasureLib.segment.preprocess import from_slice_order, slice_order, slice_spacing, slices_seen  # noqa: E402
+from SpineMeasureLib.segment.preprocess import slices_seen  # noqa: E402
 from SpineMeasureLib.volume import Volume  # noqa: E402
 
 FILTERS = (8, 8, 8)

@@ -11,12 +11,13 @@ import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, Kind, Tissue
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError, UnreadableInputError
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segment.naming.instances import name_structures
 from SpineMeasureLib.segment.naming.rename import rename
 from SpineMeasureLib.segment.split import split_vertebrae
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 
 SPACING = np.array([4.0, 1.0, 1.0])
 BODY_MM, DISC_MM, DEPTH = 26, 9, 34

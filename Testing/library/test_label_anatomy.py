@@ -12,17 +12,18 @@ import pytest
 from SpineMeasureLib.anatomy import CANAL_VALUE, DISC_OFFSET, Kind, vertebra_value
 from SpineMeasureLib.errors import SpineMeasureError, UnreadableInputError
 from SpineMeasureLib.io.label_file import read_label_file
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
+from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segment.labels.plausible import check_anatomy
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 
 from .label_files import Part, write_seg_nrrd
-from .phantoms import Grid, lumbar, pose, voxelise
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import SPACE, Canal, Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segmentation import SpineSegmentation
-from Testing.library.phantoms import SPACE, Canal, Grid, lumbar, pose, voxelise
 
 DOUBT = {"low_confidence", "cut_by_field_of_view"}
 #: What every row of the unnarrowed phantom canal must say.

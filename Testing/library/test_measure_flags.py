@@ -22,8 +22,8 @@ from SpineMeasureLib.measure.flags import FLAGS
 from SpineMeasureLib.measure.frames import make_frame
 from SpineMeasureLib.measure.reference import _table
 from SpineMeasureLib.measure.spine import Spine
+from SpineMeasureLib.phantom import SPACE, Canal, Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segmentation import SpineSegmentation
-from Testing.library.phantoms import SPACE, Canal, Grid, lumbar, pose, voxelise
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind, vertebra_value
 from SpineMeasureLib.measure import Measurement, measure, methods
-from Testing.library.phantoms import ISOTROPIC, Canal, Element, lumbar, pose, truth, voxelise
+from SpineMeasureLib.phantom import ISOTROPIC, Canal, Element, lumbar, pose, truth, voxelise
 
 DISC = "L4-L5"
 

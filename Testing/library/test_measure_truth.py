@@ -9,8 +9,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import Measurement, measure
-from SpineMeasureLib.segmentation import SpineSegmentation
-from Testing.library.phantoms import (
+from SpineMeasureLib.phantom import (
     ISOTROPIC,
     SAGITTAL_2D,
     SPACE,
@@ -24,6 +23,7 @@ from Testing.library.phantoms import (
     truth,
     voxelise,
 )
+from SpineMeasureLib.segmentation import SpineSegmentation
 
 #: Truth to half a voxel each way: what a label map can hold of areas, volumes and widths is tested on their own.
 APART = ("disc_area", "disc_volume", "disc_width", "canal_area", "body_biconcavity_ratio")

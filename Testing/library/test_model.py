@@ -12,11 +12,12 @@ pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind  # noqa: E402
 from SpineMeasureLib.evaluate.agreement import dice  # noqa: E402
+from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from SpineMeasureLib.measure import measure  # noqa: E402
 from SpineMeasureLib.segment import segment_volume  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segmentation import SpineSegmentation  # noqa: E402
-from SpineMeasureLib.volume import Volume, read_volume  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
 
 
 @pytest.fixture(scope="module")

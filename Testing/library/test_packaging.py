@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -45,6 +46,37 @@ def test_extension_name_is_the_project_and_its_urls_stand_on_one_line() -> None:
     assert "project(SpineMeasure)" in text
     for variable in ("EXTENSION_ICONURL", "EXTENSION_SCREENSHOTURLS", "EXTENSION_DESCRIPTION"):
         assert re.search(rf'^set\({variable} "[^"\n]+"\)$', text, re.MULTILINE)
+
+
+def test_pictures_of_the_extension_catalogue_are_in_the_repository() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text()
+    urls = re.findall(r"https://raw\.githubusercontent\.com/[^ \"]+", text)
+    assert len(urls) >= 3
+    for url in urls:
+        assert (ROOT / url.split("/main/", 1)[1]).is_file(), url
+
+
+@pytest.mark.skipif(not shutil.which("cmake"), reason="no CMake: apt-get install cmake")
+def test_the_extension_installs_data_without_screenshots(tmp_path: Path) -> None:
+    """The commands of the extension that copy data, run by CMake in a project of their own."""
+    text = (ROOT / "CMakeLists.txt").read_text()
+    commands = re.findall(r"^(?:install\(DIRECTORY|file\(COPY).*?\)$", text, re.MULTILINE | re.DOTALL)
+    assert len(commands) == 2
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("Resources", "models"):
+        (source / name).symlink_to(ROOT / name)
+    lines = ["cmake_minimum_required(VERSION 3.16)", "project(Data NONE)"]
+    lines += ["set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR lib)", "set(Slicer_QTSCRIPTEDMODULES_LIB_DIR lib)"]
+    (source / "CMakeLists.txt").write_text("\n".join([*lines, *commands]))
+    build, prefix = tmp_path / "build", tmp_path / "prefix"
+    subprocess.run(["cmake", "-S", source, "-B", build], check=True, capture_output=True)
+    subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True, capture_output=True)
+    for root in (build, prefix):
+        data = root / "lib" / "SpineMeasureData"
+        assert (data / "Resources" / "sample" / "lumbar_t2.nii.gz").exists(), root
+        assert (data / "models" / "spine_mri" / "configs" / "metadata.json").exists(), root
+        assert not list(data.rglob("Screenshots")), root
 
 
 def imports_of(path: Path) -> set[str]:
@@ -103,6 +135,7 @@ def test_wheel_in_an_empty_environment_measures_the_sample(tmp_path: Path) -> No
     names = zipfile.ZipFile(wheel).namelist()
     assert any(n.endswith("_data/Resources/sample/lumbar_t2.nii.gz") for n in names)
     assert any(n.endswith("_data/models/spine_mri/models/model.safetensors") for n in names)
+    assert not [n for n in names if "Screenshots" in n]
     environment = tmp_path / "empty"
     venv.create(environment, with_pip=True)
     binaries = environment / ("Scripts" if os.name == "nt" else "bin")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.measure import Measurement, measure
-from Testing.library.phantoms import Element, lumbar, pose, scaled, truth, voxelise
+from SpineMeasureLib.phantom import Element, lumbar, pose, scaled, truth, voxelise
 
 FEW = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 SPINE = lumbar(upper="L4")

@@ -14,8 +14,8 @@ import SimpleITK as sitk
 from pydicom import dcmread
 
 from SpineMeasureLib.errors import DicomSeriesError
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.quiet import quiet_libraries
-from SpineMeasureLib.volume import read_volume
 
 from .dicom_slices import write_series
 

@@ -21,13 +21,14 @@ from SpineMeasureLib.export.report.page import FIELDS, NOT_FOR_DIAGNOSIS, Report
 from SpineMeasureLib.export.report.picture import png
 from SpineMeasureLib.export.report.rows import shown
 from SpineMeasureLib.export.report.text import report_text
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.definitions import definition, disc_levels
 from SpineMeasureLib.measure.types import Acceptance, Measurement
 from SpineMeasureLib.measure.units import number
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 
 Case = tuple[Volume, SpineSegmentation, list[Measurement]]
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.case_folder import KEPT, RUN, require_unedited
+from SpineMeasureLib.case_folder import KEPT, RUN, read_results_on, require_image, require_unedited
 from SpineMeasureLib.errors import GeometryMismatchError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
-from SpineMeasureLib.pipeline import Job, read_case_on, run
-from SpineMeasureLib.results import require_image
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
+from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.review.keep import kept_path
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.volume import Volume
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def case(measured: Path, tmp_path: Path) -> Path:
 
 
 def test_tables_of_a_case_as_measured_are_exported(case: Path, sample_folder: Path) -> None:
-    assert read_case_on(case, sample_folder / "lumbar_t2.nii.gz")[1].measurements
+    assert read_results_on(case, sample_folder / "lumbar_t2.nii.gz")[1].measurements
 
 
 def test_tables_of_a_case_whose_edits_are_kept_beside_its_scene_are_not_exported(
@@ -43,7 +44,7 @@ def test_tables_of_a_case_whose_edits_are_kept_beside_its_scene_are_not_exported
     scene = case / "scene.mrb"
     kept_path(scene).write_text(json.dumps({"scene": file_hash(scene), "cases": []}))
     with pytest.raises(ReviewedCaseError, match="edited in a review"):
-        read_case_on(case, sample_folder / "lumbar_t2.nii.gz")
+        read_results_on(case, sample_folder / "lumbar_t2.nii.gz")
     kept_path(scene).write_text(json.dumps({"scene": "an earlier one", "cases": []}))
     require_unedited(case)
 
@@ -52,7 +53,7 @@ def test_tables_of_a_case_whose_scene_was_saved_again_are_not_exported(case: Pat
     with (case / "scene.mrb").open("ab") as file:
         file.write(b"edited")
     with pytest.raises(ReviewedCaseError, match="edited in a review"):
-        read_case_on(case, sample_folder / "lumbar_t2.nii.gz")
+        read_results_on(case, sample_folder / "lumbar_t2.nii.gz")
     told = json.loads((case / RUN).read_text())
     told["files"]["scene.mrb"] = file_hash(case / "scene.mrb")
     (case / RUN).write_text(json.dumps(told))
@@ -131,9 +132,9 @@ def test_no_export_accepts_another_image_of_the_same_geometry(
     image = read_volume(sample_folder / "lumbar_t2.nii.gz")
     write_volume(Volume(image.array, image.affine), tmp_path / f"same{ending}")
     write_volume(others(image)["some voxels"], tmp_path / f"other{ending}")
-    assert read_case_on(case, tmp_path / f"same{ending}")[1].measurements
+    assert read_results_on(case, tmp_path / f"same{ending}")[1].measurements
     with pytest.raises(GeometryMismatchError, match="out was not measured on this image"):
-        read_case_on(case, tmp_path / f"other{ending}")
+        read_results_on(case, tmp_path / f"other{ending}")
 
 
 def test_results_of_an_earlier_version_are_compared_as_it_did(case: Path, sample_folder: Path) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from SpineMeasureLib.export.tables import write_csv
-from SpineMeasureLib.measure.types import Acceptance, Measurement
-from SpineMeasureLib.results import measurement_from_dict
+from SpineMeasureLib.measure.types import Acceptance, Measurement, measurement_from_dict
 from SpineMeasureLib.review.case.derived import Live
 from SpineMeasureLib.review.case.record import head_text, read_state, row_text
 from SpineMeasureLib.review.case.remeasure import remeasured

@@ -18,6 +18,7 @@ from SpineMeasureLib.errors import InputNotFoundError  # noqa: E402
 from SpineMeasureLib.evaluate.agreement import absolute_agreement_icc, agreement, dice  # noqa: E402
 from SpineMeasureLib.evaluate.labelled_sets import LabelledCase, folds, sacrum_codes  # noqa: E402
 from SpineMeasureLib.evaluate.voxel_codes import CANAL_OR_CORD, UNKNOWN  # noqa: E402
+from SpineMeasureLib.io.write import write_volume  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle  # noqa: E402
 from SpineMeasureLib.segment.network import N_CHANNELS  # noqa: E402
@@ -29,7 +30,7 @@ from SpineMeasureLib.train.loop import TrainingOptions, train  # noqa: E402
 from SpineMeasureLib.train.loss import PartialLabelLoss  # noqa: E402
 from SpineMeasureLib.train.repaint import repaint_as  # noqa: E402
 from SpineMeasureLib.train.synth.tissues import CONTRASTS, Material  # noqa: E402
-from SpineMeasureLib.volume import Volume, write_volume  # noqa: E402
+from SpineMeasureLib.volume import Volume  # noqa: E402
 
 
 def striped_case(patient: str = "a") -> LabelledCase:
@@ -347,4 +348,4 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
     assert "3 patients, real" in card and "axis, cervical, thoracic, lumbar" in card
     assert "trained on the synthetic set only, for 0.001 minutes" in card
-    assert "Trained 0.001 minutes" in card
+    assert "Trained for 0.001 minutes" in card

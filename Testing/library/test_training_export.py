@@ -18,10 +18,11 @@ from scipy.spatial.transform import Rotation
 from SpineMeasureLib.anatomy import Kind, Tissue
 from SpineMeasureLib.errors import OptionError, OutputError, UnreadableInputError
 from SpineMeasureLib.export.training import TrainingCase, add_to_bids, add_to_nnunet
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.train.corrected_cases import read_corrected
-from SpineMeasureLib.volume import Volume, read_volume
+from SpineMeasureLib.volume import Volume
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from SpineMeasureLib.errors import OutputError, SpacingError
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
+from SpineMeasureLib.volume import Volume
 
 nibabel = pytest.importorskip("nibabel")
 

@@ -155,7 +155,7 @@ def written(case: Case, application: Any, tmp_path_factory: pytest.TempPathFacto
 def phantom() -> tuple[SpineSegmentation, list[Measurement]]:
     """A lumbar spine L3 to sacrum of closed-form shape, and what is measured on it."""
     from SpineMeasureLib.measure import measure
-    from Testing.library.phantoms import Grid, lumbar, voxelise
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L3"), Grid((4.0, 0.8, 0.8)))
     return segmentation, measure(segmentation)
@@ -165,7 +165,7 @@ def phantom() -> tuple[SpineSegmentation, list[Measurement]]:
 def small() -> tuple[SpineSegmentation, list[Measurement]]:
     """L4 to sacrum on a coarse grid: quick to measure again."""
     from SpineMeasureLib.measure import measure
-    from Testing.library.phantoms import Grid, lumbar, voxelise
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L4"), Grid((4.0, 1.0, 1.0)))
     return segmentation, measure(segmentation)

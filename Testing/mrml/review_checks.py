@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.measure.derived import derive, inputs_of
+from SpineMeasureLib.review.case.state import automatic_of, difference_of, status_of, statuses_of
 from SpineMeasureLib.review.mrml.images import image_data, labels_of, matrix_of
 from SpineMeasureLib.review.mrml.lines import editable
 from SpineMeasureLib.review.mrml.segments import name_of, segments_of, tag
@@ -77,23 +78,23 @@ def check_case(session: Any) -> None:
     for key, row in rows.items():
         for name, value in (("value", row.value), ("p1_r", row.p1 and row.p1[0]), ("p2_s", row.p2 and row.p2[2])):
             assert table[key][name] == pytest.approx(np.nan if value is None else value, nan_ok=True)
-        assert table[key]["status"] == ", ".join(session.statuses(key))
-        assert table[key]["accepted"] == ("true" if session.acceptance(key) else "false")
-        difference = session.difference(key)
+        assert table[key]["status"] == ", ".join(statuses_of(row))
+        assert table[key]["accepted"] == ("true" if row.accepted else "false")
+        difference = difference_of(row)
         assert table[key]["difference"] == pytest.approx(np.nan if difference is None else difference, nan_ok=True)
     there = segments_of(nodes.segmentation)
-    for segment, (kind, level) in session._state.segments.items():
+    for segment, (kind, level) in session.state.segments.items():
         assert there[segment].GetName() == name_of(kind, level)
         assert tag(there[segment], "level") == level
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     for key, line in nodes.lines.items():
         assert tree.GetItemName(tree.GetItemParent(tree.GetItemByDataNode(line))) == key[0]
-    assert session._editor.case.record.read() == session._state
+    assert session._editor.case.record.read() == session.state
 
 
 def check_row(session: Any, key: Any, row: Any) -> None:
     """A value agrees with its line, its flags and the values that it follows from."""
-    automatic = session.automatic(key)
+    automatic = automatic_of(row)
     assert automatic.automatic is None and automatic.source == "automatic" and automatic.key == key
     if row.automatic is None:
         assert (row.value, row.p1, row.p2) == (automatic.value, automatic.p1, automatic.p2)
@@ -106,7 +107,7 @@ def check_row(session: Any, key: Any, row: Any) -> None:
     bodies = [m.level for m in session.rows if m.quantity == "body_height_posterior"]
     sources = inputs_of(key, bodies)
     by_key = {m.key: m for m in session.rows}
-    if sources and session._state.rows[session._numbers[key]].edit is None:
+    if sources and session.state.rows[session.id_of(key)].edit is None:
         if any(k in by_key and by_key[k].automatic is not None for k in sources):
             expected = derive(*key[1:], [by_key[k].value if k in by_key else None for k in sources])
             assert row.value == (None if expected is None else pytest.approx(expected))
@@ -117,12 +118,11 @@ def check_row(session: Any, key: Any, row: Any) -> None:
 def check_line(session: Any, line: Any, row: Any) -> None:
     """A line lies where its row says, and says itself what it is."""
     np.testing.assert_allclose(ends(line), [row.p1, row.p2], atol=1e-9)
-    assert session.key_of(line) == row.key
     assert line.GetNumberOfControlPoints() == 2 and line.GetFixedNumberOfControlPoints()
     facts = [line.GetAttribute(ATTRIBUTE + name) for name in ("level", "quantity", "method", "source")]
     assert facts == [*row.key, row.source]
     assert line.GetName().startswith(row.level + " ")
-    automatic = session.automatic(row.key)
+    automatic = automatic_of(row)
     assert json.loads(line.GetAttribute(f"{ATTRIBUTE}automaticValue").replace("None", "null")) == automatic.value
 
 
@@ -131,11 +131,9 @@ def facts(session: Any) -> list[Any]:
     found = []
     table = cells(session.nodes.table)
     for m in session.rows:
-        automatic, difference = session.automatic(m.key), session.difference(m.key)
+        automatic, difference, status = automatic_of(m), difference_of(m), status_of(m)
         reviewer = table[m.key]["reviewer"]
-        found.append(
-            [m.key, m.value, m.p1, m.p2, m.flags, m.note, session.status(m.key), automatic.value, difference, reviewer]
-        )
+        found.append([m.key, m.value, m.p1, m.p2, m.flags, m.note, status, automatic.value, difference, reviewer])
     return json.loads(json.dumps(found))
 
 

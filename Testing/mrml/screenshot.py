@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from slice_view import SliceView
 
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.resources import data_path
 from SpineMeasureLib.review.mrml.app import mrml_application
@@ -20,7 +21,6 @@ from SpineMeasureLib.review.mrml.images import add_volume
 from SpineMeasureLib.review.mrml.slices import aim_at, look
 from SpineMeasureLib.review.session import Session
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
 
 PICTURE = Path(__file__).resolve().parents[2] / "Resources" / "Screenshots" / "slice_views.png"
 HEIGHT = 640
@@ -39,7 +39,7 @@ def edited_session(scene: Any) -> Session:
     session = Session.build(scene, volume, segmentation, measure(segmentation), "Sample")
     p1, p2 = (np.array(session.line(MIDDLE).GetNthControlPointPositionWorld(n)) for n in (0, 1))
     session.set_line(MIDDLE, tuple(p1 + 0.2 * (p1 - p2)), tuple(p2))
-    session.accept_level("L3-L4", "AB")
+    session.accept([m.key for m in session.rows if m.level == "L3-L4"], "AB")
     return session
 
 

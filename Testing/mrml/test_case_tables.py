@@ -23,18 +23,22 @@ from SpineMeasureLib.case_folder import (
     LABELS,
     OVERVIEW,
     RUN,
+    SCENE,
+    SEGMENTATION,
     TABLE,
     VALUES,
+    read_results,
+    read_results_on,
     require_finished,
     require_unedited,
     run_of,
 )
 from SpineMeasureLib.errors import GeometryMismatchError, InputNotFoundError, OutputError, ReviewedCaseError
 from SpineMeasureLib.files import file_hash
-from SpineMeasureLib.pipeline import Job, read_case_on, run
-from SpineMeasureLib.results import read_results
-from SpineMeasureLib.review.mrml.process import SCENE, SEGMENTATION
-from SpineMeasureLib.volume import Volume, read_volume, write_volume
+from SpineMeasureLib.io.read import read_volume
+from SpineMeasureLib.io.write import write_volume
+from SpineMeasureLib.pipeline import Job, run
+from SpineMeasureLib.volume import Volume
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 MEASURED = {LABEL_NAMES, LABELS, TABLE, VALUES, OVERVIEW, RUN, SCENE, SEGMENTATION}
@@ -126,7 +130,7 @@ def check_agreement(review: Review) -> None:
     assert set(map(int, results.segmentation.fingerprints())) == {s.value for s in now.structures}
     told = run_of(folder)
     assert told["case_id"].startswith("case") and {row["case_id"] for row in rows.values()} == {told["case_id"]}
-    assert told["level_verified"] == results.segmentation.level_verified == session.level_verified
+    assert told["level_verified"] == results.segmentation.level_verified == session.state.verified
     assert told["anchor"] == results.segmentation.anchor
     assert json.loads((folder / VALUES).read_text())["provenance"]["anchor"] == told["anchor"]
     assert set(told["files"]) == names_in(folder) - {RUN} - set(DOCUMENTS)
@@ -160,7 +164,7 @@ def test_new_level_names_are_in_every_file(review: Review, sample_folder: Path) 
     assert SEGMENTATION in review.follow()
     check_agreement(review)
     assert {s.name for s in read_results(review.folder).segmentation.structures} != before
-    volume, case = read_case_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
+    volume, case = read_results_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
     assert case.segmentation.labels.shape == volume.array.shape
 
 
@@ -273,7 +277,7 @@ def test_a_scene_that_slicer_saved_is_noticed_and_its_tables_are_written_by_comm
     review.move()
     saved_by_slicer(review, lambda opened: opened.session.shift_levels(-1))
     with pytest.raises(ReviewedCaseError, match="edited in a review") as refused:
-        read_case_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
+        read_results_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
     assert refused.value.hint.endswith(f"spinemeasure export tables {shlex.quote(str(review.folder))}")
     scene = file_hash(review.folder / SCENE)
     assert set(tables_from_scene(review.folder)) == set(DOCUMENTS)
@@ -282,7 +286,7 @@ def test_a_scene_that_slicer_saved_is_noticed_and_its_tables_are_written_by_comm
     check_agreement(again)
     assert again.session.row(("L3-L4", *MIDDLE[1:])).source == "edited"
     again.session.close()
-    assert read_case_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
+    assert read_results_on(review.folder, sample_folder / "lumbar_t2.nii.gz")
 
 
 def test_the_command_writes_edits_that_are_kept_beside_the_scene(review: Review) -> None:

@@ -33,14 +33,14 @@ def test_kept_edits_come_back(session: Any, scene: Any, tmp_path: Path) -> None:
     assert scene.WriteToMRB(str(path))
     edited(session)
     keep(scene, path, file_hash(path))
-    state, before = session._state, facts(session)
+    state, before = session.state, facts(session)
     session.close()
     assert scene.ReadFromMRB(str(path), True)
     assert bring_back(scene, path, file_hash(path))
     again = Session.find(scene)[0]
-    assert again._state == state and facts(again) == before
+    assert again.state == state and facts(again) == before
     check_case(again)
-    again.reset_all()
+    again.reset(*[m.key for m in again.rows])
     assert again.line(("L3-L4", *ANTERIOR[1:])) is not None
     again.close()
 

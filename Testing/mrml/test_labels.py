@@ -157,7 +157,7 @@ def test_only_lines_of_the_current_level_are_shown_if_asked(session: Any) -> Non
 def view(can_render: None, application: Any, scene: Any, session: Any) -> Any:
     with slice_view(scene, application.logic, "Yellow", (600, 600)) as view:
         view.show(session.nodes.volume, session.row(MIDDLE).p1)
-        plane = session.plane(MIDDLE)
+        plane = session.row(MIDDLE).plane
         x, y = np.array(plane.x_axis), np.array(plane.y_axis)
         # The patient's front at the left, as in Slicer's own sagittal view.
         view.node.SetSliceToRASByNTP(*np.cross(y, x), *-x, *ends(session.line(MIDDLE)).mean(axis=0), 0)

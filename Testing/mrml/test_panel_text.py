@@ -24,7 +24,6 @@ from SpineMeasureLib.review.panel import (
     row_of,
     step,
     summary,
-    unopened_cases,
     value_text,
 )
 
@@ -98,12 +97,6 @@ def test_flagged_rows_come_in_turn_and_every_level_has_a_main_row(session: Any) 
     assert f"{len(session.rows)} values" in summary(session)
 
 
-def test_only_cases_that_are_not_open_are_opened(scene: Any, session: Any) -> None:
-    assert unopened_cases(scene, [session]) == []
-    (other,) = unopened_cases(scene, [])
-    other.close()
-
-
 def test_texts_name_every_method_and_the_model() -> None:
     assert "chord50" in methods_text() and "spine_mri" in model_card()
 
@@ -169,8 +162,8 @@ def test_straight_views_are_those_of_slicer(scene: Any, orientation: str) -> Non
 
 
 def test_a_value_without_a_plane_moves_no_view(session: Any) -> None:
-    assert session.plane(("L4-L5", "disc_area", "area")) is None or isinstance(
-        session.plane(("L4-L5", "disc_area", "area")), Plane
+    assert session.row(("L4-L5", "disc_area", "area")).plane is None or isinstance(
+        session.row(("L4-L5", "disc_area", "area")).plane, Plane
     )
     assert aim_at(session, ("L5", "body_height_middle", "chord50")) is None
 

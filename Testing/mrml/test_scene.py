@@ -276,7 +276,7 @@ print(json.dumps({
 
 
 def test_a_fresh_process_reads_the_scene_and_stays_quiet(written: Path, case: Any) -> None:
-    from SpineMeasureLib.review.mrml.build import line_name
+    from SpineMeasureLib.review.mrml.lines import line_name
 
     command = [sys.executable, "-c", _READ, str(written / "scene.mrb")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -352,7 +352,7 @@ def test_terminology_file_names_every_segment(application: Any, case: Any) -> No
     import slicer
 
     from SpineMeasureLib.resources import data_path
-    from SpineMeasureLib.review.mrml.build import terminology_entry
+    from SpineMeasureLib.review.mrml.segments import terminology_entry
 
     logic = slicer.vtkSlicerTerminologiesModuleLogic()
     assert logic.LoadTerminologyFromFile(str(data_path("Resources/SpineMeasure.term.json"))) == "SpineMeasure"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import Kind, structure_info
-from SpineMeasureLib.child import running
+from SpineMeasureLib.processes import running
 from SpineMeasureLib.review.mrml import process
 from SpineMeasureLib.review.mrml.process import SceneProcess, scene_process
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure

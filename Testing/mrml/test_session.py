@@ -11,6 +11,7 @@ from review_checks import ATTRIBUTE, cells, check_case, column, ends, moved
 
 from SpineMeasureLib.errors import SpineMeasureError
 from SpineMeasureLib.measure.definitions import definition
+from SpineMeasureLib.review.case.state import automatic_of, difference_of, status_of, statuses_of
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 ANTERIOR = ("L4-L5", "disc_height_anterior", "chord10")
@@ -35,12 +36,12 @@ def test_nothing_is_edited_and_nothing_can_be_undone_at_first(session: Any, phan
     assert session.rows == phantom[1]
     assert not session.can_undo and not session.can_redo
     assert not session.undo() and not session.redo()
-    assert all(session.difference(m.key) is None for m in session.rows)
+    assert all(difference_of(m) is None for m in session.rows)
 
 
 def test_levels_are_listed_from_head_to_sacrum(session: Any) -> None:
     assert session.levels == ["L3", "L3-L4", "L4", "L4-L5", "L5", "L5-S1"]
-    assert session.quantities[0] == "disc_height_anterior"
+    assert session.rows[0].quantity == "disc_height_anterior"
 
 
 def test_an_edit_keeps_the_automatic_value_and_the_difference(session: Any) -> None:
@@ -48,9 +49,9 @@ def test_an_edit_keeps_the_automatic_value_and_the_difference(session: Any) -> N
     session.set_line(MIDDLE, *moved(session, MIDDLE, 1.5))
     row = session.row(MIDDLE)
     assert row.value == pytest.approx(before.value + 1.5)
-    assert row.source == "edited" and "edited" in row.flags and session.status(MIDDLE) == "edited"
-    assert row.automatic == before == session.automatic(MIDDLE)
-    assert session.difference(MIDDLE) == pytest.approx(1.5)
+    assert row.source == "edited" and "edited" in row.flags and status_of(session.row(MIDDLE)) == "edited"
+    assert row.automatic == before == automatic_of(session.row(MIDDLE))
+    assert difference_of(session.row(MIDDLE)) == pytest.approx(1.5)
     assert session.line(MIDDLE).GetAttribute(f"{ATTRIBUTE}edited").endswith("+00:00")
     check_case(session)
 
@@ -62,9 +63,9 @@ def test_values_that_follow_from_an_edited_one_follow(session: Any) -> None:
     assert session.row(MEAN3).value == pytest.approx(before[MEAN3] + 1.0)
     assert session.row(INDEX).value == pytest.approx(before[INDEX] + 1.0 / body)
     assert session.row(FARFAN).value == pytest.approx(before[FARFAN] + 3.0 / depth)
-    assert session.status(INDEX) == "edited" and session.difference(MEAN3) == pytest.approx(1.0)
+    assert status_of(session.row(INDEX)) == "edited" and difference_of(session.row(MEAN3)) == pytest.approx(1.0)
     session.set_line(CANAL, *moved(session, CANAL, 2.0))
-    assert session.difference(TORG) == pytest.approx(2.0 / body)
+    assert difference_of(session.row(TORG)) == pytest.approx(2.0 / body)
     check_case(session)
 
 
@@ -76,7 +77,7 @@ def test_crush_ratios_of_the_neighbours_follow(session: Any) -> None:
 
 
 def test_a_scripted_edit_lies_in_the_measuring_plane(session: Any) -> None:
-    plane = session.plane(MIDDLE)
+    plane = session.row(MIDDLE).plane
     normal = np.cross(plane.x_axis, plane.y_axis)
     p1, p2 = session.row(MIDDLE).p1, tuple(np.array(session.row(MIDDLE).p2) + 7 * normal)
     session.set_line(MIDDLE, p1, p2)
@@ -116,16 +117,16 @@ def test_reset_of_one_a_level_and_all(session: Any) -> None:
     for key in (MIDDLE, ANTERIOR, other, CANAL):
         session.set_line(key, *moved(session, key))
     session.reset(MIDDLE)
-    assert [session.status(k) for k in (MIDDLE, ANTERIOR, other)] == ["automatic", "edited", "edited"]
-    session.reset_level("L4-L5")
-    assert [session.status(k) for k in (ANTERIOR, other)] == ["automatic", "edited"]
-    assert session.status(MEAN3) == "automatic"
-    session.reset_all()
-    assert {session.status(m.key) for m in session.rows} <= {"automatic", "flagged"}
+    assert [status_of(session.row(k)) for k in (MIDDLE, ANTERIOR, other)] == ["automatic", "edited", "edited"]
+    session.reset(*[m.key for m in session.rows if m.level == "L4-L5"])
+    assert [status_of(session.row(k)) for k in (ANTERIOR, other)] == ["automatic", "edited"]
+    assert status_of(session.row(MEAN3)) == "automatic"
+    session.reset(*[m.key for m in session.rows])
+    assert {status_of(m) for m in session.rows} <= {"automatic", "flagged"}
     check_case(session)
     for _ in range(3):
         session.undo()
-    assert [session.status(k) for k in (MIDDLE, ANTERIOR, other)] == ["edited"] * 3
+    assert [status_of(session.row(k)) for k in (MIDDLE, ANTERIOR, other)] == ["edited"] * 3
     check_case(session)
 
 
@@ -149,12 +150,12 @@ def test_an_edit_after_undo_drops_what_was_undone(session: Any) -> None:
     session.set_line(MIDDLE, *moved(session, MIDDLE))
     session.undo()
     session.set_line(DEPTH, *moved(session, DEPTH))
-    assert not session.can_redo and session.status(MIDDLE) == "automatic"
+    assert not session.can_redo and status_of(session.row(MIDDLE)) == "automatic"
 
 
 def test_what_changes_nothing_is_no_step(session: Any) -> None:
     session.set_line(MIDDLE, session.row(MIDDLE).p1, session.row(MIDDLE).p2)
-    session.reset_all()
+    session.reset(*[m.key for m in session.rows])
     session.withdraw([MIDDLE])
     session.rename_disc("L4-L5", "L4-L5")
     assert session.remeasure().changed == ()
@@ -164,25 +165,25 @@ def test_what_changes_nothing_is_no_step(session: Any) -> None:
 
 def test_acceptance_stores_reviewer_and_time(session: Any) -> None:
     session.accept([MIDDLE, AREA], "AB")
-    assert session.status(MIDDLE) == session.status(AREA) == "accepted"
+    assert status_of(session.row(MIDDLE)) == status_of(session.row(AREA)) == "accepted"
     line = session.line(MIDDLE)
     assert line.GetAttribute(f"{ATTRIBUTE}reviewer") == "AB" and line.GetAttribute(f"{ATTRIBUTE}accepted")
     assert cells(session.nodes.table)[AREA]["reviewer"] == "AB"
     check_case(session)
     session.withdraw([MIDDLE])
-    assert session.status(MIDDLE) == "automatic" and line.GetAttribute(f"{ATTRIBUTE}reviewer") is None
+    assert status_of(session.row(MIDDLE)) == "automatic" and line.GetAttribute(f"{ATTRIBUTE}reviewer") is None
     session.undo()
-    assert session.status(MIDDLE) == "accepted"
+    assert status_of(session.row(MIDDLE)) == "accepted"
     session.undo()
-    assert session.status(AREA) == "automatic"
+    assert status_of(session.row(AREA)) == "automatic"
     check_case(session)
 
 
 def test_a_level_or_the_whole_case_is_accepted_in_one_step(session: Any) -> None:
-    session.accept_level("L4-L5", "AB")
-    assert {session.status(m.key) for m in session.rows if m.level == "L4-L5" and m.value is not None} == {"accepted"}
-    assert session.status(CANAL) == "automatic"
-    session.accept_all("CD")
+    session.accept([m.key for m in session.rows if m.level == "L4-L5"], "AB")
+    assert {status_of(m) for m in session.rows if m.level == "L4-L5" and m.value is not None} == {"accepted"}
+    assert status_of(session.row(CANAL)) == "automatic"
+    session.accept([m.key for m in session.rows], "CD")
     assert {m.accepted.reviewer for m in session.rows if m.value is not None} == {"CD"}
     assert not any(m.accepted for m in session.rows if m.value is None)
     assert {m.source for m in session.rows} == {"automatic"}
@@ -193,17 +194,17 @@ def test_a_level_or_the_whole_case_is_accepted_in_one_step(session: Any) -> None
 
 
 def test_acceptance_ends_where_the_value_becomes_another(session: Any) -> None:
-    session.accept_all("AB")
+    session.accept([m.key for m in session.rows], "AB")
     session.set_line(ANTERIOR, *moved(session, ANTERIOR))
-    assert {session.status(k) for k in (ANTERIOR, MEAN3, INDEX, FARFAN)} == {"edited"}
-    assert session.status(MIDDLE) == "accepted"
+    assert {status_of(session.row(k)) for k in (ANTERIOR, MEAN3, INDEX, FARFAN)} == {"edited"}
+    assert status_of(session.row(MIDDLE)) == "accepted"
     session.accept([ANTERIOR], "CD")
     both = session.row(ANTERIOR)
     assert both.source == "edited" and both.accepted and both.accepted.reviewer == "CD"
-    assert session.statuses(ANTERIOR) == ("edited", "accepted") and session.row(MIDDLE).source == "automatic"
+    assert statuses_of(session.row(ANTERIOR)) == ("edited", "accepted") and session.row(MIDDLE).source == "automatic"
     row = cells(session.nodes.table)[ANTERIOR]
     assert (row["source"], row["accepted"], row["reviewer"]) == ("edited", "true", "CD")
-    assert session.difference(ANTERIOR) == pytest.approx(2.0)
+    assert difference_of(session.row(ANTERIOR)) == pytest.approx(2.0)
     check_case(session)
 
 
@@ -296,7 +297,7 @@ def test_single_cells_of_the_table_are_written(session: Any) -> None:
 
 def test_moving_a_point_by_script_is_an_edit_in_the_plane(session: Any) -> None:
     told: list[Any] = []
-    line, plane = session.line(MIDDLE), session.plane(MIDDLE)
+    line, plane = session.line(MIDDLE), session.row(MIDDLE).plane
     session.observe(lambda keys: told.append((session.row(MIDDLE).value, math.dist(*ends(line)))))
     normal = np.cross(plane.x_axis, plane.y_axis)
     aim = np.array(session.row(MIDDLE).p2) - 2 * np.array(plane.y_axis)
@@ -304,7 +305,7 @@ def test_moving_a_point_by_script_is_an_edit_in_the_plane(session: Any) -> None:
     np.testing.assert_allclose(ends(line)[1], aim, atol=1e-9)
     # The value told is that of the moved point, not of the one before.
     assert told and all(value == pytest.approx(length) for value, length in told)
-    assert session.can_undo and session.status(MIDDLE) == "edited"
+    assert session.can_undo and status_of(session.row(MIDDLE)) == "edited"
     check_case(session)
     session.undo()
     assert not session.can_undo

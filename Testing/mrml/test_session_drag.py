@@ -11,6 +11,8 @@ import pytest
 from review_checks import cells, check_case, ends
 from slice_view import SliceView, slice_view
 
+from SpineMeasureLib.review.case.state import difference_of, status_of
+
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 MEAN3 = ("L4-L5", "disc_height_mean", "mean3")
 
@@ -27,7 +29,7 @@ def look_at(view: SliceView, session: Any, turn: float = 0.0) -> None:
     """Put the view into the plane of the line, turned about the line by some degrees; show that line only."""
     session.show(levels=["L4-L5"], quantities=["disc_height_middle"])
     view.show(session.nodes.volume, session.row(MIDDLE).p1)
-    plane = session.plane(MIDDLE)
+    plane = session.row(MIDDLE).plane
     x, y = np.array(plane.x_axis), np.array(plane.y_axis)
     normal = np.cross(x, y)
     x = np.cos(np.radians(turn)) * x + np.sin(np.radians(turn)) * normal
@@ -40,7 +42,7 @@ def look_at(view: SliceView, session: Any, turn: float = 0.0) -> None:
 
 def off_plane(session: Any) -> np.ndarray:
     """Distance of both ends from the measuring plane, mm."""
-    plane = session.plane(MIDDLE)
+    plane = session.row(MIDDLE).plane
     return np.abs((ends(session.line(MIDDLE)) - plane.origin) @ np.cross(plane.x_axis, plane.y_axis))
 
 
@@ -62,9 +64,9 @@ def test_the_row_follows_the_handle_while_it_moves(view: SliceView, session: Any
     assert len(told) == 6
     for row, cell, length in told:
         assert row == pytest.approx(length, abs=1e-9) and cell == row
-    assert session.difference(MIDDLE) > 2
-    assert session.difference(MEAN3) == pytest.approx(session.difference(MIDDLE) / 3)
-    assert session.status(MIDDLE) == session.status(MEAN3) == "edited"
+    assert difference_of(session.row(MIDDLE)) > 2
+    assert difference_of(session.row(MEAN3)) == pytest.approx(difference_of(session.row(MIDDLE)) / 3)
+    assert status_of(session.row(MIDDLE)) == status_of(session.row(MEAN3)) == "edited"
     check_case(session)
 
 
@@ -96,7 +98,7 @@ def test_the_end_stays_in_its_plane_unless_that_is_switched_off(view: SliceView,
     largest = [0.0]
     session.observe(lambda keys: largest.append(off_plane(session).max()))
     view.drag(view.pixel(session.row(MIDDLE).p2), (60, -40))
-    assert session.status(MIDDLE) == "edited" and len(largest) > 5
+    assert status_of(session.row(MIDDLE)) == "edited" and len(largest) > 5
     if snap:
         assert max(largest) < 1e-9
     else:
@@ -117,7 +119,7 @@ def test_the_end_leaves_its_plane_while_a_key_is_held_and_comes_back_after(view:
         away.append(off_plane(session).max())
     view.mouse("LeftButtonReleaseEvent", x + 60, y - 40)
     assert away[0] < 1e-9 and away[1] > 0.5 and away[2] > away[1] and away[3] < 1e-9
-    assert session.status(MIDDLE) == "edited" and not session.dragging
+    assert status_of(session.row(MIDDLE)) == "edited" and not session.dragging
     check_case(session)
 
 
@@ -137,7 +139,7 @@ def test_a_line_dragged_whole_with_the_middle_button_is_taken_back(view: SliceVi
     x, y = view.pixel(tuple(at))
     view.drag((x, y), (40, 25), button="Middle")
     np.testing.assert_allclose(ends(line), start, atol=1e-9)
-    assert session.status(MIDDLE) == "automatic" and not session.can_undo and not seen
+    assert status_of(session.row(MIDDLE)) == "automatic" and not session.can_undo and not seen
     check_case(session)
 
 
@@ -153,10 +155,10 @@ def test_a_drag_back_to_the_start_is_no_edit(view: SliceView, session: Any) -> N
     view.mouse("MouseMoveEvent", x, y)
     view.mouse("LeftButtonPressEvent", x, y)
     view.mouse("MouseMoveEvent", x, y - 40)
-    assert session.status(MIDDLE) == "edited"
+    assert status_of(session.row(MIDDLE)) == "edited"
     view.mouse("MouseMoveEvent", x, y)
     view.mouse("LeftButtonReleaseEvent", x, y)
-    assert session.difference(MIDDLE) in (None, pytest.approx(0, abs=0.05))
+    assert difference_of(session.row(MIDDLE)) in (None, pytest.approx(0, abs=0.05))
     check_case(session)
 
 
@@ -165,7 +167,7 @@ def test_a_click_on_an_end_is_no_edit(view: SliceView, session: Any) -> None:
     view.mouse("MouseMoveEvent", x, y)
     view.mouse("LeftButtonPressEvent", x, y)
     view.mouse("LeftButtonReleaseEvent", x, y)
-    assert session.status(MIDDLE) == "automatic" and not session.can_undo
+    assert status_of(session.row(MIDDLE)) == "automatic" and not session.can_undo
     check_case(session)
 
 
@@ -176,14 +178,14 @@ def test_acceptance_while_dragging_takes_the_value_as_it_is_then(view: SliceView
     view.mouse("MouseMoveEvent", x, y - 40)
     session.accept([MIDDLE], "AB")
     value = session.row(MIDDLE).value
-    assert session.status(MIDDLE) == "accepted" and session.difference(MIDDLE) > 1
+    assert status_of(session.row(MIDDLE)) == "accepted" and difference_of(session.row(MIDDLE)) > 1
     view.mouse("LeftButtonReleaseEvent", x, y - 40)
     assert session.row(MIDDLE).value == value
     check_case(session)
     session.undo()
-    assert session.status(MIDDLE) == "edited"
+    assert status_of(session.row(MIDDLE)) == "edited"
     session.undo()
-    assert session.status(MIDDLE) == "automatic"
+    assert status_of(session.row(MIDDLE)) == "automatic"
     check_case(session)
 
 
@@ -251,7 +253,7 @@ def test_a_canal_line_is_dragged_in_the_axial_view_and_stays_across_the_canal(vi
     start = view.pixel(before.p2)
     view.drag(start, (20, -40))
     assert view.pixel(session.row(key).p2) == pytest.approx((start[0] + 20, start[1] - 40), abs=1)
-    assert session.status(key) == "edited" and abs(session.difference(key)) > 1
+    assert status_of(session.row(key)) == "edited" and abs(difference_of(session.row(key))) > 1
     normal = np.cross(before.plane.x_axis, before.plane.y_axis)
     assert abs((ends(session.line(key)) - before.plane.origin) @ normal).max() < 1e-9
     assert {m.key: m.value for m in session.rows if m.quantity.startswith("disc_height")} == others

@@ -54,7 +54,7 @@ class Reader:
         return self.random.choice(list(self.session.nodes.lines))
 
     def other_end(self, key: Any) -> Any:
-        plane, row = self.session.plane(key), self.session.row(key)
+        plane, row = self.session.row(key).plane, self.session.row(key)
         return np.array(row.p2) + self.random.uniform(-2, 2) * np.array(plane.y_axis) + self.random.random()
 
     def drag(self) -> None:
@@ -75,22 +75,17 @@ class Reader:
         assert self.session.redo() == could
         self.place += could
 
-    def reset(self) -> None:
+    def some_keys(self) -> list[Any]:
+        """One row, a level or the whole case."""
         row = self.any_row()
-        self.random.choice(
-            [lambda: self.session.reset(row.key), lambda: self.session.reset_level(row.level), self.session.reset_all]
-        )()
+        at_level = [m.key for m in self.session.rows if m.level == row.level]
+        return self.random.choice([[row.key], at_level, [m.key for m in self.session.rows]])
+
+    def reset(self) -> None:
+        self.session.reset(*self.some_keys())
 
     def accept(self) -> None:
-        row = self.any_row()
-        reviewer = self.random.choice(["", "AB"])
-        self.random.choice(
-            [
-                lambda: self.session.accept([row.key], reviewer),
-                lambda: self.session.accept_level(row.level, reviewer),
-                lambda: self.session.accept_all(reviewer),
-            ]
-        )()
+        self.session.accept(self.some_keys(), self.random.choice(["", "AB"]))
 
     def withdraw(self) -> None:
         self.session.withdraw([self.any_row().key for _ in range(5)])
@@ -116,7 +111,7 @@ class Reader:
     def remeasure(self) -> None:
         """A segment is changed, or not; what was edited or accepted stays."""
         session = self.session
-        kept = {m.key: (m.value, m.p1, m.p2) for m in session.rows if session._state.rows[session._numbers[m.key]].edit}
+        kept = {m.key: (m.value, m.p1, m.p2) for m in session.rows if session.state.rows[session.id_of(m.key)].edit}
         kept |= {m.key: (m.value, m.p1, m.p2) for m in session.rows if m.accepted}
         if self.random.random() < 0.7:
             paint(session.nodes.segmentation, self.random.choice(["L4-L5", "L4", "L5-S1"]), thinner)

@@ -13,6 +13,7 @@ import pytest
 from review_checks import ATTRIBUTE, check_case, delete, ends, facts, moved
 
 from SpineMeasureLib.errors import NothingFoundError, UnreadableInputError
+from SpineMeasureLib.review.case.state import automatic_of, difference_of, status_of
 
 MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
 ANTERIOR = ("L4-L5", "disc_height_anterior", "chord10")
@@ -42,12 +43,12 @@ def reopened(scene: Any, path: Path) -> Any:
 
 def test_everything_is_linked_again_when_the_scene_is_reopened(session: Any, scene: Any, tmp_path: Path) -> None:
     review(session)
-    state, before = session._state, facts(session)
+    state, before = session.state, facts(session)
     again = reopened(scene, tmp_path / "case.mrb")
-    assert again._state == state and facts(again) == before
+    assert again.state == state and facts(again) == before
     check_case(again)
-    again.reset_all()
-    assert again.row(("L3-L4", *MIDDLE[1:])).value == again.automatic(("L3-L4", *MIDDLE[1:])).value
+    again.reset(*[m.key for m in again.rows])
+    assert again.row(("L3-L4", *MIDDLE[1:])).value == automatic_of(again.row(("L3-L4", *MIDDLE[1:]))).value
     assert again.line(("L3-L4", *ANTERIOR[1:])) is not None
     again.shift_levels(1)
     check_case(again)
@@ -65,7 +66,7 @@ assert scene.ReadFromMRB(sys.argv[1], True)
 session, = Session.find(scene)
 check_case(session)
 before = facts(session)
-session.reset_all()
+session.reset(*[m.key for m in session.rows])
 check_case(session)
 print(json.dumps([before, facts(session)]))
 """
@@ -76,7 +77,7 @@ def test_a_fresh_process_goes_on_with_the_review(session: Any, scene: Any, tmp_p
     path = tmp_path / "case.mrb"
     assert scene.WriteToMRB(str(path))
     before = facts(session)
-    session.reset_all()
+    session.reset(*[m.key for m in session.rows])
     folder = str(Path(__file__).parent)
     done = subprocess.run([sys.executable, "-c", _FIND, str(path), folder], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [before, facts(session)]
@@ -90,7 +91,7 @@ def test_the_scene_that_the_command_writes_can_be_reviewed(written: Path, scene:
     assert session.rows == case.measurements
     check_case(session)
     session.set_line(MIDDLE, *moved(session, MIDDLE))
-    session.name_lowest_disc("L5-S1")
+    session.rename_disc(session.discs[-1], "L5-S1")
     check_case(session)
     session.close()
 
@@ -101,11 +102,11 @@ def test_a_line_moved_while_nobody_watched_is_an_edit(session: Any, scene: Any, 
     line.SetNthControlPointPositionWorld(1, *(np.array(before.p2) + [0, 0, -3]))
     delete(session.line(CANAL))
     again = reopened(scene, tmp_path / "case.mrb")
-    assert again.status(MIDDLE) == again.status(MEAN3) == "edited"
-    assert again.automatic(MIDDLE) == before
+    assert status_of(again.row(MIDDLE)) == status_of(again.row(MEAN3)) == "edited"
+    assert automatic_of(again.row(MIDDLE)) == before
     assert again.row(CANAL).note == "no line"
     check_case(again)
-    again.reset_all()
+    again.reset(*[m.key for m in again.rows])
     assert again.row(MIDDLE) == before
     check_case(again)
     again.close()
@@ -150,7 +151,7 @@ def test_a_deleted_line_shows_as_no_line_and_comes_back(session: Any, scene: Any
     scene.RemoveNode(session.line(MIDDLE))
     assert session.line(MIDDLE) is None
     row = session.row(MIDDLE)
-    assert row.value is None and row.note == "no line" and session.difference(MIDDLE) is None
+    assert row.value is None and row.note == "no line" and difference_of(session.row(MIDDLE)) is None
     assert session.row(MEAN3).value is None
     check_case(session)
     session.undo()
@@ -163,7 +164,7 @@ def test_a_deleted_line_shows_as_no_line_and_comes_back(session: Any, scene: Any
     check_case(session)
     # The new line is watched as the old one was.
     session.line(MIDDLE).SetNthControlPointPositionWorld(1, *moved(session, MIDDLE)[1])
-    assert session.status(MIDDLE) == "edited"
+    assert status_of(session.row(MIDDLE)) == "edited"
 
 
 def test_deleting_the_folder_of_a_level_deletes_its_lines_only(session: Any, scene: Any) -> None:
@@ -174,7 +175,7 @@ def test_deleting_the_folder_of_a_level_deletes_its_lines_only(session: Any, sce
     tree.RemoveItem(folder)
     assert {k for k in session.nodes.lines if k[0] == "L4-L5"} == set()
     check_case(session)
-    session.reset_all()
+    session.reset(*[m.key for m in session.rows])
     assert {k[1] for k in session.nodes.lines if k[0] == "L4-L5"} >= {"disc_height_middle", "disc_depth"}
     check_case(session)
 
@@ -189,7 +190,7 @@ def test_deleting_other_nodes_is_survived(session: Any, scene: Any) -> None:
     assert (session.nodes.table, session.nodes.volume, session.nodes.segmentation) == (None, None, None)
     with pytest.raises(NothingFoundError, match="deleted"):
         session.remeasure()
-    assert session.difference(MIDDLE) == pytest.approx(1.5)
+    assert difference_of(session.row(MIDDLE)) == pytest.approx(1.5)
 
 
 def test_a_deleted_table_is_made_anew_when_the_case_is_found_again(session: Any, scene: Any) -> None:
@@ -215,10 +216,10 @@ def test_a_copied_line_is_no_line_of_the_case(session: Any, scene: Any) -> None:
     copy = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "copy")
     copy.Copy(session.line(MIDDLE))
     copy.SetNthControlPointPositionWorld(1, 1, 2, 3)
-    assert session.key_of(copy) is None and session.status(MIDDLE) == "automatic"
+    assert copy not in session.nodes.lines.values() and status_of(session.row(MIDDLE)) == "automatic"
     session.close()
     (again,) = Session.find(scene)
-    assert again.status(MIDDLE) == "automatic" and again.key_of(copy) is None
+    assert status_of(again.row(MIDDLE)) == "automatic" and copy not in again.nodes.lines.values()
     again.close()
 
 
@@ -297,12 +298,12 @@ def test_changes_of_many_nodes_are_made_quietly_and_a_drag_is_not(scene: Any, sm
     token = session.observe(lambda keys: session.highlight(MIDDLE))
     for change in (
         lambda: session.set_line(MIDDLE, *moved(session, MIDDLE)),
-        session.accept_all,
+        lambda: session.accept([m.key for m in session.rows]),
         lambda: session.shift_levels(-1),
         session.undo,
         session.redo,
         session.undo,
-        session.reset_all,
+        lambda: session.reset(*[m.key for m in session.rows]),
         session.remeasure,
         lambda: session.show(levels=["L4-L5"]),
         lambda: session.highlight(ANTERIOR),

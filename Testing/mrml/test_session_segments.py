@@ -13,6 +13,7 @@ from review_checks import add_segment, check_case, moved, paint, thinner
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError
+from SpineMeasureLib.review.case.state import automatic_of, difference_of, status_of
 from SpineMeasureLib.review.mrml.recognise import recognised, structure_of_name
 from SpineMeasureLib.review.mrml.segments import add_segmentation, segments_of, tag
 from SpineMeasureLib.segmentation import EDITED
@@ -79,7 +80,7 @@ def test_an_edited_segment_is_measured_again(session: Any) -> None:
     assert not [k for k in result.changed if k[0] == "L5-S1" and k[1].startswith("disc_height")]
     assert result.kept_edited == result.vanished == result.appeared == ()
     assert session.row(MIDDLE).value < before[MIDDLE].value - 0.5
-    assert session.status(MIDDLE) in ("automatic", "flagged")
+    assert status_of(session.row(MIDDLE)) in ("automatic", "flagged")
     check_case(session)
     session.undo()
     assert {m.key: m for m in session.rows} == before
@@ -148,14 +149,14 @@ def test_the_editors_own_undo_is_noticed_and_back_to_what_was_measured_nothing_i
 
 def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any) -> None:
     from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
     from SpineMeasureLib.review.session import Session
-    from Testing.library.phantoms import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
     session = Session.build(scene, None, segmentation, measure(segmentation))
-    assert "lordosis" in session.quantities
+    assert "lordosis" in {m.quantity for m in session.rows}
     session.shift_levels(-1)
-    assert "lordosis" not in session.quantities
+    assert "lordosis" not in {m.quantity for m in session.rows}
     for move in (session.undo, session.redo, session.undo):
         assert move() and not session.segments_changed
     session.nodes.segmentation.GetSegmentation().RemoveSegment("L1-L2")
@@ -168,25 +169,25 @@ def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any) -> None:
 def test_edited_and_accepted_values_stay_when_measured_again(session: Any) -> None:
     session.set_line(MIDDLE, *moved(session, MIDDLE))
     session.accept([AREA], "AB")
-    edited, area, automatic = session.row(MIDDLE), session.row(AREA), session.automatic(MIDDLE)
+    edited, area, automatic = session.row(MIDDLE), session.row(AREA), automatic_of(session.row(MIDDLE))
     paint(session.nodes.segmentation, "L4-L5", thinner)
     result = session.remeasure()
     assert set(result.kept_edited) == {MIDDLE, AREA}
     row = session.row(MIDDLE)
     assert (row.value, row.p1, row.p2) == (edited.value, edited.p1, edited.p2)
-    assert session.automatic(MIDDLE).value < automatic.value - 0.5
-    assert session.difference(MIDDLE) == pytest.approx(edited.value - session.automatic(MIDDLE).value)
+    assert automatic_of(session.row(MIDDLE)).value < automatic.value - 0.5
+    assert difference_of(session.row(MIDDLE)) == pytest.approx(edited.value - automatic_of(session.row(MIDDLE)).value)
     assert "automatic value is now" in row.note
-    assert session.row(AREA).value == area.value and session.status(AREA) == "accepted"
+    assert session.row(AREA).value == area.value and status_of(session.row(AREA)) == "accepted"
     assert "automatic value is now" in session.row(AREA).note and "edited" not in session.row(AREA).flags
     # What follows from both kinds follows from what is shown.
     heights = [session.row(("L4-L5", *rest)).value for rest in HEIGHTS]
     assert session.row(MEAN3).value == pytest.approx(sum(heights) / 3)
     check_case(session)
     session.withdraw([AREA])
-    assert session.row(AREA) == session.automatic(AREA) and session.row(AREA).value < area.value
+    assert session.row(AREA) == automatic_of(session.row(AREA)) and session.row(AREA).value < area.value
     session.reset(MIDDLE)
-    assert session.row(MIDDLE) == session.automatic(MIDDLE)
+    assert session.row(MIDDLE) == automatic_of(session.row(MIDDLE))
     check_case(session)
 
 
@@ -228,7 +229,7 @@ def test_a_new_segment_with_the_name_of_a_level_is_measured(scene: Any, small: A
 
 def check_case_but_names(session: Any) -> None:
     """As check_case, with segments that carry the user's names."""
-    for segment, (kind, level) in session._state.segments.items():
+    for segment, (kind, level) in session.state.segments.items():
         from SpineMeasureLib.review.mrml.segments import mark_segment, name_of
 
         each = segments_of(session.nodes.segmentation)[segment]
@@ -241,11 +242,11 @@ def test_renaming_renames_segments_lines_rows_and_table_in_one_step(session: Any
     before = session.rows
     value, line = session.row(MIDDLE).value, session.line(MIDDLE)
     session.set_line(MIDDLE, *moved(session, MIDDLE))
-    session.name_lowest_disc("L6-S1")
+    session.rename_disc(session.discs[-1], "L6-S1")
     assert session.levels == ["L5", "L5-L6", "L6", "L6-S1"]
     renamed = ("L5-L6", *MIDDLE[1:])
-    assert session.line(renamed) is line and session.difference(renamed) == pytest.approx(2.0)
-    assert session.automatic(renamed).value == value
+    assert session.line(renamed) is line and difference_of(session.row(renamed)) == pytest.approx(2.0)
+    assert automatic_of(session.row(renamed)).value == value
     segments = segments_of(session.nodes.segmentation)
     assert segments["L4"].GetName() == "L5" and segments["L5-S1"].GetName() == "L6-S1"
     assert segments["Sacrum"].GetName() == "Sacrum"
@@ -259,7 +260,7 @@ def test_renaming_renames_segments_lines_rows_and_table_in_one_step(session: Any
 
 
 def test_values_measured_under_new_names_are_those_that_were_renamed(session: Any) -> None:
-    session.name_lowest_disc("L6-S1")
+    session.rename_disc(session.discs[-1], "L6-S1")
     result = session.remeasure()
     assert result.changed == result.vanished == result.appeared == ()
 
@@ -268,15 +269,15 @@ def test_names_that_do_not_fit_change_nothing(session: Any) -> None:
     before = session.rows
     for name in ("L4-S2", "T1-L1", "C2-C3"):
         with pytest.raises(LevelNameError):
-            session.name_lowest_disc(name)
+            session.rename_disc(session.discs[-1], name)
     assert session.rows == before and not session.can_undo
     check_case(session)
 
 
 def test_lordosis_is_there_when_the_names_say_so(scene: Any) -> None:
     from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
     from SpineMeasureLib.review.session import Session
-    from Testing.library.phantoms import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
     session = Session.build(scene, None, segmentation, measure(segmentation))
@@ -327,7 +328,7 @@ def test_a_segmentation_of_others_is_known_by_its_names(scene: Any, small: Any, 
     assert values(session.rows) == pytest.approx(values(small[1]), abs=1e-6)
     check_case_but_names(session)
     assert session.remeasure().changed == ()
-    session.name_lowest_disc("L4-L5")
+    session.rename_disc(session.discs[-1], "L4-L5")
     assert "L4-L5" in [each.GetName() for each in segments_of(node).values()]
     session.close()
 

@@ -11,6 +11,7 @@ import pytest
 from review_checks import check_case, moved
 
 from SpineMeasureLib.errors import GeometryMismatchError
+from SpineMeasureLib.review.case.state import difference_of, status_of
 from SpineMeasureLib.review.mrml.volume_node import refuse_moved, volume_from_node
 from SpineMeasureLib.volume import Volume
 
@@ -72,7 +73,7 @@ def test_a_drag_under_a_transform_changes_the_value_by_what_the_mouse_moved(sess
     line.InvokeEvent(markups.PointStartInteractionEvent)
     line.SetNthControlPointPositionWorld(1, *(p2 + 0.5 * (p2 - p1) / np.linalg.norm(p2 - p1)))
     line.InvokeEvent(markups.PointEndInteractionEvent)
-    assert session.difference(MIDDLE) == pytest.approx(0.5, abs=1e-6)
+    assert difference_of(session.row(MIDDLE)) == pytest.approx(0.5, abs=1e-6)
     assert line.GetLineLengthWorld() == pytest.approx(before.value + 0.5, abs=1e-6)
     session.undo()
     assert session.row(MIDDLE) == before
@@ -85,16 +86,16 @@ def test_accepted_values_stay_accepted_when_a_case_under_a_transform_is_reopened
     from SpineMeasureLib.review.session import Session
 
     session.set_line(MIDDLE, *moved(session, MIDDLE))
-    session.accept_all("AB")
+    session.accept([m.key for m in session.rows], "AB")
     put_case_under(transform(scene), session)
-    state = session._state
+    state = session.state
     session.close()
     assert scene.WriteToMRB(str(tmp_path / "case.mrb"))
     scene.Clear(0)
     assert scene.ReadFromMRB(str(tmp_path / "case.mrb"), True)
     (again,) = Session.find(scene)
     assert again.line(MIDDLE).GetParentTransformNode() is not None
-    assert again._state == state
+    assert again.state == state
     again.close()
 
 
@@ -104,11 +105,11 @@ def test_measuring_again_under_a_transform_is_refused_until_it_is_hardened(
 ) -> None:
     node = getattr(session.nodes, which)
     put_under(transform(scene), node)
-    before = session._state
-    session._measured = None
+    before = session.state
+    session._measured.doubt(False)
     with pytest.raises(GeometryMismatchError, match="lies under a transform. Harden"):
         session.remeasure()
-    assert session._state is before
+    assert session.state is before
     node.HardenTransform()
     session.remeasure()
 
@@ -148,9 +149,9 @@ def test_a_line_on_which_a_transform_was_hardened_is_an_edit_of_the_same_length(
     shown = [line.GetNthControlPointPositionWorld(n) for n in (0, 1)]
     line.HardenTransform()
     np.testing.assert_allclose([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], shown, atol=1e-9)
-    assert session.status(MIDDLE) == "edited" and session.row(MIDDLE).value == pytest.approx(before)
+    assert status_of(session.row(MIDDLE)) == "edited" and session.row(MIDDLE).value == pytest.approx(before)
     session.undo()
-    assert session.status(MIDDLE) == "automatic"
+    assert status_of(session.row(MIDDLE)) == "automatic"
     check_case(session)
 
 

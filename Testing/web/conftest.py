@@ -1,4 +1,4 @@
-"""The review as a reader meets it: a server of its own, Debian's Chromium. Pictures go to out/web."""
+"""The review as a reader sees it: a real server and Debian's Chromium. Screenshots go to out/web."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SAMPLE = ROOT / "Resources" / "sample"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in the browser last: Playwright holds the event loop, and no other can run after it."""
+    """Run browser tests last: Playwright occupies the event loop, and no other loop can run after it."""
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample case, measured from its labels."""
+    """Measure the sample case from its labels."""
     pytest.importorskip("trame_slicer", reason=NO_SERVER)
     from SpineMeasureLib.pipeline import Job, run
 
@@ -35,13 +35,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def case(measured: Path, tmp_path: Path) -> Path:
-    """A copy of the measured case to work on."""
+    """Return a copy of the measured case that a test may change."""
     return Path(shutil.copytree(measured, tmp_path / "case"))
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Server]]:
-    """Starts servers, which are ended with the test."""
+    """Start servers, which end with the test."""
     running: list[Server] = []
 
     def starter(case: Path, *options: str) -> Server:
@@ -55,7 +55,7 @@ def start() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium. Pictures of an earlier run are taken away."""
+    """Start Debian's Chromium, and remove the screenshots of an earlier run."""
     pytest.importorskip("trame_slicer", reason=NO_SERVER)
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test-web")
     program = shutil.which("chromium") or shutil.which("google-chrome")
@@ -70,7 +70,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def server(browser: Any, measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the sample case, with other files beside it."""
+    """Serve the sample case, with other files beside it."""
     root = tmp_path_factory.mktemp("shared")
     shutil.copytree(measured, root / "case")
     shutil.copytree(measured, root / "other")
@@ -82,7 +82,7 @@ def server(browser: Any, measured: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def shared_tab(browser: Any, server: Server) -> Iterator[Tab]:
-    """One tab for many tests, which leave it as they found it."""
+    """Open one tab for many tests, which leave it as they found it."""
     tab = Tab(browser, server)
     yield tab
     tab.close()
@@ -90,7 +90,7 @@ def shared_tab(browser: Any, server: Server) -> Iterator[Tab]:
 
 @pytest.fixture
 def tab(shared_tab: Tab, request: pytest.FixtureRequest) -> Iterator[Tab]:
-    """The tab; pictured as the test leaves it, and without errors on its console."""
+    """Return the shared tab; keep a screenshot of its final state, and require a console without errors."""
     yield shared_tab
     shared_tab.picture(re.sub(r"\W+", "_", request.node.name.removeprefix("test_")))
     complaints, shared_tab.complaints = shared_tab.complaints, []

@@ -1,4 +1,4 @@
-"""Scene bundles that try to have a file outside of them loaded: an image whose voxels are all `MARK`."""
+"""Scene bundles that try to load a file from outside: an image whose voxels are all `MARK`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEMBER = "scene/Data/Spine.nrrd"
 
 
 def outside_image(folder: Path, scene: Path) -> Path:
-    """Write the image to steal: the geometry of the scene's, and a raw file of its voxels beside it."""
+    """Write the image to steal, in the geometry of the scene's image, with a raw file of its voxels beside it."""
     folder.mkdir()
     with zipfile.ZipFile(scene) as bundle:
         (folder / "like.nrrd").write_bytes(bundle.read(_MEMBER))
@@ -32,7 +32,7 @@ def outside_image(folder: Path, scene: Path) -> Path:
 def rewritten(
     scene: Path, target: Path, edit: Callable[[bytes], bytes] | None = None, members: dict[str, bytes] | None = None
 ) -> Path:
-    """A copy of a bundle with an edited scene file and other contents of members; new ones are added."""
+    """Copy a bundle with an edited scene file, replaced members and additional members."""
     replaced = dict(members or {})
     with zipfile.ZipFile(scene) as bundle, zipfile.ZipFile(target, "w") as made:
         for name in bundle.namelist():
@@ -48,7 +48,7 @@ def rewritten(
 
 
 def naming(text: str) -> Callable[[bytes], bytes]:
-    """Replace the reference to the image."""
+    """Return an edit that replaces the reference to the image."""
 
     def edit(scene: bytes) -> bytes:
         assert scene.count(_NAME.encode()) == 1
@@ -58,7 +58,7 @@ def naming(text: str) -> Callable[[bytes], bytes]:
 
 
 def references(secret: Path) -> dict[str, Callable[[bytes], bytes]]:
-    """Scene files that name an image outside of the bundle, each in another way."""
+    """Return edits that refer to an image outside the bundle, each in a different way."""
     path = secret.as_posix()
     doctype = f'<!DOCTYPE MRML [<!ENTITY x "{path}">]>'.encode()
     up = "../" * 20 + path.lstrip("/")
@@ -86,7 +86,7 @@ def references(secret: Path) -> dict[str, Callable[[bytes], bytes]]:
 
 
 def detached(secret: Path) -> bytes:
-    """An image of the bundle whose voxels are in a file outside."""
+    """Return an image of the bundle whose voxels are in a file outside."""
     size = sitk.ReadImage(str(secret)).GetSize()
     raw = secret.with_suffix(".raw").as_posix()
     return (
@@ -97,7 +97,7 @@ def detached(secret: Path) -> bytes:
 
 
 def with_link(scene: Path, target: Path, secret: Path) -> Path:
-    """A bundle in which the image is a link to one outside."""
+    """Copy a bundle so that its image is a link to an image outside."""
     link = zipfile.ZipInfo(_MEMBER)
     link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(scene) as bundle, zipfile.ZipFile(target, "w") as made:
@@ -107,7 +107,7 @@ def with_link(scene: Path, target: Path, secret: Path) -> Path:
 
 
 def loads_outside(scene: object, path: Path) -> bool:
-    """Whether opening a bundle as it is loads the image outside."""
+    """Return whether opening the unchecked bundle loads the image outside."""
     import vtkmodules.util.numpy_support as support
 
     scene.Clear(0)  # type: ignore[attr-defined]

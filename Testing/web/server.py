@@ -1,4 +1,4 @@
-"""A review served by a process of its own."""
+"""A review served by a separate process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Server:
     """A running review.
 
-    :ivar case: what it was started on.
-    :ivar address: with its access token.
+    :ivar case: the path that it was started on.
+    :ivar address: the address with its access token.
     """
 
     def __init__(self, case: Path, *options: str) -> None:
@@ -48,16 +48,16 @@ class Server:
 
     @property
     def origin(self) -> str:
-        """The address without its token."""
+        """Return the address without its token."""
         return self.address.partition("/?")[0]
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it as its user does."""
+        """Terminate it, as its user does."""
         self.process.terminate()
         try:
             self.process.wait(60)

@@ -1,4 +1,4 @@
-"""One tab of the browser with the review, as a reader uses it. Everything waits for what happens, never for a time."""
+"""One browser tab with the review, operated as a reader does. Waits are for events, never for a fixed time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .server import ROOT, Server
 PICTURES = ROOT / "out" / "web"
 SAGITTAL, AXIAL, THREED = 0, 1, 2
 
-#: Times at which pictures arrived, by view.
+#: Records when a picture of a view arrives.
 _COUNT_PICTURES = """
 window.pictures = [];
 document.addEventListener('load', (event) => {
@@ -30,34 +30,34 @@ document.addEventListener('load', (event) => {
 _ALL_DRAWN = "() => [0, 1, 2].every((view) => window.pictures.some((p) => p[0] === view))"
 _QUIET = "(ms) => window.pictures.length && performance.now() - window.pictures.at(-1)[1] > ms"
 _CURSOR = "([x, y]) => getComputedStyle(document.elementFromPoint(x, y).closest('[style*=cursor]')).cursor"
-#: Milliseconds: a computer that is busy with other things is slow.
+#: Milliseconds, enough for a busy computer.
 _WAIT = 60_000
 
-#: Cells of a row.
+#: Indices of the cells of a row.
 VALUE, AUTO, DIFFERENCE, STATUS = 2, 3, 4, 5
 
 
 def canal(level: str) -> str:
-    """Row of the canal's AP diameter at a disc."""
+    """Return the row of the canal's AP diameter at a disc."""
     return f"{level}|canal_ap|disc_level"
 
 
 def height(level: str) -> str:
-    """Row of a disc's height."""
+    """Return the row of a disc's height."""
     return f"{level}|disc_height_middle|chord50"
 
 
 def unlike(picture: Any, other: Any) -> float:
-    """Mean difference of two pictures."""
+    """Return the mean absolute difference of two pictures."""
     return float(np.abs(picture - other).mean())
 
 
 class Tab:
     """The page of a server.
 
-    :ivar page: Playwright's.
+    :ivar page: Playwright's page.
     :ivar complaints: errors on the console.
-    :ivar downloaded: name of the last file that was downloaded.
+    :ivar downloaded: name of the last downloaded file.
     """
 
     def __init__(self, browser: Any, server: Server, case: bool = True) -> None:
@@ -75,22 +75,23 @@ class Tab:
             self.wait_for_case()
 
     def _complain(self, text: str) -> None:
-        # What the browser says of a layout that it finishes one frame later; no script failed.
+        # The browser finishes a layout one frame later; no script failed.
         if "ResizeObserver loop" not in text:
             self.complaints.append(text)
 
-    def wait_for_case(self) -> None:
-        """Until the table is filled and every view drawn."""
+    def wait_for_case(self, title: str = "") -> None:
+        """Wait until a case of this title is open, the table is filled and every view is drawn."""
+        self.wait_for_text("#title", title)
         self.page.wait_for_selector("#table tbody tr.sm-row")
         self.page.wait_for_function(_ALL_DRAWN)
         self.settle()
 
     def settle(self) -> None:
-        """Until no new picture comes."""
+        """Wait until no new picture arrives."""
         self.page.wait_for_function(_QUIET, arg=1000)
 
     def until(self, true: Callable[[], bool], what: str) -> None:
-        """Look again and again until something holds. :param what: told where it never does."""
+        """Poll until a condition is true. :param what: named in the error if it never is."""
         began = time.monotonic()
         while not true():
             assert time.monotonic() - began < _WAIT / 1000, f"never seen: {what}"
@@ -101,28 +102,28 @@ class Tab:
         self._context.close()
 
     def picture(self, name: str) -> None:
-        """Keep a picture of the page among CI's artifacts."""
+        """Save a screenshot of the page in `PICTURES`."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(PICTURES / f"{name}.png"))
 
     # -- the panel
 
     def ids(self) -> list[str]:
-        """Ids of the rows that are shown, in their order."""
+        """Return the ids of the listed rows, in order."""
         return list(self.page.evaluate("[...document.querySelectorAll('tr.sm-row')].map((row) => row.dataset.id)"))
 
     def cells(self, row: str) -> list[str]:
-        """Texts of a row: level, quantity, value, automatic value, difference, status, flags."""
+        """Return the texts of a row: level, quantity, value, automatic value, difference, status, flags."""
         return list(self.page.locator(f"tr[data-id='{row}'] td").all_inner_texts())
 
     def click_row(self, row: str) -> None:
-        """Click on a row, and wait until it is the current one."""
+        """Click on a row, and wait until it is current."""
         self.page.click(f"tr[data-id='{row}']")
         self.page.wait_for_selector(f"tr.sm-current[data-id='{row}']")
         self.settle()
 
     def wait_for_cell(self, row: str, place: int, text: str, equal: bool = True) -> None:
-        """Until a cell has a text, or another one."""
+        """Wait until a cell has a text, or until it no longer has it."""
         self.page.wait_for_function(
             "([id, place, text, equal]) => {"
             " const row = document.querySelector(`tr[data-id='${id}']`);"
@@ -131,14 +132,14 @@ class Tab:
         )
 
     def choose(self, name: str, item: str) -> None:
-        """Choose an item of one of the selections."""
+        """Choose an item of a selection."""
         self.page.locator(f".v-select:has(#{name})").click()
         self.page.locator(".v-overlay--active .v-list-item").filter(has_text=item).first.click()
         self.page.keyboard.press("Escape")
         self.page.wait_for_selector(".v-overlay--active .v-list-item", state="detached")
 
     def wait_for_text(self, place: str, text: str) -> None:
-        """Until an element holds a text."""
+        """Wait until an element contains a text."""
         self.page.wait_for_function(
             "([place, text]) => document.querySelector(place)?.innerText.includes(text)", arg=[place, text]
         )
@@ -150,12 +151,12 @@ class Tab:
         self.page.click("#open")
 
     def upload(self, path: Path) -> None:
-        """Open a file by sending it."""
+        """Open a file by uploading it."""
         self.page.click("#open-dialog")
         self.page.set_input_files("#upload", str(path))
 
     def download(self, kind: str) -> Path:
-        """Download a file. :return: where it is."""
+        """Download a file; return its path."""
         self.page.click("#download")
         with self.page.expect_download() as download:
             self.page.click(f"#export-{kind}")
@@ -163,28 +164,33 @@ class Tab:
         return Path(download.value.path())
 
     def corner(self, view: int) -> str:
-        """What the corner of a slice view says is drawn in it."""
+        """Return the text in the corner of a slice view."""
         return str(self.page.locator(".sm-corner").nth(view).inner_text())
+
+    def show_row(self, row: str) -> None:
+        """Click on a row that turns the axial view, and wait for the picture."""
+        with self.redrawn(AXIAL):
+            self.page.click(f"tr[data-id='{row}']")
 
     # -- the views
 
     def box(self, view: int) -> tuple[float, float, float, float]:
-        """Left, top, width, height of a view."""
+        """Return left, top, width and height of a view."""
         found = self.page.locator("main img").nth(view).bounding_box()
         return found["x"], found["y"], found["width"], found["height"]
 
     def pixels(self, view: int) -> Any:
-        """RGB of a view as it is shown, (height, width, 3)."""
+        """Return the RGB pixels of a view as shown, (height, width, 3)."""
         png = self.page.locator("main img").nth(view).screenshot()
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
     def pictures(self, view: int) -> int:
-        """How many pictures of a view have arrived."""
+        """Return how many pictures of a view have arrived."""
         return int(self.page.evaluate("(view) => window.pictures.filter((p) => p[0] === view).length", view))
 
     @contextmanager
     def redrawn(self, view: int) -> Iterator[None]:
-        """Until what the block does has led to a new picture of a view, and the last one is there."""
+        """After the block, wait for a new picture of a view, and then for the last one."""
         seen = "(view) => window.pictures.filter((p) => p[0] === view).length"
         before = self.pictures(view)
         yield
@@ -192,7 +198,7 @@ class Tab:
         self.settle()
 
     def drag(self, view: int, start: tuple[float, float], by: tuple[float, float], button: str = "left") -> None:
-        """Drag from a place of a view, given as fractions of its size, by pixels, until the server knows of its end."""
+        """Drag by pixels from a place in fractions of a view's size; wait until the server has handled the release."""
         left, top, width, height = self.box(view)
         x, y = left + start[0] * width, top + start[1] * height
         self.page.mouse.move(x, y)
@@ -202,11 +208,11 @@ class Tab:
             self.page.mouse.up(button=button)
 
     def take_lower_end(self) -> tuple[float, float]:
-        """Put the mouse on the posterior end of the canal line in the axial view. :return: where."""
+        """Move the mouse to the posterior end of the canal line in the axial view; return its position."""
         red, green, blue = np.moveaxis(self.pixels(AXIAL), 2, 0)
         line = (red > 150) & (green < 140) & (blue > 120) & (red - green > 60)
         parts, _ = ndimage.label(line, np.ones((3, 3)))
-        assert parts.any(), "no canal line is drawn in the axial view"
+        assert parts.any(), "no canal line is visible in the axial view"
         ys, xs = np.nonzero(parts == np.bincount(parts[parts > 0]).argmax())
         left, top, *_ = self.box(AXIAL)
         x, y = left + float(xs[ys == ys.max()].mean()), top + float(ys.max())
@@ -214,3 +220,15 @@ class Tab:
         self.page.mouse.move(x, y)
         self.page.wait_for_function(f"(place) => !['auto', 'default'].includes(({_CURSOR})(place))", arg=[x, y])
         return x, y
+
+    def drag_lower_end(self, row: str, by: float) -> tuple[list[str], list[str]]:
+        """Show a canal line and drag its posterior end down by pixels; return the cells of its row before and after."""
+        self.show_row(row)
+        before = self.cells(row)
+        x, y = self.take_lower_end()
+        self.page.mouse.down()
+        self.page.mouse.move(x, y + by, steps=4)
+        self.wait_for_cell(row, VALUE, before[VALUE], equal=False)
+        self.page.mouse.up()
+        self.settle()
+        return before, self.cells(row)

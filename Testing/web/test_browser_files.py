@@ -16,7 +16,7 @@ from .server import Server
 from .tab import SAGITTAL, STATUS, VALUE, Tab, canal
 
 
-def test_downloads_hold_what_is_shown(tab: Tab) -> None:
+def test_downloads_contain_what_is_shown(tab: Tab) -> None:
     row = canal("L4-L5")
     tab.click_row(row)
     tab.page.click("#accept")
@@ -41,7 +41,7 @@ def test_downloads_hold_what_is_shown(tab: Tab) -> None:
     tab.wait_for_cell(row, STATUS, "automatic")
 
 
-def test_review_goes_on_while_a_file_is_made_and_no_second_one_is(tab: Tab) -> None:
+def test_review_continues_during_an_export_and_a_second_one_is_refused(tab: Tab) -> None:
     tab.page.click("#download")
     left, top, wide, high = tab.box(SAGITTAL)
     with tab.page.expect_download():
@@ -53,14 +53,14 @@ def test_review_goes_on_while_a_file_is_made_and_no_second_one_is(tab: Tab) -> N
         tab.page.mouse.move(left + 0.1 * wide, top + 0.5 * high)
         tab.page.mouse.wheel(0, -120)
         tab.until(lambda: tab.pictures(SAGITTAL) > before, "another slice")
-        assert tab.page.locator("#download").is_disabled(), "the slice came only when the file was made"
+        assert tab.page.locator("#download").is_disabled(), "the slice changed only after the export"
     tab.page.wait_for_selector("#download:enabled")
     tab.page.click("#fit-sagittal")
     tab.settle()
     tab.complaints = [c for c in tab.complaints if "409" not in c]
 
 
-def test_a_file_that_cannot_be_made_is_disabled_with_the_reason(tab: Tab) -> None:
+def test_an_impossible_export_is_disabled_with_the_reason(tab: Tab) -> None:
     tab.page.click("#download")
     tab.page.wait_for_selector("#export-dicom.v-list-item--disabled")
     assert "DICOM folder" in tab.page.inner_text("#export-dicom")
@@ -76,14 +76,13 @@ def test_saved_scene_opens_again_with_the_edits(tab: Tab, server: Server) -> Non
     for button, status in (("#accept", "accepted"), ("#withdraw", "automatic")):
         tab.page.click(button)
         tab.wait_for_cell(row, STATUS, status)
-        tab.until(kept.is_file, "the edit beside the scene")
+        tab.until(kept.is_file, "the edit saved beside the scene")
         tab.page.click("#save")
         tab.wait_for_text("#message", "was saved")
         assert not kept.exists()
         for case in ("other", "case"):
             tab.open_typed(case)
-            tab.wait_for_text("#title", case)
-            tab.wait_for_case()
+            tab.wait_for_case(case)
         tab.click_row(row)
         assert tab.cells(row)[STATUS] == status
 
@@ -92,7 +91,7 @@ def test_saved_scene_opens_again_with_the_edits(tab: Tab, server: Server) -> Non
     ("path", "sentence"),
     [("../../etc/passwd", "outside"), ("nothing.mrb", "There is no file"), ("broken.mrb", "damaged")],
 )
-def test_what_cannot_be_opened_is_told_and_the_case_stays(tab: Tab, path: str, sentence: str) -> None:
+def test_errors_of_opening_are_reported_and_the_case_stays(tab: Tab, path: str, sentence: str) -> None:
     tab.open_typed(path)
     tab.wait_for_text("#message", sentence)
     tab.page.wait_for_selector(f"tr[data-id='{canal('L3-L4')}']")
@@ -109,13 +108,13 @@ def test_uploads_that_are_broken_or_too_large_are_refused(tab: Tab, tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "escapes.zip", "w") as archive:
         archive.writestr("../../a.dcm", b"\0" * 128 + b"DICM")
     tab.upload(tmp_path / "escapes.zip")
-    tab.wait_for_text("#message", "outside of its own folder")
+    tab.wait_for_text("#message", "outside its own folder")
     with (tmp_path / "large.nii").open("wb") as file:
         file.truncate(513 * 2**20)
     tab.upload(tmp_path / "large.nii")
     tab.wait_for_text("#message", "larger than 512 MB")
     assert tab.page.inner_text("#title") == "case"
-    # The browser itself writes these refusals on the console.
+    # The browser itself reports these refusals on the console.
     tab.complaints = [c for c in tab.complaints if "400" not in c]
 
 
@@ -147,30 +146,24 @@ def test_names_in_any_script_open_and_are_downloaded(
     sent = name.replace("/", "_")
     shutil.copy(measured / "scene.mrb", tmp_path / f"{sent}.mrb")
     tab.upload(tmp_path / f"{sent}.mrb")
-    tab.wait_for_text("#title", f"{sent}.mrb")
-    tab.wait_for_case()
+    tab.wait_for_case(f"{sent}.mrb")
     tab.download("csv")
     assert tab.downloaded == f"{sent}_measurements.csv"
     shutil.copytree(measured, server.case.parent / f"{sent}_spine")
     tab.open_typed(f"{sent}_spine")
-    tab.wait_for_text("#title", f"{sent}_spine")
-    tab.wait_for_case()
+    tab.wait_for_case(f"{sent}_spine")
     tab.download("scene")
     assert tab.downloaded == f"{sent}.mrb"
     tab.open_typed("case")
-    tab.wait_for_text("#title", "case")
-    tab.wait_for_case()
+    tab.wait_for_case("case")
 
 
 def test_another_case_opens_by_path_and_by_upload(tab: Tab, measured: Path, tmp_path: Path) -> None:
     tab.open_typed("other")
-    tab.wait_for_text("#title", "other")
-    tab.wait_for_case()
+    tab.wait_for_case("other")
     shutil.copy(measured / "scene.mrb", tmp_path / "sent.mrb")
     tab.upload(tmp_path / "sent.mrb")
-    tab.wait_for_text("#title", "sent.mrb")
-    tab.wait_for_case()
+    tab.wait_for_case("sent.mrb")
     assert canal("L3-L4") in tab.ids()
     tab.open_typed("case")
-    tab.wait_for_text("#title", "case")
-    tab.wait_for_case()
+    tab.wait_for_case("case")

@@ -43,7 +43,7 @@ def test_rows_are_filtered_sorted_and_jumped_to(tab: Tab) -> None:
     assert "L5-S1" in tab.page.locator(".v-select:has(#level)").inner_text()
 
 
-def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
+def test_keys_act_as_in_the_slicer_module(tab: Tab) -> None:
     tab.click_row(height("L2-L3"))
     tab.page.keyboard.press("Alt+ArrowDown")
     tab.page.wait_for_selector("tr.sm-current[data-id^='L3|'], tr.sm-current[data-id^='L3-L4|']")
@@ -62,7 +62,7 @@ def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
         tab.wait_for_cell(height("L2-L3"), STATUS, status)
     tab.page.keyboard.press("Control+y")
     tab.wait_for_cell(height("L2-L3"), STATUS, "accepted")
-    # While a text is typed in, they belong to the text.
+    # In a text field they belong to the field.
     tab.page.click("#reviewer")
     tab.page.keyboard.type("AB")
     tab.page.keyboard.press("Control+z")
@@ -73,7 +73,7 @@ def test_keys_do_what_they_do_in_the_module(tab: Tab) -> None:
     assert tab.ids() == [height("L2-L3")]
     tab.page.keyboard.press("Alt+KeyN")
     tab.page.wait_for_selector("tr.sm-current.sm-pinned .sm-flagged")
-    # The filter is as the reader set it; the value that it leaves out is shown beside what it leaves.
+    # The filter stays; the value outside it is listed with the others.
     (flagged,) = (row for row in tab.ids() if row != height("L2-L3"))
     assert len(tab.ids()) == 2 and tab.cells(flagged)[STATUS] == "flagged"
     assert "outside the filter" in tab.page.inner_text("#pinned")
@@ -111,7 +111,7 @@ def test_levels_follow_the_one_that_is_named(tab: Tab) -> None:
     value = tab.cells(height("L5-S1"))[VALUE]
     tab.choose("level-filter", "L5-S1")
     tab.page.click("#shift-up")
-    # The same disc, in the table, its filter and the views, under its new name; what that name ends is reported.
+    # Table, filter and views stay on the disc under its new name; values that no longer exist are reported.
     tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L4-L5')}']")
     tab.wait_for_text("#message", "Lordosis")
     assert tab.cells(height("L4-L5"))[VALUE] == value and {row.split("|")[0] for row in tab.ids()} == {"L4-L5"}
@@ -121,7 +121,7 @@ def test_levels_follow_the_one_that_is_named(tab: Tab) -> None:
     tab.picture("shifted")
     tab.page.click("#undo")
     tab.page.wait_for_selector("#message", state="detached")
-    # The place is kept, whatever its name.
+    # The place stays, whatever its name.
     tab.page.wait_for_selector(f"tr.sm-current[data-id='{height('L5-S1')}']")
     assert "L5-S1" in tab.page.locator(".v-select:has(#level)").inner_text()
     tab.choose("level-filter", "All levels")

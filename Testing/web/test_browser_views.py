@@ -8,7 +8,7 @@ import numpy as np
 
 from .tab import AUTO, AXIAL, DIFFERENCE, SAGITTAL, STATUS, THREED, VALUE, Tab, canal, unlike
 
-MIDDLE = (0.12, 0.5)  # of the sagittal view, away from every line
+ASIDE = (0.12, 0.5)  # a place in the sagittal view away from all lines
 
 
 def test_opens_with_every_view_drawn(tab: Tab) -> None:
@@ -18,14 +18,13 @@ def test_opens_with_every_view_drawn(tab: Tab) -> None:
         assert np.ptp(tab.pixels(view)) > 100
     left, _, width, _ = tab.box(SAGITTAL)
     bright = np.nonzero((tab.pixels(SAGITTAL).min(axis=2) > 40).any(axis=0))[0]
-    assert abs(bright.mean() - width / 2) < 0.2 * width, "the image is not in the middle of its view"
+    assert abs(bright.mean() - width / 2) < 0.2 * width, "the image is not centred in its view"
     assert tab.page.locator("#chart svg").count() == 2
 
 
 def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
     row, page = canal("L2-L3"), tab.page
-    with tab.redrawn(AXIAL):
-        page.click(f"tr[data-id='{row}']")
+    tab.show_row(row)
     before, chart = tab.cells(row), page.inner_html("#chart")
     x, y = tab.take_lower_end()
     page.mouse.down()
@@ -34,7 +33,7 @@ def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
         page.mouse.move(x, y + 6 * step)
         tab.wait_for_cell(row, VALUE, shown, equal=False)
         shown = tab.cells(row)[VALUE]
-    assert page.inner_html("#chart") != chart, "the chart does not follow while the line is dragged"
+    assert page.inner_html("#chart") != chart, "the chart does not follow the drag"
     with tab.redrawn(SAGITTAL):
         page.mouse.up()
     after = tab.cells(row)
@@ -54,7 +53,7 @@ def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
     tab.wait_for_cell(row, VALUE, before[VALUE])
 
 
-def test_a_corner_names_what_is_drawn_in_its_view(tab: Tab) -> None:
+def test_a_corner_names_what_is_visible_in_its_view(tab: Tab) -> None:
     tab.click_row("L4-L5|disc_height_middle|chord50")
     value = tab.cells("L4-L5|disc_height_middle|chord50")[VALUE]
     assert tab.corner(SAGITTAL) == f"L4-L5 Disc height, middle: {value}"
@@ -67,13 +66,12 @@ def test_a_corner_names_what_is_drawn_in_its_view(tab: Tab) -> None:
     tab.page.mouse.wheel(0, -360)
     tab.until(lambda: "Canal AP, disc level" not in tab.corner(AXIAL), "another slice, without that line")
     tab.page.click("#fit-axial")
-    tab.until(lambda: "Canal AP, disc level" in tab.corner(AXIAL), "the slice of before")
+    tab.until(lambda: "Canal AP, disc level" in tab.corner(AXIAL), "the previous slice")
 
 
 def test_view_under_a_pressed_mouse_is_drawn_before_the_others(tab: Tab) -> None:
     row, page = canal("L2-L3"), tab.page
-    with tab.redrawn(AXIAL):
-        page.click(f"tr[data-id='{row}']")
+    tab.show_row(row)
     x, y = tab.take_lower_end()
     tab.settle()
     page.mouse.down()
@@ -107,17 +105,16 @@ def test_line_that_is_dragged_becomes_the_current_one(tab: Tab) -> None:
     tab.choose("group", "Lines")
 
 
-def test_line_taken_by_its_body_stays(tab: Tab) -> None:
+def test_a_line_is_not_dragged_by_its_body(tab: Tab) -> None:
     row, page = canal("L3-L4"), tab.page
-    with tab.redrawn(AXIAL):
-        page.click(f"tr[data-id='{row}']")
+    tab.show_row(row)
     before, axial = tab.cells(row), tab.pixels(AXIAL)
     for button in ("left", "middle"):
         tab.drag(AXIAL, (0.5, 0.5), (0, 30), button)
         tab.settle()
         assert tab.cells(row) == before
     page.click("#reset-window")
-    tab.until(lambda: unlike(tab.pixels(AXIAL), axial) < 1, "the window of before")
+    tab.until(lambda: unlike(tab.pixels(AXIAL), axial) < 1, "the previous window")
 
 
 def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
@@ -127,7 +124,7 @@ def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
     fitted = tab.pixels(SAGITTAL)
 
     def wheel() -> None:
-        tab.page.mouse.move(left + MIDDLE[0] * wide, top + MIDDLE[1] * high)
+        tab.page.mouse.move(left + ASIDE[0] * wide, top + ASIDE[1] * high)
         tab.page.mouse.wheel(0, -120)
 
     def wheel_with_control() -> None:
@@ -136,11 +133,11 @@ def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
         tab.page.keyboard.up("Control")
 
     actions: dict[str, Callable[[], None]] = {
-        "window": lambda: tab.drag(SAGITTAL, MIDDLE, (60, 60)),
+        "window": lambda: tab.drag(SAGITTAL, ASIDE, (60, 60)),
         "another slice": wheel,
         "zoom by the wheel": wheel_with_control,
-        "zoom": lambda: tab.drag(SAGITTAL, MIDDLE, (0, -80), "right"),
-        "pan": lambda: tab.drag(SAGITTAL, MIDDLE, (50, 0), "middle"),
+        "zoom": lambda: tab.drag(SAGITTAL, ASIDE, (0, -80), "right"),
+        "pan": lambda: tab.drag(SAGITTAL, ASIDE, (50, 0), "middle"),
     }
     for what, action in actions.items():
         before = tab.pixels(SAGITTAL)
@@ -161,7 +158,7 @@ def test_slices_window_zoom_and_pan_follow_the_mouse(tab: Tab) -> None:
     tab.until(lambda: unlike(tab.pixels(THREED), solid) < 0.3 * turned, "3D as before")
 
 
-def test_segments_are_drawn_as_asked(tab: Tab) -> None:
+def test_segments_are_drawn_as_chosen(tab: Tab) -> None:
     page = tab.page
 
     def colour() -> float:
@@ -185,7 +182,7 @@ def test_segments_are_drawn_as_asked(tab: Tab) -> None:
     tab.until(lambda: abs(colour() - outlines) < 0.1 * outlines, "transparent fill with outlines")
 
 
-def test_lines_of_the_current_level_alone_are_drawn_if_asked(tab: Tab) -> None:
+def test_lines_can_be_limited_to_the_current_level(tab: Tab) -> None:
     page = tab.page
 
     def colour() -> float:
@@ -205,10 +202,10 @@ def test_light_theme_and_help(tab: Tab) -> None:
     tab.page.click("#theme")
     tab.page.wait_for_selector(".v-theme--light")
     tab.page.click("#help")
-    tab.page.wait_for_selector("text=window (across)")
+    tab.page.wait_for_selector("text=window (left, right)")
     tab.picture("help")
     tab.page.click("#close-help")
-    tab.page.wait_for_selector("text=window (across)", state="hidden")
+    tab.page.wait_for_selector("text=window (left, right)", state="hidden")
     tab.picture("light")
     tab.page.click("#theme")
     tab.page.wait_for_selector(".v-theme--dark")

@@ -1,4 +1,4 @@
-"""Hostile scene bundles: what 3D Slicer's reader would load from outside, and that a checked copy never does."""
+"""Hostile scene bundles: 3D Slicer's reader would load files from outside; a checked copy never does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEMBERS = ("scene/scene.mrml", "scene/Data/x.nrrd", "scene/Data/50% a.nrrd")
 
 @pytest.fixture(scope="module")
 def application() -> Any:
-    """The MRML application of this process, which must live as long as its scene is used."""
+    """Return the MRML application of this process, which must live as long as its scene is used."""
     pytest.importorskip("slicer", reason="slicer-core is not installed")
     from SpineMeasureLib.review.mrml.app import mrml_application
 
@@ -28,7 +28,7 @@ def application() -> Any:
 
 @pytest.fixture(scope="module")
 def secret(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image outside of every bundle."""
+    """Write an image outside every bundle."""
     return hostile.outside_image(tmp_path_factory.mktemp("outside") / "images", measured / "scene.mrb")
 
 
@@ -126,7 +126,7 @@ def test_files_of_the_bundle_are_accepted(attributes: str) -> None:
         'defaultWriteFileExtension="nrrd/../../../x"', 'fileName="Data/x.nrrd" fileName="/x.nrrd"',
     ],
 )  # fmt: skip
-def test_every_other_file_is_refused_whatever_the_quotes(attributes: str) -> None:
+def test_every_other_file_is_refused_with_either_kind_of_quotes(attributes: str) -> None:
     for text in (attributes, attributes.replace('"', "'")):
         with pytest.raises(UnreadableInputError):
             check(scene_text(text))
@@ -173,14 +173,14 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
         {**SCENE, "a.json": b"\0" * 2048 + HDF5}, {**SCENE, "a.txt": b"\0" * 2**21 + HDF5},
     ],
 )  # fmt: skip
-def test_only_files_that_refer_to_no_others_are_in_a_bundle(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_files_that_may_refer_to_others_are_refused(tmp_path: Path, files: dict[str, bytes]) -> None:
     with pytest.raises(UnreadableInputError):
         copy_checked(packed(tmp_path / "x.mrb", files), tmp_path / "copy.mrb")
     assert {f.name for f in tmp_path.rglob("*")} <= {"x.mrb", "copy.mrb"}
 
 
 @pytest.mark.parametrize("damage", ["checksum", "cut off", "no zip", "encrypted", "empty"])
-def test_damage_is_noticed_before_a_scene_is_opened(measured: Path, tmp_path: Path, damage: str) -> None:
+def test_damage_is_detected_before_a_scene_is_opened(measured: Path, tmp_path: Path, damage: str) -> None:
     data = bytearray((measured / "scene.mrb").read_bytes())
     if damage == "checksum":
         data[data.index(b"T12 body height middle.mrk.json") + 500] ^= 0xFF
@@ -207,8 +207,8 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path, monkeypatch:
     assert all(f.stat().st_size < 2000 for f in tmp_path.glob("copy*"))
 
 
-def test_a_name_in_utf8_that_is_not_marked_as_such_stays(tmp_path: Path) -> None:
-    """As some programs write it: an archive whose names are UTF-8 without the flag that says so."""
+def test_a_name_in_utf8_without_its_flag_stays(tmp_path: Path) -> None:
+    """Some programs write names in UTF-8 without the flag for it."""
     scene = '<MRML><TableStorage fileName="W\u00f6rbe.txt"/></MRML>'.encode()
     with zipfile.ZipFile(tmp_path / "x.mrb", "w") as made:
         made.writestr("scene.mrml", scene)

@@ -1,4 +1,4 @@
-"""Requests and messages that no browser sends: the server goes on, says so in a sentence, and shows no traceback."""
+"""Requests and messages that no browser sends: the server keeps running and prints one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .server import Server
 
 @pytest.fixture(scope="module")
 def served(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without a browser."""
+    """Start a server without a browser."""
     server = Server(Path(shutil.copytree(measured, tmp_path_factory.mktemp("fuzz") / "case")))
     yield server
     server.stop()
 
 
 def session_of(server: Server) -> str:
-    """The cookie of a browser that brought the token."""
+    """Return the cookie of a browser that presented the token."""
     jar = http.cookiejar.CookieJar()
     urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar)).open(server.address).close()
     (cookie,) = jar
@@ -35,7 +35,7 @@ def session_of(server: Server) -> str:
 
 
 def send(server: Server, data: bytes, wait: float = 0.3) -> bytes:
-    """Send bytes as they are; the beginning of the answer, empty if there is none within some seconds."""
+    """Send raw bytes; return the beginning of the answer, or nothing if there is none in time."""
     place = urlsplit(server.origin)
     with socket.create_connection((place.hostname, place.port), timeout=wait) as connection:
         try:
@@ -46,14 +46,14 @@ def send(server: Server, data: bytes, wait: float = 0.3) -> bytes:
 
 
 def request(path: str = "/index.html", method: str = "GET", body: bytes = b"", **headers: bytes) -> bytes:
-    """A request with any bytes in its headers, of which ``_`` is ``-``."""
+    """Build a request with any bytes in its headers; ``_`` in their names stands for ``-``."""
     lines = [f"{method} {path} HTTP/1.1".encode("latin-1")]
     lines += [name.replace("_", "-").encode() + b": " + value for name, value in {"Host": b"x", **headers}.items()]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def still_serves(server: Server, session: str) -> None:
-    """The server answers, a file is still made of its case, and nothing that it printed is a traceback."""
+    """Check that the server responds and exports, and has not printed a traceback."""
     for path in ("/index.html", "/export/csv"):
         asked = urllib.request.Request(server.origin + path, headers={"Cookie": session})
         with urllib.request.urlopen(asked, timeout=60) as answer:
@@ -115,7 +115,7 @@ def test_paths_methods_and_bodies_of_any_kind(served: Server) -> None:
     still_serves(served, session)
 
 
-def test_only_junk_is_uploaded(served: Server) -> None:
+def test_junk_uploads_are_refused(served: Server) -> None:
     session = session_of(served)
     for name in ("x.nii", "x.nii.gz", "x.nrrd", "x.mha", "x.mrb", "x.zip", "x.txt", ""):
         body = b"junk " * 100
@@ -168,6 +168,6 @@ def test_messages_of_any_kind(served: Server) -> None:
 
 
 def chunk(message: bytes) -> bytes:
-    """A message as wslink frames it: id, offset and total size before it."""
+    """Frame a message as wslink does: after its id, offset and total size."""
     header: bytes = b"\x00" * 4 + (0).to_bytes(4, "little") + len(message).to_bytes(4, "little")
     return header + message

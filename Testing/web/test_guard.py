@@ -1,4 +1,4 @@
-"""Requests without the token, from other pages, and over the limits."""
+"""Requests without the token, from other sites, and over the limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed: make test-web")
 
 
 class Case:
-    """Stands in for the review."""
+    """Takes the place of the review."""
 
     def __init__(self, uploads: Path) -> None:
         self.uploads = uploads
@@ -113,7 +113,7 @@ def test_the_cookie_is_a_random_session_that_stays(tmp_path: Path) -> None:
     assert len(set(values)) == 2 and all(len(value) >= 32 for value in values)
 
 
-def test_exports_that_fail_say_why(tmp_path: Path) -> None:
+def test_exports_that_fail_give_the_reason(tmp_path: Path) -> None:
     async def conversation(client: Any) -> None:
         await enter(client)
         assert (await client.get("/export/passwd")).status == 404
@@ -124,7 +124,7 @@ def test_exports_that_fail_say_why(tmp_path: Path) -> None:
 
 
 async def in_pieces() -> AsyncIterator[bytes]:
-    """A body of 4000 bytes whose length is not announced."""
+    """Send a body of 4000 bytes without its length."""
     for _ in range(4):
         yield b"0" * 1000
 
@@ -152,7 +152,7 @@ def test_uploads(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_uploaded_study_is_opened_as_its_folder_and_nothing_stays_of_a_bad_one(tmp_path: Path) -> None:
+def test_uploaded_study_is_opened_as_its_folder_and_a_bad_one_is_removed(tmp_path: Path) -> None:
     case = Case(tmp_path)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:

@@ -1,4 +1,4 @@
-"""The address with the token reaches the browser by a private file."""
+"""The address with the token reaches the browser through a private file."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def test_the_token_is_not_among_the_arguments_of_the_browser(tmp_path: Path) -> 
     assert "http://127.0.0.1:1/?token=secret" in done.stdout
     arguments = seen.read_text(encoding="utf-8")
     assert arguments.startswith("file:") and "secret" not in arguments
-    assert not list(home.iterdir()), "the file stayed"
+    assert not list(home.iterdir()), "the file was not removed"
 
 
-def test_the_file_leads_a_browser_in(browser: Any, server: Server, tmp_path: Path) -> None:
+def test_the_file_redirects_a_browser_to_the_review(browser: Any, server: Server, tmp_path: Path) -> None:
     page = write_page(server.address, tmp_path)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     context = browser.new_context()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from SpineMeasureLib.errors import InputNotFoundError, SpineMeasureError, TooLargeError, UnreadableInputError
-from SpineMeasureLib.web.places import below, check_image, file_name, unpack_study, upload_name
+from SpineMeasureLib.web.places import below, check_image, file_name, image_of, results_of, unpack_study, upload_name
 
 
 def test_files_below_the_root_open(tmp_path: Path) -> None:
@@ -26,13 +26,19 @@ def test_files_elsewhere_are_refused(tmp_path: Path, text: str) -> None:
         below(tmp_path, text)
 
 
+@pytest.mark.parametrize("name", ["x.nii.gz", "X.NII.GZ", "x.Nii", "x.NRRD", "study", "x.mhd"])
+def test_an_image_is_found_from_its_results(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert image_of(results_of(tmp_path / name)) == tmp_path / name
+
+
 @pytest.mark.parametrize("text", ["nothing", "a\0b"])
-def test_what_is_not_there_is_told(tmp_path: Path, text: str) -> None:
+def test_missing_files_are_reported(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputNotFoundError):
         below(tmp_path, text)
 
 
-def test_names_of_uploads_hold_no_folder() -> None:
+def test_names_of_uploads_contain_no_folder() -> None:
     assert upload_name("../../etc/a b.nii.gz") == "a b.nii.gz"
     assert upload_name("C:\\scans\\x.MRB") == "x.MRB"
 
@@ -42,13 +48,13 @@ def test_names_of_uploads_stay(name: str) -> None:
     assert upload_name(f"{name}.nii.gz") == f"{name.rpartition('/')[2]}.nii.gz"
 
 
-def test_names_are_fit_for_every_file_system() -> None:
+def test_names_are_valid_on_every_file_system() -> None:
     assert file_name('a/b\\c:d*e?f"g<h>i|j\n\0.') == "a_b_c_d_e_f_g_h_i_j__"
     assert file_name(" . ") == "_" and file_name("\udcff") == "_"
     assert len(upload_name("\u60a3" * 300 + ".nii.gz").encode()) < 200
 
 
-def test_images_whose_data_is_elsewhere_are_refused(tmp_path: Path) -> None:
+def test_images_with_voxels_in_another_file_are_refused(tmp_path: Path) -> None:
     for name, header in (
         ("a.nrrd", b"NRRD0004\nData File: /etc/passwd\n\n"),
         ("a.nrrd", b"NRRD0004\ntype: short\n"),
@@ -102,7 +108,7 @@ def test_only_the_dicom_files_of_an_archive_are_unpacked(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["../a.dcm", "/etc/a.dcm", "x/../../a.dcm", "C:\\a.dcm", "..\\a.dcm"])
-def test_an_archive_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_archive_with_paths_outside_is_refused(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     with pytest.raises(UnreadableInputError, match="outside"):
@@ -119,7 +125,7 @@ def test_an_archive_with_a_link_is_refused(tmp_path: Path) -> None:
         unpack_study(tmp_path / "x.zip")
 
 
-def test_an_archive_of_too_much_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_an_archive_that_is_too_large_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     bomb = archive(tmp_path / "x.zip", {"a.dcm": DICOM + b"\0" * 2_000_000})
     assert bomb.stat().st_size < 10_000
     with pytest.raises(TooLargeError):
@@ -140,7 +146,7 @@ def test_an_archive_that_understates_its_size_is_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("damage", ["no zip", "cut off", "flipped", "encrypted", "twice", "no DICOM"])
-def test_archives_that_hold_no_study_are_refused(tmp_path: Path, damage: str) -> None:
+def test_archives_without_a_study_are_refused(tmp_path: Path, damage: str) -> None:
     path = archive(tmp_path / "x.zip", {"a.dcm": DICOM * 100, "b.txt": b"text"})
     data = bytearray(path.read_bytes())
     if damage == "flipped":

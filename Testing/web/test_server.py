@@ -1,4 +1,4 @@
-"""The life of a server: what it measures, what it keeps, whom it lets in."""
+"""The life of a server: what it measures, what it saves, whom it admits."""
 
 from __future__ import annotations
 
@@ -24,83 +24,52 @@ from SpineMeasureLib.case_folder import (
     TABLE,
     VALUES,
     WRITTEN_LABELS,
+    read_results,
     require_finished,
     require_unedited,
 )
-from SpineMeasureLib.results import read_results
-from SpineMeasureLib.volume import read_volume
+from SpineMeasureLib.io.read import read_volume
 
 from ..library.dicom_study import write_study
 from .conftest import SAMPLE
 from .server import Server
-from .tab import AXIAL, SAGITTAL, Tab
+from .tab import SAGITTAL, STATUS, VALUE, Tab
 
 Start = Callable[..., Server]
 ROW = "L2-L3|canal_ap|disc_level"
-#: What 'measure' writes.
+#: The files that 'measure' writes.
 MEASURED = set(OUTPUTS) - set(DOCUMENTS) - set(WRITTEN_LABELS)
 
 
-def test_edits_survive_a_killed_server(browser: Any, case: Path, start: Start) -> None:
-    first = start(case)
-    tab = Tab(browser, first)
-    with tab.redrawn(AXIAL):
-        tab.page.click(f"tr[data-id='{ROW}']")
-    before = tab.cells(ROW)
-    x, y = tab.take_lower_end()
-    tab.page.mouse.down()
-    tab.page.mouse.move(x, y + 14, steps=4)
-    tab.wait_for_cell(ROW, 2, before[2], equal=False)
-    tab.page.mouse.up()
-    tab.settle()
-    tab.page.click("#accept")
-    tab.wait_for_cell(ROW, 5, "edited, accepted")
-    after = tab.cells(ROW)
-    tab.page.reload()
-    tab.wait_for_case()
-    assert tab.cells(ROW) == after
-    tab.close()
-
-    first.kill()
-    tab = Tab(browser, start(case / "scene.mrb"))
-    tab.wait_for_text("#message", "brought back")
-    assert tab.cells(ROW) == after
-    tab.picture("brought_back")
-    assert not tab.complaints
-    tab.close()
-
-
 def table(folder: Path) -> dict[str, dict[str, str]]:
-    """measurements.csv by the ids of the page."""
+    """Read measurements.csv, by the ids of the page."""
     with (folder / TABLE).open(newline="", encoding="utf-8") as file:
         return {"|".join(row[k] for k in ("level", "quantity", "method")): row for row in csv.DictReader(file)}
 
 
-def test_tables_follow_the_review_and_agree_with_it_after_a_killed_server(
-    browser: Any, case: Path, start: Start
-) -> None:
+def test_edits_and_their_tables_survive_a_killed_server(browser: Any, case: Path, start: Start) -> None:
     for name in (*DOCUMENTS, OVERVIEW):
-        (case / name).write_text("of before the review")
+        (case / name).write_text("from before the review")
     first = start(case)
     tab = Tab(browser, first)
-    with tab.redrawn(AXIAL):
-        tab.page.click(f"tr[data-id='{ROW}']")
-    before = tab.cells(ROW)
-    x, y = tab.take_lower_end()
-    tab.page.mouse.down()
-    tab.page.mouse.move(x, y + 14, steps=4)
-    tab.wait_for_cell(ROW, 2, before[2], equal=False)
-    tab.page.mouse.up()
-    tab.settle()
+    _, edited = tab.drag_lower_end(ROW, 14)
     tab.wait_for_text("#message", "Removed from the folder")
-    edited = tab.cells(ROW)
     row = table(case)[ROW]
-    assert f"{float(row['value']):.1f}" == f"{float(edited[2].split()[0]):.1f}" and row["source"] == "edited"
+    assert f"{float(row['value']):.1f}" == f"{float(edited[VALUE].split()[0]):.1f}" and row["source"] == "edited"
     assert not [name for name in (*DOCUMENTS, OVERVIEW) if (case / name).exists()]
+
+    tab.page.click("#accept")
+    tab.wait_for_cell(ROW, STATUS, "edited, accepted")
+    accepted = tab.cells(ROW)
+    tab.page.reload()
+    tab.wait_for_case()
+    assert tab.cells(ROW) == accepted
 
     tab.page.click("#shift-up")
     renamed = ROW.replace("L2-L3", "L1-L2")
-    tab.wait_for_cell(renamed, 2, edited[2])
+    tab.wait_for_cell(renamed, VALUE, edited[VALUE])
+    after = tab.cells(renamed)
+    assert after[1:] == accepted[1:]
     tab.close()
     first.kill()
     require_finished(case, (TABLE, LABELS, VALUES))
@@ -111,9 +80,13 @@ def test_tables_follow_the_review_and_agree_with_it_after_a_killed_server(
     assert discs == list(dict.fromkeys(m.level for m in results.measurements if m.quantity == "disc_height_middle"))
     assert not (case / "segmentation.seg.nrrd").exists()
 
-    tab = Tab(browser, start(case))
+    tab = Tab(browser, start(case / "scene.mrb"))
+    tab.wait_for_text("#message", "restored")
+    assert tab.cells(renamed) == after
+    tab.picture("restored")
     tab.page.click("#save")
     tab.wait_for_text("#message", "was saved")
+    assert not tab.complaints
     tab.close()
     assert {path.name for path in case.iterdir()} == MEASURED
     require_unedited(case)
@@ -172,8 +145,7 @@ def test_uploaded_study_is_measured_to_its_end(
     measured = tab.cells(ROW)
     shutil.copy(scene, tmp_path / "taken.mrb")
     tab.upload(tmp_path / "taken.mrb")
-    tab.wait_for_text("#title", "taken.mrb")
-    tab.wait_for_case()
+    tab.wait_for_case("taken.mrb")
     assert tab.cells(ROW) == measured
     assert not tab.complaints
     tab.close()
@@ -183,7 +155,7 @@ def test_uploaded_study_is_measured_to_its_end(
 
 
 def check_dicom_objects(tab: Tab, study: Path) -> None:
-    """Download SEG and SR, and see that they belong to a study."""
+    """Download SEG and SR, and check that they belong to a study."""
     pydicom = pytest.importorskip("pydicom")
     with zipfile.ZipFile(tab.download("dicom")) as archive:
         objects = {name: pydicom.dcmread(io.BytesIO(archive.read(name))) for name in archive.namelist()}
@@ -215,7 +187,7 @@ def test_without_token_nothing_answers(measured: Path, lone_server: Server, path
 
 @pytest.fixture(scope="module")
 def lone_server(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server without a browser."""
+    """Start a server without a browser."""
     server = Server(Path(shutil.copytree(measured, tmp_path_factory.mktemp("lone") / "case")))
     yield server
     server.stop()

@@ -78,9 +78,9 @@ def panel(window: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def sample(sample_folder: Path) -> Any:
     """The sample: image, segmentation and measurements."""
+    from SpineMeasureLib.io.read import read_volume
     from SpineMeasureLib.measure import measure
     from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-    from SpineMeasureLib.volume import read_volume
 
     segmentation = segmentation_from_labels(read_volume(sample_folder / "lumbar_t2_labels.nii.gz"))
     image = read_volume(sample_folder / "lumbar_t2.nii.gz")

@@ -1,7 +1,7 @@
 """Stands for PythonSlicer in the tests: a launcher with a child below it that behaves as FAKE_CHILD says.
 
 ``slow``: reports progress and works until it is told to end. ``stubborn``: the same, deaf to everything but force.
-``die``: ends by a signal without a word. ``silent``: ends well without a result. ``error CODE MESSAGE``: says so.
+``die``: ends by a signal without a word. ``silent``: ends well without a result. ``error KIND MESSAGE``: says so.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def work(way: str) -> int:
     if way == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if way.startswith("error"):
-        _, code, message = way.split(" ", 2)
-        say(error={"type": "E", "message": message, "hint": "", "exit_code": int(code)})
-        return int(code)
+        _, kind, message = way.split(" ", 2)
+        say(error={"type": "E", "kind": kind, "message": message, "hint": "", "exit_code": 30})
+        return 30
     if way == "noise":
         print("Traceback (most recent call last):\nModuleNotFoundError: No module named 'torch'", file=sys.stderr)
         return 1

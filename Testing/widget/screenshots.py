@@ -13,11 +13,11 @@ from typing import Any
 
 from PySide6 import QtWidgets
 
+from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.resources import data_path
 from SpineMeasureLib.review.mrml.app import mrml_application
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.volume import read_volume
 from Testing.widget.application import install, module_classes
 from Testing.widget.conftest import add_volume
 
@@ -54,7 +54,7 @@ def edit(session: Any) -> None:
     line = session.line(key)
     p1, p2 = (line.GetNthControlPointPositionWorld(n) for n in (0, 1))
     session.set_line(key, (p1[0], p1[1], p1[2] + 1.2), tuple(p2))
-    session.accept_level("L3-L4", "AB")
+    session.accept([m.key for m in session.rows if m.level == "L3-L4"], "AB")
 
 
 def main() -> None:
@@ -68,19 +68,21 @@ def main() -> None:
     panel.parent.setStyleSheet(STYLE)
     panel.parent.show()
     panel.ui.deviceLabel.text = "cpu (2 threads): the installed PyTorch 2.13.0+cpu was built for the CPU only."
-    panel._askedDevice = "auto"
-    panel.askDevice = lambda: None
+    panel.panel.case.askedDevice = "auto"
+    panel.panel.case.askDevice = lambda: None
     panel.enter()
 
     from SpineMeasureLib.child import Conversation, Update, classify
 
-    panel.run = types.SimpleNamespace(cancelled=False, conversation=types.SimpleNamespace(log=[]), abandon=lambda: None)
-    panel._started = time.monotonic() - 12
-    panel.onUpdate(Update("segment", 0.62, "slice 24 of 39"))
-    panel.updateButtons()
+    panel.panel.case.run = types.SimpleNamespace(
+        cancelled=False, conversation=types.SimpleNamespace(log=[]), abandon=lambda: None
+    )
+    panel.panel.case.started = time.monotonic() - 12
+    panel.panel.case.onUpdate(Update("segment", 0.62, "slice 24 of 39"))
+    panel.panel.updateButtons()
     picture(panel, "module_running", ("case",))
     told = Conversation(error={"message": "The computer has too little memory for this image.", "exit_code": 32})
-    panel.onRunFinished(None, classify(told, 32))
+    panel.panel.case.onFinished(None, classify(told, 32))
     picture(panel, "module_error", ("case",))
     segmentation = segmentation_from_labels(read_volume(folder / "lumbar_t2_labels.nii.gz"))
     from SpineMeasureLib.review.session import Session

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PySide6 import QtGui, QtWidgets
 
+from SpineMeasureLib.review.case.state import status_of
 from Testing.widget.conftest import KEY, add_volume, wait_for
 from Testing.widget.test_panel import half_of, move_end, slice_nodes, slice_pose  # noqa: F401
 
@@ -96,7 +97,7 @@ def test_whatever_is_pressed_is_drawn_a_few_times_only(
         "leave": panel.exit,
         "enter": panel.enter,
         "segmentation": lambda: panel.logic.measureSegmentation(quiet.nodes.segmentation, quiet.nodes.volume),
-        "empty": panel.removeEmptyCases,
+        "empty": panel.panel.cases.removeEmptied,
     }
     if action == "enter":
         panel.exit()
@@ -115,7 +116,7 @@ def test_whatever_is_pressed_is_drawn_a_few_times_only(
 def shows_one_structure(panel: Any, session: Any, row: int) -> None:
     """Selector, selected row, current value and highlighted line are all of one row, whatever its level is called."""
     key = session.key_of_id(row)
-    assert panel._currentKey == key and panel.table.selectedKeys() == [key]
+    assert panel.panel.desk.current == key and panel.table.selectedKeys() == [key]
     assert panel.ui.levelSelector.currentText == panel.ui.renameSelector.currentText == key[0]
     thick = [line.GetDisplayNode().GetLineThickness() for line in session.nodes.lines.values()]
     line = session.line(key)
@@ -126,8 +127,8 @@ def shows_one_structure(panel: Any, session: Any, row: int) -> None:
 def test_after_the_levels_are_renamed_everything_shows_the_same_disc(panel: Any, session: Any, how: str) -> None:
     level = "L5-S1" if how.startswith("L5") else "L3-L4"
     panel.goToLevel(level)
-    row = session.id_of(panel._currentKey)
-    line, value = session.line(panel._currentKey), session.row(panel._currentKey).value
+    row = session.id_of(panel.panel.desk.current)
+    line, value = session.line(panel.panel.desk.current), session.row(panel.panel.desk.current).value
     shows_one_structure(panel, session, row)
     if how == "L5-S1 is L4-L5":
         panel.ui.renameSelector.setCurrentText("L4-L5")
@@ -135,16 +136,16 @@ def test_after_the_levels_are_renamed_everything_shows_the_same_disc(panel: Any,
     else:
         for _ in range(2 if how == "twice" else 1):
             (panel.ui.shiftDownButton if how == "down" else panel.ui.shiftUpButton).click()
-    assert panel._currentKey[0] != level
+    assert panel.panel.desk.current[0] != level
     steps = 2 if how == "twice" else 1
     for button, times in ((panel.ui.undoButton, steps), (panel.ui.redoButton, steps)):
         shows_one_structure(panel, session, row)
         for _ in range(times):
             button.click()
             shows_one_structure(panel, session, row)
-    assert session.line(panel._currentKey) is line
+    assert session.line(panel.panel.desk.current) is line
     panel.onAccept()
-    accepted = [m for m in session.rows if session.acceptance(m.key)]
+    accepted = [m for m in session.rows if m.accepted]
     assert [m.value for m in accepted] == [value] and [session.id_of(m.key) for m in accepted] == [row]
 
 
@@ -171,7 +172,7 @@ def test_a_current_value_that_goes_with_the_names_makes_room_for_another(panel: 
     panel.ui.shiftUpButton.click()
     assert key not in [m.key for m in session.rows]
     assert "Not available under the new level names: L1-S1 Lordosis" in panel.ui.messageLabel.text
-    shows_one_structure(panel, session, panel._currentRow)
+    shows_one_structure(panel, session, panel.panel.desk.row)
     panel.ui.undoButton.click()
     assert "Lordosis" not in panel.ui.messageLabel.text
 
@@ -185,7 +186,7 @@ def test_lines_of_the_current_level_alone_can_be_drawn(panel: Any, session: Any)
     panel.ui.onlyLevelCheckBox.checked = True
     assert drawn() == {"L4-L5"}
     panel.ui.nextLevelButton.click()
-    assert drawn() == {panel._currentKey[0]} != {"L4-L5"}
+    assert drawn() == {panel.panel.desk.current[0]} != {"L4-L5"}
     panel.ui.onlyLevelCheckBox.checked = False
     assert len(drawn()) > 5
 
@@ -248,7 +249,7 @@ def test_what_is_said_of_edited_segments_ends_when_they_are_measured_or_back(
 
 
 def test_segments_that_were_changed_without_any_event_are_noticed_soon(panel: Any, session: Any, window: Any) -> None:
-    panel._watchSegments(None)
+    panel.panel.segments.watch(None)
     half_of(session, "L4-L5")
     assert message(panel) == ""
     wait_for(window, lambda: "Re-measure first" in message(panel), 10)
@@ -316,11 +317,11 @@ def test_a_volume_that_is_loaded_while_none_is_chosen_is_chosen(
     panel: Any, application: Any, sample: Any, window: Any
 ) -> None:
     first = add_volume(application.scene, sample.image, "first")
-    wait_for(window, lambda: panel._parameterNode.volume is first)
+    wait_for(window, lambda: panel.panel.parameters.volume is first)
     assert panel.ui.volumeSelector.currentNode() is first and panel.ui.runButton.enabled
     add_volume(application.scene, sample.image, "second")
     window.application.processEvents()
-    assert panel._parameterNode.volume is first
+    assert panel.panel.parameters.volume is first
 
 
 def test_of_a_case_whose_image_segments_and_table_are_gone_no_line_stays(
@@ -346,12 +347,12 @@ def test_the_segment_editor_begins_with_the_structure_that_the_views_show(panel:
         panel.goToLevel(level)
         panel.ui.segmentsCollapsibleButton.collapsed = False
         chosen = [call[1] for call in panel.segmentEditor.widget._calls if call[0] == "setCurrentSegmentID"]
-        assert chosen[-1] == session.segment_of(panel._currentKey)
+        assert chosen[-1] == session.segment_of(panel.panel.desk.current)
         panel.ui.segmentsCollapsibleButton.collapsed = True
     panel.ui.shiftUpButton.click()
     panel.ui.segmentsCollapsibleButton.collapsed = False
     chosen = [call[1] for call in panel.segmentEditor.widget._calls if call[0] == "setCurrentSegmentID"]
-    assert chosen[-1] == session.segment_of(panel._currentKey)
+    assert chosen[-1] == session.segment_of(panel.panel.desk.current)
 
 
 def test_leaving_gives_tilted_views_their_place_and_zoom_back(
@@ -430,7 +431,7 @@ def test_control_z_is_the_segment_editors_while_its_section_is_open(panel: Any, 
     panel.onAccept()
     (undo,) = [s for s in window.window.findChildren(QtGui.QShortcut) if s.key.toString() == "Ctrl+Z"]
     undo._signal("activated()").emit()
-    assert session.acceptance(KEY) is None
+    assert session.row(KEY).accepted is None
 
 
 # Room
@@ -524,7 +525,7 @@ def test_cases_that_come_and_go_leave_nothing_behind(
         )
         panel.addSession(made)
         panel.goToKey(KEY)
-        panel._forget(made)
+        panel.panel.cases.forget(made)
         segmentation = made.nodes.segmentation
         made.remove()
         for node in (segmentation.GetDisplayNode(), segmentation):
@@ -552,7 +553,7 @@ def test_a_session_that_is_closed_and_found_again_many_times_leaves_no_observer(
 ) -> None:
     from SpineMeasureLib.review.session import Session
 
-    panel._forget(session)
+    panel.panel.cases.forget(session)
     line = session.line(KEY)
     calls: list[str] = []
     for _ in range(50):
@@ -562,7 +563,7 @@ def test_a_session_that_is_closed_and_found_again_many_times_leaves_no_observer(
     move_end(line, (0.0, 0.0, 2.0))
     assert calls == []
     (found,) = Session.find(application.scene)
-    assert found.status(KEY) == "edited"
+    assert status_of(found.row(KEY)) == "edited"
     found.close()
 
 
@@ -583,7 +584,7 @@ def test_two_cases_are_reviewed_in_turn_for_long(panel: Any, session: Any, sampl
         case = cases[volume]
         assert panel.session is case
         panel.goToLevel(case.levels[rng.integers(len(case.levels))])
-        key = panel._currentKey
+        key = panel.panel.desk.current
         if case.line(key) is not None:
             move_end(case.line(key), (0.0, 0.0, float(rng.normal())))
             steps[volume] += 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from SpineMeasureLib.review.case.state import status_of
 from Testing.widget.conftest import KEY, wait_for
 
 
@@ -76,7 +77,7 @@ def test_without_a_volume_nothing_can_be_started_and_the_reason_is_told(panel: A
 
 def test_a_volume_that_comes_can_be_chosen(panel: Any, volume: Any) -> None:
     panel.ui.volumeSelector.setCurrentNode(volume)
-    assert panel._parameterNode.volume is volume
+    assert panel.panel.parameters.volume is volume
     assert panel.ui.runButton.enabled and "drag" in panel.ui.runButton.toolTip
 
 
@@ -87,8 +88,8 @@ def test_a_case_fills_levels_table_and_summary(panel: Any, session: Any, volume:
     assert panel.table.keys and {key[1] for key in panel.table.keys} >= {"disc_height_middle", "canal_ap"}
     assert row_of(panel, KEY)[:3] == ["L4-L5", "Disc height, middle", f"{session.row(KEY).value:.1f} mm"]
     assert f"{len(session.rows)} values" in panel.ui.summaryLabel.text
-    assert panel._parameterNode.volume is volume
-    assert panel._parameterNode.segmentation is session.nodes.segmentation
+    assert panel.panel.parameters.volume is volume
+    assert panel.panel.parameters.segmentation is session.nodes.segmentation
 
 
 def test_table_is_filtered_by_quantity_and_level_and_so_are_the_lines(panel: Any, session: Any) -> None:
@@ -106,18 +107,18 @@ def test_table_is_filtered_by_quantity_and_level_and_so_are_the_lines(panel: Any
 
 def test_a_click_on_a_row_turns_the_views_to_its_plane(slice_nodes: Any, panel: Any, session: Any) -> None:
     key = ("L4-L5", "disc_height_posterior", "chord90")
-    panel.onCellClicked(panel.table.keys.index(key), 2)
+    panel.panel.measurements.onCellClicked(panel.table.keys.index(key), 2)
     line = session.line(key)
     middle = np.mean([line.GetNthControlPointPositionWorld(n) for n in (0, 1)], axis=0)
-    plane = session.plane(key)
+    plane = session.row(key).plane
     normal = np.cross(plane.x_axis, plane.y_axis)
     sagittal, axial = slice_pose(slice_nodes, "Yellow"), slice_pose(slice_nodes, "Red")
     assert abs(sagittal[:3, 2] @ normal) == pytest.approx(1, abs=1e-6)
     assert (sagittal[:3, 3] - middle) @ normal == pytest.approx(0, abs=1e-6)
-    canal = session.plane(("L4-L5", "canal_ap", "disc_level"))
+    canal = session.row(("L4-L5", "canal_ap", "disc_level")).plane
     assert abs(axial[:3, 2] @ np.cross(canal.x_axis, canal.y_axis)) > 0.99
     assert axial[:3, 3] == pytest.approx(middle)
-    assert panel.ui.levelSelector.currentText == "L4-L5" and panel._currentKey == key
+    assert panel.ui.levelSelector.currentText == "L4-L5" and panel.panel.desk.current == key
 
 
 def test_a_drag_changes_its_row_and_can_be_undone_and_done_again(panel: Any, session: Any) -> None:
@@ -143,7 +144,7 @@ def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
     import slicer
     from PySide6.QtCore import Qt
 
-    line, plane, away = session.line(KEY), session.plane(KEY), []
+    line, plane, away = session.line(KEY), session.row(KEY).plane, []
     normal = np.cross(plane.x_axis, plane.y_axis)
     modifiers = Qt.KeyboardModifier
     for held in (modifiers.NoModifier, modifiers.ShiftModifier, modifiers.ControlModifier):
@@ -159,13 +160,13 @@ def test_accept_and_withdraw_apply_to_what_was_chosen(panel: Any, session: Any, 
     panel.ui.scopeSelector.setCurrentText(scope)
     panel.ui.reviewerEdit.text = "AB"
     panel.ui.acceptButton.click()
-    accepted = {m.key for m in session.rows if session.status(m.key) == "accepted"}
+    accepted = {m.key for m in session.rows if status_of(m) == "accepted"}
     everything = {m.key for m in session.rows if m.value is not None}
     at_level = {key for key in everything if key[0] == "L4-L5"}
     assert accepted == {"selected values": {KEY}, "level": at_level, "case": everything}[scope]
     assert row_of(panel, KEY)[5] == "accepted"
     panel.ui.withdrawButton.click()
-    assert not any(session.status(m.key) == "accepted" for m in session.rows)
+    assert not any(status_of(m) == "accepted" for m in session.rows)
 
 
 def test_initials_stay_with_the_reader_and_not_with_the_scene(
@@ -191,7 +192,7 @@ def test_initials_stay_with_the_reader_and_not_with_the_scene(
 def test_accepting_without_initials_is_told(panel: Any, session: Any) -> None:
     panel.goToKey(KEY)
     panel.ui.acceptButton.click()
-    assert session.status(KEY) == "accepted" and "without initials" in panel.ui.messageLabel.text
+    assert status_of(session.row(KEY)) == "accepted" and "without initials" in panel.ui.messageLabel.text
 
 
 def test_a_dragged_line_is_the_one_that_keys_act_on(panel: Any, session: Any) -> None:
@@ -204,15 +205,15 @@ def test_a_dragged_line_is_the_one_that_keys_act_on(panel: Any, session: Any) ->
     assert panel.table.selectedKeys() == [KEY] and panel.ui.levelSelector.currentText == "L4-L5"
     line.InvokeEvent(line.PointEndInteractionEvent)
     panel.onReset()
-    assert session.status(KEY) == "automatic"
+    assert status_of(session.row(KEY)) == "automatic"
     panel.onAccept()
-    assert session.status(KEY) == "accepted" and session.status(other) != "accepted"
+    assert status_of(session.row(KEY)) == "accepted" and status_of(session.row(other)) != "accepted"
 
 
 def test_arrow_keys_show_the_value_that_they_come_to(panel: Any, session: Any) -> None:
     panel.goToKey(panel.table.keys[3])
     panel.ui.measurementTable.setCurrentCell(4, 1)
-    assert panel._currentKey == panel.table.keys[4] and panel.table.selectedKeys() == [panel.table.keys[4]]
+    assert panel.panel.desk.current == panel.table.keys[4] and panel.table.selectedKeys() == [panel.table.keys[4]]
     assert panel.ui.levelSelector.currentText == panel.table.keys[4][0]
 
 
@@ -238,13 +239,13 @@ def test_values_of_painted_segments_are_not_exported_or_accepted_before_they_are
     before = session.row(volume_of_disc).value
     left = half_of(session, "L4-L5")
     assert session.segments_changed
-    panel.checkSegments()  # this painting sends no event
+    panel.panel.desk.check_segments()  # this painting sends no event
     assert "Re-measure" in panel.ui.messageLabel.text
     assert not panel.ui.csvButton.enabled and "Re-measure" in panel.ui.acceptButton.toolTip
     panel.ui.exportPath.currentPath = str(tmp_path)
-    panel.onExportCsv()
+    panel.panel.export.table()
     panel.onAccept()
-    assert not list(tmp_path.iterdir()) and not panel.session.acceptance(volume_of_disc)
+    assert not list(tmp_path.iterdir()) and not panel.session.row(volume_of_disc).accepted
     assert "edited after they were measured" in panel.ui.messageLabel.text
     panel.ui.sceneButton.click()
     assert (tmp_path / "T2 sag.mrb").exists()
@@ -307,7 +308,7 @@ def test_a_case_that_comes_while_another_module_is_shown_waits_for_the_reader(
     panel.addSession(made)
     assert window.calls == []
     panel.enter()
-    assert ("setSliceViewerLayers",) in window.calls and panel._currentKey is not None
+    assert ("setSliceViewerLayers",) in window.calls and panel.panel.desk.current is not None
 
 
 def test_leaving_gives_the_slice_views_their_orientation_back(slice_nodes: Any, panel: Any, session: Any) -> None:
@@ -340,10 +341,10 @@ def test_next_flagged_goes_to_each_in_turn_and_leaves_the_filters_alone(panel: A
     visited = []
     for _ in session.flagged:
         panel.ui.nextFlaggedButton.click()
-        visited.append(panel._currentKey)
-        assert panel.table.selectedKeys() == [panel._currentKey]
-        assert {*panel.table.keys} == {*listed, panel._currentKey}
-        line = session.line(panel._currentKey)
+        visited.append(panel.panel.desk.current)
+        assert panel.table.selectedKeys() == [panel.panel.desk.current]
+        assert {*panel.table.keys} == {*listed, panel.panel.desk.current}
+        line = session.line(panel.panel.desk.current)
         assert line is None or line.GetDisplayVisibility()
     assert sorted(visited) == sorted(session.flagged) and visited
     assert panel.ui.quantityFilter.currentText == "Vertebra" and panel.ui.levelFilter.currentText == "L3"
@@ -388,9 +389,9 @@ def test_shortcuts_work_while_the_module_is_shown_and_are_gone_after(panel: Any,
     assert all(key in panel.ui.shortcutsLabel.toolTip for key in keys())
     panel.goToKey(KEY)
     keys()["Alt+A"]._signal("activated()").emit()
-    assert session.status(KEY) == "accepted"
+    assert status_of(session.row(KEY)) == "accepted"
     keys()["Alt+Z"]._signal("activated()").emit()
-    assert session.status(KEY) != "accepted"
+    assert status_of(session.row(KEY)) != "accepted"
     panel.exit()
     assert keys() == {}
     panel.enter()
@@ -423,7 +424,7 @@ def test_choices_survive_another_module_and_each_change_is_told_once(panel: Any,
         panel.exit()
         gc.collect()
         panel.enter()
-    parameters = panel._parameterNode
+    parameters = panel.panel.parameters
     assert (parameters.device, parameters.group) == ("cpu", "Disc")
     assert panel.ui.deviceSelector.currentText == "cpu" and panel.ui.quantityFilter.currentText == "Disc"
     assert {key[1].partition("_")[0] for key in panel.table.keys} <= {"disc", "farfan"}
@@ -482,7 +483,7 @@ def test_closing_the_scene_empties_the_panel_and_leaves_no_observer(panel: Any, 
     assert panel.ui.levelSelector.count == 0 and not panel.ui.runButton.enabled
     assert ("setSegmentationNode", None) in panel.segmentEditor.widget._calls
     line.SetNthControlPointPositionWorld(0, [0.0, 0.0, 0.0])
-    assert panel._parameterNode is not None
+    assert panel.panel.parameters is not None
 
 
 def test_a_scene_that_is_opened_brings_its_case_back(
@@ -500,21 +501,21 @@ def test_a_scene_that_is_opened_brings_its_case_back(
     wait_for(window, lambda: panel.session is not None)
     assert row_of(panel, KEY) == text and ("setSliceViewerLayers",) in window.calls
     nodes = panel.session.nodes
-    assert panel.ui.volumeSelector.currentNode() is nodes.volume is panel._parameterNode.volume
-    assert panel.ui.segmentationSelector.currentNode() is nodes.segmentation is panel._parameterNode.segmentation
-    assert panel.session is not session and len(panel._sessions) == 1
+    assert panel.ui.volumeSelector.currentNode() is nodes.volume is panel.panel.parameters.volume
+    assert panel.ui.segmentationSelector.currentNode() is nodes.segmentation is panel.panel.parameters.segmentation
+    assert panel.session is not session and len(panel.panel.cases.open.sessions) == 1
 
 
 def test_a_case_that_cannot_be_read_is_told_when_the_module_is_entered(
     panel: Any, window: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from SpineMeasureLib.errors import UnreadableInputError
-    from SpineMeasureLib.review import panel as texts
+    from SpineMeasureLib.review.open_cases import OpenCases
 
     def refuse(*_: Any) -> None:
         raise UnreadableInputError("The measurements in 'T2' cannot be read.", "Measure again.")
 
-    monkeypatch.setattr(texts, "unopened_cases", refuse)
+    monkeypatch.setattr(OpenCases, "find", refuse)
     panel.exit()
     panel.enter()
     assert "cannot be read" in panel.ui.messageLabel.text and panel.session is None
@@ -529,7 +530,7 @@ def test_a_case_that_comes_while_another_module_is_shown_is_there_on_return(
     second = Session.build(application.scene, volume, sample.segmentation, sample.measurements, "T2 again")
     panel.addSession(second)
     panel.enter()
-    assert panel.session is second and panel._parameterNode.volume is volume
+    assert panel.session is second and panel.panel.parameters.volume is volume
     panel.goToKey(KEY)
     assert panel.table.selectedKeys() == [KEY]
 
@@ -550,7 +551,7 @@ def test_a_second_case_of_another_volume_is_kept_beside_the_first(
     assert session.line(KEY).GetDisplayVisibility() and not second.line(KEY).GetDisplayVisibility()
     assert not second.nodes.segmentation.GetDisplayNode().GetVisibility()
     application.scene.RemoveNode(session.nodes.case)
-    assert panel.session is not session and panel._sessions == [second]
+    assert panel.session is not session and panel.panel.cases.open.sessions == [second]
 
 
 def test_a_deleted_segmentation_leaves_the_values_and_no_way_to_measure_again(
@@ -569,7 +570,9 @@ def test_segment_editor_takes_keys_and_views_only_while_its_section_is_open(pane
     assert ("setSegmentationNode", session.nodes.segmentation) in calls
     assert ("setSourceVolumeNode", session.nodes.volume) in calls
     assert calls[-2:] == [("installKeyboardShortcuts",), ("rotateSliceViewsToSegmentation",)]
-    assert ("setCurrentSegmentID", panel._currentKey[0]) in calls and panel._currentKey[0] in session.discs
+    assert ("setCurrentSegmentID", panel.panel.desk.current[0]) in calls and panel.panel.desk.current[
+        0
+    ] in session.discs
     panel.ui.segmentsCollapsibleButton.collapsed = True
     left = [("setActiveEffect", None), ("uninstallKeyboardShortcuts",), ("removeViewObservations",)]
     assert calls[-3:] == left
@@ -614,7 +617,7 @@ def test_a_scene_replaces_the_one_that_this_session_wrote_and_no_other(
 
 
 def test_report_and_training_case_are_written(panel: Any, session: Any, tmp_path: Path) -> None:
-    from SpineMeasureLib.volume import read_volume
+    from SpineMeasureLib.io.read import read_volume
 
     panel.ui.exportPath.currentPath = str(tmp_path)
     panel.ui.reportButton.click()
@@ -702,13 +705,13 @@ def test_an_existing_segmentation_is_measured_once(panel: Any, session: Any, win
 
 
 def test_device_line_tells_the_answer_of_a_child(panel: Any, window: Any) -> None:
-    wait_for(window, lambda: panel._deviceRun is None)
+    wait_for(window, lambda: panel.panel.case.deviceRun is None)
     assert panel.ui.deviceLabel.text.startswith(("cpu (", "cuda", "mps")) and ": " in panel.ui.deviceLabel.text
 
 
 def test_cleanup_leaves_no_observer_in_the_scene(panel: Any, session: Any, application: Any) -> None:
     panel.cleanup()
-    assert panel.Observations == [] and panel._sessions == []
+    assert panel.Observations == [] and panel.panel.cases.open.sessions == []
     session.nodes.volume.SetName("other")
     application.scene.Clear(0)
 
@@ -720,26 +723,27 @@ def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
 
     monkeypatch.setattr(Texts, "_", str.upper)
     panel.ui.quantityFilter.setCurrentText("All values")
-    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE" and row_of(panel, KEY)[5] == session.status(KEY).upper()
+    assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE"
+    assert row_of(panel, KEY)[5] == status_of(session.row(KEY)).upper()
     flagged = session.flagged[0]
     flags = [flag.replace("_", " ").upper() for flag in session.row(flagged).flags]
     assert row_of(panel, flagged)[6] == ", ".join(flags)
     panel.showMessage("This case is closed.", "Open it again.")
     assert "THIS CASE IS CLOSED." in panel.ui.messageLabel.text and "OPEN IT AGAIN." in panel.ui.messageLabel.text
     parameters = panel.logic.getParameterNode()
-    panel.setParameterNode(None)
-    panel.setParameterNode(parameters)
+    panel.panel.link.set(None)
+    panel.panel.link.set(parameters)
     choices = [panel.ui.quantityFilter.itemText(n) for n in range(panel.ui.quantityFilter.count)]
-    assert choices[1] == "ALL VALUES" and panel._parameterNode.group == "All values"
+    assert choices[1] == "ALL VALUES" and panel.panel.parameters.group == "All values"
     panel.ui.quantityFilter.setCurrentIndex(2)
-    assert panel._parameterNode.group == "Disc"
+    assert panel.panel.parameters.group == "Disc"
 
 
 def test_the_stand_in_refuses_what_slicer_does_not_have(panel: Any) -> None:
     import qt
     import slicer
 
-    ui, parameters = panel.ui, panel._parameterNode
+    ui, parameters = panel.ui, panel.panel.parameters
     for use in (
         lambda: ui.runButton.text(),
         lambda: setattr(ui.runButton, "txt", "x"),

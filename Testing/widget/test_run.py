@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from SpineMeasureLib import child, needs
+from SpineMeasureLib import child, needs, processes
 from SpineMeasureLib.errors import SpineMeasureError
 from Testing.widget.conftest import KEY, add_volume, python_slicer, wait_for, write_program
 
@@ -46,9 +46,9 @@ def fake(panel: Any, volume: Any, temporary: Path, monkeypatch: pytest.MonkeyPat
 
 def wait_for_device(panel: Any) -> None:
     """The device is asked when the panel is entered; let that child go first."""
-    if panel._deviceRun is not None:
-        panel._deviceRun.abandon()
-        panel._deviceRun = None
+    if panel.panel.case.deviceRun is not None:
+        panel.panel.case.deviceRun.abandon()
+        panel.panel.case.deviceRun = None
 
 
 def scene_size(application: Any) -> int:
@@ -79,12 +79,12 @@ def test_cancel_ends_the_whole_tree_and_leaves_no_file(
     fake(way)
     wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
     run = panel.run
-    tree = child.process_tree(int(run.process.processId()))
+    tree = processes.process_tree(int(run.process.processId()))
     assert len(tree) >= 2 and list(temporary.iterdir())
     panel.ui.cancelButton.click()
     assert not panel.ui.cancelButton.enabled
     wait_for(window, lambda: panel.run is None)
-    wait_for(window, lambda: not child.running(tree) and not list(temporary.iterdir()))
+    wait_for(window, lambda: not processes.running(tree) and not list(temporary.iterdir()))
     assert "cancelled" in panel.ui.messageLabel.text
     assert panel.ui.runButton.enabled and panel.ui.progressBar.isHidden()
     assert scene_size(application) == nodes and window.calls == []
@@ -93,12 +93,12 @@ def test_cancel_ends_the_whole_tree_and_leaves_no_file(
 @pytest.mark.parametrize(
     ("way", "words", "step"),
     [
-        ("error 31 The package 'torch' is not installed.", "torch", "PyTorch module"),
-        ("error 32 The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
-        ("error 30 The weights of the model are damaged.", "damaged", "Extensions Manager"),
-        ("error 33 No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
-        ("error 16 The image looks like a CT.", "CT", "another volume"),
-        ("error 40 The outputs could not be written: No space left on device.", "No space", "Free some space"),
+        ("error packages The package 'torch' is not installed.", "torch", "PyTorch module"),
+        ("error memory The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
+        ("error weights The weights of the model are damaged.", "damaged", "Extensions Manager"),
+        ("error empty No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
+        ("error input The image looks like a CT.", "CT", "another volume"),
+        ("error disk The outputs could not be written: No space left on device.", "No space", "Free some space"),
         ("die", "ended by the system", "out of memory"),
         ("silent", "without a result", "shows the spine"),
         ("noise", "torch is not installed", "PyTorch module"),
@@ -116,12 +116,50 @@ def test_a_failure_is_told_in_plain_words_with_a_next_step(
     wait_for(window, lambda: not list(temporary.iterdir()))
 
 
+class FakeRunner:
+    """A `child.Runner` without a process, whose end the test chooses."""
+
+    def __init__(
+        self, python: str, job: child.Job, workspace: child.Workspace, on_update: Any, on_finished: Any
+    ) -> None:
+        self.conversation, self.cancelled, self.job = child.Conversation(), False, job
+        self.workspace, self.update, self.finish = workspace, on_update, on_finished
+
+    def start(self) -> child.Runner:
+        return self
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.finish(child.classify(self.conversation, 1, cancelled=True))
+
+    def abandon(self) -> None:
+        self.workspace.remove()
+
+
+def test_the_panel_needs_nothing_but_a_runner(
+    panel: Any, volume: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("SpineMeasureGui.ChildRun.ChildRun", FakeRunner)
+    wait_for_device(panel)
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    panel.ui.runButton.click()
+    run = panel.run
+    assert run.job["command"] == "measure" and Path(run.job["image"]).is_file() and panel.ui.cancelButton.enabled
+    run.update(child.Update("segment", 0.5, "slice 7"))
+    assert panel.ui.stageLabel.text == "Segment: slice 7"
+    panel.ui.cancelButton.click()
+    assert run.cancelled and panel.run is None and panel.session is None
+    assert "cancelled" in panel.ui.messageLabel.text and panel.ui.runButton.enabled
+    run.abandon()
+    assert not list(temporary.iterdir())
+
+
 def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: Any) -> None:
     from types import SimpleNamespace
 
     talk = child.Conversation(result={"warnings": ["The memory of the graphics card ran out; continued on the CPU."]})
-    panel.run = SimpleNamespace(conversation=talk, cancelled=False, abandon=lambda: None)
-    panel.onRunFinished(session, None)
+    panel.panel.case.run = SimpleNamespace(conversation=talk, cancelled=False, abandon=lambda: None)
+    panel.panel.case.onFinished(session, None)
     assert "continued on the CPU" in panel.ui.messageLabel.text and panel.session is session
     assert "continued on the CPU" in panel.ui.logEdit.toPlainText()
 
@@ -133,17 +171,17 @@ def test_while_the_scene_is_built_the_panel_says_so_and_nothing_can_be_cancelled
     seen: list[Any] = []
 
     def building() -> None:
-        panel.onBuilding()
+        panel.panel.case.onBuilding()
         seen.extend((panel.ui.stageLabel.text, panel.ui.cancelButton.enabled, panel.session))
 
-    panel.run = panel.logic.process(
+    panel.panel.case.run = panel.logic.process(
         volume,
         labels=sample_folder / "lumbar_t2_labels.nii.gz",
-        onUpdate=panel.onUpdate,
+        onUpdate=panel.panel.case.onUpdate,
         onBuilding=building,
-        onFinished=panel.onRunFinished,
+        onFinished=panel.panel.case.onFinished,
     )
-    panel.updateButtons()
+    panel.panel.updateButtons()
     assert panel.ui.cancelButton.enabled
     wait_for(window, lambda: panel.run is None)
     assert seen == ["Building the scene ...", False, None] and panel.session is not None
@@ -185,9 +223,9 @@ def test_leaving_slicer_during_a_run_leaves_no_process_and_no_file(
 ) -> None:
     fake("stubborn")
     wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
-    tree = child.process_tree(int(panel.run.process.processId()))
+    tree = processes.process_tree(int(panel.run.process.processId()))
     panel.cleanup()
-    wait_for(window, lambda: not child.running(tree) and not list(temporary.iterdir()))
+    wait_for(window, lambda: not processes.running(tree) and not list(temporary.iterdir()))
 
 
 def test_a_script_gets_a_session_and_shows_no_window(
@@ -286,7 +324,7 @@ def test_while_packages_are_installed_nothing_else_can_be_started(
 
     def install(on_line: Any) -> bool:
         on_line("Downloading torch")
-        panel._parameterNode.device = "cpu"  # the user goes on clicking
+        panel.panel.parameters.device = "cpu"  # the user goes on clicking
         states.append(panel.ui.runButton.enabled)
         return False
 

@@ -14,6 +14,7 @@ from ... import __version__
 from ...anatomy import Code
 from ...errors import DependencyError, DicomSeriesError
 from ...io.dicom.frames import as_text, value_of
+from ...orientation import apply_inverse
 from ...quiet import quiet_dicom
 from ...volume import Volume
 from .references import referable
@@ -162,6 +163,6 @@ def write_dataset(dataset: Dataset, path: Path) -> None:
 
 
 def nearest_slice(volume_affine: NDArray[np.float64], slices: int, points: Sequence[Sequence[float]]) -> int:
-    """The k of the slice nearest to the middle of some points (RAS mm)."""
-    middle = np.append(np.mean(np.asarray(points, float), axis=0), 1.0)
-    return int(np.clip(np.rint((np.linalg.inv(volume_affine) @ middle)[2]), 0, slices - 1))
+    """Return the k of the slice nearest to the middle of some points (RAS mm)."""
+    middle = apply_inverse(volume_affine, np.mean(np.asarray(points, float), axis=0))
+    return int(np.clip(np.rint(middle[2]), 0, slices - 1))

@@ -12,8 +12,8 @@ from ... import __version__
 from ...measure.definitions import SCHEME, definition
 from ...measure.types import Acceptance, Measurement
 from ...measure.units import UNITS
+from ...orientation import LPS_TO_RAS
 from ...segmentation import SpineSegmentation
-from ...volume import LPS_TO_RAS
 from . import codes
 from .source import (
     CHARACTERS,

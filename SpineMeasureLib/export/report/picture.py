@@ -18,6 +18,7 @@ from ...anatomy import Kind, colour_of
 from ...measure.definitions import definition
 from ...measure.types import Measurement, Plane
 from ...measure.units import number
+from ...orientation import apply_inverse
 from ...segmentation import SpineSegmentation, Structure
 from ...volume import Volume
 from ..reformat import STEP_MM, reformat
@@ -76,7 +77,7 @@ def level_picture(
     steps_x = np.arange(_PIXEL_MM / 2, sheet.width, _PIXEL_MM)
     steps_y = np.arange(_PIXEL_MM / 2, sheet.height, _PIXEL_MM)
     points = corner + steps_y[:, None, None] * sheet.y_axis + steps_x[None, :, None] * sheet.x_axis
-    index = (points - volume.affine[:3, 3]) @ np.linalg.inv(volume.affine[:3, :3]).T
+    index = apply_inverse(volume.affine, points)
     places = np.moveaxis(index, -1, 0)
     image, places = _cut_out(volume.array, places)
     labels, _ = _cut_out(segmentation.labels, np.moveaxis(index, -1, 0))

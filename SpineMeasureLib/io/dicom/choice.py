@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import DicomSeriesError, ModalityError
-from ...volume import FEWEST_SLICES
+from ...orientation import corners
+from ..checks import MINIMUM_SLICES
 from .contrast import LONG_TE_MS, contrast, milliseconds
 from .series import Series, Study
 from .words import read
@@ -109,10 +110,8 @@ def _is_other_station(one: Series, other: Series) -> bool:
 
 def _span(series: Series) -> tuple[float, float]:
     """Lowest and highest point of the middle slice, in mm from foot to head."""
-    first = series.frames[len(series.frames) // 2]
-    rows, columns = first.size
-    corners = np.array([(0, 0), (0, rows - 1), (columns - 1, 0), (columns - 1, rows - 1)])
-    along = first.position[2] + corners @ series.axes[2, :2]
+    middle = series.frames[len(series.frames) // 2]
+    along = corners(middle.affine(middle.normal), (*middle.size[::-1], 1))[:, 2]
     return float(along.min()), float(along.max())
 
 
@@ -161,14 +160,14 @@ def _nothing(study: Study) -> DicomSeriesError:
             "The images do not say where they lie (position, orientation or pixel spacing is missing), or are mosaics.",
             "Export the series from the archive or scanner as original DICOM images.",
         )
-    if study.single >= FEWEST_SLICES:
+    if study.single >= MINIMUM_SLICES:
         return DicomSeriesError(
             f"Each of {study.single} images has its own series UID, and they do not fit together.",
             "Export the series again with one UID for all its images.",
         )
     damaged = f" {study.damaged} file(s) are damaged." if study.damaged else ""
     return DicomSeriesError(
-        f"There is no series of at least {FEWEST_SLICES} parallel slices.{damaged}",
+        f"There is no series of at least {MINIMUM_SLICES} parallel slices.{damaged}",
         "Name the folder of a whole series.",
     )
 

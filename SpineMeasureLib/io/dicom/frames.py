@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...orientation import from_matvec
+
 #: Direction cosines that differ by more than this belong to different stacks (localisers, mixed planes).
 _SAME_DIRECTION = 0.01
 #: Images at the same place that lie further than this beside each other belong to different stations.
@@ -65,6 +67,11 @@ class Frame:
     def normal(self) -> NDArray[np.float64]:
         """Unit normal of the image plane."""
         return np.cross(self.orientation[:3], self.orientation[3:])
+
+    def affine(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """4x4, index (column, row, slice) to LPS mm, of a stack that begins with this image; `step` to the next."""
+        axes = (self.orientation[:3] * self.pixel_spacing[1], self.orientation[3:] * self.pixel_spacing[0], step)
+        return from_matvec(np.stack(axes, axis=1), self.position)
 
     @property
     def kind(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SpineMeasureError
-from ...volume import thick_slices
+from ..checks import thick_slices
 from .choice import choose_series
 from .contrast import contrast
 from .series import Series, read_study
@@ -37,7 +37,7 @@ def list_study(path: Path) -> Listing:
         best, reason, warnings = choose_series(study)
     except SpineMeasureError as error:
         return Listing(study.series, None, str(error))
-    return Listing(study.series, best, reason, (*warnings, *thick_slices(best.axes)))
+    return Listing(study.series, best, reason, (*warnings, *thick_slices(best.affine)))
 
 
 def rows(listing: Listing) -> list[dict[str, object]]:

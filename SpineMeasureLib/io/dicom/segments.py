@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ...anatomy import all_structures
 from ...errors import UnreadableInputError
 from ...grid import cut_in_words, place, uncovered
-from ...volume import LPS_TO_RAS, Volume
+from ...orientation import LPS_TO_RAS, apply_to_vectors, directions
+from ...volume import Volume
 from ..label_segments import LabelFile, Segment
 from ..seg_nrrd import SOME_PART
 from .files import is_dicom
@@ -168,15 +169,9 @@ class _Layers:
 
     def _affine(self, frame: Frame) -> NDArray[np.float64]:
         """4x4, index (column, row, 0) to RAS mm; the step between slices is the image's."""
-        affine = np.eye(4)
-        affine[:3, 0] = frame.orientation[:3] * frame.pixel_spacing[1]
-        affine[:3, 1] = frame.orientation[3:] * frame.pixel_spacing[0]
-        affine[:3, 3] = frame.position
-        in_ras = np.array(LPS_TO_RAS @ affine)
-        normal = np.array(LPS_TO_RAS[:3, :3] @ frame.normal)
-        along = int(np.abs((self._image.affine[:3, :3] / self._image.spacing).T @ normal).argmax())
-        in_ras[:3, 2] = normal * self._image.spacing[along]
-        return in_ras
+        normal = apply_to_vectors(LPS_TO_RAS, frame.normal)
+        along = int(np.abs(directions(self._image.affine).T @ normal).argmax())
+        return LPS_TO_RAS @ frame.affine(frame.normal * self._image.spacing[along])
 
 
 def _segment(layer: int, number: int, item: Any) -> Segment:

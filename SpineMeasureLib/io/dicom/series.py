@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import DicomSeriesError
 from ...quiet import quiet_dicom
-from ...volume import FEWEST_SLICES
+from ..checks import MINIMUM_SLICES
 from .files import read_headers
 from .frames import Frame, as_text, frames_of, value_of, values_of
 from .stacks import SAME_PLACE_MM, places, stacks_of, what_differs
@@ -80,10 +80,9 @@ class Series:
         return columns, rows, float(np.median(steps)) if steps else 0.0
 
     @cached_property
-    def axes(self) -> NDArray[np.float64]:
-        """3x3: steps between columns, rows and slices in LPS mm, one in each column."""
-        first = self.frames[0]
-        return np.stack([first.orientation[:3], first.orientation[3:], first.normal], axis=1) * self.spacing
+    def affine(self) -> NDArray[np.float64]:
+        """4x4, index (column, row, slice) to LPS mm."""
+        return self.frames[0].affine(self.frames[0].normal * self.spacing[2])
 
     def __str__(self) -> str:
         size = " x ".join(f"{s:.2f}" for s in self.spacing)
@@ -95,7 +94,7 @@ class Series:
 class Study:
     """What a folder, DICOMDIR or file holds: as a rule of one study.
 
-    :ivar series: stacks of at least `FEWEST_SLICES` images, by number.
+    :ivar series: stacks of at least `MINIMUM_SLICES` images, by number.
     :ivar damaged: number of DICOM files that cannot be read.
     :ivar unplaced: number of images that do not say where they lie.
     :ivar single: number of images that name a DICOM series of which there is no other image.
@@ -192,7 +191,7 @@ def _put_together(found: dict[_Facts, list[Frame]]) -> tuple[dict[_Facts, list[F
     """
     alike: dict[tuple[object, ...], list[_Facts]] = defaultdict(list)
     for facts, frames in found.items():
-        if len(frames) < FEWEST_SLICES:
+        if len(frames) < MINIMUM_SLICES:
             alike[facts.number, facts.protocol, facts.modality, facts.patient].append(facts)
     whole, uids = dict(found), dict.fromkeys(found, 1)
     for members in alike.values():

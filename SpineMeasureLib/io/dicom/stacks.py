@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...volume import FEWEST_SLICES
+from ..checks import MINIMUM_SLICES
 from .frames import CONTRAST, REPETITION, Frame
 
 #: Slices nearer than this lie at the same place.
@@ -26,12 +26,12 @@ def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
 
 
 def stacks_of(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """The stacks of at least `FEWEST_SLICES` parallel images among those of one DICOM series.
+    """The stacks of at least `MINIMUM_SLICES` parallel images among those of one DICOM series.
 
     If several images are at the same places, there is one stack per station, contrast and acquisition.
     """
     found = [part for parallel in _grouped(frames, Frame.is_parallel) for part in _divided(parallel)]
-    return [stack for stack in found if len(stack) >= FEWEST_SLICES]
+    return [stack for stack in found if len(stack) >= MINIMUM_SLICES]
 
 
 def what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> str:
@@ -116,7 +116,7 @@ def _by_acquisition(stack: list[Frame]) -> list[list[Frame]]:
 def _by_value(stack: list[Frame], n: int) -> list[list[Frame]]:
     """Stacks of equal values; none unless each is whole and no place is in it twice."""
     parts = _grouped(stack, lambda frame, first: frame.repetition[n] == first.repetition[n])
-    is_whole = all(len(part) >= FEWEST_SLICES and not _is_repeated(part) for part in parts)
+    is_whole = all(len(part) >= MINIMUM_SLICES and not _is_repeated(part) for part in parts)
     return parts if is_whole else []
 
 
@@ -126,7 +126,7 @@ def _by_order(stack: list[Frame], n: int) -> list[list[Frame]]:
     for slot, frame in zip(_slots(stack), stack, strict=True):
         at_place[int(slot)].append(frame)
     counts = {len(frames) for frames in at_place.values()}
-    if len(counts) > 1 or len(at_place) < FEWEST_SLICES:
+    if len(counts) > 1 or len(at_place) < MINIMUM_SLICES:
         return []
     for frames in at_place.values():
         if len({frame.repetition[n] for frame in frames}) < len(frames):

@@ -9,17 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...case_folder import is_case_folder, require_finished, require_unedited
-from ...errors import ArchiveError, CancelledError, InputNotFoundError, OutputError, UnreadableInputError
+from ...errors import ArchiveError, CancelledError, OutputError, UnreadableInputError
 from ...progress import Progress, silent
 from ...quiet import quiet_dicom
 from .web import Archive, ImageAddress
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-#: What `dicom push` takes of a measured case.
-RESULTS = ("segmentation.dcm", "measurements.dcm")
 
 
 def fetch(archive: Archive, images: Sequence[ImageAddress], folder: Path, progress: Progress = silent) -> None:
@@ -79,33 +75,6 @@ def _with_what_is_kept(
         return error
     hint = f"{kept} of {count} images are kept in {partial.name}; the same command fetches the rest."
     return type(error)(error.message, f"{error.hint} {hint}" if isinstance(error, ArchiveError) else hint)
-
-
-def files_to_push(paths: Sequence[Path]) -> list[Path]:
-    """The named files, and of a measured case its segmentation.dcm and measurements.dcm.
-
-    :raises InputNotFoundError: a file is missing, or a folder holds neither.
-    :raises UnfinishedCaseError: writing a case was interrupted.
-    :raises ReviewedCaseError: the scene of a case was edited since.
-    """
-    found = []
-    for path in paths:
-        if path.is_dir():
-            if is_case_folder(path):
-                require_finished(path)
-                require_unedited(path)
-            inside = [path / name for name in RESULTS if (path / name).is_file()]
-            if not inside:
-                raise InputNotFoundError(
-                    f"{path.name} holds no segmentation.dcm and no measurements.dcm.",
-                    "Write them with 'spinemeasure export dicom'.",
-                )
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise InputNotFoundError(f"There is no file or folder {path.name}.", "Check the path.")
-    return found
 
 
 def push(archive: Archive, files: Sequence[Path], progress: Progress = silent) -> None:

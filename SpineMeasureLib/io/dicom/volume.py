@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DicomSeriesError, DimensionError, TooLargeError
-from ...volume import FEWEST_SLICES, LPS_TO_RAS, MOST_SHEAR, MOST_VOXELS, Volume
+from ...orientation import LPS_TO_RAS
+from ...volume import Volume
+from ..checks import MAXIMUM_SHEAR, MAXIMUM_VOXELS, MINIMUM_SLICES
 from .choice import choose_series
 from .frames import Frame
 from .pixels import PixelFiles
@@ -18,7 +20,7 @@ from .stacks import SAME_PLACE_MM, places
 
 #: A step between slices may differ from the usual one by this part of it.
 _EVEN_STEP = 0.1
-#: A slice may lie beside the line through the first and last by this part of a pixel; `MOST_SHEAR` is for that line.
+#: A slice may lie beside the line through the first and last by this part of a pixel; `MAXIMUM_SHEAR` is for that line.
 _ASIDE_PIXELS = 0.5
 
 
@@ -30,14 +32,14 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
         ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k); `frames`
         says which image each k is.
     :raises DicomSeriesError: no usable series, missing slices, damaged pixels, or a choice is needed.
-    :raises TooLargeError: more than `MOST_VOXELS`.
+    :raises TooLargeError: more than `MAXIMUM_VOXELS`.
     :raises UnreadableInputError: the name of a file is not UTF-8.
     """
     chosen, reason, warnings = choose_series(read_study(path), series)
     frames, repeated = sort_frames(chosen.frames)
     affine = stack_affine(frames)
-    if len(frames) * np.prod(frames[0].size, dtype=float) > MOST_VOXELS:
-        raise TooLargeError(f"The series has more than {MOST_VOXELS:.0e} voxels.", "Crop it to the spine.")
+    if len(frames) * np.prod(frames[0].size, dtype=float) > MAXIMUM_VOXELS:
+        raise TooLargeError(f"The series has more than {MAXIMUM_VOXELS:.0e} voxels.", "Crop it to the spine.")
     files = PixelFiles(frames)
     for frame, twin in repeated:
         if not np.array_equal(files.pixels(frame), files.pixels(twin)):
@@ -74,7 +76,7 @@ def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame,
             repeated.append((kept[-1][1], frame))
         else:
             kept.append((place, frame))
-    if len(kept) < FEWEST_SLICES:
+    if len(kept) < MINIMUM_SLICES:
         raise DimensionError(f"The series has only {len(kept)} slice position(s).", "Use the whole series.")
     steps = np.diff([place for place, _ in kept])
     usual = float(np.median(steps))
@@ -99,11 +101,6 @@ def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
     along = offsets @ first.normal
     whole = (last.position - first.position) / along[-1]
     aside = np.linalg.norm(offsets - np.outer(along, whole), axis=1).max()
-    if aside > _ASIDE_PIXELS * min(first.pixel_spacing) or np.linalg.norm(whole - first.normal) > MOST_SHEAR:
+    if aside > _ASIDE_PIXELS * min(first.pixel_spacing) or np.linalg.norm(whole - first.normal) > MAXIMUM_SHEAR:
         raise DicomSeriesError("The slices are shifted against each other (a sheared stack).", "Use another series.")
-    affine = np.eye(4)
-    affine[:3, 0] = first.orientation[:3] * first.pixel_spacing[1]
-    affine[:3, 1] = first.orientation[3:] * first.pixel_spacing[0]
-    affine[:3, 2] = whole * along[-1] / (len(frames) - 1)
-    affine[:3, 3] = first.position
-    return affine
+    return first.affine(whole * along[-1] / (len(frames) - 1))

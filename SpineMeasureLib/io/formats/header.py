@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DimensionError, SpacingError, TooLargeError, UnreadableInputError
-from ...volume import FEWEST_SLICES, LPS_TO_RAS, MOST_VOXELS
+from ...orientation import LPS_TO_RAS, from_matvec
+from ..checks import MAXIMUM_VOXELS, MINIMUM_SLICES
 
 FROM_SCANNER = "Export it again from the scanner's images."
 NO_DIRECTIONS = "The file does not state the image orientation; directions may be wrong."
@@ -43,13 +44,13 @@ def unusual(path: Path, what: str) -> UnreadableInputError:
 
 
 def check_size(
-    path: Path, size: Sequence[int], components: int = 1, volumes: int = 1, fewest_slices: int = FEWEST_SLICES
+    path: Path, size: Sequence[int], components: int = 1, volumes: int = 1, fewest_slices: int = MINIMUM_SLICES
 ) -> None:
     """Refuse what is not one 3D image of grey values, or too large.
 
     :param size: voxels along the axes of space.
     :raises DimensionError: 2D, 4D or several values per voxel.
-    :raises TooLargeError: more than `MOST_VOXELS`.
+    :raises TooLargeError: more than `MAXIMUM_VOXELS`.
     """
     if components > 1:
         raise DimensionError(f"{path.name} has {components} values per voxel (colour or vectors).", "Use a grey image.")
@@ -59,9 +60,9 @@ def check_size(
         fewest = min(size) if len(size) == 3 else 1
         raise DimensionError(f"{path.name} is not a 3D image: it has {fewest} slice(s).", "Use the whole series.")
     voxels = np.prod(size, dtype=float)
-    if voxels > MOST_VOXELS:
+    if voxels > MAXIMUM_VOXELS:
         raise TooLargeError(
-            f"{path.name} has {voxels:.2g} voxels, more than the {MOST_VOXELS:.0e} handled.", "Crop it to the spine."
+            f"{path.name} has {voxels:.2g} voxels, more than the {MAXIMUM_VOXELS:.0e} handled.", "Crop it to the spine."
         )
 
 
@@ -74,11 +75,8 @@ def check_spacing(path: Path, sizes: Sequence[float]) -> None:
 
 
 def affine_from_lps(axes: NDArray[np.float64], origin: Sequence[float]) -> NDArray[np.float64]:
-    """4x4 to RAS from the step along each array axis (columns of a 3x3) and the first voxel, both in LPS mm."""
-    affine = np.eye(4)
-    affine[:3, :3] = axes
-    affine[:3, 3] = origin
-    return LPS_TO_RAS @ affine
+    """Make a 4x4 to RAS from the step along each array axis (columns of a 3x3) and the first voxel, both in LPS mm."""
+    return LPS_TO_RAS @ from_matvec(axes, origin)
 
 
 def undirected(spacing: Sequence[float], origin: Sequence[float] = (0, 0, 0)) -> tuple[NDArray[np.float64], str]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnreadableInputError
-from ...volume import FEWEST_SLICES
+from ...orientation import directions, voxel_sizes
+from ..checks import MINIMUM_SLICES
 from .header import RawImage, affine_from_lps, check_size, check_spacing, no_spacing, undirected, unusual
 from .voxels import DataFiles, from_pattern, read_data
 
@@ -37,7 +38,7 @@ def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
     if not sizes or min(sizes) < 1:
         raise unusual(path, "its size is missing")
     components = (_integers(path, fields, "elementnumberofchannels") or [1])[0]
-    check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)), 1 if as_labels else FEWEST_SLICES)
+    check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)), 1 if as_labels else MINIMUM_SLICES)
     affine, warnings = _grid(path, fields, len(sizes))
     data = _data(path, fields, names, start)
     flat = read_data(path, data, sizes, _dtype(path, fields))
@@ -93,10 +94,9 @@ def _grid(path: Path, fields: dict[str, str], dimensions: int) -> tuple[NDArray[
         raise unusual(path, "its directions do not fit its dimensions")
     # One row for each array axis.
     axes = np.reshape(matrix, (dimensions, dimensions))[:3, :3].T
-    lengths = np.linalg.norm(axes, axis=0)
-    if not (lengths > 0).all():
+    if not (voxel_sizes(axes) > 0).all():
         raise unusual(path, "a direction has no length")
-    return affine_from_lps(axes / lengths * spacing, origin), ()
+    return affine_from_lps(directions(axes) * spacing, origin), ()
 
 
 def _is_unset(fields: dict[str, str], matrix: list[float], origin: list[float]) -> bool:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DimensionError, SpacingError, UnreadableInputError
-from ...volume import FEWEST_SLICES, MOST_SHEAR, shear
+from ...orientation import directions, from_matvec, shear, voxel_sizes
+from ..checks import MAXIMUM_SHEAR, MINIMUM_SLICES
 from .header import FROM_SCANNER, RawImage, beside, check_size, check_spacing, undirected, unusual
 from .stream import GZIP_START, Stream, padding_bytes, read_voxels
 
@@ -72,7 +73,7 @@ class _Header:
         found = {}
         if self.sform_code > 0:
             form = np.reshape(self.srow, (3, 4)).astype(float)
-            found["sform"] = np.hstack([_directions(form), form[:, 3:]])
+            found["sform"] = np.hstack([directions(form), form[:, 3:]])
         if self.qform_code > 0:
             vector = np.array(self.quaternion, float)
             vector /= max(1.0, float(np.linalg.norm(vector)))
@@ -96,7 +97,7 @@ def read_nifti(path: Path, as_labels: bool = False) -> RawImage:
     holder = _header_of(path)
     with _opened(holder) as stream:
         header = _read_header(holder, stream)
-        size = _check(path, header, 1 if as_labels else FEWEST_SLICES)
+        size = _check(path, header, 1 if as_labels else MINIMUM_SLICES)
         affine, warnings = _grid(path, header)
         if header.kind == "n+":
             flat = _voxels(holder, stream, header, size, max(int(header.offset), header.size) - header.size)
@@ -242,24 +243,15 @@ def _grid(path: Path, header: _Header) -> tuple[NDArray[np.float64], tuple[str, 
     if not forms:
         affine, warning = undirected((header.sizes * header.millimetres).tolist())
         return affine, (warning if header.kind else warning + _ANALYZE,)
-    sform_counts = "qform" not in forms or (
-        header.sform_code == _SCANNER and shear(forms["sform"][:, :3]) <= MOST_SHEAR
-    )
+    sform_counts = "qform" not in forms or (header.sform_code == _SCANNER and shear(forms["sform"]) <= MAXIMUM_SHEAR)
     chosen = forms["sform" if "sform" in forms and sform_counts else "qform"]
-    affine = np.eye(4)
-    affine[:3] = np.hstack([chosen[:, :3] * header.sizes, chosen[:, 3:]]) * header.millimetres
+    affine = from_matvec(chosen[:, :3] * header.sizes * header.millimetres, chosen[:, 3] * header.millimetres)
     return affine, _check_directions(path, [form[:, :3] for form in forms.values()], chosen[:, :3])
-
-
-def _directions(form: NDArray[np.float64]) -> NDArray[np.float64]:
-    axes = form[:3, :3]
-    directions: NDArray[np.float64] = axes / np.linalg.norm(axes, axis=0)
-    return directions
 
 
 def _check_sform_size(path: Path, header: _Header) -> None:
     if header.sform_code > 0:
-        lengths = np.linalg.norm(np.reshape(header.srow, (3, 4))[:, :3], axis=0)
+        lengths = voxel_sizes(np.reshape(header.srow, (3, 4)))
         if not np.allclose(lengths, header.sizes, rtol=_SAME_SIZE):
             raise SpacingError(f"{path.name} states two different voxel sizes (pixdim and sform).", "Export it again.")
 
@@ -270,8 +262,8 @@ def _check_directions(path: Path, stated: list[NDArray[np.float64]], chosen: NDA
     Registration leaves a form turned a little: every value measured is the same by both, and a warning says so.
     """
     turned = 0.0
-    for directions in stated:
-        along = (directions * chosen).sum(axis=0)
+    for one in stated:
+        along = (one * chosen).sum(axis=0)
         turned = max(turned, float(np.degrees(np.arccos(np.clip(along, -1, 1))).max()))
     if not turned <= _TURNED_OVER_DEG:
         raise SpacingError(f"{path.name} states two different directions of the image (qform and sform).", FROM_SCANNER)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnreadableInputError
+from ...orientation import voxel_sizes
 from .header import NO_DIRECTIONS, RawImage, affine_from_lps, check_size, check_spacing, no_spacing, undirected, unusual
 from .voxels import DataFiles, from_pattern, read_data
 
@@ -153,7 +154,7 @@ def _grid(path: Path, fields: dict[str, str], space: list[int]) -> tuple[NDArray
         if len(vectors) != 3 or any(len(vector) != 3 for vector in (*vectors, origin)):
             raise unusual(path, "its directions are not those of three dimensions")
         axes = np.array(vectors, float).T
-        check_spacing(path, np.linalg.norm(axes, axis=0).tolist())
+        check_spacing(path, voxel_sizes(axes).tolist())
         known = np.reshape(signs or (1, 1, 1), (3, 1))
         return affine_from_lps(axes * known, (known[:, 0] * origin).tolist()), () if signs else (NO_DIRECTIONS,)
     words = fields.get("spacings", "").split()

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from ...anatomy import Kind
-from ...measure.types import Acceptance, Measurement, Plane, Point, Reference
+from ...measure.types import Acceptance, Plane, Reference, measurement_from_dict, point_from_json
 from .state import Edit, Row, State
 
 VERSION = 2
@@ -62,23 +62,7 @@ def _row(entry: dict[str, Any]) -> Row:
     edit = entry.get("edit")
     accepted = entry.get("accepted")
     return Row(
-        _measurement(entry["automatic"]),
-        Edit(**{**edit, "p1": _point(edit["p1"]), "p2": _point(edit["p2"])}) if edit else None,
+        measurement_from_dict(entry["automatic"]),
+        Edit(**{**edit, "p1": point_from_json(edit["p1"]), "p2": point_from_json(edit["p2"])}) if edit else None,
         Acceptance(**accepted) if accepted else None,
     )
-
-
-def _measurement(content: dict[str, Any]) -> Measurement:
-    found = dict(content)
-    for name in ("p1", "p2"):
-        found[name] = _point(found.get(name))
-    if "plane" in found:
-        found["plane"] = Plane(**{name: tuple(axis) for name, axis in found["plane"].items()})
-    if "reference" in found:
-        found["reference"] = Reference(**found["reference"])
-    found["flags"] = tuple(found.get("flags", ()))
-    return Measurement(**found)
-
-
-def _point(values: list[float] | None) -> Point | None:
-    return None if values is None else (float(values[0]), float(values[1]), float(values[2]))

@@ -10,44 +10,11 @@ from ...errors import LevelNameError
 from ...measure.reference import with_reference
 from ...measure.types import Measurement
 from ...segment.naming.levels import name_from_below, parse_disc
+from .levels import chain_of, discs_of, is_regional
 from .state import Row, State
 
 #: Vertebrae on the sacrum. L4 is one only with T13, or by the user's word (L4-S1): no other name may leave L5 out.
 _ABOVE_SACRUM = ("L5", "L6")
-_REGIONAL = ("lordosis", "kyphosis")
-
-
-def is_regional(measurement: Measurement) -> bool:
-    """True for angles over a named region, which there are or are not as the levels are named."""
-    return measurement.quantity in _REGIONAL
-
-
-def chain_of(state: State) -> list[str]:
-    """Vertebra names from head to sacrum that segments and rows mention, none left out between."""
-    levels = [level for _, level in state.segments.values()]
-    levels += [row.automatic.level for row in state.rows.values() if not is_regional(row.automatic)]
-    return chain_of_levels(levels)
-
-
-def chain_of_levels(levels: Iterable[str]) -> list[str]:
-    """Vertebra names from head to sacrum that levels mention, none left out between; empty level names are none."""
-    levels = [level for level in levels if level]
-    named = {name for level in levels for name in level.split("-")}
-    if not named:
-        return []
-    places = [VERTEBRA_ORDER.index(name) for name in named]
-    span = VERTEBRA_ORDER[min(places) : max(places) + 1]
-    # L5 is missing where L4 lies on the sacrum.
-    pairs = {tuple(level.split("-")) for level in levels if "-" in level}
-    bridged = {"L5"} if ("L4", "S1") in pairs else set()
-    return [name for name in span if name in named or (name not in ("T13", "L6") and name not in bridged)]
-
-
-def discs_of(state: State) -> list[str]:
-    """Names of the discs from head to sacrum."""
-    found = {level for kind, level in state.segments.values() if kind is Kind.DISC}
-    found |= {r.automatic.level for r in state.rows.values() if r.automatic.quantity.startswith("disc_")}
-    return sorted(found, key=lambda level: VERTEBRA_ORDER.index(level.partition("-")[0]))
 
 
 def named_disc(state: State, disc: str, name: str) -> dict[str, str]:

@@ -116,6 +116,11 @@ def status_text(measurement: Measurement) -> str:
     return ", ".join(statuses_of(measurement))
 
 
+def automatic_of(measurement: Measurement) -> Measurement:
+    """The automatic value of a row, also if another value replaces it."""
+    return measurement.automatic or replace(measurement, accepted=None)
+
+
 def difference_of(measurement: Measurement) -> float | None:
     """Value minus automatic value; None where nothing stands in place of the automatic one."""
     automatic = measurement.automatic

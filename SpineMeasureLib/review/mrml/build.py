@@ -18,25 +18,11 @@ from ..case.state import State, new_state
 from .folders import arrange
 from .images import add_volume
 from .labels import Filter, update_labels
-from .lines import add_line, is_line, line_name
-from .links import ATTRIBUTE, Record, add_case_node, link_line
-from .segments import add_segmentation, segment_id, terminology_entry
+from .lines import add_line, is_line
+from .links import Record, add_case_node, link_line
+from .segments import add_segmentation, segment_id
 from .table import add_table
-
-__all__ = [
-    "ATTRIBUTE",
-    "CaseNodes",
-    "add_case",
-    "add_line",
-    "add_segmentation",
-    "add_table",
-    "add_volume",
-    "build_case",
-    "is_line",
-    "line_name",
-    "state_of",
-    "terminology_entry",
-]
+from .volume_node import refuse_transforms
 
 
 @dataclass(frozen=True)
@@ -67,7 +53,18 @@ def build_case(
 
     :param scene: vtkMRMLScene.
     """
-    volume_node = add_volume(scene, volume, name)
+    return add_segmented_case(scene, add_volume(scene, volume, name), segmentation, measurements, name)
+
+
+def add_segmented_case(
+    scene: Any, volume_node: Any, segmentation: SpineSegmentation, measurements: Sequence[Measurement], name: str
+) -> CaseNodes:
+    """Add the segments and the case of an image that is in the scene.
+
+    :param volume_node: may be None.
+    :raises GeometryMismatchError: it is under a transform.
+    """
+    refuse_transforms(volume_node)
     segmentation_node = add_segmentation(scene, segmentation, volume_node, f"{name} segmentation")
     return add_case(scene, volume_node, segmentation_node, state_of(segmentation, measurements), name)
 

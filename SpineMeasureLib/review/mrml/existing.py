@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...anatomy import Kind
 from ...errors import NothingFoundError
+from ...measure import measure_spine
 from ...measure.spine import Spine
 from ...segment.labels.by_value import segmentation_from_labels
 from ...segment.labels.plausible import check_anatomy
-from ..case.rename import discs_of, named_disc, renamed
+from ..case.levels import discs_of
+from ..case.rename import named_disc, renamed
 from ..case.state import new_state
+from .build import CaseNodes, add_case, state_of
 from .recognise import recognised, tissues
 from .segments import (
     Segments,
@@ -19,37 +23,61 @@ from .segments import (
     mark_whole_vertebrae,
     merged_labels,
     name_segment,
-    segment_id,
     segmentation_of,
     segments_of,
 )
+from .volume_node import refuse_elsewhere, refuse_transforms
 
 
-def case_of_segmentation_node(
-    scene: Any, node: Any, volume_node: Any, lowest_disc: str | None
-) -> tuple[Any, Segments, Spine]:
-    """The segmentation node of the new case, what its segments are, and their frames.
+def add_existing_case(
+    scene: Any, node: Any, volume_node: Any = None, lowest_disc: str | None = None
+) -> tuple[CaseNodes, Spine]:
+    """Measure a segmentation node and add its case; also return the frames of its structures.
 
-    That node is `node` itself where its segments name structures. Else they are taken as vertebra, disc and canal, and
-    a new node gets the separated structures; `node` is hidden then.
+    Segments are recognised by name (``"L4"``, ``"L4-L5"``, ``"Spinal canal"``) or terminology. If none names a disc or
+    a vertebra, they are taken for vertebra, disc and canal: the case gets a new segmentation node with the separated
+    and named structures, and `node` is hidden.
 
+    :param volume_node: the image, by default the one that the segmentation refers to.
+    :param lowest_disc: name of the lowest disc in view.
+    :raises GeometryMismatchError: image or segmentation is under a transform, or they do not overlap.
     :raises NothingFoundError: no disc and no vertebra is recognised.
-    :raises UnreadableInputError: the label values are of no known convention.
+    :raises UnreadableInputError: the label values follow no known convention.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
+    if volume_node is None:
+        volume_node = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    refuse_transforms(volume_node, node)
+    refuse_elsewhere(volume_node, node)
+    name = (volume_node if volume_node is not None else node).GetName()
     segments: Segments = recognised(node)
-    named = new_state((), segments, True, "labels")
     if any(kind in (Kind.DISC, Kind.BODY) for kind, _ in segments.values()):
-        if lowest_disc and discs_of(named):
-            names = named_disc(named, discs_of(named)[-1], lowest_disc)
-            named = renamed(named, names, ())
-        mark_whole_vertebrae(node, named.segments)
-        spine = Spine(segmentation_of(node, named.segments, named.verified, named.anchor))
-        for segment, each in segments_of(node).items():
-            if segment in named.segments:
-                same = named.segments[segment] == segments[segment]
-                (mark_segment if same else name_segment)(each, *named.segments[segment])
-        return node, named.segments, spine
+        own, (segments, spine) = node, _named(node, segments, lowest_disc)
+    else:
+        own, segments, spine = _separated(scene, node, segments, volume_node, lowest_disc)
+    state = replace(state_of(spine.segmentation, measure_spine(spine)), segments=segments)
+    return add_case(scene, volume_node, own, state, name), spine
+
+
+def _named(node: Any, segments: Segments, lowest_disc: str | None) -> tuple[Segments, Spine]:
+    """Name the segments, and mark them with what they are."""
+    named = new_state((), segments, True, "labels")
+    discs = discs_of(named)
+    if lowest_disc and discs:
+        named = renamed(named, named_disc(named, discs[-1], lowest_disc), ())
+    mark_whole_vertebrae(node, named.segments)
+    spine = Spine(segmentation_of(node, named.segments, named.verified, named.anchor))
+    for segment, each in segments_of(node).items():
+        if segment in named.segments:
+            same = named.segments[segment] == segments[segment]
+            (mark_segment if same else name_segment)(each, *named.segments[segment])
+    return named.segments, spine
+
+
+def _separated(
+    scene: Any, node: Any, segments: Segments, volume_node: Any, lowest_disc: str | None
+) -> tuple[Any, Segments, Spine]:
+    """Add a segmentation node with the structures of one that has a segment per tissue; hide that one."""
     values = tissues(node)
     if len(values) < 2:
         if segments:
@@ -60,4 +88,4 @@ def case_of_segmentation_node(
     spine = Spine(segmentation)
     own = add_segmentation(scene, segmentation, volume_node, f"{node.GetName()} by level")
     node.SetDisplayVisibility(False)
-    return own, {segment_id(s.name): (s.kind, s.level) for s in segmentation.structures}, spine
+    return own, state_of(segmentation, ()).segments, spine

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...background import unpadded
+from ...orientation import cropped_affine
 from ...volume import Volume
 
 
@@ -48,10 +49,8 @@ def labels_of(image: Any) -> Volume:
 
     scalars = vtk_to_numpy(image.GetPointData().GetScalars())
     array = np.ascontiguousarray(scalars.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0).astype(np.uint8))
-    affine = affine_of(image)
     # Segments are stored cropped: the array begins at the extent, not at index 0.
-    affine[:3, 3] += affine[:3, :3] @ image.GetExtent()[0::2]
-    return Volume(array, affine)
+    return Volume(array, cropped_affine(affine_of(image), image.GetExtent()[0::2]))
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Any:

@@ -17,12 +17,11 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from ...case_folder import SCENE, SEGMENTATION
 from ...child import environment
 from ...measure.types import Measurement
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
-
-SCENE, SEGMENTATION = "scene.mrb", "segmentation.seg.nrrd"
 
 
 class SceneProcess:

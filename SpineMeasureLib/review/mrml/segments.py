@@ -14,7 +14,7 @@ from ...segment.naming.structures import list_structures
 from ...segment.split import split_vertebrae
 from ...segmentation import EDITED, SpineSegmentation, Structure
 from ...volume import Volume
-from ..case.rename import chain_of_levels
+from ..case.levels import chain_of_levels
 from .images import image_data, labels_of, matrix_of
 from .links import ATTRIBUTE
 

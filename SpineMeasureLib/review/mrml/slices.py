@@ -41,7 +41,7 @@ class Aim:
 
 def aim_at(session: Session, key: Key) -> Aim | None:
     """Where the views look for a row: in its measuring plane and perpendicular to it; None where it has no plane."""
-    plane = session.plane(key)
+    plane = session.row(key).plane
     if plane is None:
         return None
     normal = _normal(plane)
@@ -87,10 +87,8 @@ def _ends(line: Any) -> Vector | None:
 def _canal_direction(session: Session, level: str) -> Vector | None:
     """Direction of the canal at a level: the normal of the plane in which its AP diameter lies."""
     for m in session.rows:
-        if m.level == level and m.quantity == "canal_ap":
-            plane = session.plane(m.key)
-            if plane is not None:
-                return _normal(plane)
+        if m.level == level and m.quantity == "canal_ap" and m.plane is not None:
+            return _normal(m.plane)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Checksums of what is drawn in a segmentation: painting changes them, saving does not."""
+"""Checksums of the voxels of segments: painting changes them, saving does not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ...orientation import cropped_affine
 from .images import affine_of
-from .segments import LABELMAP, segments_of
+from .links import linked
+from .segments import LABELMAP, Segments, segments_of
 
 #: Segment ids with the checksum of each one's voxels, in the order of the segmentation.
 Stamp = tuple[tuple[str, bytes], ...]
@@ -23,15 +25,15 @@ _EMPTY = b""
 class Stamps:
     """Checksums of the segments of one segmentation, by voxels and their place.
 
-    Slicer stores several segments in one layer, crops layers and numbers them anew when it saves a scene: what changes
-    then is when a layer was modified, not what is drawn. A layer that was not modified at all is not read again.
+    Slicer stores several segments in one layer, and crops and renumbers layers when it saves a scene: this changes the
+    modification time of a layer, not its segments. A layer that was not modified is not read again.
     """
 
     def __init__(self) -> None:
         self._layers: dict[tuple[str, int], dict[int, bytes]] = {}
 
     def of(self, node: Any) -> Stamp:
-        """What changes when a segment of a vtkMRMLSegmentationNode is added, removed or painted on."""
+        """Return what changes when a segment of a vtkMRMLSegmentationNode is added, removed or painted on."""
         known, self._layers = self._layers, {}
         found = []
         for segment, each in segments_of(node).items():
@@ -46,8 +48,56 @@ class Stamps:
         return tuple(found)
 
 
+class Measured:
+    """The segments on which the values of a case were measured, to find out whether they changed since.
+
+    :ivar stamps: of the case's segmentation.
+    """
+
+    def __init__(self, case: Any) -> None:
+        """Take the segments as they are now for those that were measured.
+
+        :param case: the case's hidden node.
+        """
+        self.stamps = Stamps()
+        self._case = case
+        self._stamp: Stamp | None = None
+        self._segments: Segments | None = None
+        self.note()
+
+    def note(self, segments: Segments | None = None) -> None:
+        """Note that the values were just measured on the segments as they are now.
+
+        :param segments: kind and level by segment id at that time; None if unknown.
+        """
+        self._stamp, self._segments = self._now(), segments
+
+    def doubt(self, other_values: bool) -> None:
+        """Note that values were not measured under their present names.
+
+        :param other_values: whether they were not measured on these segments either.
+        """
+        self._segments = None
+        if other_values:
+            self._stamp = None
+
+    @property
+    def changed(self) -> bool:
+        """True if segments were painted on, added or removed since; False if there are none any more."""
+        now = self._now()
+        return now is not None and now != self._stamp
+
+    def on(self, segments: Segments) -> bool:
+        """True if measuring again would change nothing."""
+        return segments == self._segments and self._now() == self._stamp
+
+    def _now(self) -> Stamp | None:
+        node = linked(self._case, "segmentation")
+        return None if node is None else self.stamps.of(node)
+
+
 def _digests(layer: Any) -> dict[int, bytes]:
-    """Checksum of each label value in a vtkOrientedImageData."""
+    """Return the checksum of each label value in a vtkOrientedImageData."""
     from scipy.ndimage import find_objects
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
@@ -61,8 +111,7 @@ def _digests(layer: Any) -> dict[int, bytes]:
     for value, box in enumerate(find_objects(array), 1):
         if box is not None:
             mask = array[box] == value
-            corner = affine @ [*(first + [s.start for s in reversed(box)]), 1]
-            place = np.column_stack([affine[:3, :3], corner[:3]])
+            place = cropped_affine(affine, first + [s.start for s in reversed(box)])[:3]
             # Adding zero turns -0.0 into 0.0.
             place = np.round(place + _OFF_ROUND, _DECIMALS) + 0.0
             content = hashlib.blake2b(repr(mask.shape).encode() + place.tobytes(), digest_size=16)

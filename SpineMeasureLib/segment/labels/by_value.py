@@ -21,6 +21,7 @@ from ...anatomy import (
     vertebra_value,
 )
 from ...errors import NothingFoundError, UnreadableInputError
+from ...orientation import voxel_sizes
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
 from ..naming.instances import name_structures
@@ -134,7 +135,7 @@ def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lowe
     disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
     if not disc.any() or not below.any():
         return False
-    distance = ndimage.distance_transform_edt(~below, np.linalg.norm(affine[:3, :3], axis=0))
+    distance = ndimage.distance_transform_edt(~below, voxel_sizes(affine))
     return bool(distance[disc].min() < _TOUCHING_MM)
 
 

@@ -32,7 +32,8 @@ from ...anatomy import (
     vertebra_value,
 )
 from ...errors import OptionError, UnreadableInputError
-from ..split import lumen_behind, to_ras_order
+from ...orientation import ras_order, voxel_sizes
+from ..split import lumen_behind
 
 #: Vertebrae from L5 up to C1.
 _UPWARDS = tuple(reversed(USUAL_ORDER[:-1]))
@@ -198,7 +199,7 @@ def _unclear(names: list[str]) -> UnreadableInputError:
 
 def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
     """Whether the vertebrae are in the order of their names, downwards."""
-    ordered = to_ras_order(array, affine)
+    ordered = ras_order(array, affine)
     rows = np.arange(ordered.shape[2])
     places = {vertebra_value(name): place for place, name in enumerate(VERTEBRA_ORDER)}
     largest: dict[int, tuple[int, float]] = {}  # voxels and mean row of each vertebra; the largest label counts
@@ -223,8 +224,8 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
     plates = np.isin(array, sorted(convention.endplates))
     vertebrae = np.isin(out, [vertebra_value(name) for name in VERTEBRA_ORDER])
     if plates.any() and vertebrae.any():
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)
-        nearest = ndimage.distance_transform_edt(~vertebrae, spacing, return_distances=False, return_indices=True)
+        sizes = voxel_sizes(affine)
+        nearest = ndimage.distance_transform_edt(~vertebrae, sizes, return_distances=False, return_indices=True)
         out[plates] = out[tuple(nearest[:, plates])]
     return out
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ...anatomy import USUAL_ORDER, Kind, disc_name
 from ...errors import InputNotFoundError, LevelNameError, UnreadableInputError
 from ...files import json_object
+from ...io.read import read_volume
+from ...orientation import apply_affine
 from ...segmentation import SpineSegmentation
-from ...volume import read_volume
 from ..naming.levels import parse_disc
 from ..naming.rename import rename
 from .anchors import Anchor, lowest_disc_of
@@ -133,7 +133,7 @@ def named_by_points(
 def _nearest_discs(segmentation: SpineSegmentation, points: Sequence[tuple[float, float, float]]) -> list[str | None]:
     """Level of the disc that each point belongs to."""
     discs = segmentation.of_kind(Kind.DISC)
-    voxels = [_in_ras(np.argwhere(segmentation.mask(disc)), segmentation.affine) for disc in discs]
+    voxels = [apply_affine(segmentation.affine, np.argwhere(segmentation.mask(disc))) for disc in discs]
     centres = np.array([each.mean(axis=0) for each in voxels])
     steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
     level = float(np.median(steps)) if len(steps) else _USUAL_LEVEL_MM
@@ -162,7 +162,7 @@ def _of_image(path: Path) -> tuple[DiscPoint, ...]:
         )
     found = []
     for value in values:
-        places = _in_ras(np.argwhere(numbers == value), volume.affine)
+        places = apply_affine(volume.affine, np.argwhere(numbers == value))
         if np.ptp(places, axis=0).max() > _POINT_MM:
             raise UnreadableInputError(
                 f"{path.name} has whole structures, not points: value {value} is larger than {_POINT_MM:g} mm.",
@@ -173,11 +173,6 @@ def _of_image(path: Path) -> tuple[DiscPoint, ...]:
     if not found:
         raise LevelNameError(f"{path.name} has no disc points.", "C2-C3 is 3, C7-T1 8, T12-L1 20, L5-S1 25.")
     return tuple(found)
-
-
-def _in_ras(indices: NDArray[np.intp], affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    places: NDArray[np.float64] = indices @ affine[:3, :3].T + affine[:3, 3]
-    return places
 
 
 def _of_markups(path: Path) -> list[tuple[str, list[float]]]:

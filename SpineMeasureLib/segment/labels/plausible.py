@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...anatomy import CANAL_VALUE, VERTEBRA_ORDER, Kind, vertebra_value
-from ...background import CUT
 from ...errors import GeometryMismatchError, UnreadableInputError
+from ...field_of_view import CUT
+from ...orientation import apply_affine
 from ...segmentation import SpineSegmentation, label_centres
 
 #: At most this part of the canal is in front of the disc centres, from the lowest to the highest disc and this far
@@ -48,9 +49,9 @@ def _in_front(segmentation: SpineSegmentation) -> float:
     if not discs:
         return 0.0
     centres = label_centres(segmentation.labels, 255)[[d.value - 1 for d in discs]]
-    line = centres @ segmentation.affine[:3, :3].T
+    line = apply_affine(segmentation.affine, centres)
     line = line[np.argsort(line[:, 2])]
-    canal = np.argwhere(segmentation.labels == CANAL_VALUE) @ segmentation.affine[:3, :3].T
+    canal = apply_affine(segmentation.affine, np.argwhere(segmentation.labels == CANAL_VALUE))
     canal = canal[(canal[:, 2] > line[0, 2] - _DISC_MM) & (canal[:, 2] < line[-1, 2] + _DISC_MM)]
     return float(np.mean(canal[:, 1] > np.interp(canal[:, 2], line[:, 2], line[:, 1]))) if len(canal) else 0.0
 
@@ -60,7 +61,7 @@ def _check_front(segmentation: SpineSegmentation) -> None:
 
     :raises GeometryMismatchError: they are.
     """
-    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
     canal = centres[CANAL_VALUE - 1, 1]
     behind = [centres[disc.value - 1, 1] < canal for disc in segmentation.of_kind(Kind.DISC)]
     if behind and all(behind):
@@ -75,7 +76,7 @@ def check_between(segmentation: SpineSegmentation) -> None:
 
     If one or both of a disc's vertebrae are missing, the nearest ones by name count.
     """
-    centres = label_centres(segmentation.labels, 255) @ segmentation.affine[:3, :3].T
+    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
     discs = [disc.value - 1 for disc in segmentation.of_kind(Kind.DISC)]
     if (np.diff(centres[discs, 2]) >= 0).any():
         raise UnreadableInputError(

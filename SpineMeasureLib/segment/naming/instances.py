@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ...anatomy import SACRUM_VALUE, Tissue, disc_name
 from ...errors import NothingFoundError
+from ...orientation import from_slice_order, slice_order, slice_spacing
 from ...segmentation import SpineSegmentation
-from ..preprocess import from_slice_order, slice_order, slice_spacing
 from .chain import Slot, find_chain
 from .column import Column, find_column
 from .levels import Naming, RegionShares, name_chain

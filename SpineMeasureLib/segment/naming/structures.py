@@ -17,8 +17,8 @@ from ...anatomy import (
     disc_name,
     vertebra_value,
 )
+from ...field_of_view import CUT, at_border
 from ...segmentation import Structure
-from ..preprocess import slice_order
 
 #: Value, name, kind and level of a structure.
 _Entry = tuple[int, str, Kind, str]
@@ -43,7 +43,7 @@ def list_structures(
     inside = labels > 0
     counts = np.bincount(labels[inside], minlength=256)
     sums = np.bincount(labels[inside], confidence[inside], minlength=256) if confidence is not None else None
-    cut = _touches_border(labels, affine)
+    cut = at_border(labels, affine)
     found = []
     for value, name, kind, level in _entries(chain):
         if not counts[value]:
@@ -52,7 +52,7 @@ def list_structures(
         if not verified and level:
             marks.append("level_unverified")
         if cut[value] and kind not in (Kind.CANAL, Kind.CORD):
-            marks.append("cut_by_field_of_view")
+            marks.append(CUT)
         sure = float(sums[value] / counts[value] / 255) if sums is not None else None
         found.append(Structure(value, name, kind, level, sure, tuple(marks)))
     return tuple(found)
@@ -74,12 +74,3 @@ def _entries(chain: tuple[str, ...]) -> list[_Entry]:
     found.append((CANAL_VALUE, "Spinal canal", Kind.CANAL, ""))
     found.append((CORD_VALUE, "Spinal cord", Kind.CORD, ""))
     return found
-
-
-def _touches_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which label values touch the border within the slices (the border slices themselves do not count)."""
-    ordered = slice_order(labels, affine)
-    touching = np.zeros(256, bool)
-    for face in (ordered[:, 0], ordered[:, -1], ordered[:, :, 0], ordered[:, :, -1]):
-        touching[np.unique(face)] = True
-    return touching

@@ -26,9 +26,11 @@ from ...anatomy import (
     Tissue,
     vertebra_value,
 )
-from ...phantom.sample import slice_points
+from ...io.write import write_volume
+from ...orientation import apply_affine, corners, from_matvec, voxel_sizes
+from ...phantom.geometry import slice_points
 from ...progress import Progress, silent
-from ...volume import Volume, write_volume
+from ...volume import Volume
 from .chain import VARIANTS
 from .pose import PoseMap, Subject, pose_map, random_subject
 from .template import STEP_MM, Template, build_template
@@ -75,9 +77,8 @@ class Maker:
         contrast = contrast or random_contrast(rng)
         subject = random_subject(self.template, rng, str(rng.choice(REGIONS[region])), disease)
         affine, shape = _stack(rng, region)
-        corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
-        corners = corners @ affine[:3, :3].T + affine[:3, 3]
-        pose = pose_map(subject, corners.min(axis=0) - 8, corners.max(axis=0) + 8, rng)
+        box = corners(affine, [n + 1 for n in shape])
+        pose = pose_map(subject, box.min(axis=0) - 8, box.max(axis=0) + 8, rng)
         signal, labels = self._slices(pose, affine, shape, contrast, rng)
         image = _scanned(signal, affine, rng)
         findings = _seen(subject, labels)
@@ -85,7 +86,7 @@ class Maker:
             "seed": seed,
             "region": region,
             "contrast": contrast,
-            "slice_mm": round(float(np.linalg.norm(affine[:3, 0])), 2),
+            "slice_mm": round(float(voxel_sizes(affine)[0]), 2),
             "vertebrae": next((name for name, v in VARIANTS.items() if v.finding in findings), "usual"),
             "findings": findings,
         }
@@ -171,12 +172,9 @@ def _stack(rng: np.random.Generator, region: str) -> tuple[Array, tuple[int, int
     depth = rng.uniform(130, 240)
     shape = (count, int(height / pixel), int(depth / pixel))
     turn = Rotation.from_euler("xyz", rng.normal(0, 3.0, 3), degrees=True).as_matrix()
-    affine = np.eye(4)
-    affine[:3, :3] = turn @ np.diag([between, 1.0, 1.0]) @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
-    affine[:3, 1:3] *= pixel
+    axes = turn @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]]) * [between, pixel, pixel]
     middle = np.array([rng.normal(0, 4), rng.normal(-5, 12), rng.normal(0, 15)])
-    affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return affine, shape
+    return from_matvec(axes, middle - axes @ ((np.array(shape) - 1) / 2)), shape
 
 
 def _moved(affine: Array, count: int, rng: np.random.Generator) -> list[Array]:
@@ -196,7 +194,7 @@ def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int])
     half = (shape[1] // 2 + 2, shape[2] // 2 + 2)
     rows, columns = np.meshgrid(np.arange(half[0]) * 2.0, np.arange(half[1]) * 2.0, indexing="ij")
     index = np.stack([np.full(half, k), rows, columns], axis=-1)
-    nodes = pose(index @ affine[:3, :3].T + affine[:3, 3])
+    nodes = pose(apply_affine(affine, index))
     for axis in (0, 1):
         middle = (nodes + np.roll(nodes, -1, axis=axis)) / 2
         nodes = np.stack([nodes, middle], axis=axis + 1).reshape(
@@ -279,7 +277,7 @@ def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generato
 
 def _coil_ends(rows: int, affine: Array, rng: np.random.Generator) -> Array:
     """Gain of each row: a surface coil sees little of the last 5 to 8 cm at one or both ends."""
-    place = np.arange(rows) * float(np.linalg.norm(affine[:3, 1]))
+    place = np.arange(rows) * float(voxel_sizes(affine)[1])
     gain = np.ones(rows)
     for away in (place, place[-1] - place):
         if rng.random() < 0.8:
@@ -315,7 +313,7 @@ def _ghosts(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np
 
 def _metal(image: NDArray[np.floating], affine: Array, rng: np.random.Generator) -> NDArray[np.floating]:
     """A signal void with a bright rim, as screws leave."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = voxel_sizes(affine)
     centre = np.array(image.shape) * rng.uniform(0.3, 0.7, 3)
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in image.shape), indexing="ij"), axis=-1)
     distance = np.linalg.norm((grid - centre) * spacing / (1.0, 1.0, 2.0), axis=-1)

@@ -17,7 +17,8 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from ...anatomy import USUAL_ORDER, Tissue
 from ...errors import InputNotFoundError
-from ...volume import read_volume
+from ...io.read import read_volume
+from ...orientation import apply_affine, apply_inverse
 
 Array = NDArray[np.float64]
 
@@ -147,14 +148,13 @@ def _trunk(anatomy: Path) -> _Part:
     values = [_CT_T1 + n for n in range(17)]
     body = np.isin(regions, _CT_BODY)
     centres = np.array(ndimage.center_of_mass(body, np.where(body, vertebrae.array, 0), values))
-    points = (centres @ vertebrae.affine[:3, :3].T + vertebrae.affine[:3, 3])[::-1]
+    points = apply_affine(vertebrae.affine, centres)[::-1]
     points = np.vstack(
         [points[0] - 0.5 * (points[1] - points[0]), points, points[-1] + 0.5 * (points[-1] - points[-2])]
     )
     line = _Line.through(points)
     places, angle = line.straightened()
-    inverse = np.linalg.inv(vertebrae.affine)
-    index = np.moveaxis(places @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
+    index = np.moveaxis(apply_inverse(vertebrae.affine, places), -1, 0)
     value = ndimage.map_coordinates(vertebrae.array.astype(np.uint8), index, order=0)
     region = ndimage.map_coordinates(regions.astype(np.uint8), index, order=0)
     tissue = np.where(np.isin(region, _CT_BODY), Tissue.BODY, Tissue.POSTERIOR).astype(np.uint8)

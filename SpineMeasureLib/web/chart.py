@@ -1,4 +1,4 @@
-"""The strip chart: disc heights and canal diameters by level, against published values, as SVG."""
+"""The chart below the table: disc heights and canal diameters by level, with published values, as SVG."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 from ..measure.definitions import CANAL_AT_DISC, DISC_HEIGHT, definition
 from ..measure.types import Measurement
 from ..measure.units import number
+from ..review.case.state import automatic_of, status_of
 
 if TYPE_CHECKING:
-    from ..review.session import Session
+    from ..review.session import Key, Session
 
-#: What is drawn: quantity, method.
+#: Quantity and method of each panel.
 CHARTS = (DISC_HEIGHT, CANAL_AT_DISC)
 
 _LEFT, _RIGHT, _ROW, _TOP, _GAP = 62, 44, 18, 22, 14
 _COLOURS = {"automatic": "#1976d2", "edited": "#ef6c00", "flagged": "#c62828", "accepted": "#2e7d32"}
 
 
-def in_chart(quantity: str, method: str) -> bool:
-    """True where a value is drawn."""
-    return (quantity, method) in CHARTS
+def in_chart(key: Key) -> bool:
+    """Return whether a value is in the chart."""
+    return key[1:] in CHARTS
 
 
 def strip_chart(session: Session, width: int = 264) -> str:
-    """The charts beside each other; empty where nothing is to be drawn."""
+    """Draw the panels side by side; empty if there is nothing to draw."""
     panels = []
     for quantity, method in CHARTS:
         rows = [m for m in session.rows if (m.quantity, m.method) == (quantity, method)]
@@ -36,8 +37,8 @@ def strip_chart(session: Session, width: int = 264) -> str:
 
 
 def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int) -> str:
-    most = max(_reach(session.automatic(m.key), m) for m in rows) or 1.0
-    scale = (width - _LEFT - _RIGHT) / most
+    maximum = max(_reach(automatic_of(m), m) for m in rows) or 1.0
+    scale = (width - _LEFT - _RIGHT) / maximum
     height = _TOP + _ROW * len(rows) + _GAP
     unit = rows[0].unit
     parts = [
@@ -52,7 +53,7 @@ def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int
             parts.append(f'<text x="{_LEFT}" y="{y + 4:.0f}" fill="currentColor">-</text>')
             continue
         x = _LEFT + scale * m.value
-        colour = _COLOURS[session.status(m.key)]
+        colour = _COLOURS[status_of(m)]
         parts.append(f'<line x1="{_LEFT}" x2="{x:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-opacity=".4"/>')
         parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{colour}"/>')
         text = number(m.value, unit)
@@ -61,7 +62,7 @@ def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int
 
 
 def _reach(automatic: Measurement, shown: Measurement) -> float:
-    """How far the scale goes for a row; some way beyond its automatic value, so that it stays while a line is drawn."""
+    """Return the end of the scale for a row: beyond its automatic value, so that the scale stays during most drags."""
     reference = shown.reference
     published = 0.0 if reference is None else reference.mean + (reference.sd or 0.0)
     return max(1.05 * published, 1.3 * (automatic.value or 0.0), 1.05 * (shown.value or 0.0))
@@ -72,8 +73,8 @@ def _reference(m: Measurement, scale: float, y: float) -> str:
         return ""
     half = max(m.reference.sd or 0.0, 1 / scale)
     x, wide = _LEFT + scale * max(0.0, m.reference.mean - half), 2 * scale * half
-    told = escape(f"Published, no cut-off: {m.reference.mean:g} ({m.reference.source})")
+    title = escape(f"Published, not a cut-off: {m.reference.mean:g} ({m.reference.source})")
     return (
         f'<rect x="{x:.1f}" y="{y - 6}" width="{wide:.1f}" height="12" fill="currentColor" fill-opacity=".15">'
-        f"<title>{told}</title></rect>"
+        f"<title>{title}</title></rect>"
     )

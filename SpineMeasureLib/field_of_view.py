@@ -1,12 +1,17 @@
-"""Structures that a label file cuts off: it covers a part of the image, and they go on beyond it.
+"""Structures that are cut off: by the field of view, by voxels without a value, or by the end of a label file.
 
-Many files end at the outermost voxel of what is drawn. Structures touch such a file's faces with few voxels, and are
-whole; one that a face cuts off has a section there about as large as its largest.
+There are two rules, because a contact means different things:
+
+1. The image ends (at its border, or at voxels without a value): what touches the end has been cut off, as nobody saw
+   what is beyond. Any contact counts (`at_border`, `mark_cut`).
+2. The label file ends, and the image continues. Many files end at the outermost labelled voxel, so whole structures
+   touch the faces of the file with few voxels; one that a face cuts off has a section there about as large as its
+   largest. The area of the contact counts (`mark_cut_by_file`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +19,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .anatomy import Kind
-from .background import CUT
-from .segmentation import SpineSegmentation
+from .orientation import anatomical_axes, voxel_sizes
+from .segmentation import SpineSegmentation, Structure
 
+#: Flag of a structure that is cut off.
+CUT = "cut_by_field_of_view"
 #: A structure is cut off by what it touches with this part of its largest parallel section. Of 30 patients (SPIDER),
 #: cropped as tightly as all, the lumbar or single kinds of structures are, 4 of 513 contacts are larger.
 _CUT_AREA = 0.45
@@ -31,9 +38,16 @@ _LUMEN = (Kind.CANAL, Kind.CORD)
 Mask = NDArray[np.bool_]
 
 
-def sagittal_axis(affine: NDArray[np.float64]) -> int:
-    """The array axis that runs from right to left."""
-    return int(np.argmax(np.abs(affine[0, :3])))
+def at_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> Mask:
+    """Return for each of 256 label values whether it touches the border within the slices (rule 1).
+
+    The outermost slices themselves do not count: a stack of slices rarely covers the whole width of the body.
+    """
+    touching = np.zeros(256, bool)
+    for axis in anatomical_axes(affine)[0][1:]:
+        for end in (0, -1):
+            touching[np.unique(np.take(labels, end, axis))] = True
+    return touching
 
 
 def cut_axes(mask: Mask, outside: Mask | None) -> tuple[bool, bool, bool]:
@@ -63,14 +77,14 @@ def cut_lumen(lumen: Mask, outside: Mask, affine: NDArray[np.float64]) -> Mask:
     if not cut.any():
         return cut
     near = ndimage.binary_dilation(cut, _EVERY_NEIGHBOUR)
-    steps = int(np.ceil(_BEYOND_MM / np.linalg.norm(affine[:3, :3], axis=0).min()))
+    steps = int(np.ceil(_BEYOND_MM / voxel_sizes(affine).min()))
     beyond: Mask = ndimage.binary_dilation(near, _EVERY_NEIGHBOUR, steps, mask=outside | near)
     return beyond
 
 
 def _lumen_contacts(lumen: Mask, outside: Mask, affine: NDArray[np.float64]) -> tuple[Mask, Mask]:
     """Where the lumen is cut off across the spine, and where along it."""
-    along = int(np.argmax(np.abs(affine[2, :3])))
+    along = anatomical_axes(affine)[0][2]
     ends, sides = np.zeros(lumen.shape, bool), np.zeros(lumen.shape, bool)
     whole = cut_axes(lumen, outside)
     for axis, touching in _contacts(lumen, outside):
@@ -98,34 +112,53 @@ def _contacts(mask: Mask, outside: Mask) -> Iterator[tuple[int, Mask]]:
             yield axis, mask & beyond
 
 
-def mark_unseen(segmentation: SpineSegmentation, outside: Mask | None) -> SpineSegmentation:
-    """Flag the structures that their file cuts off, as those at the border of the image are; a warning names them.
+def mark_cut(segmentation: SpineSegmentation, outside: Mask | None) -> SpineSegmentation:
+    """Flag the structures of an image that touch voxels without a value (rule 1); a warning names them.
+
+    :param outside: `Volume.outside` of the image.
+    """
+    if outside is None:
+        return segmentation
+    touching = np.bincount(segmentation.labels[ndimage.binary_dilation(outside, _EVERY_NEIGHBOUR)], minlength=256) > 0
+    cut = [s for s in segmentation.structures if touching[s.value]]
+    return _flagged(segmentation, cut, cut, "These structures reach the voxels without a value")
+
+
+def mark_cut_by_file(segmentation: SpineSegmentation, outside: Mask | None) -> SpineSegmentation:
+    """Flag the structures that their label file cuts off (rule 2); a warning names them.
 
     :param outside: array[i,j,k] of the voxels that the file does not cover.
     """
     if outside is None:
         return segmentation
-    across = sagittal_axis(segmentation.affine)
+    across = anatomical_axes(segmentation.affine)[0][0]
     boxes = ndimage.find_objects(segmentation.labels, max_label=255)
-    structures, named = [], []
+    cut, named = [], []
     for structure in segmentation.structures:
         box = with_margin(boxes[structure.value - 1], 1)
         mask = segmentation.labels[box] == structure.value
-        if structure.kind in _LUMEN:
+        if structure.kind in _LUMEN:  # `cut_lumen` flags the rows at which it is cut
             if _lumen_contacts(mask, outside[box], segmentation.affine)[1].any():
-                named.append(structure.name)
-        else:
-            cut = cut_axes(mask, outside[box])
-            if any(cut):
-                named.append(structure.name)
-            if any(cut[axis] for axis in range(3) if axis != across):
-                structure = replace(structure, flags=tuple(dict.fromkeys((*structure.flags, CUT))))
-        structures.append(structure)
-    found = replace(segmentation, structures=tuple(structures), outside=outside)
-    if not named:
-        return found
-    warning = f"The label file covers a part of the image only, and ends within: {', '.join(named)}."
-    return replace(found, warnings=(*segmentation.warnings, warning))
+                named.append(structure)
+            continue
+        axes = cut_axes(mask, outside[box])
+        if any(axes):
+            named.append(structure)
+        if any(axes[axis] for axis in range(3) if axis != across):
+            cut.append(structure)
+    what = "The label file covers a part of the image only, and ends within"
+    return _flagged(replace(segmentation, outside=outside), cut, named, what)
+
+
+def _flagged(
+    segmentation: SpineSegmentation, cut: Sequence[Structure], named: Sequence[Structure], what: str
+) -> SpineSegmentation:
+    """Flag some structures as cut off and name some in a warning, if any."""
+    structures = tuple(
+        replace(s, flags=tuple(dict.fromkeys((*s.flags, CUT)))) if s in cut else s for s in segmentation.structures
+    )
+    warnings = [f"{what}: {', '.join(s.name for s in named)}."] if named else []
+    return replace(segmentation, structures=structures, warnings=(*segmentation.warnings, *warnings))
 
 
 def with_margin(box: tuple[slice, ...], width: int) -> tuple[slice, ...]:

@@ -1,4 +1,4 @@
-"""Keeps every edit on disk at once, so that a server that is killed loses nothing and no table is older than it."""
+"""Save every edit at once, so that a killed server loses nothing and no table is older than its scene."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..review.session import Session
 _EVERY = 0.2
 
 
-class Keeper:
-    """Writes the edits of one open scene beside it, and the tables of its case folder with them.
+class Autosave:
+    """Writes the edits of one open scene beside it, together with the tables of its case folder.
 
     :ivar path: the scene file, None before one is open.
     """
@@ -30,9 +30,9 @@ class Keeper:
         failed: Callable[[SpineMeasureError, bool], None],
         removed: Callable[[Sequence[str]], None] = lambda names: None,
     ) -> None:
-        """:param failed: called if a file cannot be written, with whether the edits themselves are on disk.
+        """:param failed: called when a file cannot be written, and whether the edits themselves are saved.
 
-        :param removed: called with the names of files that were taken away because they show something else.
+        :param removed: called with the names of files that were removed because they are out of date.
         """
         self.path: Path | None = None
         self._scene = scene
@@ -44,7 +44,7 @@ class Keeper:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, path: Path, scene_hash: str, session: Session) -> None:
-        """Keep the edits of a scene that was just opened or written.
+        """Start saving the edits of a scene that was just opened or written.
 
         :param scene_hash: SHA-256 of the file.
         :param session: its case.
@@ -53,14 +53,14 @@ class Keeper:
         self._tables = CaseTables.around(path, scene_hash)
 
     def stop(self) -> None:
-        """Write what waits to be written, and keep no more."""
+        """Write what is pending, and stop saving."""
         if self._timer is not None:
             self._write()
         self.path = self._session = self._tables = None
 
     def changed(self) -> None:
-        """The case changed: it is written now, or soon if it was written just before."""
-        dragging = self._session is not None and self._session.dragging  # the step comes with the mouse button
+        """Save the change: now, or soon if the last write was a moment ago."""
+        dragging = self._session is not None and self._session.dragging  # the step ends with the drag
         if self.path is None or self._timer is not None or dragging:
             return
         wait = self._written + _EVERY - time.monotonic()
@@ -70,10 +70,10 @@ class Keeper:
             self._timer = asyncio.get_running_loop().call_later(wait, self._write)
 
     def save(self, write_scene: Callable[[Path], None]) -> list[str]:
-        """Write the scene file itself: then nothing needs to be kept beside it.
+        """Write the scene file itself; nothing needs to be kept beside it afterwards.
 
         :param write_scene: writes the scene into a file.
-        :return: names of files that were taken away because they show something else.
+        :return: names of files that were removed because they are out of date.
         :raises OutputError: it cannot be written.
         """
         removed: list[str] = []
@@ -106,7 +106,7 @@ class Keeper:
         try:
             removed = tables.follow(session, kept_text(self._scene, self._hash))
         except SpineMeasureError as error:
-            # The edits are worth more than the tables, whose readers find that these are older.
+            # The edits matter more than the tables, whose readers notice that they are out of date.
             keep(self._scene, self.path, self._hash)
             self._failed(error, True)
         else:
