@@ -30,7 +30,7 @@ def main_values(measurements: list[Measurement]) -> Table:
     table = Table(title="; ".join(words), title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=(0, 0))
     table.add_column("level", no_wrap=True)
     for d in shown:
-        table.add_column(d.heading, justify="right")
+        table.add_column(d.heading, justify="right", overflow="fold")
     flagged = []
     for level in disc_levels(measurements):
         found = [by_key.get((level, *d.key)) for d in shown]

@@ -34,8 +34,8 @@ _TOP, _BOTTOM = 0.93, 0.10
 _PAGE = (16.0, 10.0)
 _SPINE = (0.01, 0.07, 0.52, 0.86)
 _FRONT_INCHES, _BACK_INCHES = 2.1, 0.6
-#: Numbers in the margins: distance of the last one from the picture and of each before it, in widths of the margin.
-_LAST, _STEP, _NAME = 0.11, 0.21, 0.98
+#: The margins: distance of the last number, the first number and the name from the picture, in widths of the margin.
+_LAST, _FIRST, _NAME = 0.11, 0.53, 0.98
 
 
 def write_overview(
@@ -166,8 +166,8 @@ def _margin_notes(
     ]
     gap = (picture.extent[3] - picture.extent[2]) / 32
     edge = picture.extent[1] if room > 0 else picture.extent[0]
-    count = len(colours)
-    columns = [(_LAST + n * _STEP, "right" if room > 0 else "left") for n in range(count - 1, -1, -1)]
+    places = np.linspace(_FIRST, _LAST, len(colours)) if len(colours) > 1 else [_LAST]
+    side = "right" if room > 0 else "left"
     for (level, values, anchor), y in zip(notes, spread([a[1] for _, _, a in notes], gap), strict=True):
         axes.plot([anchor[0], edge + 0.04 * room], [anchor[1], y], color=DIM, linewidth=0.5, alpha=0.7)
         axes.text(edge + _NAME * room, y, level, fontsize=10, ha="left", va="center")
@@ -175,7 +175,7 @@ def _margin_notes(
             (_number(m), BAD if m and "low_confidence" in m.flags else usual)
             for m, usual in zip(values, colours, strict=True)
         ]
-        for (place, side), (text, colour) in zip(columns, cells, strict=True):
+        for place, (text, colour) in zip(places, cells, strict=True):
             axes.text(edge + place * room, y, text, color=colour, fontsize=10, ha=side, va="center")
 
 
