@@ -168,7 +168,7 @@ def _compression(
     above = _whole(_sections(field, spine, [index - i for i in _REFERENCE_MM], target))
     below = _whole(_sections(field, spine, [index + i for i in _REFERENCE_MM], target))
     if min(len(above), len(below)) < len(_REFERENCE_MM):
-        note = "the references 10 to 30 mm above and below are not wholly in view"
+        note = "the references 10 to 30 mm above and below are not completely in view"
         return row(level, quantity, method, None, shared, note=note)
     shared = shared.flagged(*_doubts_of_any(spine, field, [*above, *below]))
     reference = (np.mean([s.diameter for s in above]) + np.mean([s.diameter for s in below])) / 2
@@ -218,7 +218,7 @@ def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
             continue
         shared = Shared(None, body.flags(), body.structure.confidence)
         if canal is None or canal.value is None or depth is None or body.field.cut_in_slice:
-            note = "the body or the canal behind it is not wholly in view"
+            note = "the body or the canal behind it is not completely in view"
             found.append(row(level, "torg_pavlov_ratio", "canal_body", None, shared, note=note))
         else:
             ratio = derive("torg_pavlov_ratio", "canal_body", (canal.value, length(depth)))

@@ -161,7 +161,7 @@ _ALL = (
            code="SM-SEG-COBB", listed=True),
     _slip("listhesis", "posterior_corners", "mm", "Listhesis",
           "offset of the posterior corners along the lower endplate, positive if the upper vertebra is displaced"
-          " anteriorly", code="SM-SLIP-MM", over=_OF_DISC, heading="listhesis"),
+          " anteriorly", code="SM-SLIP-MM", over=_OF_DISC, heading="slip"),
     _slip("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",
           "that offset as a percentage of the length of the lower endplate", code="SM-SLIP-PC",
           source="Taillard, J Bone Joint Surg Am 1954"),

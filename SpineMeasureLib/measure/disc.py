@@ -177,7 +177,7 @@ def _height_index(spine: Spine, level: str, mean3: float | None, common: Shared)
     above = spine.body_of(level.partition("-")[0])
     body_depth = depth_line(above.field, above.frame) if above else None
     if mean3 is None or above is None or body_depth is None or above.field.cut_in_slice:
-        note = "the body above is not wholly in view"
+        note = "the body above is not completely in view"
         return row(level, "disc_height_index", "dhi_mean3", None, note=note, shared=common)
     index = derive("disc_height_index", "dhi_mean3", (mean3, length(body_depth)))
     return row(level, "disc_height_index", "dhi_mean3", index, shared=common)

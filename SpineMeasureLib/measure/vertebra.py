@@ -67,7 +67,7 @@ def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
         body = spine.bodies[level]
         flags = body.flags() if body else ()
         value = derive("body_crush_ratio", "posterior_neighbours", (mine, *near))
-        note = "" if value is not None else "no neighbouring body is wholly in view"
+        note = "" if value is not None else "no neighbouring body is completely in view"
         found.append(row(level, "body_crush_ratio", "posterior_neighbours", value, Shared(None, flags), note=note))
     return found
 

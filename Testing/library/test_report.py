@@ -206,7 +206,7 @@ def test_a_note_on_a_value_is_a_remark(case: Case) -> None:
 
 
 def test_missing_values_come_with_their_reason(page: str) -> None:
-    assert "disc height index: the body above is not wholly in view" in level_block(page, "T11-T12")
+    assert "disc height index: the body above is not completely in view" in level_block(page, "T11-T12")
 
 
 def test_unverified_levels_are_said_aloud(case: Case) -> None:

@@ -9,7 +9,7 @@ from ...measure.flags import in_words
 from ...measure.types import Measurement
 
 #: Meaning of the sign of two quantities.
-SIGNS = "Wedge: positive if open anteriorly. Listhesis: positive if the upper vertebra is displaced anteriorly."
+SIGNS = "Wedge: positive if open anteriorly. Slip (listhesis): positive if the upper vertebra is displaced anteriorly."
 #: Flags shown elsewhere: at the head of the report, by the empty cell, or by the mark of an edited value.
 _SHOWN_ELSEWHERE = ("level_unverified", "not_measurable", "edited")
 
