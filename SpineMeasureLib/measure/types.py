@@ -57,7 +57,7 @@ class Measurement:
 
     :ivar level: ``"L4-L5"`` for discs and disc-level canal rows, ``"L4"`` for vertebrae, ``"L1-S1"`` for alignment.
     :ivar quantity: id of the quantity, e.g. ``"disc_height_middle"``, ``"canal_ap"``.
-    :ivar method: method name of `measurements.md`, e.g. ``"chord50"``.
+    :ivar method: name of the method, e.g. ``"chord50"``; see `definitions`.
     :ivar value: in `unit`; None if it could not be measured (see flags and note).
     :ivar unit: ``"mm"``, ``"mm2"``, ``"mm3"``, ``"deg"``, ``"ratio"`` or ``"%"``.
     :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are not lines.
@@ -66,7 +66,7 @@ class Measurement:
     :ivar boundary: ``"dural_sac"`` for canal rows, else empty.
     :ivar source: ``"automatic"``, or ``"edited"`` if a person moved its line or one that it follows from.
     :ivar accepted: who accepted the value and when; None until somebody does. An edit alone is not an acceptance.
-    :ivar flags: why the value is doubtful; names as in `measurements.md`.
+    :ivar flags: why the value is doubtful; names as in `flags`.
     :ivar confidence: 0..1, see `confidence_kind`; None for label maps, edited values and rows without a value.
     :ivar confidence_kind: `WITHIN_TOLERANCE`, `MODEL_PROBABILITY`, or empty if there is no confidence or, in files of
         version 0.1, its kind is not recorded.

@@ -4,9 +4,14 @@ A measurement is post-coordinated, as DICOM PS3.16 TID 300 intends: a general qu
 method and the finding site, all from `measure.definitions`. The method code is private and belongs to exactly one
 definition, so quantity and method can be read back without loss. Ratios that PS3.16 does not define have a private
 quantity code. Standard codes: PS3.16 CID 7150, CID 7469 and CID 226, as listed by pydicom 3.0.
+
+``python -m SpineMeasureLib.export.dicom.codes docs/dicom.md`` writes the tables of the manual (a test compares them).
 """
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 from ...anatomy import COLUMN, Code, Kind, all_structures, code_of
 from ...measure.definitions import SCHEME, definition, methods
@@ -78,7 +83,7 @@ def group_site(level: str) -> Code:
 
 
 def code_table() -> str:
-    """The private scheme as Markdown tables, for docs/dicom.md (a test keeps it in step)."""
+    """The private scheme as Markdown tables, for docs/dicom.md."""
     lines = ["| quantity, method | concept name | method code | meaning | unit |", "|---|---|---|---|---|"]
     for d in methods():
         concept = f"{d.concept.value} {d.concept.scheme} {d.concept.meaning}"
@@ -89,3 +94,14 @@ def code_table() -> str:
     further += [boundary_code(b) for b in _BOUNDARIES]
     lines += ["", "| code | meaning |", "|---|---|", *(f"| {c.value} | {c.meaning} |" for c in further)]
     return "\n".join(lines) + "\n"
+
+
+def write_tables(manual: Path) -> None:
+    """Replace the tables of the private scheme in the manual."""
+    text, tables = manual.read_text(encoding="utf-8"), code_table()
+    start = text.index(tables.partition("\n")[0])
+    manual.write_text(text[:start] + tables + text[text.index("\n## ", start) :], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_tables(Path(sys.argv[1]))
