@@ -78,20 +78,18 @@ def make_sr(
         imaging_measurements=groups[:1],
         title=concept(codes.IMAGING_REPORT),
     )
+    evidence = [*source.images, *([seg] if seg is not None else [])]
     report = Comprehensive3DSR(
-        evidence=[*source.images, *([seg] if seg is not None else [])],
+        evidence=evidence,
         content=content[0],
         series_instance_uid=UID(),
         series_number=source.series_number(_NTH_SERIES),
         sop_instance_uid=UID(),
         instance_number=1,
         is_complete=True,
-        is_final=bool(reviewer),
-        is_verified=bool(reviewer),
-        verifying_observer_name=person_name(reviewer) if reviewer else None,
-        verifying_organization=(organization or "Not stated") if reviewer else None,
         series_description="SpineMeasure measurements",
         coding_schemes=[_coding_scheme()],
+        **_verification(reviewer, organization),
         **equipment(segmentation.provenance),
     )
     report.SpecificCharacterSet = CHARACTERS
@@ -99,6 +97,16 @@ def make_sr(
     for group in groups[1:]:
         container.ContentSequence.extend(group)
     return report
+
+
+def _verification(reviewer: str, organization: str) -> dict[str, Any]:
+    """Attributes of a report that is verified and final, if there is a reviewer."""
+    return {
+        "is_final": bool(reviewer),
+        "is_verified": bool(reviewer),
+        "verifying_observer_name": person_name(reviewer) if reviewer else None,
+        "verifying_organization": (organization or "Not stated") if reviewer else None,
+    }
 
 
 def _reviewer_of_all(measurements: Sequence[Measurement]) -> str:
