@@ -13,9 +13,8 @@ from SpineMeasureLib.evaluate.reliability import Doubt, calibrate, held_out, rel
 from SpineMeasureLib.measure.confidence import with_confidence
 from SpineMeasureLib.measure.rows import Shared, row
 from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement, measurement_from_dict
-from SpineMeasureLib.review.case.derived import Live
+from SpineMeasureLib.review.case.derived import Live, new_state
 from SpineMeasureLib.review.case.remeasure import remeasured
-from SpineMeasureLib.review.case.state import new_state
 from SpineMeasureLib.review.case.steps import accepted
 from SpineMeasureLib.review.panel import confidence_text
 
