@@ -17,7 +17,7 @@ ROOT = Path(SpineMeasureLib.__file__).parent
 #: From low to high. A module may import its own row and the rows above it in this list. A package stands for all of its
 #: modules except those that have a row themselves; the version (`SpineMeasureLib/__init__.py`) is free to all.
 LAYERS = """
-    errors cancel progress files quiet resources threads needs child
+    errors cancel progress files quiet resources threads needs processes child
     anatomy
     orientation volume grid background
     certainty segmentation field_of_view
@@ -25,7 +25,7 @@ LAYERS = """
     segment
     measure
     phantom export
-    case_folder results
+    case_folder
     review.case
     review.mrml
     review
@@ -33,7 +33,12 @@ LAYERS = """
     evaluate
     train
     web
-    cli cli_dicom cli_help cli_options cli_tables cli_train terminal __main__
+    __main__
+    terminal
+    cli_help
+    cli_options cli_tables
+    cli_dicom cli_export cli_train
+    cli
 """
 #: Packages that never import others, whatever the order says: (package, what it does not import).
 FORBIDDEN = {
