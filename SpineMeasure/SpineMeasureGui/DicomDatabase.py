@@ -8,9 +8,9 @@ from SpineMeasureLib.errors import DicomSeriesError
 
 
 def filesOf(volumeNode) -> list:
-    """The DICOM files that a volume was loaded from.
+    """Return the DICOM files that a volume was loaded from.
 
-    :raises DicomSeriesError: it did not come from the database, or its files are gone.
+    :raises DicomSeriesError: it was not loaded from the database, or files are missing.
     """
     database = _database()
     uids = (volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split() if volumeNode is not None else []
@@ -26,11 +26,11 @@ def filesOf(volumeNode) -> list:
 
 
 def insert(files) -> None:
-    """Copy DICOM files into the database, where the DICOM module shows them in their study."""
+    """Copy DICOM files into the database; the DICOM module then shows them in their study."""
     for file in files:
         _database().insert(str(file))
 
 
 def _database():
-    """None in a Slicer that was built without its DICOM module."""
+    """Return the database; None if Slicer was built without its DICOM module."""
     return getattr(slicer, "dicomDatabase", None)

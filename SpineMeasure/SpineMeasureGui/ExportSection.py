@@ -65,6 +65,7 @@ class ExportSection:
             self.panel.guarded(lambda: desk.attempt(lambda: self._write(write, folder)))
 
     def _write(self, write, folder) -> None:
-        path = write(self.desk.session, folder)
+        written = write(self.desk.session, folder)
+        path, warnings = written if isinstance(written, tuple) else (written, [])
         self.ui.exportPath.addCurrentPathToHistory()
-        self.desk.say(_("Written: {path}"), kind="result", path=path)
+        self.desk.say(_("Written: {path}"), " ".join(warnings), kind="result", path=path)

@@ -1,4 +1,4 @@
-"""Installing what the segmentation needs: PyTorch by the choice of its extension, the rest by pip."""
+"""Installation of the packages that the segmentation needs: PyTorch as its extension does, the others by pip."""
 
 import importlib
 import os
@@ -16,11 +16,12 @@ TITLE = "Spine Measure"
 
 
 def installNeeds(onLine=None) -> bool:
-    """Install what is missing, after asking once; True when it is all there. Slicer's own packages keep their versions.
+    """Install the missing packages after asking once; Slicer's own packages keep their versions.
 
     Nothing is installed in testing mode.
 
-    :param onLine: called with every line that the installation of PyTorch prints.
+    :param onLine: called with every line of output of the installation of PyTorch.
+    :return: whether all packages are installed.
     :raises DependencyError: the PyTorch extension is not installed, or the installation failed.
     """
     missing = needs.missing()
@@ -39,7 +40,7 @@ def installNeeds(onLine=None) -> bool:
     except CalledProcessError as error:
         raise DependencyError(
             "The packages could not be installed.",
-            "Check the network connection and the space on the disk, then try again. The Python console says more.",
+            "Check the network connection and the disk space, then try again. The Python console has the details.",
         ) from error
     importlib.invalidate_caches()
     return not needs.missing()
@@ -50,14 +51,14 @@ def _torchLogic():
         import PyTorchUtils
     except ModuleNotFoundError as error:
         raise DependencyError(
-            "PyTorch is not installed, nor is the extension that installs it.",
+            "Neither PyTorch nor the extension that installs it is installed.",
             "Install the extension 'PyTorch' in the Extensions Manager, restart Slicer, then try again.",
         ) from error
     return PyTorchUtils.PyTorchUtilsLogic
 
 
 def _installTorch(torchLogic, onLine) -> None:
-    """What `installTorch` of the extension does, without its import of torch into Slicer at the end."""
+    """Do what `installTorch` of the extension does, without importing torch into Slicer at the end."""
     slicer.packaging.pip_ensure(["light-the-torch>=0.5"], prompt_install=False, prompt_restart=False, requester=TITLE)
     arguments = torchLogic._getPipInstallArguments(None, needs.TORCH[1])
     slicer.util.executePythonModule("light_the_torch", arguments, logCallback=onLine)

@@ -9,9 +9,11 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from SpineMeasureGui.ChildRun import ChildRun
+
 
 class SpineMeasureLogic(ScriptedLoadableModuleLogic):
-    """What the panel and scripts call; nothing pops up, but for `installNeeds`.
+    """What the panel and scripts call. Nothing pops up except in `installNeeds`.
 
     Example::
 
@@ -23,12 +25,14 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._parameters = None
+        #: What makes a `SpineMeasureLib.child.Runner`; tests put one without a process here.
+        self.makeRunner = ChildRun
 
     def getParameterNode(self):
-        """The module's parameters in the scene; the same object as long as the scene keeps its node.
+        """Return the module's parameters in the scene, the same object as long as the scene keeps its node.
 
-        The wrapper observes its node for ever. One that Python has collected would crash Slicer at the node's next
-        change, so it is kept.
+        The wrapper never stops observing its node. If Python collected it, Slicer would crash at the next change of the
+        node, so it is kept.
         """
         from SpineMeasure import SpineMeasureParameterNode
 
@@ -39,22 +43,22 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def plainError():
-        """The error class whose text is for the user."""
+        """Return the error class whose text is for the user."""
         from SpineMeasureLib.errors import SpineMeasureError
 
         return SpineMeasureError
 
     @staticmethod
     def quietly():
-        """A context within which no view is drawn; what changed is drawn once, at its end."""
+        """Return a context in which no view is drawn; the views are drawn once, at its end."""
         hasViews = slicer.app.layoutManager() is not None
         return slicer.util.RenderBlocker() if hasViews else contextlib.nullcontext()
 
     @staticmethod
     def checkLowestDisc(name) -> None:
-        """Refuse a name that no disc has, before the work; empty means that the levels are numbered from the image.
+        """Refuse a name that is not a disc level, before the run; an empty name numbers the levels from the image.
 
-        :raises SpineMeasureLib.errors.LevelNameError: no such disc.
+        :raises SpineMeasureLib.errors.LevelNameError: the name is not a disc level.
         """
         from SpineMeasureLib.segment.naming.levels import parse_disc
 
@@ -63,7 +67,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def loadTerminology() -> None:
-        """Make the terms of vertebrae and discs known to Slicer; once is enough."""
+        """Load the terminology of vertebrae and discs into Slicer, unless it is loaded."""
         from SpineMeasureLib.resources import data_path
         from SpineMeasureLib.review.mrml.segments import TERMINOLOGY
 
@@ -75,7 +79,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def registerLayout() -> None:
-        """Make the layout of the review known to Slicer, so that a scene saved in it opens in it."""
+        """Register the layout of the review, so that a scene saved in it opens in it."""
         from SpineMeasureLib.review.mrml.layout import add_layout
 
         layoutManager = slicer.app.layoutManager()
@@ -86,7 +90,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def pythonExecutable() -> str:
-        """The interpreter of the child: PythonSlicer, which sets up what Python needs in Slicer.
+        """Return the interpreter of the child: PythonSlicer, which sets up the environment of Slicer's Python.
 
         Never `sys.executable`, which may be Slicer itself.
         """
@@ -96,9 +100,9 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def installNeeds(onLine=None) -> bool:
-        """Install what the segmentation needs, after asking; True when it is all there.
+        """Install the packages that the segmentation needs, after asking. Return True if all are installed.
 
-        :param onLine: called with every line that the installation prints.
+        :param onLine: called with every line of output of the installation.
         :raises SpineMeasureLib.errors.DependencyError: the PyTorch extension is not installed.
         """
         from SpineMeasureGui.Installation import installNeeds
@@ -124,12 +128,11 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         :param onUpdate: called with `SpineMeasureLib.child.Update` (stage, fraction of the stage, message).
         :param onFinished: called with (session, None) or (None, `SpineMeasureLib.child.Failure`).
         :param labels: path of a label map file to measure instead of running the model.
-        :param blocking: wait for the result; by default where there is no `onFinished`.
-        :param onBuilding: called when the child is done, before its results are put into the scene.
-        :return: the `Session` when blocking, else a `ChildRun` that can be cancelled.
+        :param blocking: wait for the result; by default if there is no `onFinished`.
+        :param onBuilding: called when the child has finished, before its results are added to the scene.
+        :return: the `Session` when blocking, else the `SpineMeasureLib.child.Runner`, which can be cancelled.
         :raises SpineMeasureLib.errors.SpineMeasureError: bad input; when blocking, any failure.
         """
-        from SpineMeasureGui.ChildRun import ChildRun
         from SpineMeasureLib import child
         from SpineMeasureLib.io.checks import check_mri
         from SpineMeasureLib.io.write import write_volume
@@ -144,7 +147,9 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         def finished(failure) -> None:
             session = None
             if failure is None and volumeNode.GetScene() is None:
-                failure = child.Failure("input", "The volume was removed meanwhile.", "Load it again and measure it.")
+                failure = child.Failure(
+                    "input", "The volume was removed during the run.", "Load it again and measure it."
+                )
             if failure is None:
                 if onBuilding is not None:
                     onBuilding()
@@ -164,7 +169,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             job = child.measure_job(
                 workspace.image, workspace.results, device=device, lowest_disc=lowestDisc.strip(), labels=labels
             )
-            run = ChildRun(self.pythonExecutable(), job, workspace, onUpdate, finished).start()
+            run = self.makeRunner(self.pythonExecutable(), job, workspace, onUpdate, finished).start()
         except BaseException:
             workspace.remove()
             raise
@@ -221,26 +226,25 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             slicer.mrmlScene, shown, segmentation, measure(segmentation), labelmapNode.GetName(), self.quietly
         )
 
-    def askDevice(self, device, onTold):
-        """Ask a child which device would be used; `onTold` is called with one line for the user."""
-        from SpineMeasureGui.ChildRun import ChildRun
+    def askDevice(self, device, onKnown):
+        """Ask a child which device would be used; `onKnown` is called with one line for the user."""
         from SpineMeasureLib import child
 
         def finished(failure) -> None:
             result = run.conversation.result
             if failure is not None or result is None:
-                onTold(str(failure) if failure is not None else _("unknown"))
+                onKnown(str(failure) if failure is not None else _("unknown"))
             else:
-                onTold(_("{name}: {why}.").format(name=result["name"], why=result["why"]))
+                onKnown(_("{name}: {why}.").format(name=result["name"], why=result["why"]))
 
-        run = ChildRun(self.pythonExecutable(), child.device_job(device), child.Workspace(), None, finished)
+        run = self.makeRunner(self.pythonExecutable(), child.device_job(device), child.Workspace(), None, finished)
         return run.start()
 
     # Showing
 
     @staticmethod
     def showCase(session) -> None:
-        """Show the image in the slice views and the segments, from the side, in the 3D views."""
+        """Show the image in the slice views, and the segments from the side in the 3D views."""
         from SpineMeasureLib.review.mrml.views import look_from_the_side
 
         nodes = session.nodes
@@ -257,7 +261,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def setShown(session, shown) -> None:
-        """Show or hide the segments and lines of a case: only one case at a time is in the views."""
+        """Show or hide the segments and lines of a case; the views show one case at a time."""
         segmentation = session.nodes.segmentation
         if segmentation is not None and segmentation.GetDisplayNode() is not None:
             segmentation.GetDisplayNode().SetVisibility(shown)
@@ -279,22 +283,22 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def exportScene(session, folder):
-        """Write the whole scene as a bundle; returns its path.
+        """Write the whole scene as a bundle and return its path.
 
-        :raises SpineMeasureLib.errors.OutputError: it cannot be written.
+        :raises SpineMeasureLib.errors.OutputError: the file cannot be written.
         """
         from SpineMeasureLib.review.mrml.bundle import write_bundle
         from SpineMeasureLib.review.output import output_path
 
         path = output_path(session, folder, ".mrb")
-        # Not `slicer.util.saveScene`, after which the scene would take the temporary name for its own.
+        # Not `slicer.util.saveScene`, which would leave the temporary name as the name of the scene.
         write_bundle(slicer.mrmlScene, path)
         session.written.add(path)
         return path
 
     @staticmethod
     def exportDicom(session, folder):
-        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns their folder.
+        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns (folder, warnings).
 
         :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
         """
@@ -302,5 +306,6 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.review.output import output_path, write_dicom_objects
 
         place = output_path(session, folder, "_dicom")
-        insert(write_dicom_objects(session, filesOf(session.nodes.volume), place))
-        return place
+        files, warnings = write_dicom_objects(session, filesOf(session.nodes.volume), place)
+        insert(files)
+        return place, warnings

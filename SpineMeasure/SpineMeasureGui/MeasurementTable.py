@@ -7,10 +7,10 @@ from SpineMeasureLib.review.panel import COLUMNS, STATUSES, row_of
 
 ICON_COLUMN, QUANTITY_COLUMN, STATUS_COLUMN, FLAGS_COLUMN = map(COLUMNS.index, ("Level", "Quantity", "Status", "Flags"))
 CENTRED = tuple(map(COLUMNS.index, ("Value", "Auto", "Diff.")))
-#: Hidden while they say nothing.
+#: Hidden while they are empty.
 OPTIONAL_COLUMNS = tuple(map(COLUMNS.index, ("Auto", "Diff.", "Flags")))
 ROW_HEIGHT = 22
-#: Minimum widths, pixels: what is cut off is in the tooltip. "Disc height, posterior" is not.
+#: Minimum widths in pixels. "Disc height, posterior" fits; longer texts are in the tooltip.
 QUANTITY_WIDTH, FLAGS_WIDTH = 132, 30
 SCROLL_BAR_WIDTH = 20
 
@@ -20,7 +20,7 @@ class MeasurementTable:
 
     :param table: the qt.QTableWidget.
     :param iconPath: path of a status icon, with the status in place of ``{}``.
-    :ivar keys: of the rows, from above.
+    :ivar keys: keys of the rows, from top to bottom.
     """
 
     def __init__(self, table, iconPath: str) -> None:
@@ -32,7 +32,7 @@ class MeasurementTable:
         table.setHorizontalHeaderLabels([shown(title) for title in COLUMNS])
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        # Its icon says it in less room.
+        # The icon shows it in less space.
         table.setColumnHidden(STATUS_COLUMN, True)
 
     def fill(self, session, keys) -> None:
@@ -54,10 +54,10 @@ class MeasurementTable:
         self.table.blockSignals(False)
 
     def fitColumns(self) -> None:
-        """Hide columns without a text, and give the quantity the room that is left; the user can resize the others."""
-        table, told = self.table, self._told(self.keys)
+        """Hide empty columns and give the quantity the remaining width; the user can resize the others."""
+        table, used = self.table, self._used(self.keys)
         for column in OPTIONAL_COLUMNS:
-            table.setColumnHidden(column, column not in told)
+            table.setColumnHidden(column, column not in used)
         table.resizeColumnsToContents()
         # A hidden column is 0 wide.
         shared = (QUANTITY_COLUMN, FLAGS_COLUMN)
@@ -72,15 +72,15 @@ class MeasurementTable:
             table.setColumnWidth(QUANTITY_COLUMN, QUANTITY_WIDTH)
 
     def update(self, session, keys) -> None:
-        """Bring rows up to date; keys that are not shown are passed over."""
+        """Update rows; keys that are not shown are ignored."""
         for row, key in enumerate(self.keys):
             if key in keys:
                 self._fillRow(row, row_of(session, key))
-        if any(self.table.isColumnHidden(column) for column in self._told(keys)):
+        if any(self.table.isColumnHidden(column) for column in self._used(keys)):
             self.fitColumns()
 
-    def _told(self, keys) -> list:
-        """The optional columns in which one of these rows has a text."""
+    def _used(self, keys) -> list:
+        """Return the optional columns in which one of these rows has a text."""
         rows = [row for row, key in enumerate(self.keys) if key in keys]
         return [column for column in OPTIONAL_COLUMNS if any(self.table.item(row, column).text() for row in rows)]
 
@@ -100,11 +100,11 @@ class MeasurementTable:
                 item.setToolTip(shown(values.cells[STATUS_COLUMN]))
 
     def selectedKeys(self) -> list:
-        """The keys of the selected rows, from above."""
+        """Return the keys of the selected rows, from top to bottom."""
         return [key for row, key in enumerate(self.keys) if self.table.item(row, ICON_COLUMN).isSelected()]
 
     def selectedRows(self) -> list:
-        """The ids (`Session.id_of`) of the selected rows, from above."""
+        """Return the ids (`Session.id_of`) of the selected rows, from top to bottom."""
         return [self._ids[self.keys.index(key)] for key in self.selectedKeys()]
 
     def select(self, keys, current) -> None:

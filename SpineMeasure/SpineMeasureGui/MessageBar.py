@@ -5,7 +5,12 @@ import html
 from SpineMeasureGui.Texts import shown
 
 #: Text and background by kind.
-COLOURS = {"error": ("#842029", "#f8d7da"), "result": ("#084298", "#cfe2ff"), "standing": ("#664d03", "#fff3cd")}
+COLOURS = {
+    "error": ("#842029", "#f8d7da"),
+    "result": ("#084298", "#cfe2ff"),
+    "note": ("#084298", "#cfe2ff"),
+    "standing": ("#664d03", "#fff3cd"),
+}
 
 
 class MessageBar:

@@ -7,10 +7,10 @@ NODE_TAG = "SpineMeasureSegmentEditor"
 
 
 class SegmentEditor:
-    """A qMRMLSegmentEditorWidget that is made when it is first opened, and lets go of views and keys when closed.
+    """A qMRMLSegmentEditorWidget that is created when it is first opened and releases views and keys when it is closed.
 
     :param layout: the layout that takes it.
-    :param onKeysTaken: called with True when it takes its keys, with False when it gives them back.
+    :param onKeysTaken: called with True when it takes its keys and with False when it releases them.
     """
 
     def __init__(self, layout, onKeysTaken) -> None:
@@ -33,7 +33,7 @@ class SegmentEditor:
             self._onKeysTaken(True)
 
     def close(self) -> None:
-        """Put the effect away, and give keys and views back."""
+        """End the active effect and release keys and views."""
         if self.widget is not None:
             self.widget.setActiveEffect(None)
             self.widget.uninstallKeyboardShortcuts()
@@ -41,18 +41,18 @@ class SegmentEditor:
             self._onKeysTaken(False)
 
     def forget(self) -> None:
-        """Let go of the segmentation, which is about to go."""
+        """Release the segmentation, which is about to be removed."""
         self.close()
         if self.widget is not None:
             self.widget.setSegmentationNode(None)
 
     def alignViews(self) -> None:
-        """Turn the slice views along the voxels: painting across them, as measuring planes lie, leaves stripes."""
+        """Align the slice views with the voxels: painting in oblique measuring planes leaves stripes."""
         if self.widget is not None and slicer.app.layoutManager() is not None:
             self.widget.rotateSliceViewsToSegmentation()
 
     def cleanup(self) -> None:
-        """Take the widget away; when the module is reloaded another one is made."""
+        """Delete the widget; a reloaded module creates another one."""
         self.forget()
         if self.widget is not None:
             self.widget.deleteLater()
@@ -70,7 +70,7 @@ class SegmentEditor:
 
 
 def editorNode():
-    """The Segment Editor's parameters for this module."""
+    """Return the Segment Editor's parameters for this module."""
     node = slicer.mrmlScene.GetSingletonNode(NODE_TAG, "vtkMRMLSegmentEditorNode")
     if node is None:
         node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")

@@ -8,6 +8,7 @@ import slicer
 
 from SpineMeasureGui.Logic import SpineMeasureLogic
 from SpineMeasureLib.resources import data_path
+from SpineMeasureLib.review.case.state import automatic_of, status_of
 from SpineMeasureLib.review.session import Session
 
 KEY = ("L4-L5", "disc_height_middle", "chord50")
@@ -60,7 +61,7 @@ def dragUndoRename() -> None:
     session = _session()
     line, before = session.line(KEY), session.row(KEY).value
     _move(line, (0.0, 0.0, 2.0))
-    assert session.status(KEY) == "edited"
+    assert status_of(session.row(KEY)) == "edited"
     assert abs(session.row(KEY).value - before) > 0.5
     assert abs(session.row(KEY).value - line.GetLineLengthWorld()) < 0.5e-3
     session.undo()
@@ -83,7 +84,7 @@ def remeasureKeepsEdits() -> None:
     session.remeasure()
     assert abs(session.row(KEY).value - edited) < 0.5e-6
     session.reset(KEY)
-    assert session.status(KEY) == "automatic"
+    assert status_of(session.row(KEY)) == "automatic"
     session.close()
 
 
@@ -91,7 +92,7 @@ def saveAndReopen() -> None:
     """A scene that is saved and opened again holds the review, the automatic value included."""
     session = _session()
     _move(session.line(KEY), (0.0, 0.0, 2.0))
-    edited, automatic = session.row(KEY).value, session.automatic(KEY).value
+    edited, automatic = session.row(KEY).value, automatic_of(session.row(KEY)).value
     folder = tempfile.mkdtemp(prefix="spinemeasure-test-")
     try:
         path = SpineMeasureLogic().exportScene(session, folder)
@@ -101,7 +102,7 @@ def saveAndReopen() -> None:
         found = Session.find(slicer.mrmlScene)
         assert len(found) == 1
         assert abs(found[0].row(KEY).value - edited) < 0.5e-3
-        assert abs(found[0].automatic(KEY).value - automatic) < 0.5e-3
+        assert abs(automatic_of(found[0].row(KEY)).value - automatic) < 0.5e-3
         found[0].close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -121,10 +122,10 @@ def widget() -> None:
         assert panel.table.selectedKeys() == [KEY]
         assert not panel.ui.undoButton.enabled
         panel.onAccept()
-        assert session.status(KEY) == "accepted"
+        assert status_of(session.row(KEY)) == "accepted"
         assert panel.ui.undoButton.enabled
         panel.onUndo()
-        assert session.status(KEY) != "accepted"
+        assert status_of(session.row(KEY)) != "accepted"
         slicer.mrmlScene.Clear()
         assert table.rowCount == 0
         assert not panel.ui.runButton.enabled

@@ -1,4 +1,4 @@
-"""What the panel changes outside itself while it is shown, and gives back: layout, slice views and keyboard."""
+"""What the panel changes outside itself while it is shown, and restores: layout, slice views and keyboard."""
 
 import qt
 import slicer
@@ -11,7 +11,7 @@ from SpineMeasureLib.review.panel import SHORTCUTS
 
 
 class ReviewLayout:
-    """The module's own layout; the one before it comes back, and so do the slice views as they were.
+    """Shows the module's layout, and restores the previous layout and slice views.
 
     Does nothing without a layout manager.
     """
@@ -31,7 +31,7 @@ class ReviewLayout:
         layoutManager.setLayout(add_layout(layoutManager.layoutLogic().GetLayoutNode()))
 
     def restore(self) -> None:
-        """Change back; a layout that the user chose meanwhile is left alone."""
+        """Change back, unless the user has chosen another layout."""
         layoutManager = slicer.app.layoutManager()
         if layoutManager is None:
             return
@@ -40,7 +40,7 @@ class ReviewLayout:
         back = {pose.node for pose in self._poses if pose.restore()}
         others = [node for node in _sliceNodes() if node not in back]
         for node in others:
-            # It showed another image before, or none: nothing to go back to.
+            # It showed another image before, or none: there is nothing to restore.
             if node.GetDefaultOrientation() in orientationNames(node):
                 node.SetOrientation(node.GetDefaultOrientation())
         if others and not back:
@@ -48,7 +48,7 @@ class ReviewLayout:
         self._previous, self._poses = None, []
 
     def forget(self) -> None:
-        """Bring no slice view back: the scene that they showed is gone."""
+        """Restore no slice view: the scene that they showed is closed."""
         self._poses = []
 
 
@@ -61,12 +61,12 @@ class _Pose:
         self._matrix = vtk.vtkMatrix4x4()
         self._matrix.DeepCopy(node.GetSliceToRAS())
         self._origin = node.GetXYZOrigin()
-        # Not the field of view itself: it is that of the view's size, which another layout changes.
+        # Not the field of view itself: it depends on the size of the view, which another layout changes.
         sizes = zip(node.GetFieldOfView(), node.GetDimensions(), strict=True)
         self._mmPerPixel = [mm / max(1, size) for mm, size in sizes]
 
     def restore(self) -> bool:
-        """Look like that again; False if the view has gone, or shows another image."""
+        """Restore the view; False if it was removed or shows another image."""
         node = self.node
         if node.GetScene() is None or _backgroundOf(node) != self._background:
             return False
@@ -85,21 +85,21 @@ def _sliceNodes() -> list:
 
 
 def _backgroundOf(sliceNode):
-    """Id of the image in a slice view; None if there is none."""
+    """Return the id of the image in a slice view, or None."""
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     own = (node for node in composites if node.GetLayoutName() == sliceNode.GetLayoutName())
     return next((node.GetBackgroundVolumeID() for node in own), None)
 
 
 def orientationNames(node) -> list:
-    """Names of the orientations that a slice view can be set to."""
+    """Return the names of the orientations that a slice view can be set to."""
     names = vtk.vtkStringArray()
     node.GetSliceOrientationPresetNames(names)
     return [names.GetValue(n) for n in range(names.GetNumberOfValues())]
 
 
 class Shortcuts:
-    """Keys of the main window while the module is shown. Does nothing without a main window.
+    """Shortcuts of the main window while the module is shown. Does nothing without a main window.
 
     :param act: called with the name of an action of the desk.
     """
@@ -121,11 +121,11 @@ class Shortcuts:
 
     @staticmethod
     def controlHeld() -> bool:
-        """True while the control key (command on a Mac), and no other modifier, is down."""
+        """Return whether the Control key (Command on a Mac) and no other modifier is pressed."""
         return slicer.app.keyboardModifiers() == qt.Qt.ControlModifier
 
     def install(self) -> None:
-        """Put the keys in force."""
+        """Activate the keys."""
         window = slicer.util.mainWindow()
         if window is None or self._installed:
             return
@@ -141,14 +141,14 @@ class Shortcuts:
         return lambda: self._act(action)
 
     def yieldControl(self, toEditor) -> None:
-        """Leave the keys with Ctrl to the Segment Editor, or take them back: of two owners Qt would ask neither."""
+        """Leave the keys with Ctrl to the Segment Editor, or take them back: Qt ignores equal shortcuts."""
         self._yielded = toEditor
         for keys, shortcut, _slot in self._installed:
             if keys.startswith("Ctrl"):
                 shortcut.setEnabled(not toEditor)
 
     def remove(self) -> None:
-        """Take the keys out of force."""
+        """Deactivate the keys."""
         for _keys, shortcut, slot in self._installed:
             shortcut.disconnect("activated()", slot)
             shortcut.setEnabled(False)

@@ -1,18 +1,18 @@
-"""Texts that the library makes and the panel shows, for translation: the library itself knows of none."""
+"""Texts of the library that the panel shows, for translation; the library itself is in English only."""
 
 from slicer.i18n import tr as _
 
 
 def shown(text: str) -> str:
-    """A text of the library in the language of Slicer; one that is not in the list below stays as it is.
+    """Return a text of the library in the language of Slicer; one that is not listed below stays as it is.
 
-    Slicer looks a translation up under the file that asks for it, which is this one.
+    Slicer looks up a translation under the file that asks for it, which is this one.
     """
     return _(text)
 
 
 def texts() -> tuple:
-    """What is to be translated, literally, as the tool that gathers such texts wants it. A test compares it."""
+    """Return the texts to translate, literally, as the tool that collects them needs it; a test compares the list."""
     return (
         # The table.
         _("Level"),
@@ -89,7 +89,39 @@ def texts() -> tuple:
         _("Lordosis"),
         _("Kyphosis"),
         # The level names.
-        _("The levels are a guess: neither sacrum nor dens is in view. Name one disc, the others follow."),
+        _(
+            "The level names are estimated: neither the sacrum nor the dens is in view. Name one disc and the others "
+            "follow."
+        ),
+        # Keys.
+        _("next level"),
+        _("previous level"),
+        _("next flagged value"),
+        _("accept"),
+        _("reset to automatic"),
+        _("undo"),
+        _("redo"),
+        # Why something cannot be done, and what an action changed.
+        _("There is no case yet."),
+        _("Select a value in the table first."),
+        _("The segments were edited after they were measured: press Re-measure first."),
+        _("There is no level above."),
+        _("There is no level below."),
+        _("No value is flagged."),
+        _("There is no value to accept."),
+        _("None of these values is accepted."),
+        _("None of these values was edited."),
+        _("There is nothing to undo."),
+        _("There is nothing to redo."),
+        _("Choose the level of a disc first."),
+        _("Accepted without initials."),
+        _("Enter yours to sign."),
+        _("Not available under the new level names: {names}."),
+        _("Undo restores them."),
+        _(
+            "{changed} values changed, {appeared} new, {vanished} removed. {kept} lines that you edited or accepted "
+            "were kept; the table shows their difference from the new automatic value."
+        ),
         # What to do after a failed run.
         _(
             "Press Segment & Measure again and agree to the installation, or install it in the PyTorch module. Then "
@@ -128,15 +160,14 @@ def texts() -> tuple:
         _("The segmentation of this case was deleted."),
         _("Segment the image again."),
         _("The segmentation is empty."),
-        _("Choose or make a segmentation of the spine."),
-        _("There is no disc to name."),
-        _("The volume holds no image."),
-        _("The volume holds several values per voxel."),
+        _("Choose or create a segmentation of the spine."),
+        _("The volume does not contain an image."),
+        _("The volume contains several values per voxel."),
         _("Choose a volume of grey values."),
-        _("The volume or its segmentation lies under a transform."),
-        _("The volume was moved meanwhile."),
-        _("The segmentation does not lie in the volume."),
-        _("Choose the volume that it was drawn on."),
+        _("The volume or its segmentation is under a transform."),
+        _("The volume was moved in the meantime."),
+        _("The segmentation is not inside the volume."),
+        _("Choose the volume that it was made on."),
         _("Measure it again."),
         _("Harden the transform in the Transforms module, or remove it."),
         _("The image was not loaded from Slicer's DICOM database, so no DICOM objects can refer to it."),
@@ -144,7 +175,7 @@ def texts() -> tuple:
         _("Files of the image are missing."),
         _("Import the study in the DICOM module again."),
         _("The packages could not be installed."),
-        _("Check the network connection and the space on the disk, then try again. The Python console says more."),
-        _("PyTorch is not installed, nor is the extension that installs it."),
+        _("Check the network connection and the disk space, then try again. The Python console has the details."),
+        _("Neither PyTorch nor the extension that installs it is installed."),
         _("Install the extension 'PyTorch' in the Extensions Manager, restart Slicer, then try again."),
     )

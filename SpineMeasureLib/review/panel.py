@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from .session import Key, Session
 
 STATUSES = ("automatic", "edited", "flagged", "accepted")
-#: What the column of the status may say.
+#: Everything that the status column can contain.
 STATUS_TEXTS = (*STATUSES, "edited, accepted")
 COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
 
-#: Group of quantities -> beginnings of their names. "Lines" are the editable ones, whatever their name.
+#: Group of quantities -> beginnings of their names. "Lines" are the editable quantities.
 GROUPS: dict[str, tuple[str, ...]] = {
     "Lines": (),
     "All values": ("",),
@@ -34,7 +34,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Alignment": ("listhesis", "segmental", "lordosis", "kyphosis"),
 }
 ALL_LEVELS = "All levels"
-LEVELS_GUESSED = "The levels are a guess: neither sacrum nor dens is in view. Name one disc, the others follow."
+LEVELS_GUESSED = (
+    "The level names are estimated: neither the sacrum nor the dens is in view. Name one disc and the others follow."
+)
 
 #: What accept, withdraw and reset apply to. The first is the default in every session: nobody signs more than intended.
 SCOPES = ("selected values", "level", "case")
@@ -61,7 +63,7 @@ class Row:
     """One measurement as text.
 
     :ivar cells: in the order of `COLUMNS`.
-    :ivar status: the one of `STATUSES` that decides colour and icon; the cell names all that hold.
+    :ivar status: one of `STATUSES`, for colour and icon; the cell names all that apply.
     """
 
     key: Key
@@ -71,7 +73,7 @@ class Row:
 
 
 def value_text(value: float | None, unit: str, sign: bool = False) -> str:
-    """``"8.3 mm"``, ``"0.31"``, ``"-"`` where there is no value; with `sign` ``"+0.4"`` without its unit."""
+    """Return ``"8.3 mm"``, ``"0.31"``, or ``"-"`` without a value; with `sign` ``"+0.4"`` without its unit."""
     if value is None:
         return "-"
     number = f"{value:{'+' if sign else ''}.{_DECIMALS.get(unit, 1)}f}"
@@ -79,7 +81,7 @@ def value_text(value: float | None, unit: str, sign: bool = False) -> str:
 
 
 def row_of(session: Session, key: Key) -> Row:
-    """The row of one measurement."""
+    """Return the row of one measurement."""
     m: Measurement = session.row(key)
     what = definition(m.quantity, m.method)
     automatic = automatic_of(m)
@@ -99,7 +101,7 @@ def row_of(session: Session, key: Key) -> Row:
 
 
 def confidence_text(m: Measurement) -> str:
-    """What the confidence of a value is, with its number."""
+    """Say what the confidence of a value means, with its number."""
     if m.confidence_kind == WITHIN_TOLERANCE:
         return f"Probability of lying within {m.confidence_tolerance:g} mm of an expert's value: {m.confidence:.2f}"
     if m.confidence_kind == MODEL_PROBABILITY:
@@ -117,14 +119,14 @@ def _tooltip(m: Measurement, what: Definition) -> str:
         parts.append(confidence_text(m) + ".")
     if m.reference is not None:
         spread = "" if m.reference.sd is None else f" +/- {m.reference.sd:g}"
-        parts.append(f"Published, no cut-off: {m.reference.mean:g}{spread} {m.unit} ({m.reference.source}).")
+        parts.append(f"Published mean, not a cut-off: {m.reference.mean:g}{spread} {m.unit} ({m.reference.source}).")
     if m.note:
         parts.append(f"{m.note[0].upper()}{m.note[1:]}.")
     return "\n".join(parts)
 
 
 def in_group(key: Key, group: str) -> bool:
-    """True where the quantity of a row belongs to a group of `GROUPS`."""
+    """Return whether the quantity of a row belongs to a group of `GROUPS`."""
     _, quantity, method = key
     if group == "Lines":
         return definition(quantity, method).editable
@@ -132,17 +134,20 @@ def in_group(key: Key, group: str) -> bool:
 
 
 def keys_shown(session: Session, group: str, level: str = ALL_LEVELS) -> list[Key]:
-    """The rows that a filter leaves, in the order of the session."""
+    """Return the rows that a filter includes, in the order of the session."""
     return [m.key for m in session.rows if in_group(m.key, group) and level in (ALL_LEVELS, m.level)]
 
 
 def quantities_shown(group: str) -> list[str]:
-    """The quantities whose lines are drawn under a filter."""
+    """Return the quantities whose lines are drawn under a filter."""
     return sorted({d.quantity for d in methods() if d.editable and in_group(("", d.quantity, d.method), group)})
 
 
 def step(items: Sequence[str], current: str, by: int) -> str:
-    """The item `by` places after the current one, stopping at the ends; the first where there is no current one."""
+    """Return the item `by` places after the current one, stopping at the ends.
+
+    Without a current one: the first, or the last if `by` is negative.
+    """
     if not items:
         return ""
     if current not in items:
@@ -151,7 +156,7 @@ def step(items: Sequence[str], current: str, by: int) -> str:
 
 
 def next_flagged(session: Session, after: Key | None) -> Key | None:
-    """The first flagged row after a row, going round; None where nothing is flagged."""
+    """Return the first flagged row after a row, starting again at the top; None if no row is flagged."""
     order = [m.key for m in session.rows]
     flagged = set(session.flagged)
     start = order.index(after) + 1 if after in order else 0
@@ -159,7 +164,10 @@ def next_flagged(session: Session, after: Key | None) -> Key | None:
 
 
 def main_key(session: Session, level: str) -> Key | None:
-    """The row that stands for a level: its middle disc height or mid-vertebral canal, else its first with a plane."""
+    """Return the row that represents a level.
+
+    That is its middle disc height, canal AP diameter or middle body height, else its first row with a plane.
+    """
     rows = [m for m in session.rows if m.level == level]
     for quantity in ("disc_height_middle", "canal_ap", "body_height_middle"):
         for m in rows:
@@ -169,7 +177,7 @@ def main_key(session: Session, level: str) -> Key | None:
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many values and lines there are, and how many values of each status; one may be both edited and accepted."""
+    """Count values, lines, and values of each status; a value may be both edited and accepted."""
     found = dict.fromkeys(STATUSES, 0)
     rows = session.rows
     for m in rows:
@@ -179,21 +187,21 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def summary(session: Session) -> str:
-    """``"118 values, 60 lines; 2 edited, 3 flagged, 10 accepted"``."""
+    """Return ``"118 values, 60 lines; 2 edited, 3 flagged, 10 accepted"``."""
     found = counts(session)
     told = ", ".join(f"{found[s]} {s}" for s in STATUSES[1:] if found[s])
     return f"{found['values']} values, {found['lines']} lines" + (f"; {told}" if told else "")
 
 
 def level_note(session: Session) -> str:
-    """What the level names rest on, where they rest on nothing."""
+    """Return a warning if the level names are only estimated, else an empty text."""
     if any("level_unverified" in m.flags for m in session.rows):
         return LEVELS_GUESSED
     return ""
 
 
 def ended_by(session: Session, rename: Callable[[], object]) -> list[str]:
-    """Rename levels; return what does not exist under the new names, as ``"L1-S1 Lordosis"``."""
+    """Rename levels and return the values that do not exist under the new names, as ``"L1-S1 Lordosis"``."""
     before = [(session.id_of(m.key), m) for m in session.rows]
     rename()
     return [
@@ -202,12 +210,12 @@ def ended_by(session: Session, rename: Callable[[], object]) -> list[str]:
 
 
 def disc_names() -> list[str]:
-    """Every disc that can be named, from head to sacrum."""
+    """Return the names of all discs from head to sacrum."""
     return [s.level for s in all_structures() if s.kind is Kind.DISC]
 
 
 def model_card() -> str:
-    """The model card of the bundled model as Markdown, or why there is none."""
+    """Return the model card of the bundled model as Markdown, or why it is missing."""
     try:
         return data_path("models/spine_mri/docs/README.md").read_text(encoding="utf-8")
     except ModelError as error:
@@ -215,7 +223,7 @@ def model_card() -> str:
 
 
 def methods_text() -> str:
-    """Every definition as Markdown."""
+    """Return all definitions as Markdown."""
     lines = []
     for d in methods():
         source = f" *{d.source}.*" if d.source else ""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from desk_checks import Recorder, drag, drawn, end_drag, highlighted, move_end, start_drag
 
+from SpineMeasureLib.review.case.state import status_of
 from SpineMeasureLib.review.mrml.slices import aim_at
 from SpineMeasureLib.review.panel import ALL_LEVELS, SHORTCUTS
 
@@ -98,7 +99,7 @@ def test_a_value_stays_listed_under_a_status_until_the_filter_is_applied_again(v
     desk.go_to(KEY)
     desk.show_only(statuses=["automatic"])
     listed = list(desk.keys)
-    assert listed and all(session.status(key) == "automatic" for key in listed)
+    assert listed and all(status_of(session.row(key)) == "automatic" for key in listed)
     desk.act("accept")
     assert desk.keys == listed and KEY in listed
     desk.fill()
@@ -251,9 +252,9 @@ def test_a_dragged_line_is_the_one_that_keys_act_on(view: Recorder, session: Any
     assert view.aims == [] and view.calls.count("show_place") == 2
     end_drag(line)
     desk.act("reset")
-    assert session.status(KEY) == "automatic"
+    assert status_of(session.row(KEY)) == "automatic"
     desk.act("accept")
-    assert session.status(KEY) == "accepted" and session.status(other) != "accepted"
+    assert status_of(session.row(KEY)) == "accepted" and status_of(session.row(other)) != "accepted"
 
 
 def test_a_line_that_a_script_moves_is_drawn_too(view: Recorder, session: Any) -> None:

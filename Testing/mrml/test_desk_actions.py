@@ -9,6 +9,7 @@ import pytest
 from desk_checks import Recorder, half_of, highlighted, move_end
 
 from SpineMeasureLib.errors import OutputError
+from SpineMeasureLib.review.case.state import status_of
 from SpineMeasureLib.review.session import Session
 
 KEY = ("L4-L5", "disc_height_middle", "chord50")
@@ -27,9 +28,8 @@ def view(session: Any) -> Iterator[Recorder]:
 @pytest.fixture
 def long_spine(scene: Any) -> Iterator[Recorder]:
     """A desk with a spine from L1 to the sacrum, which has a lordosis."""
-    from Testing.library.phantoms import Grid, lumbar, voxelise
-
     from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.0, 1.0)))
     made = Recorder()
@@ -61,14 +61,14 @@ def test_accept_withdraw_and_reset_apply_to_what_was_chosen(view: Recorder, sess
         move_end(session.line(key), (0.0, 0.0, 2.0))
     desk.go_to(KEY)
     desk.act("reset")
-    assert session.status(KEY) != "edited"
-    left = [key for key in others if session.status(key) == "edited"]
+    assert status_of(session.row(KEY)) != "edited"
+    left = [key for key in others if status_of(session.row(key)) == "edited"]
     assert left == {"selected values": others, "level": others[1:], "case": []}[scope]
 
 
 def test_accepting_without_initials_is_told(view: Recorder, session: Any) -> None:
     view.desk.act("accept")
-    assert session.status(KEY) == "accepted" and "without initials" in view.message
+    assert status_of(session.row(KEY)) == "accepted" and "without initials" in view.message
     assert view.desk.said is not None and view.desk.said.kind == "note"
 
 

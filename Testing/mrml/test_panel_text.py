@@ -108,7 +108,8 @@ def test_sagittal_view_stays_sagittal_for_areas_and_widths(x_axis: Any, ends: An
     line = ends and SimpleNamespace(
         GetNumberOfControlPoints=lambda: 2, GetNthControlPointPositionWorld=lambda n: ends[n]
     )
-    session = SimpleNamespace(plane=lambda _: Plane((0.0, 0.0, 0.0), x_axis, y_axis), line=lambda _: line)
+    plane = Plane((0.0, 0.0, 0.0), x_axis, y_axis)
+    session = SimpleNamespace(row=lambda _: SimpleNamespace(plane=plane), line=lambda _: line)
     aim = aim_at(session, ("L4-L5", "canal_area", "disc_level"))  # type: ignore[arg-type]
     assert aim is not None
     np.testing.assert_allclose(aim.normals["Sagittal"], (1, 0, 0), atol=1e-9)

@@ -55,19 +55,6 @@ def scene_size(application: Any) -> int:
     return application.scene.GetNumberOfNodes()
 
 
-def test_while_the_child_works_its_progress_is_shown_and_nothing_else_can_be_started(
-    fake: Any, panel: Any, window: Any
-) -> None:
-    fake("slow")
-    wait_for(window, lambda: panel.ui.progressBar.value > 0)
-    assert panel.ui.progressBar.value == int(1000 * child.Update("segment", 0.5, "").overall)
-    assert panel.ui.stageLabel.text.startswith("Segment: pid ")
-    assert not panel.ui.progressBar.isHidden()
-    assert panel.ui.cancelButton.enabled and not panel.ui.runButton.enabled
-    assert not panel.ui.volumeSelector.enabled and not panel.ui.measureSegmentationButton.enabled
-    panel.run.abandon()
-
-
 @pytest.mark.parametrize("way", ["slow", "stubborn"])
 def test_cancel_ends_the_whole_tree_and_leaves_no_file(
     fake: Any, panel: Any, window: Any, temporary: Path, application: Any, way: str, monkeypatch: pytest.MonkeyPatch
@@ -94,26 +81,26 @@ def test_cancel_ends_the_whole_tree_and_leaves_no_file(
     ("way", "words", "step"),
     [
         ("error packages The package 'torch' is not installed.", "torch", "PyTorch module"),
-        ("error memory The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
-        ("error weights The weights of the model are damaged.", "damaged", "Extensions Manager"),
-        ("error empty No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
-        ("error input The image looks like a CT.", "CT", "another volume"),
-        ("error disk The outputs could not be written: No space left on device.", "No space", "Free some space"),
         ("die", "ended by the system", "out of memory"),
         ("silent", "without a result", "shows the spine"),
         ("noise", "torch is not installed", "PyTorch module"),
     ],
 )
-def test_a_failure_is_told_in_plain_words_with_a_next_step(
+def test_a_failure_of_the_child_is_shown_with_a_next_step(
     fake: Any, panel: Any, window: Any, temporary: Path, way: str, words: str, step: str
 ) -> None:
     fake(way)
     wait_for(window, lambda: panel.run is None)
-    assert words in panel.ui.messageLabel.text.replace("&#x27;", "'") and not panel.ui.messageLabel.isHidden()
-    assert step in panel.ui.messageLabel.text.replace("&#x27;", "'")
+    shows_failure(panel, window, words, step)
+    wait_for(window, lambda: not list(temporary.iterdir()))
+
+
+def shows_failure(panel: Any, window: Any, words: str, step: str) -> None:
+    """The panel says what was wrong and what to do, logs it, and can start again; nothing popped up."""
+    message = panel.ui.messageLabel.text.replace("&#x27;", "'")
+    assert words in message and step in message and not panel.ui.messageLabel.isHidden()
     assert words in panel.ui.logEdit.toPlainText()
     assert panel.ui.runButton.enabled and panel.session is None and window.calls == []
-    wait_for(window, lambda: not list(temporary.iterdir()))
 
 
 class FakeRunner:
@@ -123,35 +110,75 @@ class FakeRunner:
         self, python: str, job: child.Job, workspace: child.Workspace, on_update: Any, on_finished: Any
     ) -> None:
         self.conversation, self.cancelled, self.job = child.Conversation(), False, job
-        self.workspace, self.update, self.finish = workspace, on_update, on_finished
+        self.workspace, self.update, self._finished = workspace, on_update, on_finished
 
     def start(self) -> child.Runner:
         return self
 
+    def finish(self, code: int = 0) -> None:
+        """End as a child does that said what is in the conversation."""
+        self._finished(child.classify(self.conversation, code, cancelled=self.cancelled))
+        self.workspace.remove()
+
     def cancel(self) -> None:
         self.cancelled = True
-        self.finish(child.classify(self.conversation, 1, cancelled=True))
+        self.finish(1)
 
     def abandon(self) -> None:
+        self.cancelled = True
         self.workspace.remove()
 
 
-def test_the_panel_needs_nothing_but_a_runner(
-    panel: Any, volume: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("SpineMeasureGui.ChildRun.ChildRun", FakeRunner)
+@pytest.fixture
+def runner(panel: Any, volume: Any, temporary: Path) -> Any:
+    """The panel with a volume and no process: ``runner()`` presses the button and returns the run."""
     wait_for_device(panel)
+    panel.logic.makeRunner = FakeRunner
     panel.ui.volumeSelector.setCurrentNode(volume)
-    panel.ui.runButton.click()
-    run = panel.run
-    assert run.job["command"] == "measure" and Path(run.job["image"]).is_file() and panel.ui.cancelButton.enabled
-    run.update(child.Update("segment", 0.5, "slice 7"))
-    assert panel.ui.stageLabel.text.startswith("Segment: slice 7")
-    panel.ui.cancelButton.click()
+
+    def start() -> Any:
+        panel.ui.runButton.click()
+        return panel.run
+
+    return start
+
+
+def test_while_the_child_works_its_progress_is_shown_and_nothing_else_can_be_started(
+    runner: Any, panel: Any, temporary: Path
+) -> None:
+    run, ui = runner(), panel.ui
+    assert run.job["command"] == "measure" and Path(run.job["image"]).is_file()
+    update = child.Update("segment", 0.5, "slice 7")
+    run.update(update)
+    assert ui.progressBar.value == int(1000 * update.overall) > 0 and not ui.progressBar.isHidden()
+    assert ui.stageLabel.text.startswith("Segment: slice 7 (")
+    assert ui.cancelButton.enabled and not ui.runButton.enabled
+    assert not ui.volumeSelector.enabled and not ui.measureSegmentationButton.enabled
+    ui.cancelButton.click()
     assert run.cancelled and panel.run is None and panel.session is None
-    assert "cancelled" in panel.ui.messageLabel.text and panel.ui.runButton.enabled
-    run.abandon()
+    assert "cancelled" in ui.messageLabel.text and ui.runButton.enabled and ui.progressBar.isHidden()
     assert not list(temporary.iterdir())
+
+
+def test_every_kind_of_error_is_shown_with_its_next_step(runner: Any, panel: Any, window: Any) -> None:
+    for kind, message, words, step in (
+        ("memory", "The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
+        ("weights", "The weights of the model are damaged.", "damaged", "Extensions Manager"),
+        ("empty", "No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
+        ("input", "The image looks like a CT.", "CT", "another volume"),
+        ("disk", "The outputs could not be written: No space left on device.", "No space", "Free some space"),
+    ):
+        run = runner()
+        assert panel.ui.messageLabel.text == "", "what was said of the run before is gone"
+        run.conversation.error = {"kind": kind, "message": message}
+        run.finish(30)
+        shows_failure(panel, window, words, step)
+
+
+def test_closing_the_scene_during_a_run_cancels_it(runner: Any, panel: Any, application: Any) -> None:
+    run = runner()
+    application.scene.Clear(0)
+    assert run.cancelled and panel.run is None and panel.session is None
 
 
 def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: Any) -> None:
@@ -208,16 +235,6 @@ def test_a_volume_that_cannot_be_measured_is_told_before_anything_is_started(
     assert not list(temporary.iterdir())
 
 
-def test_closing_the_scene_during_a_run_cancels_it(
-    fake: Any, panel: Any, window: Any, temporary: Path, application: Any
-) -> None:
-    fake("slow")
-    wait_for(window, lambda: panel.ui.stageLabel.text.startswith("Segment"))
-    application.scene.Clear(0)
-    wait_for(window, lambda: panel.run is None and not list(temporary.iterdir()))
-    assert panel.session is None
-
-
 def test_leaving_slicer_during_a_run_leaves_no_process_and_no_file(
     fake: Any, panel: Any, window: Any, temporary: Path
 ) -> None:
@@ -250,7 +267,7 @@ def test_a_script_gets_a_session_and_shows_no_window(
     panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o))
     slicer.mrmlScene.RemoveNode(volume)
     wait_for(window, lambda: outcome)
-    assert outcome[0] is None and "removed meanwhile" in outcome[1].message
+    assert outcome[0] is None and "removed during the run" in outcome[1].message
     with pytest.raises(SpineMeasureError, match="not a valid disc level"):
         panel.logic.process(volume, labels=labels, lowestDisc="L9-S1")
     assert window.calls == []
@@ -266,7 +283,7 @@ def test_results_for_a_volume_that_was_moved_during_the_run_are_refused(
     panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o))
     volume.SetOrigin(0.0, 0.0, 7.0)
     wait_for(window, lambda: outcome)
-    assert outcome[0] is None and "moved meanwhile" in outcome[1].message
+    assert outcome[0] is None and "moved in the meantime" in outcome[1].message
 
 
 def test_what_is_missing_is_installed_after_asking_with_versions_kept(

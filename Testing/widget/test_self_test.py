@@ -51,3 +51,19 @@ def test_start_registers_the_sample_and_the_terms(window: Any, monkeypatch: pyte
     assert slicer.app.layoutManager().layoutLogic().GetLayoutNode().IsLayoutDescription(LAYOUT_ID)
     module_classes().SpineMeasureLogic.loadTerminology()
     assert names.GetNumberOfValues() == len(loaded)
+
+
+def test_reloading_the_module_reloads_the_files_of_its_panel(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from Testing.widget.application import ScriptedLoadableModuleWidget, module_classes
+
+    seen: list[bool] = []
+
+    def reload(widget: Any) -> None:
+        seen.append(any(name.startswith("SpineMeasureGui") for name in sys.modules))
+
+    monkeypatch.setattr(ScriptedLoadableModuleWidget, "onReload", reload, raising=False)
+    before = module_classes().SpineMeasureLogic
+    panel.onReload()
+    assert seen == [False] and module_classes().SpineMeasureLogic is not before
+    with pytest.raises(AttributeError, match="SpineMeasureNothing"):
+        module_classes().SpineMeasureNothing  # noqa: B018

@@ -20,11 +20,17 @@ SOURCES = sorted(MODULE.rglob("*.py"))
 
 #: What local names stand for, by file. `self.ui.NAME` is looked up in the .ui file.
 RECEIVERS = {
-    "SpineMeasure.py": {
-        "ui": "ui", "button": "QPushButton", "widget": "QWidget", "box": "QComboBox", "label": "QLabel",
-        "slicer.app": "app", "uiWidget": "qMRMLWidget", "layoutManager": "qMRMLLayoutManager",
-        "slicer.app.layoutManager()": "qMRMLLayoutManager", "self._watch": "QTimer",
-    },
+    "SpineMeasure.py": {"slicer.app": "app", "uiWidget": "qMRMLWidget"},
+    "Panel.py": {"button": "QPushButton"},
+    "CaseSection.py": {"button": "QPushButton", "widget": "QWidget", "slicer.app": "app"},
+    "ExportSection.py": {"button": "QPushButton"},
+    "LevelsSection.py": {"box": "QComboBox"},
+    "Logic.py": {"slicer.app": "app", "layoutManager": "qMRMLLayoutManager",
+                 "slicer.app.layoutManager()": "qMRMLLayoutManager"},
+    "MeasurementsSection.py": {"box": "QComboBox", "slicer.app": "app"},
+    "MessageBar.py": {"self.label": "QLabel"},
+    "Parameters.py": {"widget": "QWidget"},
+    "SegmentsSection.py": {"self._timer": "QTimer"},
     "ChildRun.py": {
         "self.process": "QProcess", "environment": "QProcessEnvironment", "self._timer": "QTimer",
         "array": "QByteArray", "slicer.app": "app",
@@ -220,12 +226,21 @@ def test_nothing_is_done_on_import_and_torch_is_never_imported() -> None:
 
 def sentences(folder: Path, passed_over: set[str]) -> Iterator[str]:
     """The fixed sentences of the errors that the files of a folder raise for the user."""
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(tree_of(path)):
             if path.name in passed_over or not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
                 continue
             if ast.unparse(node.exc.func) not in ("ValueError", "IndexError", "KeyError"):
                 yield from (a.value for a in node.exc.args if isinstance(a, ast.Constant))
+
+
+def said_in(path: Path) -> Iterator[str]:
+    """The fixed texts of a file that names them in capitals or has the desk say them."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            yield node.value.value
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "desk.say":
+            yield from (a.value for a in node.args[:2] if isinstance(a, ast.Constant) and a.value)
 
 
 OUTSIDE_SLICER = {"app.py", "bundle.py", "case_tables.py", "keep.py", "members.py", "save.py"}
@@ -235,16 +250,16 @@ def test_every_text_of_the_library_that_the_panel_shows_can_be_translated() -> N
     from SpineMeasureLib.child import NEXT_STEPS
     from SpineMeasureLib.measure.definitions import methods
     from SpineMeasureLib.measure.flags import known_flags
-    from SpineMeasureLib.review import panel
+    from SpineMeasureLib.review import actions, panel
 
     calls = [n for n in ast.walk(tree_of(MODULE / "SpineMeasureGui" / "Texts.py")) if isinstance(n, ast.Call)]
     listed = [ast.literal_eval(n.args[0]) for n in calls if isinstance(n.args[0], ast.Constant)]
-    choices = re.search(r"SCOPES = (\(.*?\))", (MODULE / "SpineMeasure.py").read_text())
-    assert choices
     wanted = {
         *panel.COLUMNS, *panel.STATUS_TEXTS, *panel.GROUPS, panel.ALL_LEVELS, panel.LEVELS_GUESSED,
         *(flag.replace("_", " ") for flag in known_flags()), *(d.title for d in methods()),
-        *ast.literal_eval(choices.group(1)), *filter(None, NEXT_STEPS.values()),
+        *panel.SCOPES, *(text for _, text in panel.SHORTCUTS.values()), *filter(None, NEXT_STEPS.values()),
+        *(action.otherwise for action in actions.ACTIONS.values() if action.otherwise),
+        *said_in(ROOT / "SpineMeasureLib" / "review" / "actions.py"),
         # Those left out have no part in Slicer.
         *sentences(ROOT / "SpineMeasureLib" / "review", OUTSIDE_SLICER),
         *sentences(MODULE / "SpineMeasureGui", set()),
