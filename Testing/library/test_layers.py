@@ -34,7 +34,12 @@ LAYERS = """
     evaluate
     train
     web
-    cli cli_dicom cli_export cli_help cli_options cli_tables cli_train terminal __main__
+    __main__
+    terminal
+    cli_help
+    cli_options cli_tables
+    cli_dicom cli_export cli_train
+    cli
 """
 #: Packages that never import others, whatever the order says: (package, what it does not import).
 FORBIDDEN = {
