@@ -28,9 +28,8 @@ def view(session: Any) -> Iterator[Recorder]:
 @pytest.fixture
 def long_spine(scene: Any) -> Iterator[Recorder]:
     """A desk with a spine from L1 to the sacrum, which has a lordosis."""
-    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
-
     from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
 
     segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.0, 1.0)))
     made = Recorder()
