@@ -250,8 +250,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.case.onMeasureSegmentation()
 
     def showMessage(self, message, nextStep="", isError=True) -> None:
-        """Show a message below the panel; nothing pops up."""
-        self.panel.desk.say(message, nextStep, "error" if isError else "result")
+        """Show a message below the panel, or none if it is empty; nothing pops up."""
+        self.panel.desk.dismiss()
+        if message:
+            self.panel.desk.say(message, nextStep, "error" if isError else "result")
 
 
 #
