@@ -1,7 +1,7 @@
 # make demo: measure the bundled sample case.   make test: the whole test suite.
-# make review: the sample case in a browser, from an environment of its own, .venv-web.
-# make test-web: the tests of that; part of make test where Chromium is installed.
-# All make their own environment first; PYTHON chooses the interpreter (3.10 to 3.13).
+# make review: the sample case in a browser, from a separate environment, .venv-web.
+# make test-web: the tests of the browser review; part of make test if Chromium is installed.
+# Each target first creates its environment; PYTHON chooses the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 BIN := .venv/bin
 WEB := .venv-web/bin
@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 
 .PHONY: demo review test test-web wheel clean
 
-# torch first and by itself: a resolver that chooses it later may bring gigabytes of CUDA packages.
+# torch first and alone: a resolver that chooses it later may install gigabytes of CUDA packages.
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -21,7 +21,7 @@ demo: .venv/ready
 	$(BIN)/spinemeasure measure Resources/sample/lumbar_t2.nii.gz -o out/demo
 	@echo "Look at out/demo/overview.png; open out/demo/scene.mrb in 3D Slicer."
 
-# trame-slicer asks for an older slicer-core than the rest: it gets an environment of its own.
+# trame-slicer requires an older slicer-core than the rest, hence a separate environment.
 .venv-web/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-web
 	$(WEB)/python -m pip install --quiet --upgrade pip

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -88,7 +88,8 @@ class Failure:
 class Runner(Protocol):
     """Runs one job in a child process, reports its progress and its end, and can be cancelled.
 
-    The faces know nothing else of the process, so tests can replace it.
+    Made with the interpreter, the job, a `Workspace` that is removed at the end, a callback for every `Update`, and a
+    callback for the end, which gets a `Failure`, or None if there is a result. Tests replace it.
 
     :ivar conversation: what the child has said so far.
     :ivar cancelled: whether `cancel` or `abandon` was called.
@@ -106,12 +107,6 @@ class Runner(Protocol):
     def abandon(self) -> None:
         """Kill the child at once; nothing is reported any more."""
 
-
-#: Makes a `Runner`: interpreter, job, workspace (removed at the end), callback of every `Update`, and callback of the
-#: end with a `Failure` or None.
-MakeRunner = Callable[
-    [str, "Job", "Workspace", Callable[["Update"], None] | None, Callable[["Failure | None"], None] | None], Runner
-]
 
 #: A job as the child reads it: ``command``, and the fields of `pipeline.Job` that differ from their defaults.
 Job = Mapping[str, object]

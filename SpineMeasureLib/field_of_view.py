@@ -24,13 +24,13 @@ from .segmentation import SpineSegmentation, Structure
 
 #: Flag of a structure that is cut off.
 CUT = "cut_by_field_of_view"
-#: A structure is cut off by what it touches with this part of its largest parallel section. Of 30 patients (SPIDER),
-#: cropped as tightly as all, the lumbar or single kinds of structures are, 4 of 513 contacts are larger.
+#: A structure is cut off by a contact larger than this part of its largest parallel section. In 30 patients (SPIDER),
+#: cropped tightly to all, to the lumbar, or to single kinds of structures, 4 of 513 contacts are larger.
 _CUT_AREA = 0.45
-#: In one row the lumen is cut off by what it touches with the first part of its width or depth there, which is at least
-#: the second part of its usual one.
+#: In one row the lumen is cut off if the contact exceeds the first part of its width or depth there, which is taken as
+#: at least the second part of its usual one.
 _CUT_WIDTH, _USUAL_PART = 0.6, 0.5
-#: So far (mm) beyond the cut, points belong to it.
+#: Points up to this far (mm) beyond the cut belong to it.
 _BEYOND_MM = 4.0
 _EVERY_NEIGHBOUR = np.ones((3, 3, 3), bool)
 _LUMEN = (Kind.CANAL, Kind.CORD)
@@ -51,7 +51,7 @@ def at_border(labels: NDArray[np.uint8], affine: NDArray[np.float64]) -> Mask:
 
 
 def cut_axes(mask: Mask, outside: Mask | None) -> tuple[bool, bool, bool]:
-    """Along which array axes a structure is cut off by voxels that its file does not cover.
+    """Return along which array axes a structure is cut off by voxels that its file does not cover.
 
     :param mask: array[i,j,k] of the structure; a part of the array that has a margin around it is enough.
     :param outside: array[i,j,k] of the same shape; None: the file covers everything.
@@ -66,9 +66,9 @@ def cut_axes(mask: Mask, outside: Mask | None) -> tuple[bool, bool, bool]:
 
 
 def cut_lumen(lumen: Mask, outside: Mask, affine: NDArray[np.float64]) -> Mask:
-    """Voxels at which the lumen of the canal is cut off, and those next to them.
+    """Return the voxels at which the lumen of the canal is cut off, and their neighbours.
 
-    The canal is long and curved, and a face may cut off a small part of it: each row across it counts by itself.
+    The canal is long and curved, and a face may cut off a small part of it: each row across it counts separately.
 
     :param affine: 4x4, voxel index to RAS mm.
     """
@@ -162,5 +162,5 @@ def _flagged(
 
 
 def with_margin(box: tuple[slice, ...], width: int) -> tuple[slice, ...]:
-    """A box that is wider by some voxels; those before the first voxel of the array are left out."""
+    """Return a box widened by some voxels, but not beyond the first voxel of the array."""
     return tuple(slice(max(s.start - width, 0), s.stop + width) for s in box)

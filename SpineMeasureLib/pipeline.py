@@ -27,7 +27,7 @@ from .case_folder import (
     write_values,
     writing,
 )
-from .errors import DependencyError, SpineMeasureError
+from .errors import SpineMeasureError
 from .field_of_view import mark_cut
 from .files import require_place
 from .io.checks import check_mri
@@ -35,7 +35,6 @@ from .io.read import read_volume
 from .io.write import write_volume
 from .measure.types import Measurement
 from .progress import Progress, silent
-from .review.mrml.process import SceneProcess, scene_process
 from .segment.naming.levels import parse_disc
 from .segmentation import SpineSegmentation
 from .volume import Volume
@@ -113,14 +112,13 @@ def run(job: Job, progress: Progress = silent) -> Result:
         volume = read_volume(job.image, job.series)
         check_mri(volume)
     require_place(job.out, needed=_space_needed(job, volume))
-    with scene_process(job.scene) as scene:
-        result = _measured(job, volume, seconds, progress)
-        with writing(job.out, _outdated(job)) as folder:
-            with _timed(seconds, "write"):
-                _write(job, folder, volume, result, scene, progress)
-            progress("write", 1.0, "")
-            write_run(folder, run_content(volume, result.segmentation, result.warnings, seconds))
-            result.files += sorted(file.name for file in folder.iterdir())
+    result = _measured(job, volume, seconds, progress)
+    with writing(job.out, _outdated(job)) as folder:
+        with _timed(seconds, "write"):
+            _write(job, folder, volume, result, progress)
+        progress("write", 1.0, "")
+        write_run(folder, run_content(volume, result.segmentation, result.warnings, seconds))
+        result.files += sorted(file.name for file in folder.iterdir())
     # Kept for the scene that was replaced. Until now these were the only copy of somebody's edits.
     (job.out / KEPT).unlink(missing_ok=True)
     progress("done", 1.0, "")
@@ -200,16 +198,34 @@ def _outdated(job: Job) -> list[str]:
     return [name for name in earlier_outputs(job.out) if (job.out / name).resolve() not in sources]
 
 
-def _write(job: Job, folder: Path, volume: Volume, result: Result, scene: SceneProcess, progress: Progress) -> None:
-    name = str(volume.meta.get("series") or "Spine")
-    with scene.writing(folder, volume, result.segmentation, result.measurements, name):
-        _write_tables(job, folder, volume, result, progress)
-    if job.scene and not scene.done:
+def _write(job: Job, folder: Path, volume: Volume, result: Result, progress: Progress) -> None:
+    _write_tables(job, folder, volume, result, progress)
+    if job.scene:
         progress("write", 0.7, "scene")
-        _write_scene(folder, volume, result, name)
-    if job.dicom:
+        with _optional("Slicer scene was", result):
+            from .review.mrml.save import write_scene
+
+            name = str(volume.meta.get("series") or "Spine")
+            write_scene(volume, result.segmentation, result.measurements, folder / SCENE, folder / SEGMENTATION, name)
+    if job.dicom and not volume.frames:
+        result.warnings.append("No DICOM objects were written: the image is not DICOM.")
+    elif job.dicom:
         progress("write", 0.9, "DICOM objects")
-        _write_dicom(folder, volume, result)
+        with _optional("DICOM objects were", result):
+            from .export.case_files import write_dicom
+
+            result.warnings += write_dicom(folder, volume, result.segmentation, result.measurements)
+
+
+@contextmanager
+def _optional(what: str, result: Result) -> Iterator[None]:
+    """Turn an error into a warning: the other outputs are not lost for it."""
+    try:
+        yield
+    except SpineMeasureError as error:
+        result.warnings.append(f"No {what} written. {error}")
+    except Exception as error:
+        result.warnings.append(f"No {what} written: an unexpected error occurred ({type(error).__name__}).")
 
 
 def _write_tables(job: Job, folder: Path, volume: Volume, result: Result, progress: Progress) -> None:
@@ -236,27 +252,3 @@ def _write_tables(job: Job, folder: Path, volume: Volume, result: Result, progre
             result.warnings.append(f"No overview picture was drawn: the package '{error.name}' is not installed.")
         else:
             write_overview(volume, segmentation, result.measurements, folder / OVERVIEW)
-
-
-def _write_scene(folder: Path, volume: Volume, result: Result, name: str) -> None:
-    try:
-        from .review.mrml.save import write_scene
-
-        write_scene(volume, result.segmentation, result.measurements, folder / SCENE, folder / SEGMENTATION, name)
-    except DependencyError as error:
-        result.warnings.append(f"No Slicer scene was written. {error}")
-
-
-def _write_dicom(folder: Path, volume: Volume, result: Result) -> None:
-    from .export.case_files import write_dicom
-
-    none = "No DICOM objects were written"
-    if not volume.frames:
-        result.warnings.append(f"{none}: the image is not DICOM.")
-        return
-    try:
-        result.warnings += write_dicom(folder, volume, result.segmentation, result.measurements)
-    except SpineMeasureError as error:
-        result.warnings.append(f"{none}. {error}")
-    except Exception as error:  # the other results are not lost for it
-        result.warnings.append(f"{none}: something unexpected went wrong ({type(error).__name__}).")

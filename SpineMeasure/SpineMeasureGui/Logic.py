@@ -297,14 +297,18 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return path
 
     @staticmethod
-    def exportDicom(session, folder):
+    def exportDicom(session, folder, onWarnings=None):
         """Write DICOM SEG and SR of a volume from the DICOM database, add them to it, and return their folder.
 
+        :param onWarnings: called with a list of sentences for the user.
         :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
         """
         from SpineMeasureGui.DicomDatabase import filesOf, insert
         from SpineMeasureLib.review.output import output_path, write_dicom_objects
 
         place = output_path(session, folder, "_dicom")
-        insert(write_dicom_objects(session, filesOf(session.nodes.volume), place))
+        files, warnings = write_dicom_objects(session, filesOf(session.nodes.volume), place)
+        insert(files)
+        if onWarnings is not None:
+            onWarnings(warnings)
         return place

@@ -8,7 +8,7 @@ import slicer
 
 from SpineMeasureGui.Logic import SpineMeasureLogic
 from SpineMeasureLib.resources import data_path
-from SpineMeasureLib.review.case.state import status_of
+from SpineMeasureLib.review.case.state import automatic_of, status_of
 from SpineMeasureLib.review.session import Session
 
 KEY = ("L4-L5", "disc_height_middle", "chord50")
@@ -92,7 +92,7 @@ def saveAndReopen() -> None:
     """A scene that is saved and opened again holds the review, the automatic value included."""
     session = _session()
     _move(session.line(KEY), (0.0, 0.0, 2.0))
-    edited, automatic = session.row(KEY).value, session.automatic(KEY).value
+    edited, automatic = session.row(KEY).value, automatic_of(session.row(KEY)).value
     folder = tempfile.mkdtemp(prefix="spinemeasure-test-")
     try:
         path = SpineMeasureLogic().exportScene(session, folder)
@@ -102,7 +102,7 @@ def saveAndReopen() -> None:
         found = Session.find(slicer.mrmlScene)
         assert len(found) == 1
         assert abs(found[0].row(KEY).value - edited) < 0.5e-3
-        assert abs(found[0].automatic(KEY).value - automatic) < 0.5e-3
+        assert abs(automatic_of(found[0].row(KEY)).value - automatic) < 0.5e-3
         found[0].close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -47,7 +47,7 @@ def agreement(x: Sequence[float], y: Sequence[float]) -> Agreement:
 
     >>> found = agreement([10.0, 11.0, 13.0], [10.0, 12.0, 13.0])
     >>> round(found.mae, 2), round(found.bias, 2), round(found.icc, 2)
-    (0.33, -0.33, 0.92)
+    (0.33, -0.33, 0.93)
 
     :raises ValueError: fewer than three pairs, or lengths differ.
     """

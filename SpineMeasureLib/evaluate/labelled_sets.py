@@ -112,7 +112,7 @@ def _specks(labels: NDArray[np.generic], voxels: float) -> NDArray[np.bool_]:
 
 
 def sacrum_codes(codes: NDArray[np.uint8], spacing: tuple[float, float, float]) -> None:
-    """Mark S1 below the lowest disc, in place: a weak label from the disc's position, not drawn by an expert.
+    """Mark S1 below the lowest disc, in place: a weak label from the disc's position, not segmented by an expert.
 
     The core under the disc's lower surface is SACRUM; everything else below the disc may be sacrum or background.
     """

@@ -15,15 +15,19 @@ from ..io.read import read_volume
 from ..segment.inference import predict_tissue
 from ..segment.naming.instances import name_structures
 from ..segment.network import SpineNet
-from ..segmentation import SpineSegmentation
+from ..segmentation import SpineSegmentation, segmentation_on
 from ..volume import Volume
 from .labelled_sets import LabelledCase
 from .overlap import Overlap
 from .scores import CaseScore, compare, compare_partly, nothing_found
 
 
-def score_case(patient: str, image: Volume, labels: Volume, network: SpineNet, device: torch.device) -> CaseScore:
-    """Segment and name `image` as `measure` does, and compare with expert `labels` (1 vertebra, 2 disc, 3 canal)."""
+def score_case(folder: Path, patient: str, network: SpineNet, device: torch.device) -> CaseScore:
+    """Segment and name ``<patient>_image.nii.gz`` of `folder`, and compare with ``<patient>_labels.nii.gz``.
+
+    The labels are 1 vertebra, 2 disc, 3 canal.
+    """
+    image, labels = (read_volume(folder / f"{patient}_{what}.nii.gz") for what in ("image", "labels"))
     return compare(patient, segment_with(image, network, device), labels)
 
 
@@ -41,20 +45,10 @@ def segment_with(image: Volume, network: SpineNet, device: torch.device) -> Spin
     """Segment and name `image`; the result is empty if nothing is found."""
     result = predict_tissue(image, network, device)
     try:
-        named = name_structures(result.tissue, image.affine, confidence=result.probability, regions=result.region)
+        named = name_structures(result.tissue, result.affine, confidence=result.probability, regions=result.region)
     except NothingFoundError:
         return nothing_found(image)
-    return replace(named, certainty=Certainty(result.probability))
-
-
-def score_folder(folder: Path, patients: list[str], network: SpineNet, device: torch.device) -> list[CaseScore]:
-    """Score the named patients of a folder of ``*_image.nii.gz`` and ``*_labels.nii.gz``."""
-    scores = []
-    for patient in patients:
-        image = read_volume(folder / f"{patient}_image.nii.gz")
-        labels = read_volume(folder / f"{patient}_labels.nii.gz")
-        scores.append(score_case(patient, image, labels, network, device))
-    return scores
+    return segmentation_on(image, replace(named, certainty=Certainty(result.probability)))
 
 
 def score_partly(folder: Path, case: LabelledCase, network: SpineNet, device: torch.device) -> Overlap:

@@ -1,7 +1,7 @@
 """Image files by their ending, in any letter case.
 
-They are read here and not by ITK, which checks no checksum, fills up what is missing, takes 1 mm for a missing
-voxel size, refuses grids that are a thousandth off a right angle, and writes remarks of its own to the terminal.
+They are read here and not by ITK, which does not verify checksums, pads truncated data, assumes 1 mm for a missing
+voxel size, refuses grids that are a thousandth off a right angle, and prints messages to the terminal.
 """
 
 from __future__ import annotations
@@ -37,9 +37,8 @@ _FORMATS = "NIfTI (.nii, .nii.gz, .hdr with .img), NRRD (.nrrd, .nhdr), MetaImag
 def read_file(path: Path, as_labels: bool = False) -> Volume:
     """Read a NIfTI, ANALYZE, NRRD or MetaImage file.
 
-    :param as_labels: accept what label maps may be and images may not: one or two slices, and NRRD with several values
-        per voxel (overlapping segments), which become a fourth axis of the array.
-
+    :param as_labels: accept one or two slices, and NRRD with several values per voxel (overlapping segments), which
+        become a fourth axis of the array.
     :return: `meta` contains ``format`` (the ending) and ``warnings``.
     :raises UnreadableInputError: not an image, another format, damaged or cut off.
     :raises DimensionError: 2D, 4D or several values per voxel.

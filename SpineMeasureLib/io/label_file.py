@@ -1,4 +1,4 @@
-"""Reading a file with labels onto the voxels of an image: a label map, or one whose segments have names."""
+"""Reading a label map, or a file with named segments, onto the voxels of an image."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _WHOLE = 1e-3
 def read_label_file(path: Path, image: Volume) -> LabelFile:
     """Read a NIfTI, NRRD (also .seg.nrrd with several layers), MetaImage or DICOM SEG file as labels of an image.
 
-    A file that was cropped or padded on the lattice of the image is placed back; what lies outside is cut off.
+    A file that was cropped or padded on the lattice of the image is put back in place; labels outside are cut off.
 
-    :raises GeometryMismatchError: its voxels are not those of the image.
-    :raises UnreadableInputError: it is damaged, or does not hold labels.
+    :raises GeometryMismatchError: its voxels are not the image's voxels.
+    :raises UnreadableInputError: it is damaged, or does not contain labels.
     :raises NonFiniteVolumeError: infinite values.
     """
     require_utf8(path, UnreadableInputError)
@@ -68,7 +68,7 @@ def _read_file(path: Path) -> tuple[Volume, tuple[Segment, ...]]:
 
 
 def _whole_numbers(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Labels stored as floating-point numbers; NaN around them counts as background, with a warning.
+    """Convert labels stored as floating-point numbers; NaN around them counts as background, with a warning.
 
     :param array: array[i,j,k,layer].
     :raises NonFiniteVolumeError: infinite values, or NaN within a structure.
@@ -79,15 +79,15 @@ def _whole_numbers(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
     enclosed = any((ndimage.binary_fill_holes(~missing[..., n]) & missing[..., n]).any() for n in range(array.shape[3]))
     if enclosed or not np.isfinite(filled).all():
         raise NonFiniteVolumeError(
-            "The label map holds values that are not numbers (NaN within it, or infinite).", "Export it again."
+            "The label map contains values that are not numbers (NaN within it, or infinite).", "Export it again."
         )
     whole = np.rint(filled)
     if np.abs(filled - whole).max(initial=0) > _WHOLE:
         raise UnreadableInputError(
-            "The label map holds values between whole numbers: it is a map of probabilities, or was interpolated.",
+            "The label map contains values between whole numbers: it is a map of probabilities, or was interpolated.",
             "Export the labels themselves, resampled with nearest neighbour.",
         )
     if np.abs(whole).max(initial=0) > np.iinfo(np.int32).max:
-        raise UnreadableInputError("The label map holds values too large for labels.", "Choose the label map.")
-    told = ["The label map holds values that are not numbers (NaN); they were treated as background."]
-    return whole.astype(np.int32), told if missing.any() else []
+        raise UnreadableInputError("The label map contains values too large for labels.", "Choose the label map.")
+    warnings = ["The label map contains values that are not numbers (NaN); they were treated as background."]
+    return whole.astype(np.int32), warnings if missing.any() else []

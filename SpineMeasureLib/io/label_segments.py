@@ -1,4 +1,4 @@
-"""Labels on the voxels of an image, and what the file that they come from says of its segments."""
+"""Labels on the voxels of an image, and how their file describes its segments."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..volume import Volume
 
 @dataclass(frozen=True)
 class Segment:
-    """What a file says of one of its segments.
+    """One segment as its file describes it.
 
-    :ivar layer: the layer that it is in.
+    :ivar layer: the layer that contains it.
     :ivar value: its value in that layer.
-    :ivar names: what it is called, the best first.
-    :ivar code: SNOMED CT code of its type; empty where it has none.
-    :ivar kind: what this program noted on it: a value of `anatomy.Kind`; else empty.
+    :ivar names: its names, the best first.
+    :ivar code: SNOMED CT code of its type; may be empty.
+    :ivar kind: the value of `anatomy.Kind` that this program wrote; else empty.
     :ivar level: level that belongs to `kind`.
     """
 
@@ -38,7 +38,7 @@ class LabelFile:
     """Labels on the voxels of an image.
 
     :ivar volume: array[i,j,k,layer] of whole numbers.
-    :ivar segments: what its values are; empty for a label map that does not say.
+    :ivar segments: what its values mean; empty for a plain label map.
     """
 
     volume: Volume
@@ -46,7 +46,7 @@ class LabelFile:
     warnings: tuple[str, ...] = ()
 
     def single(self) -> Volume:
-        """The only layer, array[i,j,k].
+        """Return the only layer, array[i,j,k].
 
         :raises UnreadableInputError: there are several.
         """

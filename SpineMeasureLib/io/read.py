@@ -53,4 +53,6 @@ def _read(path: Path, series: str | None) -> Volume:
     try:
         return read_dicom(path, series) if _is_dicom(path) else read_file(path)
     except PermissionError as error:
-        raise UnreadableInputError(f"{path.name} may not be read.", "Check its permissions.") from error
+        raise UnreadableInputError(
+            f"{path.name} cannot be read: permission denied.", "Check its permissions."
+        ) from error

@@ -1,4 +1,4 @@
-"""Whether two images are the same one, in whatever format, data type and order their voxels are stored."""
+"""Whether two images are the same, regardless of format, data type and storage order."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..errors import GeometryMismatchError
 from ..grid import on_grid_of
 from ..volume import Volume
 
-#: Voxels whose order of brightness is compared, at most.
+#: Maximum number of voxels whose order of brightness is compared.
 _ORDERED = 1_000_000
-#: Key in run.json of the hash that versions up to 0.1 stored alone, which holds for one format and storage order.
+#: Key in run.json of the only hash of versions up to 0.1, which is valid for one format and storage order.
 _EARLIER = "sha256"
 
 
 def statement(image: Volume) -> dict[str, object]:
-    """What run.json states of an image so that it is recognised: ``shape``, ``affine`` to RAS mm and `voxel_hashes`."""
+    """Return what run.json states to recognise an image: ``shape``, ``affine`` to RAS mm and `voxel_hashes`."""
     return {"shape": list(image.array.shape), "affine": image.affine.tolist(), **voxel_hashes(image.array)}
 
 
 def voxel_hashes(array: NDArray[np.generic]) -> dict[str, str]:
-    """SHA-256 of voxels in the storage order of `array`, the same for every data type that holds the values.
+    """Return SHA-256 of voxels in the storage order of `array`, the same for every data type.
 
-    :return: ``voxels_sha256`` of the values in single precision; ``order_sha256`` of their ranks, which stays where
-        values are rescaled: a NIfTI copy of DICOM images need not have their rescale slope and intercept.
+    :return: ``voxels_sha256`` of the values in single precision; ``order_sha256`` of their ranks, which rescaling does
+        not change: a NIfTI copy of DICOM images may lack their rescale slope and intercept.
     """
     values = np.nan_to_num(np.ascontiguousarray(array, dtype="<f4").ravel(), nan=-np.inf) + np.float32(0)
     some = values[:: max(1, values.size // _ORDERED)]
@@ -40,7 +40,7 @@ def voxel_hashes(array: NDArray[np.generic]) -> dict[str, str]:
 
 
 def stated_grid(stated: Mapping[str, Any]) -> Volume | None:
-    """Where the voxels of the stated image are, in its storage order; the values are 0. None where that is not stated.
+    """Return the grid of the stated image in its storage order, with values of 0; None if it is not stated.
 
     Slicer stores the image of a scene in another order than the file from which it came.
     """
@@ -50,7 +50,7 @@ def stated_grid(stated: Mapping[str, Any]) -> Volume | None:
 
 
 def is_stated_image(stated: Mapping[str, Any], image: Volume) -> bool:
-    """Whether an image is the one of `statement`; True where too little is stated to know.
+    """Whether an image is the one of `statement`; True if too little is stated to decide.
 
     :param stated: with the ``format`` of the image then.
     :raises GeometryMismatchError: the image is not on the stated voxels.
@@ -66,14 +66,14 @@ def is_stated_image(stated: Mapping[str, Any], image: Volume) -> bool:
 
 
 def require_same_image(image: Volume, other: Volume) -> None:
-    """Refuse two volumes that are not copies of one image, rescaled at most.
+    """Refuse two volumes that are not copies of one image, apart from rescaling.
 
     :raises GeometryMismatchError: they are not.
     """
     first, second = (voxel_hashes(array) for array in (image.array, on_grid_of(image, other).array))
     if first["order_sha256"] != second["order_sha256"]:
         raise GeometryMismatchError(
-            "The images on disk are not those that the case was measured on.", "Open the case with its own images."
+            "The images on disk are not the images that the case was measured on.", "Open the case with its own images."
         )
 
 

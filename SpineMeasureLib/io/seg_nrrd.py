@@ -1,4 +1,4 @@
-"""What the header of a .seg.nrrd says of its segments, as 3D Slicer writes it.
+"""The description of segments in the header of a .seg.nrrd, as 3D Slicer writes it.
 
 Source: Slicer, Libs/vtkSegmentationCore and vtkMRMLSegmentationStorageNode: fields ``Segment0_Name``,
 ``Segment0_LabelValue``, ``Segment0_Layer``, ``Segment0_Tags`` (``key:value|key:value``); the tag ``TerminologyEntry``
@@ -14,14 +14,14 @@ from .label_segments import Segment
 
 _FIELD = re.compile(r"Segment(\d+)_(\w+):=(.*)")
 _OWN = "SpineMeasure."
-#: Types that say only that it is some part of the body (SNOMED CT); the region tells which.
+#: Types that only state that it is some part of the body (SNOMED CT); the region states which.
 SOME_PART = ("272673000", "3138006", "85756007", "91723000", "123037004", "113343008")
 
 
 def segments_of_header(path: Path, layers: int) -> tuple[Segment, ...]:
-    """Segments that the header of a NRRD file describes, by number; none if it describes none.
+    """Return the segments that the header of a NRRD file describes, by number; none if it describes none.
 
-    :param layers: of the file. Slicer before 4.11 wrote a layer for each segment and did not say so.
+    :param layers: of the file. Slicer before 4.11 wrote a layer for each segment without stating it.
     """
     found: dict[int, dict[str, str]] = {}
     with path.open("rb") as file:
@@ -35,7 +35,7 @@ def segments_of_header(path: Path, layers: int) -> tuple[Segment, ...]:
 
 
 def code_of_entry(entry: str) -> str:
-    """SNOMED CT code of a serialised terminology entry: of its type, else of the region; empty where it has none."""
+    """Return the SNOMED CT code of a serialised terminology entry: of its type, else of the region; may be empty."""
     parts = [part.split("^") for part in entry.split("~")]
 
     def code(place: int) -> str:

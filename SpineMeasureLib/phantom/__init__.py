@@ -7,7 +7,7 @@ surroundings and MRI signal; its image must not change, so it keeps its shape (`
 
 >>> spine = lumbar("L5", "L4")
 >>> segmentation = voxelise(spine, Grid((4.0, 0.5, 0.5)))
->>> truth(spine)["L4-L5", "disc_depth", "depth50"]
+>>> round(truth(spine)["L4-L5", "disc_depth", "depth50"], 6)
 34.0
 """
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import USUAL_ORDER, Kind, disc_name
-from .geometry import Array, rigid, rotation, superellipse
+from ..orientation import from_matvec
+from .geometry import Array, rotation, superellipse
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,10 @@ class Spine:
         """Return the 4x4 matrix of every element, local (v, u, s) to RAS mm."""
         found, base = [], self.pose
         for element in self.elements:
-            middle = base @ rigid(element.turn(0.5), (0, element.forward, 0)) @ rigid(np.eye(3), _up(element))
+            up = from_matvec(np.eye(3), (0, 0, element.height / 2))
+            middle = base @ from_matvec(element.turn(0.5), (0, element.forward, 0)) @ up
             found.append(middle)
-            base = middle @ rigid(np.eye(3), _up(element)) @ rigid(element.turn(0.5))
+            base = middle @ up @ from_matvec(element.turn(0.5))
         return found
 
     def moved(self, pose: Array) -> Spine:
@@ -154,10 +156,6 @@ class Spine:
     def named(self, name: str) -> tuple[Element, Array]:
         """Return an element and its frame."""
         return next((e, f) for e, f in zip(self.elements, self.frames(), strict=True) if e.name == name)
-
-
-def _up(element: Element) -> tuple[float, float, float]:
-    return (0.0, 0.0, element.height / 2)
 
 
 def lumbar(

@@ -8,6 +8,8 @@ from math import radians
 import numpy as np
 from numpy.typing import NDArray
 
+from ..orientation import apply_affine, from_matvec
+
 Array = NDArray[np.float64]
 
 
@@ -23,17 +25,9 @@ def rotation(axis: Array | tuple[float, float, float], degrees: float) -> Array:
     return turned
 
 
-def rigid(turn: Array, shift: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Array:
-    """Return the 4x4 matrix of a rotation (3x3) followed by a shift in mm."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn
-    matrix[:3, 3] = shift
-    return matrix
-
-
 def pose(degrees: tuple[float, float, float] = (0, 0, 0), shift: tuple[float, float, float] = (0, 0, 0)) -> Array:
     """Return a rigid motion (4x4): rotations about R, A and S in that order, then a shift in mm."""
-    return rigid(
+    return from_matvec(
         rotation((0, 0, 1), degrees[2]) @ rotation((0, 1, 0), degrees[1]) @ rotation((1, 0, 0), degrees[0]), shift
     )
 
@@ -71,5 +65,4 @@ def slice_points(affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
     """Return the RAS points [rows, columns, 3] of the pixels of slice `k`, which may be between two slices."""
     rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
     index = np.stack([np.full(rows.shape, k), rows, columns], axis=-1).astype(float)
-    points: Array = index @ affine[:3, :3].T + affine[:3, 3]
-    return points
+    return apply_affine(affine, index)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..io.write import write_volume
+from ..orientation import from_matvec
 from ..volume import Volume
 from .geometry import Array, slice_points
 from .sample_shape import SpineShape, lumbar_shape, truth
@@ -82,11 +83,9 @@ def _sagittal_affine(
 
     turn = Rotation.from_euler("xyz", rng.normal(0, 2.5, 3), degrees=True).as_matrix()
     axes = turn @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
-    affine = np.eye(4)
-    affine[:3, :3] = axes * np.array(spacing)
+    matrix = axes * np.array(spacing)
     middle = np.array(spine.bodies[2].origin) + [0, -22.0, -8.0]
-    affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return affine
+    return from_matvec(matrix, middle - matrix @ ((np.array(shape) - 1) / 2))
 
 
 SAMPLE_SEED = 11

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..anatomy import Kind
+from ..orientation import apply_affine, apply_to_vectors
 from .elements import Element, Spine
 from .geometry import Array
 
@@ -103,7 +104,7 @@ def _corners(spine: Spine, disc: Element) -> list[tuple[Array, Array]]:
         start = centre + (0, 0, sign * (disc.height / 2 + disc.slope * float(disc.opening @ centre[:2])))
         along = anterior + (0, 0, float(rise @ anterior))
         to_body = np.linalg.inv(body_frame) @ frame
-        begin, direction = to_body[:3, :3] @ start + to_body[:3, 3], to_body[:3, :3] @ along
+        begin, direction = apply_affine(to_body, start), apply_to_vectors(to_body, along)
         ends = [_reach(body, begin, direction), _reach(body, begin, -direction)]
         found.append((start + ends[0] * along, start - ends[1] * along))
     return found

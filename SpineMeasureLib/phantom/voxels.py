@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import CANAL_VALUE, CORD_VALUE, DISC_OFFSET, Kind, vertebra_value
+from ..orientation import apply_affine, from_matvec
 from ..segmentation import SpineSegmentation, Structure
 from .elements import Canal, Element, Spine
 from .geometry import Array
@@ -43,7 +44,7 @@ def voxelise(spine: Spine, grid: Grid = SAGITTAL_2D, *, flags: tuple[str, ...] =
     :raises ValueError: a structure contains no voxel centre.
     """
     frames = spine.frames()
-    corners = np.concatenate([_box(e, spine.canal) @ f[:3, :3].T + f[:3, 3] for e, f in _zip(spine, frames)])
+    corners = np.concatenate([apply_affine(f, _box(e, spine.canal)) for e, f in _zip(spine, frames)])
     directions = grid.axes / np.linalg.norm(grid.axes, axis=0)
     local = corners @ np.linalg.inv(directions).T
     low, high = local.min(axis=0) - 5, local.max(axis=0) + 5
@@ -51,9 +52,7 @@ def voxelise(spine: Spine, grid: Grid = SAGITTAL_2D, *, flags: tuple[str, ...] =
     half = [(h - m) if e is None else e for e, h, m in zip(grid.half_extent, high, middle, strict=True)]
     spacing = np.array(grid.spacing)
     shape = np.ceil(2 * np.array(half) / spacing).astype(int) + 1
-    affine = np.eye(4)
-    affine[:3, :3] = directions * spacing
-    affine[:3, 3] = directions @ (middle - (shape - 1) / 2 * spacing)
+    affine = from_matvec(directions * spacing, directions @ (middle - (shape - 1) / 2 * spacing))
     labels = np.zeros(shape, np.uint8)
     for element, frame in _zip(spine, frames):
         _paint(labels, affine, element, frame, spine.canal)
@@ -74,14 +73,14 @@ def _box(element: Element, canal: Canal) -> Array:
 
 def _paint(labels: NDArray[np.uint8], affine: Array, element: Element, frame: Array, canal: Canal) -> None:
     to_index = np.linalg.inv(affine) @ frame
-    box = _box(element, canal) @ to_index[:3, :3].T + to_index[:3, 3]
+    box = apply_affine(to_index, _box(element, canal))
     start = np.maximum(np.floor(box.min(axis=0)).astype(int), 0)
     stop = np.minimum(np.ceil(box.max(axis=0)).astype(int) + 1, labels.shape)
     if (stop <= start).any():
         return
     index = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(start, stop, strict=True)), indexing="ij"), -1)
     back = np.linalg.inv(to_index)
-    v, u, s = np.moveaxis(index @ back[:3, :3].T + back[:3, 3], -1, 0)
+    v, u, s = np.moveaxis(apply_affine(back, index), -1, 0)
     q = element.opening[0] * v + element.opening[1] * u
     between = np.abs(s) <= element.height / 2 + element.slope * q
     part = labels[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]

@@ -62,7 +62,7 @@ def _accept(desk: Desk, session: Session) -> None:
 
 
 def _reset(desk: Desk, session: Session) -> None:
-    desk.attempt(lambda: session.reset(*desk.in_scope))
+    desk.attempt(lambda: session.reset(desk.in_scope))
 
 
 def _rename(desk: Desk, session: Session, rename: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
-"""The files of a case folder around a scene that is under review: they follow the session, all together.
+"""The files of a case folder whose scene is under review: they are updated together.
 
-Tables, labels and run.json are written at every edit. What takes long is taken away then and written again when the
-scene is saved (picture, segmentation) or by its own command (report, DICOM objects). No Qt here.
+Tables, labels and run.json are written at every edit. Files that take long are removed then, and written again when the
+scene is saved (picture, segmentation) or by a separate command (report, DICOM objects).
 """
 
 from __future__ import annotations
@@ -44,86 +44,76 @@ from ..grid import on_grid_of
 from ..io.same_image import is_stated_image, stated_grid
 from ..io.write import write_volume
 from ..segmentation import SpineSegmentation, segmentation_on
-from ..volume import Volume
 from .case.state import now
-from .keep import bring_back
+from .keep import restore
 from .mrml.app import mrml_application
 from .mrml.bundle import copy_checked, read_checked
 from .mrml.save import copy_segmentation
-from .mrml.volume_node import volume_from_node
-from .output import case_id
+from .output import case_id, image_of
 from .session import Session
 
 
 class CaseTables:
-    """Writes the files of one case folder as its session says."""
+    """Keeps the files of one case folder in agreement with its session."""
 
     def __init__(self, folder: Path, scene_hash: str) -> None:
         """:param scene_hash: SHA-256 of the scene file in the folder."""
         self._folder = folder
         self._scene_hash = scene_hash
         run = run_of(folder)
-        #: False where 3D Slicer saved the scene: segments may have been painted on since the labels were written.
+        #: False if 3D Slicer saved the scene: segments may have been painted on since the labels were written.
         self._labels_hold = stated_hashes(run).get(SCENE, scene_hash) == scene_hash and not run.get(UNFINISHED)
         self._head = ""
         self._segmentation: SpineSegmentation | None = None
 
     @classmethod
     def around(cls, scene_path: Path, scene_hash: str) -> CaseTables | None:
-        """The files beside a scene; None where the scene is not that of a case folder."""
+        """The files beside a scene; None if the scene is not in a case folder."""
         if scene_path.name != SCENE or not is_case_folder(scene_path.parent):
             return None
         return cls(scene_path.parent, scene_hash)
 
     def follow(self, session: Session, kept: str) -> list[str]:
-        """Write tables, labels and run.json as the session says, and beside the scene what was done since it was saved.
+        """Write tables, labels and run.json, and the edits since the scene was saved.
 
-        :param kept: `keep.kept_text`.
-        :return: names of the files that were taken away because they show something else.
-        :raises OutputError: a file cannot be written; the folder is as it was then.
+        :param kept: from `keep.kept_text`.
+        :return: names of the files that were removed because they are outdated.
+        :raises OutputError: a file cannot be written; the folder is unchanged then.
         :raises GeometryMismatchError: the scene shows another image.
         """
 
-        def write_more(new: Path, changed: bool, renamed: bool) -> list[str]:
+        def keep(new: Path) -> None:
             (new / KEPT).write_text(kept, encoding="utf-8")
-            return [*([SEGMENTATION] if renamed else []), *([OVERVIEW] if changed else [])]
 
-        return self._write(session, write_more)
+        return self._write(session, keep, draw=False)
 
     def save(self, session: Session, write_scene: Callable[[Path], None]) -> list[str]:
-        """Write the scene, and beside it all that a run writes; otherwise as `follow`.
+        """Write the scene and everything that a run writes; otherwise as `follow`.
 
         :param write_scene: writes the scene of the session into a file.
         """
 
-        def write_more(new: Path, changed: bool, renamed: bool) -> list[str]:
+        def write(new: Path) -> Path:
             write_scene(new / SCENE)
-            copy_segmentation(new / SCENE, new / SEGMENTATION)
-            return self._draw(session, new, changed)
+            return new / SCENE
 
-        removed = self._write(session, write_more)
-        # Kept for the scene that was replaced; until then it was all that was left of the edits.
+        removed = self._write(session, write, draw=True)
+        # They belong to the scene that was replaced; until now they were the only copy of the edits.
         (self._folder / KEPT).unlink(missing_ok=True)
         return removed
 
     def rewrite(self, session: Session, edits_kept: bool) -> list[str]:
-        """Write all that a run writes beside the scene file, which stays; otherwise as `follow`.
+        """Write everything that a run writes, except the scene file, which stays; otherwise as `follow`.
 
         :param edits_kept: whether the session shows edits that are kept beside the scene.
         """
+        return self._write(session, lambda new: None if edits_kept else self._folder / SCENE, draw=True)
 
-        def write_more(new: Path, changed: bool, renamed: bool) -> list[str]:
-            removed = self._draw(session, new, changed)
-            if edits_kept:
-                return [*removed, *([SEGMENTATION] if renamed else [])]
-            copy_segmentation(self._folder / SCENE, new / SEGMENTATION)
-            return removed
+    def _write(self, session: Session, add: Callable[[Path], Path | None], draw: bool) -> list[str]:
+        """Write the files.
 
-        return self._write(session, write_more)
-
-    def _write(self, session: Session, write_more: Callable[[Path, bool, bool], list[str]]) -> list[str]:
-        """:param write_more: writes further files, given whether values or names, or names alone, are others now; and
-        returns names of files that are outdated.
+        :param add: writes further files into a folder; returns the scene file, if any, that shows this session.
+        :param draw: whether to update the picture; otherwise it is removed if it is outdated.
         """
         folder, run = self._folder, run_of(self._folder)
         segmentation = self._named(session, run)
@@ -138,8 +128,13 @@ class CaseTables:
                 run.setdefault("case_id", case_id(session))  # folders of version 0.1 have none
                 write_values(new, session.rows, provenance_of(run), run["case_id"])
             changed = renamed or _bytes(new / TABLE) != _bytes(folder / TABLE)
-            outdated.update(write_more(new, changed, renamed), self._documents() if changed else ())
-            outdated.update(WRITTEN_LABELS if renamed else ())
+            scene = add(new)
+            if scene is not None:
+                copy_segmentation(scene, new / SEGMENTATION)
+            if draw:
+                self._draw(session, new, changed)
+            outdated.update([OVERVIEW, *self._documents()] if changed else ())
+            outdated.update([SEGMENTATION, *WRITTEN_LABELS] if renamed else ())
             run |= _reviewed(run, renamed) if changed else {}
             removed = sorted(n for n in outdated if (folder / n).is_file() and not (new / n).is_file())
             write_run(new, run, self._staying(new, outdated))
@@ -148,38 +143,37 @@ class CaseTables:
         return removed
 
     def _named(self, session: Session, run: dict[str, Any]) -> SpineSegmentation:
-        """The structures as they are named now, on the voxels of the image."""
+        """Return the structures as they are named now, on the voxels of the image."""
         head = str(session.nodes.case.GetParameter("case"))
         if self._segmentation is None or head != self._head:
-            image = _image(session)
+            image = image_of(session)
             stated = run.get("input", {})
             if not self._labels_hold and not is_stated_image(stated, image):
                 raise GeometryMismatchError(
                     f"The scene in {self._folder.name} shows another image than its tables.", "Measure that image."
                 )
-            # In the order of the image's own file, which a scene does not keep.
+            # In the storage order of the image file, which a scene does not keep.
             self._segmentation = segmentation_on(stated_grid(stated) or image, session.segmentation())
             self._head = head
         return self._segmentation
 
-    def _draw(self, session: Session, new: Path, changed: bool) -> list[str]:
+    def _draw(self, session: Session, new: Path, changed: bool) -> None:
         if session.rows and find_spec("matplotlib") and (changed or not (self._folder / OVERVIEW).is_file()):
             from ..export.overview import write_overview
 
             assert self._segmentation is not None
-            image = on_grid_of(self._segmentation.as_volume(), _image(session))
+            image = on_grid_of(self._segmentation.as_volume(), image_of(session))
             write_overview(image, self._segmentation, session.rows, new / OVERVIEW)
-        return [OVERVIEW] if changed else []
 
     def _documents(self) -> list[str]:
-        # A PDF without the page from which it is printed is somebody else's.
+        # A PDF without the page from which it is printed is not ours.
         printed = (self._folder / "report.html").is_file()
         return [name for name in DOCUMENTS if printed or name != "report.pdf"]
 
     def _staying(self, new: Path, outdated: set[str]) -> dict[str, str]:
-        """SHA-256 of the files that stay."""
+        """Return SHA-256 by name of the files that stay."""
         stated = {**stated_hashes(run_of(self._folder)), SCENE: self._scene_hash}
-        stated.pop(KEPT, None)  # what is kept is in the session
+        stated.pop(KEPT, None)  # its edits are in the session
         names = {*stated, KEPT, LABELS, OVERVIEW, SEGMENTATION} - outdated - {file.name for file in new.iterdir()}
         if (new / SCENE).is_file():
             names -= {KEPT}
@@ -187,15 +181,8 @@ class CaseTables:
         return {name: stated[name] if name in stated else file_hash(path) for name, path in there.items()}
 
 
-def _image(session: Session) -> Volume:
-    node = session.nodes.volume
-    if node is None:
-        raise NothingFoundError("The image of this case was deleted.", "Open the image again.")
-    return volume_from_node(node)
-
-
 def _names(path: Path) -> object:
-    """What labels.json calls each value, and whether that is sure; None where it cannot be read."""
+    """Return the names in labels.json and how certain they are; None if it cannot be read."""
     content = (json_object(path) or {}) if path.is_file() else {}
     labels = content.get("labels")
     if not isinstance(labels, dict):
@@ -209,7 +196,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _reviewed(run: dict[str, Any], renamed: bool) -> dict[str, object]:
-    """What changes in run.json with values or names."""
+    """Return what changes in run.json with values or names."""
     if not renamed or "warnings_before_review" in run:
         return {"reviewed": now()}
     # The warnings name levels, or say that the names are a guess.
@@ -217,21 +204,21 @@ def _reviewed(run: dict[str, Any], renamed: bool) -> dict[str, object]:
 
 
 def tables_from_scene(folder: Path) -> list[str]:
-    """Write the files of a case folder as its scene says, with the edits that are kept beside it.
+    """Write the files of a case folder from its scene, including the edits that are kept beside it.
 
-    :return: names of the files that were taken away because they show something else.
-    :raises InputNotFoundError: the folder is not there, is not that of a case, or contains no scene.
+    :return: names of the files that were removed because they are outdated.
+    :raises InputNotFoundError: the folder does not exist, is not a case folder, or does not contain a scene.
     :raises UnreadableInputError: run.json, the scene or the kept edits are damaged, or the scene is not safe to open.
-    :raises TooLargeError: the contents of the scene are.
-    :raises NothingFoundError: the scene contains no case of the image that was measured, or several.
+    :raises TooLargeError: the contents of the scene are too large.
+    :raises NothingFoundError: the scene does not contain exactly one case of the measured image.
     :raises DependencyError: slicer-core is not installed.
-    :raises OutputError: a file cannot be written; the folder is as it was then.
+    :raises OutputError: a file cannot be written; the folder is unchanged then.
     """
     path = folder / SCENE
     _require_case(folder)
     application = mrml_application()
     if not application.owned:
-        raise OutputError("Inside 3D Slicer no case folder is written.", "Use the command line.")
+        raise OutputError("Case folders are not written inside 3D Slicer.", "Use the command line.")
     scene = application.scene
     scene.Clear(0)
     sessions: list[Session] = []
@@ -240,7 +227,7 @@ def tables_from_scene(folder: Path) -> list[str]:
             copy = Path(temporary) / SCENE
             scene_hash = copy_checked(path, copy)
             read_checked(scene, copy, SCENE)
-        edits_kept = bring_back(scene, path, scene_hash)
+        edits_kept = restore(scene, path, scene_hash)
         sessions = Session.find(scene)
         return CaseTables(folder, scene_hash).rewrite(_case_of(folder, sessions), edits_kept)
     finally:
@@ -256,19 +243,15 @@ def _require_case(folder: Path) -> None:
     if not (folder / RUN).is_file():
         raise InputNotFoundError(f"There is no {RUN} in {folder.name}.", name)
     if not is_case_folder(folder):
-        raise UnreadableInputError(f"{RUN} in {folder.name} is damaged, or not of this program.", name)
+        raise UnreadableInputError(f"{RUN} in {folder.name} is damaged or was not written by this program.", name)
     if not (folder / SCENE).is_file():
         raise InputNotFoundError(f"There is no {SCENE} in {folder.name}.", "Measure the case again.")
 
 
 def _case_of(folder: Path, sessions: list[Session]) -> Session:
-    """The one case that shows the image of a folder."""
+    """Return the one case that shows the image of a folder."""
     stated = run_of(folder).get("input", {})
-    fitting = []
-    for session in sessions:
-        image = _image(session)
-        if is_stated_image(stated, image):
-            fitting.append(session)
+    fitting = [session for session in sessions if is_stated_image(stated, image_of(session))]
     if len(fitting) != 1:
         found = "no case" if not fitting else f"{len(fitting)} cases"
         raise NothingFoundError(

@@ -1,6 +1,6 @@
-"""What a reviewer did to a saved scene, kept in a small file beside it until the scene itself is written again.
+"""Edits of a saved scene, kept in a small file beside it until the scene itself is written again.
 
-Writing a scene bundle takes seconds, its record milliseconds: so every edit is on disk at once. No Qt here.
+Writing a scene bundle takes seconds, writing its records milliseconds: every edit is on disk at once.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ from .case.state import State
 from .mrml.links import case_nodes
 from .mrml.scene_case import SceneCase
 
-_ENDING = KEPT.removeprefix(SCENE)
-
 
 def kept_path(scene_path: Path) -> Path:
-    """The file beside a scene that keeps what was done since it was written."""
-    return scene_path.with_name(scene_path.name + _ENDING)
+    """Return the file beside a scene for the edits since it was written."""
+    return scene_path.with_name(scene_path.name + KEPT.removeprefix(SCENE))
 
 
 def keep(scene: Any, scene_path: Path, scene_hash: str) -> None:
     """Write the records of all cases of a scene.
 
-    :param scene_hash: of the scene file as it was opened; the records fit no other.
+    :param scene_hash: of the scene file as it was opened; the records only fit this file.
     :raises OutputError: the folder cannot be written to.
     """
     with atomic_path(kept_path(scene_path)) as temporary:
@@ -37,16 +35,16 @@ def keep(scene: Any, scene_path: Path, scene_hash: str) -> None:
 
 
 def kept_text(scene: Any, scene_hash: str) -> str:
-    """What `keep` writes."""
+    """Return what `keep` writes."""
     cases = [{name: node.GetParameter(name) for name in ("case", "rows")} for node in case_nodes(scene)]
     return json.dumps({"scene": scene_hash, "cases": cases})
 
 
-def bring_back(scene: Any, scene_path: Path, scene_hash: str) -> bool:
-    """Bring a scene that was just opened to the state that was kept; call it before sessions are made.
+def restore(scene: Any, scene_path: Path, scene_hash: str) -> bool:
+    """Restore the kept edits in a scene that was just opened; call this before sessions are made.
 
-    :return: False where nothing was kept, or it was kept for another version of the scene file.
-    :raises UnreadableInputError: what was kept is damaged; nothing changes then.
+    :return: False if no edits were kept, or they were kept for another version of the scene file.
+    :raises UnreadableInputError: the kept edits are damaged; nothing changes then.
     """
     path = kept_path(scene_path)
     if not path.is_file():

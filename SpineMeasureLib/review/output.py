@@ -1,21 +1,26 @@
-"""The files that a reviewer takes away from a session: table, JSON, report, training case, DICOM objects."""
+"""The files that are written for the user from a session: table, JSON, report, picture, DICOM objects, training case.
+
+Functions that take a `CaseCopy` may run in another thread; the others read the scene.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import NothingFoundError
+from ..errors import DicomSeriesError, NothingFoundError
 from ..export.runinfo import versions
 from ..export.tables import write_csv, write_json
 from ..files import atomic_folder
+from ..io.read import read_volume
+from ..io.same_image import require_same_image
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation, segmentation_on
 from ..volume import Volume
@@ -25,17 +30,24 @@ from .mrml.links import ATTRIBUTE
 if TYPE_CHECKING:
     from .session import Session
 
-#: Of everything that a reviewer writes under the name of a case.
-_ENDINGS = (
-    "_measurements.csv", "_measurements.json", ".mrb", "_report.html", "_report.txt", "_report.pdf", "_dicom",
-)  # fmt: skip
+#: What follows the name of a case in the names of its files and folders, by kind.
+ENDINGS = {
+    "csv": "_measurements.csv",
+    "json": "_measurements.json",
+    "report": "_report.html",
+    "text": "_report.txt",
+    "pdf": "_report.pdf",
+    "picture": "_overview.png",
+    "scene": ".mrb",
+    "dicom": "_dicom",
+}
 
 
 @dataclass(frozen=True)
 class CaseCopy:
-    """A case as plain data, apart from its scene: another thread may write it while the review goes on.
+    """A case as plain data, independent of its scene: another thread may write it while the review continues.
 
-    :ivar name: of its image, as a file system takes it; a file is this and an ending.
+    :ivar name: of its image, in characters that a file system accepts; a file is named by it and an ending.
     """
 
     name: str
@@ -45,38 +57,38 @@ class CaseCopy:
 
 
 def copy_of(session: Session) -> CaseCopy:
-    """The case as it is now.
+    """Copy the case as it is now.
 
     :raises NothingFoundError: the image or the segmentation was deleted.
     """
-    volume = _image(session)
+    volume = image_of(session)
     return CaseCopy(_name(session), tuple(session.rows), session.segmentation(), volume)
 
 
 def output_path(session: Session, folder: Path | str, ending: str) -> Path:
-    """Where in `folder` a case may be written: a file or folder of this session, or one that is not there yet.
+    """Return a path in `folder` that a case may be written to: one of this session, or one that does not exist yet.
 
-    It is named after the volume of the case. Volumes of all patients of one protocol have the same name; where another
-    session wrote anything under it, all files of this one have a number, so that no name stands for two patients.
+    It is named after the image of the case. Images of all patients of one protocol have the same name: if another
+    session wrote anything under it, the names of all files of this one get a number.
 
-    :param ending: one of `_ENDINGS`. Who writes it adds the path to `session.written`.
+    :param ending: one of `ENDINGS`. The caller adds the path to `session.written` once it is written.
     """
     place = Path(folder).absolute()
     return place / f"{_free_name(session, place)}{ending}"
 
 
 def _free_name(session: Session, folder: Path) -> str:
-    """The name of the case's volume, with a number where another session wrote a file of that name."""
+    """Return the name of the case's image, with a number if another session wrote a file of that name."""
     name = _name(session)
     for free in chain([name], (f"{name}_{n}" for n in count(2))):
-        paths = [folder / f"{free}{ending}" for ending in _ENDINGS]
+        paths = [folder / f"{free}{ending}" for ending in ENDINGS.values()]
         if all(path in session.written or not os.path.exists(path) for path in paths):
             break
     return free
 
 
 def _name(session: Session) -> str:
-    """The name of the case's volume, without characters that a file system refuses."""
+    """Return the name of the case's image, without characters that a file system refuses."""
     volume = session.nodes.volume
     name = volume.GetName() if volume is not None else ""
     return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(" .") or "Spine"
@@ -87,7 +99,7 @@ def write_table(session: Session, folder: Path | str) -> Path:
 
     :raises OutputError: the folder cannot be written to.
     """
-    path = output_path(session, folder, "_measurements.csv")
+    path = output_path(session, folder, ENDINGS["csv"])
     write_csv(list(session.rows), path, case_id(session))
     session.written.add(path)
     return path
@@ -98,73 +110,103 @@ def write_everything(session: Session, folder: Path | str) -> Path:
 
     :raises OutputError: the folder cannot be written to.
     """
-    path = output_path(session, folder, "_measurements.json")
+    path = output_path(session, folder, ENDINGS["json"])
     write_json(list(session.rows), {"case_id": case_id(session), "versions": versions()}, path)
     session.written.add(path)
     return path
 
 
 def case_id(session: Session) -> str:
-    """The `Volume.case_id` of the image as it was measured; empty if it was deleted and the scene does not tell."""
+    """Return the `Volume.case_id` of the image as it was measured; empty if image and id are not in the scene."""
     segmentation = session.nodes.segmentation
     known = segmentation.GetAttribute(f"{ATTRIBUTE}case_id") if segmentation is not None else None
     if known or session.nodes.volume is None:
         return str(known or "")
-    return _image(session).case_id
+    return image_of(session).case_id
 
 
 def write_report(session: Session, folder: Path | str, pdf: bool = True) -> Path:
-    """Write the report as HTML, as text and, where a browser can print it, as PDF; returns the path of the HTML.
+    """Write the report as HTML, as text and, if a browser can print it, as PDF; returns the path of the HTML.
 
-    :param pdf: False for none.
+    :param pdf: False for no PDF.
     :raises NothingFoundError: the image or the segmentation was deleted.
-    :raises OutputError: the folder cannot be written to, or the PDF was not made; HTML and text are there then.
+    :raises OutputError: the folder cannot be written to, or the PDF failed; HTML and text are written then.
     """
-    from ..export.report.pdf import find_browser, write_pdf
+    from ..export.report.pdf import find_browser
 
     place = Path(folder).absolute()
-    path = write_report_of(replace(copy_of(session), name=_free_name(session, place)), place)
-    session.written.update(path.with_suffix(suffix) for suffix in (".html", ".txt", ".pdf"))
+    case = replace(copy_of(session), name=_free_name(session, place))
+    path = write_report_of(case, place)
+    session.written.update(place / f"{case.name}{ENDINGS[kind]}" for kind in ("report", "text", "pdf"))
     if pdf and find_browser() is not None:
-        write_pdf(path, path.with_suffix(".pdf"), startup_environment())
+        _print(path, place / f"{case.name}{ENDINGS['pdf']}")
     return path
 
 
-def write_report_of(case: CaseCopy, folder: Path | str) -> Path:
-    """Write the report of a copy as HTML and as text; returns the path of the HTML."""
+def write_report_of(case: CaseCopy, folder: Path) -> Path:
+    """Write the report as HTML and as text; returns the path of the HTML."""
     from ..export.case_files import write_report_files
     from ..export.report.page import ReportOptions
 
-    path = Path(folder) / f"{case.name}_report.html"
-    with atomic_folder(path.parent) as temporary, tempfile.TemporaryDirectory() as made:
+    path = folder / f"{case.name}{ENDINGS['report']}"
+    with atomic_folder(folder) as temporary, tempfile.TemporaryDirectory() as made:
         write_report_files(Path(made), case.volume, case.segmentation, case.rows, ReportOptions())
         for file in Path(made).iterdir():
             shutil.copy(file, temporary / f"{path.stem}{file.suffix}")
     return path
 
 
+def write_pdf_of(case: CaseCopy, folder: Path) -> Path:
+    """Write the report as HTML, text and PDF; returns the path of the PDF.
+
+    :raises DependencyError: no browser that prints it is installed.
+    """
+    return _print(write_report_of(case, folder), folder / f"{case.name}{ENDINGS['pdf']}")
+
+
+def _print(page: Path, path: Path) -> Path:
+    from ..export.report.pdf import write_pdf
+
+    write_pdf(page, path, startup_environment())
+    return path
+
+
+def write_picture_of(case: CaseCopy, folder: Path) -> Path:
+    """Write the overview picture; returns its path.
+
+    :raises DependencyError: matplotlib is not installed.
+    """
+    from ..export.overview import write_overview
+
+    path = folder / f"{case.name}{ENDINGS['picture']}"
+    write_overview(case.volume, case.segmentation, case.rows, path)
+    return path
+
+
 def write_training_case(session: Session, folder: Path | str, editor: str = "") -> Path:
     """Add the case to the nnU-Net data set ``Dataset001_SpineMeasure`` in `folder`; returns the data set.
 
-    :param editor: who corrected it.
+    :param editor: name of the person who corrected it.
     :raises NothingFoundError: the image or the segmentation was deleted.
     :raises OutputError: the folder cannot be written to.
     """
     from ..export.training import TrainingCase, add_to_nnunet
 
     dataset = Path(folder) / "Dataset001_SpineMeasure"
-    image = _image(session)
+    image = image_of(session)
     segmentation = segmentation_on(image, session.segmentation())
     add_to_nnunet(TrainingCase(image, segmentation, session.rows, editor=editor), dataset)
     return dataset
 
 
-def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path | str) -> list[Path]:
-    """Write DICOM SEG and SR that refer to the images of the case; returns their paths. They name the patient.
+def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path | str) -> tuple[list[Path], list[str]]:
+    """Write DICOM SEG and SR that refer to the images of the case; returns their paths and warnings.
+
+    They name the patient.
 
     :param images: the DICOM files that the volume was loaded from.
-    :raises DicomSeriesError: they are no series that can be referred to.
-    :raises GeometryMismatchError: the segmentation does not lie on their voxels.
+    :raises DicomSeriesError: they are not a series that can be referred to.
+    :raises GeometryMismatchError: the segmentation is not on their voxels.
     :raises DependencyError: pydicom or highdicom is not installed.
     """
     from ..io.dicom.volume import read_dicom
@@ -172,24 +214,49 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
     with tempfile.TemporaryDirectory() as gathered:
         for n, file in enumerate(images):
             shutil.copy(file, Path(gathered) / f"{n:06d}.dcm")
-        written = write_dicom_of(copy_of(session), read_dicom(Path(gathered)), folder)
+        written = write_dicom_of(copy_of(session), read_dicom(Path(gathered)), Path(folder))
     session.written.add(Path(folder))
     return written
 
 
-def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path | str) -> list[Path]:
+def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path) -> tuple[list[Path], list[str]]:
     """`write_dicom_objects` of a copy, on a volume that was read from those files."""
     from ..export.case_files import write_dicom
 
     segmentation = segmentation_on(volume, case.segmentation)
-    with atomic_folder(Path(folder)) as temporary:
-        for warning in write_dicom(temporary, volume, segmentation, case.rows):
-            logging.getLogger(__name__).warning(warning)
+    with atomic_folder(folder) as temporary:
+        warnings = write_dicom(temporary, volume, segmentation, case.rows)
         names = sorted(file.name for file in temporary.iterdir())
-    return [Path(folder) / name for name in names]
+    return [folder / name for name in names], warnings
 
 
-def _image(session: Session) -> Volume:
+def write_dicom_archive(case: CaseCopy, source: Path | None, folder: Path) -> tuple[Path, list[str]]:
+    """Write DICOM SEG and SR into a ZIP archive; returns its path and warnings.
+
+    :param source: the DICOM folder or file that the case was measured on, None if unknown.
+    :raises DicomSeriesError: it is not DICOM, or unknown.
+    :raises GeometryMismatchError: it contains another image.
+    """
+    volume = None if source is None else read_volume(source)
+    if volume is None or not volume.frames:
+        raise DicomSeriesError(
+            "DICOM SEG and SR refer to DICOM images, but this case was not opened from DICOM.",
+            "Open the DICOM folder or file instead.",
+        )
+    require_same_image(case.volume, volume)
+    files, warnings = write_dicom_of(case, volume, folder / "dicom")
+    path = folder / f"{case.name}{ENDINGS['dicom']}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, file.name)
+    return path, warnings
+
+
+def image_of(session: Session) -> Volume:
+    """Copy the image of a case.
+
+    :raises NothingFoundError: it was deleted.
+    """
     from ..background import without_gaps
     from .mrml.volume_node import volume_from_node
 

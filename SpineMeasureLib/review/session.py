@@ -23,7 +23,7 @@ from .case.drag import in_plane, same
 from .case.levels import discs_of, is_regional, levels_of
 from .case.remeasure import RemeasureResult, remeasured
 from .case.rename import named_disc, renamed, shifted
-from .case.state import State, Status, automatic_of, status_of
+from .case.state import State, status_of
 from .case.steps import accepted, reset, withdrawn
 from .mrml.build import CaseNodes, add_segmented_case
 from .mrml.editor import Callback, Editor, Quietly, ends_of
@@ -170,14 +170,6 @@ class Session:
         """One value as the reader sees it."""
         return self._values[self._numbers[key]]
 
-    def status(self, key: Key) -> Status:
-        """Return the status of a row that decides its colour and icon."""
-        return status_of(self.row(key))
-
-    def automatic(self, key: Key) -> Measurement:
-        """Return the automatic value of a row, also if another value replaces it."""
-        return automatic_of(self.row(key))
-
     def line(self, key: Key) -> Any:
         """The line node of a row; None if it has none."""
         return self._editor.case.lines.get(self._numbers[key])
@@ -241,7 +233,7 @@ class Session:
         if not same(ends_of(self._values[number]), ends):
             self._editor.step(lambda state, live: state.with_rows(self._editor.edited(number, ends)))
 
-    def reset(self, *keys: Key) -> None:
+    def reset(self, keys: Iterable[Key]) -> None:
         """Restore automatic values, and lines that were deleted."""
         self._editor.step(partial(reset, numbers=self._numbers_of(keys)))
 

@@ -51,6 +51,7 @@ def segment_volume(
     from dataclasses import replace
 
     from ..certainty import Certainty
+    from ..segmentation import segmentation_on
     from .labels.disc_points import named_by_points
     from .naming.instances import name_structures
 
@@ -64,11 +65,11 @@ def segment_volume(
 
     def name(lowest: str | None) -> SpineSegmentation:
         return name_structures(
-            result.tissue, volume.affine, confidence=result.probability, regions=result.region, lowest_disc=lowest
+            result.tissue, result.affine, confidence=result.probability, regions=result.region, lowest_disc=lowest
         )
 
     named = named_by_points(name, disc_points, lowest_disc)
-    return replace(
+    found = replace(
         named,
         warnings=(*result.warnings, *named.warnings),
         certainty=Certainty(result.probability, opened.calibration),
@@ -79,3 +80,4 @@ def segment_volume(
             "device": result.device,
         },
     )
+    return segmentation_on(volume, found)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..anatomy import Region, Tissue
 from ..errors import OutOfMemoryError
-from ..orientation import from_slice_order, slice_order, slice_spacing
+from ..grid import in_slice_order
 from ..progress import ESTIMATE, Progress, part_of, silent
 from ..volume import Volume
 from .device import describe
@@ -42,16 +42,18 @@ _CORD_WINDOW = 7
 
 @dataclass(frozen=True)
 class TissueMap:
-    """What the network says, on the grid of the image.
+    """What the network predicts for the voxels of the image, in slice order (`grid.in_slice_order`).
 
-    :ivar tissue: uint8 array[i,j,k], values of `anatomy.Tissue`.
-    :ivar probability: uint8 array[i,j,k], probability of that tissue times 255; 0 in slices far from the spine.
-    :ivar region: uint8 array[i,j,k], the likeliest `anatomy.Region` of a body there; None where the model tells none.
+    :ivar tissue: uint8 array[slice, row, column], values of `anatomy.Tissue`.
+    :ivar probability: the same shape, probability of that tissue times 255; 0 in slices far from the spine.
+    :ivar region: the same shape, the likeliest `anatomy.Region` of a body there; None if the model does not predict it.
+    :ivar affine: 4x4, index (slice, row, column) to RAS mm.
     """
 
     tissue: NDArray[np.uint8]
     probability: NDArray[np.uint8]
     region: NDArray[np.uint8] | None
+    affine: NDArray[np.float64]
     device: str
     warnings: tuple[str, ...]
 
@@ -64,8 +66,8 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
     :raises DeviceError: memory ran out on the CPU.
     """
     warnings: list[str] = []
-    spacing = slice_spacing(volume.affine)
-    image = slice_order(volume.array, volume.affine)
+    ordered = in_slice_order(volume)
+    spacing, image = ordered.spacing, ordered.array
     group = max(1, round(_THINNEST_SLICE_MM / spacing[0])) if spacing[0] < _THINNEST_SLICE_MM else 1
     stack = _network_slices(normalised_intensity(image), group, spacing)
     if device.type == "cpu":
@@ -98,16 +100,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
                 "The computer has too little memory for this image.", "Crop it to the spine."
             ) from error
 
-    def native(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(from_slice_order(array, volume.affine))
-
-    return TissueMap(
-        native(tissue),
-        native(probability),
-        None if region is None else native(region),
-        describe(device),
-        tuple(warnings),
-    )
+    return TissueMap(tissue, probability, region, ordered.affine, describe(device), tuple(warnings))
 
 
 def expected_seconds(stack: torch.Tensor) -> int:

@@ -15,7 +15,7 @@ import torch
 
 from ..errors import InputNotFoundError, OptionError
 from ..evaluate.labelled_sets import PARTLY_LABELLED, folds, synthetic
-from ..evaluate.model_scores import score_folder, score_partly
+from ..evaluate.model_scores import score_case, score_partly
 from ..evaluate.score_tables import write_scores
 from ..evaluate.scores import CaseScore
 from ..progress import Progress, part_of, silent
@@ -184,7 +184,7 @@ def cross_validate(plan: Plan, test: list[dict[str, list[str]]], progress: Progr
         network = load_checkpoint(_checkpoint(plan, str(n)), plan.options).to(device)
         for patient in patients[CROSS_VALIDATED]:
             progress("score", n / len(test), patient)
-            scores += score_folder(plan.data / CROSS_VALIDATED, [patient], network, device)
+            scores.append(score_case(plan.data / CROSS_VALIDATED, patient, network, device))
         for case in partly_labelled:
             if case.patient in patients[case.dataset]:
                 progress("score", (n + 0.7) / len(test), case.patient)

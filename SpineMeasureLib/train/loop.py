@@ -91,61 +91,86 @@ def train(
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
     device = torch.device(options.device)
-    network = (start or SpineNet(filters=options.filters)).to(device)
-    moving = torch.optim.swa_utils.get_ema_multi_avg_fn(_AVERAGE_DECAY)
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=moving)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
-    )
-    loss_function = PartialLabelLoss().to(device)
-    elapsed, step, curve = 0.0, 0, []
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        elapsed, step, curve = state["elapsed"], state["step"], state["curve"]
-        rng = np.random.default_rng((options.seed, step))
-
+    run = _Run((start or SpineNet(filters=options.filters)).to(device), options)
+    resumed = checkpoint.exists()
+    if resumed:
+        run.resume(checkpoint)
+    rng = np.random.default_rng((options.seed, run.steps) if resumed else options.seed)
     weights = _case_weights(cases, options.datasets)
     budget = options.minutes * 60
     last, saved, recent = time.monotonic(), time.monotonic(), []
-    network.train()
-    while elapsed < budget:
-        rate = _learning_rate(elapsed / budget) * options.learning_rate
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        light = elapsed >= options.light_from * budget
+    while run.elapsed < budget:
+        rate = _learning_rate(run.elapsed / budget) * options.learning_rate
+        light = run.elapsed >= options.light_from * budget
         augmentation = options.final_augmentation if light else options.augmentation
         batch = _batch(cases, weights, options.batch, augmentation, rng)
-        images, codes, regions = (part.to(device) for part in batch)
-        with torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device)):
-            logits = network(images)
-        loss = loss_function(logits, codes, regions, dice=not light)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        average.update_parameters(network)
-        step += 1
-        recent.append(float(loss.detach()))
+        recent.append(run.learn([part.to(device) for part in batch], rate, dice=not light))
         now = time.monotonic()
-        elapsed, last = elapsed + now - last, now
-        if step % 50 == 0:
-            curve.append([step, round(elapsed), round(float(np.mean(recent)), 4)])
-            progress("train", elapsed / budget, f"step {step}, loss {np.mean(recent):.3f}")
+        run.elapsed, last = run.elapsed + now - last, now
+        if run.steps % 50 == 0:
+            run.curve.append([run.steps, round(run.elapsed), round(float(np.mean(recent)), 4)])
+            progress("train", run.elapsed / budget, f"step {run.steps}, loss {np.mean(recent):.3f}")
             recent = []
         if now - saved > _SAVE_EVERY_S:
-            _save(checkpoint, network, average, optimizer, elapsed, step, curve)
+            run.save(checkpoint)
             saved = now
-    _save(checkpoint, network, average, optimizer, elapsed, step, curve)
-    log = {"options": asdict(options), "steps": step, "curve": curve, "cases": sorted({c.patient for c in cases})}
+    run.save(checkpoint)
+    patients = sorted({c.patient for c in cases})
+    log = {"options": asdict(options), "steps": run.steps, "curve": run.curve, "cases": patients}
     checkpoint.with_suffix(".json").write_text(json.dumps(log, indent=1))
-    trained = average.module
+    trained = run.average.module
     assert isinstance(trained, SpineNet)
     return trained.eval()
+
+
+class _Run:
+    """What a checkpoint stores: network, averaged weights, optimizer, seconds, steps and loss curve."""
+
+    _MODULES = ("network", "average", "optimizer")
+
+    def __init__(self, network: SpineNet, options: TrainingOptions) -> None:
+        moving = torch.optim.swa_utils.get_ema_multi_avg_fn(_AVERAGE_DECAY)
+        self.network = network.train()
+        self.average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=moving)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.99)
+        )
+        self._device = next(network.parameters()).device
+        self._loss = PartialLabelLoss().to(self._device)
+        self.elapsed, self.steps = 0.0, 0
+        self.curve: list[list[float]] = []
+
+    def learn(self, batch: Sequence[torch.Tensor], rate: float, dice: bool) -> float:
+        """Make one step with a learning rate on a batch (images, codes, regions) and return the loss."""
+        images, codes, regions = batch
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=_has_bfloat16(self._device)):
+            logits = self.network(images)
+        loss = self._loss(logits, codes, regions, dice=dice)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self.steps += 1
+        return float(loss.detach())
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint in one step."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        state = {name: getattr(self, name).state_dict() for name in self._MODULES}
+        torch.save({**state, "elapsed": self.elapsed, "step": self.steps, "curve": self.curve}, temporary)
+        os.replace(temporary, path)
+
+    def resume(self, path: Path) -> None:
+        """Continue from a checkpoint."""
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        for name in self._MODULES:
+            getattr(self, name).load_state_dict(state[name])
+        self.elapsed, self.steps, self.curve = state["elapsed"], state["step"], state["curve"]
 
 
 def _has_bfloat16(device: torch.device) -> bool:
@@ -171,24 +196,7 @@ def _batch(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     size = _SIZES[rng.choice(len(_SIZES), p=_SIZE_WEIGHTS)]
     count = max(1, round(batch * _AREA_PER_SAMPLE / (size[0] * size[1])))
-    drawn = rng.choice(len(cases), size=count, p=weights)
-    samples = [sample(cases[n], size, rng, augmentation) for n in drawn]
+    chosen = rng.choice(len(cases), size=count, p=weights)
+    samples = [sample(cases[n], size, rng, augmentation) for n in chosen]
     images, codes, regions = (torch.stack(parts) for parts in zip(*samples, strict=True))
     return images, codes, regions
-
-
-def _save(path, network, average, optimizer, elapsed, step, curve) -> None:  # type: ignore[no-untyped-def]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "elapsed": elapsed,
-            "step": step,
-            "curve": curve,
-        },
-        temporary,
-    )
-    os.replace(temporary, path)

@@ -76,40 +76,7 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
         "label_classes": {str(n): name for n, name in enumerate(tissues)},
         "eval_metrics": {key: value for key, value in summary.items() if key != "calibration"},
         "calibration": summary.get("calibration", {}),
-        "network_data_format": {
-            "inputs": {
-                "image": {
-                    "type": "image",
-                    "format": "magnitude",
-                    "modality": "MR",
-                    "num_channels": network.slices,
-                    "spatial_shape": [f"{network.divisor}*n", f"{network.divisor}*n"],
-                    "spacing_mm": [IN_PLANE_MM, IN_PLANE_MM],
-                    "dtype": "float32",
-                    "value_range": [0, 1],
-                    "is_patch_data": False,
-                    "channel_def": {
-                        "0": "slice about 4 mm to the left",
-                        "1": "left neighbour",
-                        "2": "slice",
-                        "3": "right neighbour",
-                        "4": "slice about 4 mm to the right",
-                    },
-                }
-            },
-            "outputs": {
-                "pred": {
-                    "type": "probabilities",
-                    "format": "logits; softmax over the tissues, and over the regions that follow them",
-                    "num_channels": len(tissues + regions),
-                    "spatial_shape": [f"{network.divisor}*n", f"{network.divisor}*n"],
-                    "dtype": "float32",
-                    "value_range": [],
-                    "is_patch_data": False,
-                    "channel_def": {str(n): name for n, name in enumerate(tissues + regions)},
-                }
-            },
-        },
+        "network_data_format": _data_format(network, tissues + regions),
         "training": {
             "options": options,
             "steps": log["steps"],
@@ -121,6 +88,35 @@ def write_bundle(folder: Path, network: SpineNet, log: dict[str, Any], summary: 
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "README.md").write_text(model_card(metadata, bundle), encoding="utf-8")
     return bundle
+
+
+def _data_format(network: SpineNet, outputs: list[str]) -> dict[str, object]:
+    """Describe input and output of the network as MONAI's metadata schema asks."""
+    slices = (
+        "slice about 4 mm to the left",
+        "left neighbour",
+        "slice",
+        "right neighbour",
+        "slice about 4 mm to the right",
+    )
+    common = {"spatial_shape": [f"{network.divisor}*n"] * 2, "dtype": "float32", "is_patch_data": False}
+    image = {
+        "type": "image",
+        "format": "magnitude",
+        "modality": "MR",
+        "num_channels": network.slices,
+        "spacing_mm": [IN_PLANE_MM, IN_PLANE_MM],
+        "value_range": [0, 1],
+        "channel_def": {str(n): name for n, name in enumerate(slices)},
+    }
+    pred = {
+        "type": "probabilities",
+        "format": "logits; softmax over the tissues, and over the regions that follow them",
+        "num_channels": len(outputs),
+        "value_range": [],
+        "channel_def": {str(n): name for n, name in enumerate(outputs)},
+    }
+    return {"inputs": {"image": common | image}, "outputs": {"pred": common | pred}}
 
 
 def _set_of(patient: str) -> str:

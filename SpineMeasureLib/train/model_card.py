@@ -18,11 +18,37 @@ _REGIONS = (
 )
 
 
+_WEAKNESSES = (
+    "",
+    "## Where it is weak",
+    "",
+    "- Cervical and thoracic bones and discs were learned from synthetic images only, as no real ones were labelled; "
+    "results there were inspected, not scored.",
+    "- T1 and STIR were imitated by synthetic images and by real T2 images with changed contrast; no real T1 or STIR "
+    "image was used.",
+    "- Implants, tumours and fractures with canal compromise were not labelled in any training case.",
+    "",
+)
+
+
 def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
     """Write the model card of a bundle from its metadata."""
     scores = metadata["eval_metrics"]
+    lines = [*_model(metadata, bundle), *_cross_validated(scores)]
+    if scores.get("partly_labelled"):
+        lines += _partly_labelled(scores["partly_labelled"])
+    if "reliability" in scores:
+        lines += _reliability(scores["reliability"])
+    lines += _WEAKNESSES
+    if "synthetic_test" in metadata:
+        lines += _synthetic(metadata["synthetic_test"])
+    return "\n".join(lines)
+
+
+def _model(metadata: dict[str, Any], bundle: Bundle) -> list[str]:
+    """Describe the network and its training sets."""
     options = metadata["training"]["options"]
-    lines = [
+    return [
         f"# {metadata['name']} {metadata['version']}",
         "",
         f"{metadata['task']}. {metadata['intended_use']}",
@@ -45,6 +71,12 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "not from an expert's mask: it anchors level names and should not be measured. Bodies and posterior elements "
         "of SPIDER are separated at the front wall of the canal. Real cord labels come from three cervical cases only.",
         "",
+    ]
+
+
+def _cross_validated(scores: dict[str, Any]) -> list[str]:
+    """Report Dice, discs and agreement of the values."""
+    lines = [
         f"## Cross-validated by patient on lumbar_t2_space ({scores['patients']} patients, real)",
         "",
         "Each patient was scored by a model that never saw it, at the image's full resolution. These models saw "
@@ -55,7 +87,7 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "| Dice | mean | 95 % interval | worst patient |",
         "|---|---|---|---|",
     ]
-    for name in ("vertebra", "disc", "canal"):
+    for name in STRUCTURES:
         s = scores[f"dice_{name}"]
         low, high = s["interval_95"]
         lines.append(f"| {name} | {s['mean']:.3f} | {low:.3f} - {high:.3f} | {s['worst']:.3f} |")
@@ -72,29 +104,12 @@ def model_card(metadata: dict[str, Any], bundle: Bundle) -> str:
         "| quantity | n | MAE mm | bias mm | 95 % limits of agreement | ICC(A,1) |",
         "|---|---|---|---|---|---|",
     ]
-    for key, a in scores.items():
-        if "." in key:
-            lines.append(
-                f"| {key} | {a['count']} | {a['mae']:.2f} | {a['bias']:+.2f} | {a['lower']:+.2f} .. {a['upper']:+.2f} "
-                f"| {a['icc']:.3f} |"
-            )
-    if scores.get("partly_labelled"):
-        lines += _partly_labelled(scores["partly_labelled"])
-    if "reliability" in scores:
-        lines += _reliability(scores["reliability"])
-    lines += [
-        "",
-        "## Where it is weak",
-        "",
-        "- Cervical and thoracic bones and discs were learned from synthetic images only, as no real ones were "
-        "labelled; results there were inspected, not scored.",
-        "- T1 and STIR were imitated by synthetic images and by real T2 images with changed contrast; no real T1 or "
-        "STIR image was used.",
-        "- Implants, tumours and fractures with canal compromise were not labelled in any training case.",
-        "",
-        *(_synthetic(metadata["synthetic_test"]) if "synthetic_test" in metadata else ()),
+    return lines + [
+        f"| {key} | {a['count']} | {a['mae']:.2f} | {a['bias']:+.2f} | {a['lower']:+.2f} .. {a['upper']:+.2f} "
+        f"| {a['icc']:.3f} |"
+        for key, a in scores.items()
+        if "." in key
     ]
-    return "\n".join(lines)
 
 
 def _threads(count: int) -> str:

@@ -96,7 +96,8 @@ SCRIPT = f"""
     if (!item) return;
     event.preventDefault();
     if (item.classList.contains('v-list-item--disabled')) return;
-    tell('Exporting ...', false);
+    const busy = 'Exporting ...';
+    tell(busy, false);
     try {{
       const answer = await fetch(item.href);
       if (!answer.ok) throw new Error(await answer.text());
@@ -106,7 +107,7 @@ SCRIPT = f"""
       link.href = URL.createObjectURL(await answer.blob());
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-      tell('', false);
+      if (window.trame.state.get('message') === busy) tell('', false);  // unless the server has said something
     }} catch (error) {{
       tell(error instanceof TypeError ? 'The server does not respond.' : error.message);
     }}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..case_folder import SCENE, require_image
+from ..case_folder import SCENE, require_image, run_of
 from ..child import Failure, Runner, Update, Workspace, measure_job
 from ..errors import NothingFoundError, SpineMeasureError
 from ..io.read import read_volume
@@ -248,7 +247,9 @@ class Review:
             raise SpineMeasureError("Another export is in progress.", "Wait for it to finish.")
         self._set_exporting(True)
         try:
-            written = await write_download(kind, session, self._viewer, self._source, folder)
+            written, warnings = await write_download(kind, session, self._viewer, self._source, folder)
+            if warnings:
+                self.desk.say(" ".join(warnings), kind="result")
             return written.rename(folder / (file_name(self._case_name()) + KINDS[kind].ending))
         finally:
             self._set_exporting(False)
@@ -287,11 +288,8 @@ def _title(scene: Path) -> str:
 
 def _measured_with(folder: Path) -> str:
     """Return what a folder was measured with: a label map, or a model and its device; empty if unknown."""
-    try:
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if "labels" in run:
-            return f"label map {run['labels']}"
-        model = [str(run[name]) for name in ("model", "model_version") if name in run]
-        return " ".join(model) + (f" on {run['device']}" if "device" in run else "")
-    except (OSError, ValueError, TypeError):
-        return ""
+    run = run_of(folder)
+    if "labels" in run:
+        return f"label map {run['labels']}"
+    model = [str(run[name]) for name in ("model", "model_version") if name in run]
+    return " ".join(model) + (f" on {run['device']}" if "device" in run else "")

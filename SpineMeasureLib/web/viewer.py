@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonCore import vtkCommand, vtkLogger, vtkOutputWindow
 
 from ..case_folder import read_results
 from ..errors import NothingFoundError
-from ..review.keep import bring_back
+from ..review.keep import restore
 from ..review.mrml.bundle import read_checked, write_bundle
 from ..review.mrml.images import add_volume
 from ..review.mrml.links import case_nodes
@@ -101,7 +101,7 @@ class Viewer:
         if not case_nodes(self.scene):
             self.clear()
             raise NothingFoundError(f"{path.name} contains no measured spine.", "Measure its image instead.")
-        kept = bring_back(self.scene, path, scene_hash)
+        kept = restore(self.scene, path, scene_hash)
         first, *others = Session.find(self.scene, self.quietly)
         for session in others:
             session.close()

@@ -22,7 +22,7 @@ import torch
 
 from SpineMeasureLib.anatomy import SEMANTIC_CANAL, SEMANTIC_DISC
 from SpineMeasureLib.evaluate.labelled_sets import ADAPTERS, PARTLY_LABELLED
-from SpineMeasureLib.evaluate.model_scores import score_folder, score_partly
+from SpineMeasureLib.evaluate.model_scores import score_case, score_partly
 from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.io.write import from_sitk, to_sitk, write_volume
 from SpineMeasureLib.segment.bundle import load_network, open_bundle
@@ -143,7 +143,7 @@ def score(network: SpineNet, image: Volume, labels: Volume, dataset: str) -> Sco
         if dataset in PARTLY_LABELLED:
             (case,) = ADAPTERS[dataset](Path(folder))
             return Score({PARTLY_LABELLED[dataset][0]: score_partly(place, case, network, device).dice}, 0, 0)
-        (one,) = score_folder(place, ["case"], network, device)
+        one = score_case(place, "case", network, device)
         return Score(one.dice, len(one.discs.pairs), len(one.discs.pairs) + len(one.discs.missed))
 
 

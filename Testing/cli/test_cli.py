@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,30 +106,31 @@ def test_run_information_names_versions_and_seconds(measured: tuple[Path, str]) 
 def test_measuring_our_own_labels_again_gives_the_same_values(
     measured: tuple[Path, str], sample_folder: Path, tmp_path: Path
 ) -> None:
-    labels = measured[0] / "labels.nii.gz"
-    done = spinemeasure("measure", sample_folder / "lumbar_t2.nii.gz", "-o", tmp_path / "o", "--labels", labels)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "o" / "measurements.csv").read_text() == (measured[0] / "measurements.csv").read_text()
+    job = Job(sample_folder / "lumbar_t2.nii.gz", tmp_path, measured[0] / "labels.nii.gz", scene=False, picture=False)
+    run(job)
+    assert (tmp_path / "measurements.csv").read_text() == (measured[0] / "measurements.csv").read_text()
 
 
-def test_the_lowest_disc_named_by_the_user_renames_all_rows(sample_folder: Path, tmp_path: Path) -> None:
-    labels = sample_folder / "lumbar_t2_labels.nii.gz"
-    image = sample_folder / "lumbar_t2.nii.gz"
-    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, "--lowest-disc", "L6-S1")
+@pytest.fixture(scope="module")
+def renamed(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """The sample with its lowest disc named L6-S1: output folder and the JSON lines that were printed."""
+    out, labels = tmp_path_factory.mktemp("cli") / "out", sample_folder / "lumbar_t2_labels.nii.gz"
+    options = ("--labels", labels, "--lowest-disc", "L6-S1", "--json-progress")
+    done = spinemeasure("measure", sample_folder / "lumbar_t2.nii.gz", "-o", out, *options)
     assert done.returncode == 0, done.stderr
-    levels = {r["level"] for r in csv.DictReader((tmp_path / "o" / "measurements.csv").read_text().splitlines())}
+    return out, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_lowest_disc_named_by_the_user_renames_all_rows(renamed: tuple[Path, object]) -> None:
+    levels = {r["level"] for r in csv.DictReader((renamed[0] / "measurements.csv").read_text().splitlines())}
     assert {"L6-S1", "L5-L6", "T12-L1"} <= levels
     assert "L5-S1" not in levels
 
 
-def test_json_progress_ends_in_a_result(sample_folder: Path, tmp_path: Path) -> None:
-    labels = sample_folder / "lumbar_t2_labels.nii.gz"
-    image = sample_folder / "lumbar_t2.nii.gz"
-    done = spinemeasure("measure", image, "-o", tmp_path / "o", "--labels", labels, "--json-progress")
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0
-    assert all(set(line) == {"stage", "fraction", "message"} for line in lines[:-1])
-    assert "scene.mrb" in lines[-1]["result"]["files"]
+def test_json_progress_ends_in_a_result(renamed: tuple[Path, list[dict[str, Any]]]) -> None:
+    *updates, last = renamed[1]
+    assert updates and all(set(line) == {"stage", "fraction", "message"} for line in updates)
+    assert "scene.mrb" in last["result"]["files"]
 
 
 @pytest.mark.parametrize(

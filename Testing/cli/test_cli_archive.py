@@ -177,7 +177,7 @@ def test_a_cancelled_fetch_leaves_only_whole_images(archive: Stored, tmp_path: P
 
 @pytest.mark.parametrize(
     ("login", "said"),
-    [({}, "refuses the login"), ({USER: orthanc.USER, PASSWORD: "wrong-word"}, "refuses the login")],
+    [({}, "rejected the login"), ({USER: orthanc.USER, PASSWORD: "wrong-word"}, "rejected the login")],
     ids=["none", "wrong"],
 )
 def test_a_refused_login_says_what_to_set_and_no_password(
@@ -220,7 +220,7 @@ def test_a_study_without_mr_is_told(archive: Stored, tmp_path: Path) -> None:
     assert spinemeasure("dicom", "push", archive.url(), *other.iterdir()).returncode == 0
     done = spinemeasure("dicom", "fetch", archive.url(), "--accession", "CT-ONLY", "-o", tmp_path / "out")
     assert done.returncode == 52
-    assert "holds no MR series" in done.stderr
+    assert "contains no MR series" in done.stderr
     assert not list(tmp_path.glob("out*"))
 
 

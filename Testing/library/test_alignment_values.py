@@ -29,7 +29,10 @@ def chain(first: str, last: str, body: Element, disc: Element, **bends: float) -
     return Spine(tuple(elements), Canal(behind=18.0, half_ap=6.0, half_width=8.0))
 
 
-def by_key(rows: list[Measurement]) -> dict[tuple[str, str, str], Measurement]:
+Rows = dict[tuple[str, str, str], Measurement]
+
+
+def by_key(rows: list[Measurement]) -> Rows:
     return {r.key: r for r in rows}
 
 
@@ -44,18 +47,22 @@ def thoracic() -> SpineSegmentation:
     return voxelise(chain("T3", "L1", body, disc, T4=-5.0, T12=-4.0).moved(pose((20, 3, 4))), THICK)
 
 
-def test_kyphosis_is_the_angle_between_t4_s_upper_and_t12_s_lower_endplate(thoracic: SpineSegmentation) -> None:
+@pytest.fixture(scope="module")
+def kyphotic(thoracic: SpineSegmentation) -> Rows:
+    return by_key(measure(thoracic))
+
+
+def test_kyphosis_is_the_angle_between_t4_s_upper_and_t12_s_lower_endplate(kyphotic: Rows) -> None:
     """5 and 4 degrees of T4 and T12, 7 bodies of 3 and 8 discs of 1 between them: kyphosis counts positive."""
-    row = by_key(measure(thoracic))["T4-T12", "kyphosis", "cobb"]
+    row = kyphotic["T4-T12", "kyphosis", "cobb"]
     assert row.value == pytest.approx(5 + 4 + 7 * 3 + 8 * 1, abs=1.0)
     assert row.unit == "deg" and row.flags == ()
 
 
-def test_segmental_angles_of_a_kyphotic_spine_are_negative(thoracic: SpineSegmentation) -> None:
-    rows = by_key(measure(thoracic))
-    assert rows["T8-T9", "segmental_angle", "cobb"].value == pytest.approx(-(3 + 1 + 3), abs=1.0)
-    assert rows["T4-T5", "segmental_angle", "cobb"].value == pytest.approx(-(5 + 1 + 3), abs=1.0)
-    assert {r.level for r in rows.values() if r.quantity in ("lordosis", "kyphosis")} == {"T4-T12"}
+def test_segmental_angles_of_a_kyphotic_spine_are_negative(kyphotic: Rows) -> None:
+    assert kyphotic["T8-T9", "segmental_angle", "cobb"].value == pytest.approx(-(3 + 1 + 3), abs=1.0)
+    assert kyphotic["T4-T5", "segmental_angle", "cobb"].value == pytest.approx(-(5 + 1 + 3), abs=1.0)
+    assert {r.level for r in kyphotic.values() if r.quantity in ("lordosis", "kyphosis")} == {"T4-T12"}
 
 
 @pytest.mark.parametrize("turn", [0.0, 25.0])
@@ -92,7 +99,9 @@ def test_lordosis_without_a_sacrum_uses_the_disc_s_own_surface_and_says_so() -> 
     assert "low_confidence" in row.flags and "sacral endplate" in row.note
 
 
-def test_an_angle_has_the_flags_of_both_ends_and_the_lower_confidence(thoracic: SpineSegmentation) -> None:
+def test_an_angle_has_the_flags_of_both_ends_and_the_lower_confidence(
+    thoracic: SpineSegmentation, kyphotic: Rows
+) -> None:
     marks = {"T4": (0.97, ("level_unverified",)), "T12": (0.91, ("fused_or_absent_disc",))}
     structures = tuple(
         replace(s, confidence=marks.get(s.level, (0.99, ()))[0], flags=marks.get(s.level, (0.99, ()))[1])
@@ -101,8 +110,14 @@ def test_an_angle_has_the_flags_of_both_ends_and_the_lower_confidence(thoracic: 
     rows = by_key(measure(replace(thoracic, structures=structures)))
     row = rows["T4-T12", "kyphosis", "cobb"]
     assert row.flags == ("level_unverified", "fused_or_absent_disc") and row.confidence == 0.91
-    assert rows["T7-T8", "segmental_angle", "cobb"].flags == ()
-    assert by_key(measure(thoracic))["T4-T12", "kyphosis", "cobb"].confidence is None
+    for level, flags, confidence in (
+        ("T4-T5", ("level_unverified",), 0.97),
+        ("T11-T12", ("fused_or_absent_disc",), 0.91),
+        ("T7-T8", (), 0.99),
+    ):
+        segmental = rows[level, "segmental_angle", "cobb"]
+        assert (segmental.flags, segmental.confidence, segmental.note) == (flags, confidence, "")
+    assert kyphotic["T4-T12", "kyphosis", "cobb"].confidence is None
 
 
 def test_no_angle_is_measured_at_a_body_that_the_image_cuts(thoracic: SpineSegmentation) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,23 +33,37 @@ from SpineMeasureLib.pipeline import Job, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Replaces a case by another one, and is killed before the move of a number.
+#: For each line (new folder, old folder, number): a copy of this process replaces the old case by the new one, and is
+#: killed before the move of that number. Prints how the copy ended.
 KILLED = """
-import os, shutil, signal, sys
+import json, os, shutil, signal, sys, traceback
 from pathlib import Path
 from SpineMeasureLib import case_folder
-new, out, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-real, done = os.replace, 0
-def replace(source, target):
-    global done
-    if done == last and Path(target).is_relative_to(out):
-        os.kill(os.getpid(), signal.SIGKILL)
-    done += Path(target).is_relative_to(out)
-    real(source, target)
-os.replace = replace
-with case_folder.writing(out, case_folder.earlier_outputs(out)) as folder:
-    for file in new.iterdir():
-        shutil.copy(file, folder / file.name)
+
+def exchange(new, out, last):
+    real, done = os.replace, 0
+    def replace(source, target):
+        nonlocal done
+        if done == last and Path(target).is_relative_to(out):
+            os.kill(os.getpid(), signal.SIGKILL)
+        done += Path(target).is_relative_to(out)
+        real(source, target)
+    os.replace = replace
+    with case_folder.writing(out, case_folder.earlier_outputs(out)) as folder:
+        for file in new.iterdir():
+            shutil.copy(file, folder / file.name)
+
+for line in sys.stdin:
+    new, out, last = json.loads(line)
+    copy = os.fork()
+    if not copy:
+        try:
+            exchange(Path(new), Path(out), last)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), flush=True)
 """
 
 
@@ -83,15 +97,30 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def killed(new: Path, out: Path, before_move: int) -> bool:
-    """Put `new` in place of `out`; True if it was killed meanwhile."""
-    command = [sys.executable, "-c", KILLED, str(new), str(out), str(before_move)]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+Killed = Callable[[Path, Path, int], bool]
+
+
+@pytest.fixture(scope="module")
+def killed() -> Iterator[Killed]:
+    """Puts one folder in place of another; True if it was killed before the move of a number."""
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout
+        ask, answers = process.stdin, process.stdout
+
+        def replace_and_kill(new: Path, out: Path, before_move: int) -> bool:
+            print(json.dumps([str(new), str(out), before_move]), file=ask, flush=True)
+            code = int(answers.readline())
+            assert code in (0, -signal.SIGKILL)
+            return code != 0
+
+        yield replace_and_kill
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
 def test_a_case_whose_replacement_is_killed_is_whole_or_refused_and_never_mixed(
-    two: tuple[Path, Path], case: Path, tmp_path: Path
+    two: tuple[Path, Path], case: Path, tmp_path: Path, killed: Killed
 ) -> None:
     first, second = (hashes(folder) for folder in two)
     levels = [read_results(folder).measurements[0].level for folder in two]
@@ -118,7 +147,7 @@ def _without_run(files: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ on Windows")
-def test_a_new_case_that_is_killed_is_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_new_case_that_is_killed_is_refused(two: tuple[Path, Path], tmp_path: Path, killed: Killed) -> None:
     for move in range(1, 100):
         out = tmp_path / f"out{move}"
         out.mkdir()
@@ -214,10 +243,12 @@ def test_a_link_that_leads_nowhere_is_refused_before_the_work(tmp_path: Path) ->
 #: The program as a user who is not root; the interpreter itself may be out of that user's reach.
 ANOTHER_USER = """
 import os, sys
-from SpineMeasureLib.__main__ import main
+from pathlib import Path
+from SpineMeasureLib.__main__ import run_with_json_lines
+from SpineMeasureLib.pipeline import Job
 if os.geteuid() == 0:
     os.setegid(65534), os.seteuid(65534)
-sys.exit(main(sys.argv[1:]))
+sys.exit(run_with_json_lines(Job(*map(Path, sys.argv[1:]))))
 """
 
 
@@ -225,7 +256,7 @@ sys.exit(main(sys.argv[1:]))
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work() -> None:
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o555)
-        task = ["measure", os.path.join(place, "missing.nii.gz"), "-o", os.path.join(place, "out")]
+        task = [os.path.join(place, "missing.nii.gz"), os.path.join(place, "out")]
         command = [sys.executable, "-c", ANOTHER_USER, *task]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == OutputError.exit_code, done.stderr

@@ -163,11 +163,18 @@ def test_bounds_are_those_of_the_project_file() -> None:
         assert f'"{name}{bounds}"' in text
 
 
+def log_of(workspace: child.Workspace) -> Path:
+    return workspace.folder / "stderr.txt"
+
+
 def start(job: child.Job, workspace: child.Workspace, *launcher: str) -> subprocess.Popen[bytes]:
     environment = child.environment(os.environ, workspace.folder)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [*launcher, *child.command(sys.executable)]
-    process = subprocess.Popen(command, env=environment, cwd=workspace.folder, **pipes)  # type: ignore[call-overload]
+    with log_of(workspace).open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=workspace.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+        )
+    assert process.stdin
     process.stdin.write(child.first_line(job))
     process.stdin.flush()
     return process
@@ -182,12 +189,23 @@ def talk_with(process: subprocess.Popen[bytes]) -> tuple[Conversation, list[Upda
     return talk, updates, classify(talk, process.wait())
 
 
-def test_the_child_measures_and_its_results_read_back_as_they_were(sample_folder: Path) -> None:
+#: Packages that Slicer does not have, or that must stay out of its way.
+ELSEWHERE = {"typer", "click", "rich", "pandas", "matplotlib", "skimage", "slicer", "vtkmodules", "qt", "highdicom"}
+
+
+def test_the_child_measures_and_its_results_read_back_as_they_were(
+    sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     labels = sample_folder / "lumbar_t2_labels.nii.gz"
     workspace = child.Workspace()
     job = child.measure_job(sample_folder / "lumbar_t2.nii.gz", workspace.results, labels=labels, lowest_disc="L5-S1")
     _, updates, failure = talk_with(start(job, workspace))
     assert failure is None
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in log_of(workspace).read_text().splitlines()
+    }
+    assert "numpy" in imported and not imported & (ELSEWHERE | {"torch", "monai"}), imported & ELSEWHERE
     assert updates[-1] == Update("done", 1.0, "")
     results = read_results(workspace.results)
     assert not (workspace.results / "scene.mrb").exists()

@@ -12,9 +12,8 @@ from SpineMeasureLib.certainty import Calibrated, Certainty, blurs, with_confide
 from SpineMeasureLib.evaluate.reliability import Doubt, calibrate, held_out, reliability
 from SpineMeasureLib.measure.rows import Shared, row
 from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement, measurement_from_dict
-from SpineMeasureLib.review.case.derived import Live
+from SpineMeasureLib.review.case.derived import Live, new_state
 from SpineMeasureLib.review.case.remeasure import remeasured
-from SpineMeasureLib.review.case.state import new_state
 from SpineMeasureLib.review.case.steps import accepted
 from SpineMeasureLib.review.panel import confidence_text
 

@@ -89,7 +89,7 @@ def test_a_frame_that_does_not_say_where_it_lies_is_left_out_with_a_warning(tmp_
     pixels = write_enhanced(tmp_path, [*({"place": n} for n in range(6)), {}])
     volume = read_volume(tmp_path)
     assert same(volume, pixels[:6])
-    assert "1 image(s) of the series do not say where they lie" in str(volume.meta["warnings"])
+    assert "1 image(s) of the series do not state their position" in str(volume.meta["warnings"])
     write_enhanced(tmp_path, [{"place": 0}, {"place": 1}, {}, {"place": 3}, {"place": 4}])
     with pytest.raises(DicomSeriesError, match="Slices are missing"):
         read_volume(tmp_path)
@@ -98,7 +98,7 @@ def test_a_frame_that_does_not_say_where_it_lies_is_left_out_with_a_warning(tmp_
 @pytest.mark.parametrize("missing", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
 def test_images_without_geometry_are_refused_for_that(missing: str, tmp_path: Path) -> None:
     write_series(tmp_path, change=lambda ds, n: delattr(ds, missing))
-    with pytest.raises(DicomSeriesError, match="do not say where they lie"):
+    with pytest.raises(DicomSeriesError, match="do not state their position"):
         read_volume(tmp_path)
 
 

@@ -10,7 +10,7 @@ import pytest
 from SpineMeasureLib.io.dicom.contrast import contrast
 from SpineMeasureLib.io.dicom.listing import list_study
 from SpineMeasureLib.io.dicom.series import read_study
-from SpineMeasureLib.io.dicom.words import read
+from SpineMeasureLib.io.dicom.words import read_description
 
 pytest.importorskip("pydicom")
 
@@ -199,10 +199,10 @@ DESCRIPTIONS = [
 
 
 def role(description: str) -> str:
-    said = read(description)
-    if said.localiser:
+    described = read_description(description)
+    if described.localiser:
         return LOCALISER
-    named = ((COMPOSED, said.composed), (REFORMAT, said.reformat), (AFTER, said.after_contrast))
+    named = ((COMPOSED, described.composed), (REFORMAT, described.reformat), (AFTER, described.after_contrast))
     return next((name for name, holds in named if holds), "")
 
 
@@ -280,4 +280,4 @@ def test_stations_are_left_to_the_user_whatever_their_slices(names: tuple[str, s
     ],
 )
 def test_parts_of_the_spine_are_named_by_whole_words(description: str, parts: set[str]) -> None:
-    assert read(description).parts == parts
+    assert read_description(description).parts == parts

@@ -12,7 +12,13 @@ torch = pytest.importorskip("torch")
 
 from SpineMeasureLib.anatomy import Region  # noqa: E402
 from SpineMeasureLib.errors import CancelledError, DeviceError, ModelError, OptionError  # noqa: E402
-from SpineMeasureLib.orientation import from_slice_order, slice_order, slice_spacing  # noqa: E402
+from SpineMeasureLib.grid import in_slice_order  # noqa: E402
+from SpineMeasureLib.orientation import (  # noqa: E402
+    apply_affine,
+    from_slice_order,
+    slice_order,
+    slice_spacing,
+)
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.device import choose_device  # noqa: E402
 from SpineMeasureLib.segment.inference import cord_settled, most_probable, predict_tissue  # noqa: E402
@@ -61,27 +67,37 @@ def test_slice_order_is_the_same_for_every_storage(order: tuple[int, ...], flips
     assert np.array_equal(back, other.array)
 
 
+@pytest.mark.parametrize(("order", "flips"), STORAGES)
+def test_voxels_stay_where_they_are_in_slice_order(order: tuple[int, ...], flips: tuple[bool, ...]) -> None:
+    other = stored(small_volume(), order, flips)
+    x, y, z = np.moveaxis(apply_affine(other.affine, np.moveaxis(np.indices(other.array.shape), 0, -1)), -1, 0)
+    ordered = in_slice_order(Volume(x + 1000 * y + 1e6 * z, other.affine))
+    x, y, z = np.moveaxis(apply_affine(ordered.affine, np.moveaxis(np.indices(ordered.array.shape), 0, -1)), -1, 0)
+    np.testing.assert_allclose(ordered.array, x + 1000 * y + 1e6 * z, atol=1e-6)
+    assert (np.diff(x, axis=0) > 0).all() and (np.diff(z, axis=1) > 0).all() and (np.diff(y, axis=2) > 0).all()
+
+
 @pytest.mark.parametrize(("order", "flips"), STORAGES[1::7])
 def test_tissue_is_the_same_for_every_storage(order: tuple[int, ...], flips: tuple[bool, ...]) -> None:
     volume, network = small_volume(), small_network()
     other = stored(volume, order, flips)
-    expected = predict_tissue(volume, network, CPU).tissue
-    assert len(np.unique(expected)) > 1
-    result = predict_tissue(other, network, CPU)
-    assert np.array_equal(slice_order(result.tissue, other.affine), slice_order(expected, volume.affine))
+    expected, result = (predict_tissue(image, network, CPU) for image in (volume, other))
+    assert len(np.unique(expected.tissue)) > 1
+    assert np.array_equal(result.tissue, expected.tissue)
+    np.testing.assert_allclose(result.affine, expected.affine, atol=1e-9)
 
 
 def test_output_lies_on_the_grid_of_a_fine_image_with_thin_slices() -> None:
     volume = small_volume((9, 130, 90), (0.4, 0.4, 0.4))
     result = predict_tissue(volume, small_network(), CPU)
-    assert result.tissue.shape == result.probability.shape == volume.array.shape
+    assert result.tissue.shape == result.probability.shape == slice_order(volume.array, volume.affine).shape
     assert result.probability.min() >= 255 // 5
 
 
 def test_a_slice_larger_than_a_tile_is_run_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     volume, network = small_volume((2, 150, 60)), small_network()
     monkeypatch.setattr("SpineMeasureLib.segment.inference._LARGEST_TILE", 128)
-    assert predict_tissue(volume, network, CPU).tissue.shape == volume.array.shape
+    assert predict_tissue(volume, network, CPU).tissue.shape == slice_order(volume.array, volume.affine).shape
 
 
 def test_doubt_between_canal_and_cord_does_not_give_the_pixel_to_background() -> None:
@@ -169,7 +185,7 @@ def test_what_one_thin_slice_shows_alone_is_outvoted_and_in_a_thick_one_not(spac
     array[4, 20:40, 10:30] = 1.0
     volume = Volume(array, np.diag([spacing, 1.0, 1.0, 1.0]))
     tissue = predict_tissue(volume, BrightIsBone(), CPU).tissue
-    assert (tissue[4, 25:35, 15:25] == 1).all() == kept
+    assert (tissue[4, 15:25, 25:35] == 1).all() == kept
     assert not (tissue[[0, 8]] == 1).any()
 
 
@@ -194,7 +210,7 @@ def test_regions_lie_where_the_image_shows_them(order: tuple[int, ...], flips: t
     result = predict_tissue(volume, RegionByBrightness(), CPU)
     inside = result.tissue == 1
     assert result.region is not None and inside.sum() > 10000
-    expected = np.where(volume.array > 0.8, Region.THORACIC, Region.LUMBAR)
+    expected = np.where(slice_order(volume.array, volume.affine) > 0.8, Region.THORACIC, Region.LUMBAR)
     assert (result.region[inside] == expected[inside]).mean() > 0.97
     assert predict_tissue(volume, BrightIsBone(), CPU).region is None
 

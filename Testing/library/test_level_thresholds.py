@@ -59,7 +59,7 @@ STEPS = (None, 16.5, 16.5, 18.0, 19.0, 20.0, 20.5, None)
 
 
 def at_the_cervicothoracic_border(share: float, steps: int = 1) -> Naming:
-    """Four bodies drawn as cervical and four as thoracic, each with this share of its voxels."""
+    """Four bodies predicted as cervical and four as thoracic, each with this share of its voxels."""
     rest = (1 - share) / (len(Region) - 1)
     seen = [Region.CERVICAL] * 4 + [Region.THORACIC] * 4
     regions = [tuple(share if region is mine else rest for region in Region) for mine in seen]
@@ -78,21 +78,26 @@ def test_a_change_of_region_alone_verifies_names_of_95_percent(probability: floa
 
 
 @pytest.mark.parametrize(("share", "anchor"), [(0.49, ""), (0.51, "C7-T1")])
-def test_a_region_is_seen_where_more_than_half_of_a_body_is_drawn_so(share: float, anchor: str) -> None:
+def test_a_region_counts_if_it_is_predicted_in_more_than_half_of_a_body(share: float, anchor: str) -> None:
     found = at_the_cervicothoracic_border(share, steps=3)
     assert found.probability > 0.96 and found.anchor == anchor
 
 
-def test_an_undrawn_sacrum_is_likely_below_the_chain() -> None:
-    """A hundred times likelier than each other place, where masks cannot show a sacrum; else as likely as any."""
+def test_a_sacrum_that_masks_cannot_show_is_likely_below_the_chain() -> None:
+    """If masks cannot show a sacrum, a hundred times likelier than each other place; else as likely as any."""
     places = 0.91 * 17 + 0.05 * 18 + 0.04 * 16  # of eight vertebrae
-    for drawn, times in ((True, 1.0), (False, 100.0)):
-        found = name_chain([UNKNOWN] * 8, lowest_disc=None, sacrum=False, dens=1 + 1e-9, sacrum_drawn=drawn)
-        if not drawn:
+    for shown, times in ((True, 1.0), (False, 100.0)):
+        found = name_chain([UNKNOWN] * 8, lowest_disc=None, sacrum=False, dens=1 + 1e-9, sacrum_drawn=shown)
+        if not shown:
             assert found.vertebrae == ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1") and not found.verified
             assert found.probability == pytest.approx(0.91 * times / (places - 1 + times), rel=1e-3)
         else:
             assert found.probability == pytest.approx(1 / places, rel=1e-3)
+
+
+def test_a_chain_of_which_nothing_is_known_has_no_probable_name() -> None:
+    found = name_chain([UNKNOWN] * 4, lowest_disc=None, sacrum=False)
+    assert (found.vertebrae, found.probability, found.verified) == (("L3", "L4", "L5", "S1"), 0.0, False)
 
 
 def test_a_seen_sacrum_outweighs_a_hundred_thousand_to_one() -> None:
@@ -101,6 +106,35 @@ def test_a_seen_sacrum_outweighs_a_hundred_thousand_to_one() -> None:
     assert found.vertebrae[-2:] == ("L5", "S1") and found.anchor == "sacrum"
     assert found.probability == pytest.approx(0.91 * 1e5 / (1e5 + usual), rel=1e-6)
     assert found.runner_up[-2:] == ("L6", "S1")
+
+
+def predicted(*regions: Region) -> Naming:
+    """Bodies of unknown size, nine tenths of each predicted as one region and the rest evenly as the other three."""
+    shares = [tuple(0.9 if region is mine else 0.1 / 3 for region in Region) for mine in regions]
+    return name_chain([UNKNOWN] * len(regions), lowest_disc=None, sacrum=False, regions=shares)
+
+
+#: How likely this prediction is if the body is of that region or of another; one in ten is predicted at random.
+RIGHT, WRONG = 0.1 / 4 + 0.9 * 0.9, 0.1 / 4 + 0.9 * 0.1 / 3
+
+
+def test_one_body_is_any_of_its_region_unless_the_prediction_is_wrong() -> None:
+    """Five cervical vertebrae from C3 on among 24.01, the mean number from C2 to S1."""
+    found = predicted(Region.CERVICAL)
+    assert found.probability == pytest.approx(RIGHT / (5 * RIGHT + 19.01 * WRONG))
+    axis = predicted(Region.AXIS)
+    assert axis.vertebrae == ("C2",) and axis.probability == pytest.approx(RIGHT / (RIGHT + 23.01 * WRONG))
+
+
+def test_a_border_is_seen_at_its_place_in_55_of_100_spines() -> None:
+    """Else both bodies look as one region: as what follows in 36 (the border seen too high), as what precedes in 9."""
+    found = predicted(Region.CERVICAL, Region.THORACIC)
+    at_border = 0.55 * RIGHT**2 + 0.45 * RIGHT * WRONG
+    within_one = RIGHT * WRONG  # C3-C4 to C6-C7; T1-T2 to T11-T12, with T13, without T12
+    pairs = 4 + 10 + 0.99 + 0.01
+    others = 7 * WRONG**2 + 0.09 * RIGHT * WRONG  # the latter: T12-L1, seen as thoracic
+    assert found.vertebrae == ("C7", "T1") and not found.verified
+    assert found.probability == pytest.approx(at_border / (at_border + pairs * within_one + others), rel=0.005)
 
 
 @pytest.mark.parametrize(

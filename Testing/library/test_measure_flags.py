@@ -199,11 +199,11 @@ def test_every_reference_is_the_number_that_its_source_prints() -> None:
         numbers = [float(n) for n in re.findall(r"(?<![\w.])\d+\.\d+", e["found"])]
         assert e["mean"] in numbers and (e["sd"] is None or e["sd"] in numbers), e
         assert not e["sd"] or f"(SD {e['sd']})" in e["found"]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    limits = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
     assert (
         content["checked"] == "abstract"
-        and "checked against the abstract" in readme
-        and "unchecked against" not in readme
+        and "checked against the abstract" in limits
+        and "unchecked against" not in limits
     )
 
 

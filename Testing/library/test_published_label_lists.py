@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, Tissue
+from SpineMeasureLib.errors import OptionError
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segment.labels.conventions import conventions, named, tissues_of, translate
 from SpineMeasureLib.volume import Volume
@@ -151,13 +152,20 @@ def test_organs_in_total_mr_are_left_out() -> None:
     assert set(np.flatnonzero(found)) == set(TOTAL_MR.values())
 
 
+def test_an_unknown_convention_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(OptionError, match="'spine-x' is not a known convention") as caught:
+        named("spine-x")
+    listed = str(caught.value.hint).removeprefix("Use one of ").removesuffix(".").split(", ")
+    assert set(listed) == {"auto", "own", *PUBLISHED, *PARTS}
+
+
 def test_every_convention_is_compared_with_a_published_list() -> None:
     assert set(conventions()) == {*PUBLISHED, *PARTS}
 
 
 @pytest.mark.parametrize("name", ["totalspineseg", "spider", "spineps", "totalsegmentator"])
 def test_a_mask_written_by_a_published_list_is_recognised(name: str) -> None:
-    """Without being told whose mask it is. That of TotalSpineSeg tells cord from canal."""
+    """No program is named. The mask of TotalSpineSeg separates cord and canal."""
     places = boxes(USUAL_ORDER)
     found = segmentation_from_labels(painted(places, PUBLISHED[name]))
     assert [s.level for s in found.of_kind(Kind.BODY)] == list(USUAL_ORDER[:-1])

@@ -7,9 +7,10 @@ import pytest
 from SpineMeasureLib.anatomy import USUAL_ORDER, Kind
 from SpineMeasureLib.errors import LevelNameError
 from SpineMeasureLib.measure.types import Measurement
+from SpineMeasureLib.review.case.derived import new_state
 from SpineMeasureLib.review.case.levels import chain_of, discs_of
 from SpineMeasureLib.review.case.rename import named_disc, renamed, shifted
-from SpineMeasureLib.review.case.state import State, new_state
+from SpineMeasureLib.review.case.state import State
 
 
 def spine(*vertebrae: str, sacrum: bool = True) -> State:

@@ -11,11 +11,11 @@ import pytest
 
 from SpineMeasureLib.export.tables import write_csv
 from SpineMeasureLib.measure.types import Acceptance, Measurement, measurement_from_dict
-from SpineMeasureLib.review.case.derived import Live
+from SpineMeasureLib.review.case.derived import Live, new_state
 from SpineMeasureLib.review.case.record import head_text, read_state, row_text
 from SpineMeasureLib.review.case.remeasure import remeasured
-from SpineMeasureLib.review.case.state import Edit, Row, State, new_state, status_of, status_text, statuses_of
-from SpineMeasureLib.review.case.steps import accepted, edited_rows, withdrawn
+from SpineMeasureLib.review.case.state import Edit, Row, State, status_of, status_text, statuses_of
+from SpineMeasureLib.review.case.steps import accepted, edited_rows, reset, withdrawn
 
 LINE = Measurement("L4-L5", "disc_height_middle", "chord50", 8.0, "mm", (0.0, 0.0, 8.0), (0.0, 0.0, 0.0))
 EDIT = Edit(9.0, (0.0, 0.0, 9.0), (0.0, 0.0, 0.0), "2026-03-01T10:00:00+00:00", 8.0)
@@ -82,6 +82,24 @@ def test_values_that_are_handed_on_stay_edited_and_accepted() -> None:
     assert (again.source, again.value, again.accepted) == ("edited", 9.0, both.accepted)
     state = accepted_by(edited(case()), "AB")
     assert read_state(head_text(state), f"[{row_text(0, state.rows[0])}]") == state
+
+
+def test_values_that_follow_from_an_edited_one_follow_it_after_the_case_was_read_again() -> None:
+    heights = [replace(LINE, quantity=f"disc_height_{at}", method=how)
+               for at, how in (("anterior", "chord10"), ("middle", "chord50"), ("posterior", "chord90"))]  # fmt: skip
+    mean = Measurement("L4-L5", "disc_height_mean", "mean3", 8.0, "mm")
+    state = new_state([*heights, mean], {}, True, "sacrum")
+    state = edited(state)
+    values = Live(state.rows).values
+    assert values[3].value == pytest.approx(25 / 3) and values[3].source == "edited"
+    again = new_state(values.values(), {}, True, "sacrum")
+    assert list(Live(again.rows).values.values()) == list(values.values())
+    assert again.rows[0].edit and again.rows[3].edit is None
+    back = reset(again, Live(again.rows), [0])
+    assert [m.value for m in Live(back.rows).values.values()] == [8.0] * 4
+    # Alone, without the values that it follows from, an edited value stays what it was.
+    (alone,) = Live(new_state([values[3]], {}, True, "sacrum").rows).values.values()
+    assert (alone.value, alone.source) == (values[3].value, "edited")
 
 
 def test_a_scene_of_version_0_1_opens() -> None:

@@ -26,7 +26,7 @@ def edited(session: Any) -> None:
 
 def test_kept_edits_come_back(session: Any, scene: Any, tmp_path: Path) -> None:
     from SpineMeasureLib.files import file_hash
-    from SpineMeasureLib.review.keep import bring_back, keep
+    from SpineMeasureLib.review.keep import keep, restore
     from SpineMeasureLib.review.session import Session
 
     path = tmp_path / "case.mrb"
@@ -36,7 +36,7 @@ def test_kept_edits_come_back(session: Any, scene: Any, tmp_path: Path) -> None:
     state, before = session.state, facts(session)
     session.close()
     assert scene.ReadFromMRB(str(path), True)
-    assert bring_back(scene, path, file_hash(path))
+    assert restore(scene, path, file_hash(path))
     again = Session.find(scene)[0]
     assert again.state == state and facts(again) == before
     check_case(again)
@@ -46,23 +46,23 @@ def test_kept_edits_come_back(session: Any, scene: Any, tmp_path: Path) -> None:
 
 
 def test_edits_of_another_version_of_the_scene_stay_out(session: Any, scene: Any, tmp_path: Path) -> None:
-    from SpineMeasureLib.review.keep import bring_back, keep
+    from SpineMeasureLib.review.keep import keep, restore
 
     path = tmp_path / "case.mrb"
-    assert not bring_back(scene, path, "this")
+    assert not restore(scene, path, "this")
     keep(scene, path, "another")
     before = facts(session)
-    assert not bring_back(scene, path, "this")
+    assert not restore(scene, path, "this")
     assert facts(session) == before
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"scene": "this"}', '{"scene": "this", "cases": [{}]}', "\x00"])
 def test_damaged_edits_are_told(session: Any, scene: Any, tmp_path: Path, text: str) -> None:
-    from SpineMeasureLib.review.keep import bring_back, kept_path
+    from SpineMeasureLib.review.keep import kept_path, restore
 
     path = tmp_path / "case.mrb"
     kept_path(path).write_text(text, encoding="utf-8")
     before = json.dumps(str(facts(session)))
     with pytest.raises(UnreadableInputError):
-        bring_back(scene, path, "this")
+        restore(scene, path, "this")
     assert json.dumps(str(facts(session))) == before

@@ -51,6 +51,34 @@ def test_lines_carry_no_text(session: Any) -> None:
         assert not display.GetPropertiesLabelVisibility() and not display.GetPointLabelsVisibility()
 
 
+def test_labels_that_are_updated_alone_are_as_if_all_were(scene: Any, session: Any) -> None:
+    def check() -> None:
+        partly = [places(scene), labels(scene)]
+        session.show()
+        assert [places(scene), labels(scene)] == partly
+
+    session.show()
+    for key in (MIDDLE, CANAL, DEPTH):
+        session.highlight(key)
+        for _ in range(2):
+            session.set_line(key, *moved(session, key, 1.5))
+            check()
+        line = session.line(key)
+        line.InvokeEvent(line.PointStartInteractionEvent)
+        line.SetNthControlPointPositionWorld(1, *(ends(line)[1] + [0, 2, 3]))
+        check()
+        line.InvokeEvent(line.PointEndInteractionEvent)
+        scene.RemoveNode(line)
+        check()
+        session.undo()
+        check()
+
+
+def places(scene: Any) -> list[tuple[float, ...]]:
+    nodes = [n for n in nodes_of_class(scene, "vtkMRMLMarkupsFiducialNode") if n.GetAttribute("SpineMeasure.labels")]
+    return [n.GetNthControlPointPosition(i) for n in nodes for i in range(n.GetNumberOfControlPoints())]
+
+
 def test_labels_follow_names_and_undo(scene: Any, session: Any) -> None:
     before = labels(scene)
     session.shift_levels(-1)

@@ -128,3 +128,29 @@ def test_a_copy_is_named_after_its_volume_whatever_lies_in_the_working_folder(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "T2.mrb").write_text("x")
     assert copy_of(session).name == "T2"
+
+
+def test_what_dicom_objects_change_in_the_headers_is_returned(scene: Any, small: Any, tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    from SpineMeasureLib.io.read import read_volume
+    from SpineMeasureLib.review.mrml.images import add_volume
+    from SpineMeasureLib.review.output import write_dicom_archive, write_dicom_objects
+    from SpineMeasureLib.review.session import Session
+    from SpineMeasureLib.segmentation import segmentation_on
+    from Testing.library.dicom_study import write_study
+
+    write_study(tmp_path / "study", Volume(small[0].labels.astype(np.uint16) * 10, small[0].affine))
+    images = sorted((tmp_path / "study").iterdir())
+    for file in images:
+        header = pydicom.dcmread(file)
+        del header.StudyID
+        header.save_as(file)
+    volume = read_volume(tmp_path / "study")
+    session = Session.build(scene, add_volume(scene, volume, "T2"), segmentation_on(volume, small[0]), small[1])
+    files, warnings = write_dicom_objects(session, images, tmp_path / "objects")
+    assert [file.name for file in files] == ["measurements.dcm", "segmentation.dcm"]
+    assert all(file.is_file() for file in files) and "StudyID" in " ".join(warnings)
+    path, again = write_dicom_archive(copy_of(session), tmp_path / "study", tmp_path)
+    assert path.name == "T2_dicom.zip" and again == warnings
+    session.close()

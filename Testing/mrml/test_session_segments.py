@@ -34,6 +34,16 @@ def session(scene: Any, small: Any) -> Iterator[Any]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def whole_lumbar() -> tuple[Any, Any]:
+    """L1 to sacrum, which have a lordosis."""
+    from SpineMeasureLib.measure import measure
+    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
+
+    segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
+    return segmentation, measure(segmentation)
+
+
 def test_the_segmentation_is_read_back_voxel_for_voxel(session: Any, small: Any) -> None:
     found, made = session.segmentation(), small[0]
     assert np.array_equal(found.labels, made.labels) and found.structures == made.structures
@@ -147,13 +157,10 @@ def test_the_editors_own_undo_is_noticed_and_back_to_what_was_measured_nothing_i
     assert history.RestorePreviousState() and session.segments_changed
 
 
-def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any) -> None:
-    from SpineMeasureLib.measure import measure
-    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
+def test_a_rename_that_is_undone_makes_no_value_stale(scene: Any, whole_lumbar: Any) -> None:
     from SpineMeasureLib.review.session import Session
 
-    segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
-    session = Session.build(scene, None, segmentation, measure(segmentation))
+    session = Session.build(scene, None, *whole_lumbar)
     assert "lordosis" in {m.quantity for m in session.rows}
     session.shift_levels(-1)
     assert "lordosis" not in {m.quantity for m in session.rows}
@@ -198,7 +205,7 @@ def test_rows_of_a_deleted_segment_go_and_edited_ones_stay(session: Any) -> None
     node.GetSegmentation().RemoveSegment("L4-L5")
     result = session.remeasure()
     assert set(result.kept_edited) == {MIDDLE} and AREA in result.vanished
-    assert "no longer yields" in session.row(MIDDLE).note
+    assert "can no longer be measured" in session.row(MIDDLE).note
     assert (
         session.line(MIDDLE) is not None and session.line(ANTERIOR) is None if ANTERIOR in session.nodes.lines else True
     )
@@ -274,13 +281,10 @@ def test_names_that_do_not_fit_change_nothing(session: Any) -> None:
     check_case(session)
 
 
-def test_lordosis_is_there_when_the_names_say_so(scene: Any) -> None:
-    from SpineMeasureLib.measure import measure
-    from SpineMeasureLib.phantom import Grid, lumbar, voxelise
+def test_lordosis_is_there_when_the_names_say_so(scene: Any, whole_lumbar: Any) -> None:
     from SpineMeasureLib.review.session import Session
 
-    segmentation = voxelise(lumbar(upper="L1"), Grid((4.0, 1.5, 1.5)))
-    session = Session.build(scene, None, segmentation, measure(segmentation))
+    session = Session.build(scene, None, *whole_lumbar)
     key = ("L1-S1", "lordosis", "cobb")
     before = session.row(key)
     session.shift_levels(-1)

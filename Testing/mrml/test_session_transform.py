@@ -107,7 +107,7 @@ def test_measuring_again_under_a_transform_is_refused_until_it_is_hardened(
     put_under(transform(scene), node)
     before = session.state
     session._measured.doubt(False)
-    with pytest.raises(GeometryMismatchError, match="lies under a transform. Harden"):
+    with pytest.raises(GeometryMismatchError, match="is under a transform. Harden"):
         session.remeasure()
     assert session.state is before
     node.HardenTransform()
@@ -123,7 +123,7 @@ def test_a_segmentation_under_a_transform_is_not_measured(session: Any, scene: A
     put_under(transform(scene), node)
     volume = session.nodes.volume if named else None
     count = scene.GetNumberOfNodes()
-    with pytest.raises(GeometryMismatchError, match="lies under a transform"):
+    with pytest.raises(GeometryMismatchError, match="is under a transform"):
         Session.from_segmentation_node(scene, session.nodes.segmentation, volume)
     assert scene.GetNumberOfNodes() == count
 
@@ -157,7 +157,7 @@ def test_a_line_on_which_a_transform_was_hardened_is_an_edit_of_the_same_length(
 
 def test_segments_under_a_transform_are_not_exported(session: Any, scene: Any) -> None:
     put_under(transform(scene), session.nodes.segmentation)
-    with pytest.raises(GeometryMismatchError, match="lies under a transform"):
+    with pytest.raises(GeometryMismatchError, match="is under a transform"):
         session.segmentation()
 
 
@@ -176,7 +176,7 @@ def test_results_for_a_volume_that_was_put_under_a_transform_make_no_case(sessio
     volume = session.nodes.volume
     put_under(transform(scene), volume)
     count = scene.GetNumberOfNodes()
-    with pytest.raises(GeometryMismatchError, match="lies under a transform"):
+    with pytest.raises(GeometryMismatchError, match="is under a transform"):
         Session.build(scene, volume, *small)
     assert scene.GetNumberOfNodes() == count
 
@@ -186,10 +186,10 @@ def test_results_for_a_volume_that_was_moved_meanwhile_are_refused(session: Any,
     affine = volume_from_node(volume).affine
     refuse_moved(volume, affine)
     put_under(transform(scene), volume)
-    with pytest.raises(GeometryMismatchError, match="lies under a transform"):
+    with pytest.raises(GeometryMismatchError, match="is under a transform"):
         refuse_moved(volume, affine)
     volume.HardenTransform()
-    with pytest.raises(GeometryMismatchError, match="moved meanwhile"):
+    with pytest.raises(GeometryMismatchError, match="moved in the meantime"):
         refuse_moved(volume, affine)
 
 
@@ -201,6 +201,6 @@ def test_a_segmentation_is_not_measured_on_an_image_that_lies_elsewhere(session:
     affine[0, 3] += 300
     other = add_volume(scene, Volume(small[0].labels.astype(np.int16), affine), "another patient")
     cases = len(Session.find(scene))
-    with pytest.raises(GeometryMismatchError, match="does not lie in the volume"):
+    with pytest.raises(GeometryMismatchError, match="is not inside the volume"):
         Session.from_segmentation_node(scene, session.nodes.segmentation, other)
     assert len(Session.find(scene)) == cases

@@ -81,6 +81,14 @@ def server(browser: Any, measured: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
+def lone_server(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start a server for tests without a browser."""
+    running = Server(Path(shutil.copytree(measured, tmp_path_factory.mktemp("lone") / "case")))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
 def shared_tab(browser: Any, server: Server) -> Iterator[Tab]:
     """Open one tab for many tests, which leave it as they found it."""
     tab = Tab(browser, server)

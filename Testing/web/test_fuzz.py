@@ -5,25 +5,14 @@ from __future__ import annotations
 import asyncio
 import http.cookiejar
 import random
-import shutil
 import socket
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from .server import Server
-
-
-@pytest.fixture(scope="module")
-def served(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start a server without a browser."""
-    server = Server(Path(shutil.copytree(measured, tmp_path_factory.mktemp("fuzz") / "case")))
-    yield server
-    server.stop()
 
 
 def session_of(server: Server) -> str:
@@ -76,22 +65,22 @@ GARBAGE = (
 )
 
 
-def test_headers_of_any_bytes(served: Server) -> None:
-    session = session_of(served)
+def test_headers_of_any_bytes(lone_server: Server) -> None:
+    session = session_of(lone_server)
     name = session.partition("=")[0].encode()
     for garbage in GARBAGE:
-        answer = send(served, request(Cookie=name + b"=" + garbage), 30)
+        answer = send(lone_server, request(Cookie=name + b"=" + garbage), 30)
         assert b" 403 " in answer or b" 400 " in answer or b" 431 " in answer, (garbage[:9], answer)
         for header in ("Host", "Origin", "Cookie", "Content_Type", "Upgrade", "Sec_WebSocket_Key", "Range"):
             for path in ("/", "/ws", "/index.html", "/export/csv", "/paraview/", "/upload?name=x.nii"):
                 cookie = {} if header == "Cookie" else {"Cookie": session.encode()}
-                send(served, request(path, "GET", **{**cookie, header: garbage}))
-                send(served, request(path, "POST", **{**cookie, header: garbage, "Content_Length": b"0"}))
-    still_serves(served, session)
+                send(lone_server, request(path, "GET", **{**cookie, header: garbage}))
+                send(lone_server, request(path, "POST", **{**cookie, header: garbage, "Content_Length": b"0"}))
+    still_serves(lone_server, session)
 
 
-def test_paths_methods_and_bodies_of_any_kind(served: Server) -> None:
-    session = session_of(served)
+def test_paths_methods_and_bodies_of_any_kind(lone_server: Server) -> None:
+    session = session_of(lone_server)
     cookie = {"Cookie": session.encode()}
     paths = (
         "/?token=%ff", "/?token=\xff", "/?token=", "/" + "a" * 9000, "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
@@ -99,7 +88,7 @@ def test_paths_methods_and_bodies_of_any_kind(served: Server) -> None:
     )  # fmt: skip
     for path in paths:
         for method in ("GET", "POST", "PUT", "OPTIONS", "TRACE", "CONNECT", "BREW", "\xff", "get"):
-            answer = send(served, request(path, method, **cookie))
+            answer = send(lone_server, request(path, method, **cookie))
             assert b"root:" not in answer
     for body in (
         request("/upload?name=x.nii", "POST", b"zz\r\n", **cookie, Transfer_Encoding=b"chunked"),
@@ -111,47 +100,49 @@ def test_paths_methods_and_bodies_of_any_kind(served: Server) -> None:
         request("/paraview/", "POST", b"{", **cookie, Content_Length=b"1"),
         b"\0" * 1000, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\r\n" * 500, b"GET / HTTP/9.9\r\n\r\n",
     ):  # fmt: skip
-        send(served, body)
-    still_serves(served, session)
+        send(lone_server, body)
+    still_serves(lone_server, session)
 
 
-def test_junk_uploads_are_refused(served: Server) -> None:
-    session = session_of(served)
+def test_junk_uploads_are_refused(lone_server: Server) -> None:
+    session = session_of(lone_server)
     for name in ("x.nii", "x.nii.gz", "x.nrrd", "x.mha", "x.mrb", "x.zip", "x.txt", ""):
         body = b"junk " * 100
         for _ in range(2):
             answer = send(
-                served,
+                lone_server,
                 request(f"/upload?name={name}", "POST", body, Cookie=session.encode(), Content_Length=b"500"),
                 60,
             )
             assert b" 400 " in answer, (name, answer)
-    still_serves(served, session)
+    still_serves(lone_server, session)
 
 
-def test_messages_of_any_kind(served: Server) -> None:
+def test_messages_of_any_kind(lone_server: Server) -> None:
     aiohttp = pytest.importorskip("aiohttp")
     import msgpack
 
-    session = session_of(served)
+    session = session_of(lone_server)
     rng = random.Random(1)
     hello = {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "wslink-secret"}]}
     strange: tuple[Any, ...] = (
         {}, [], None, 1, "x", {"id": 1}, {"id": "x"}, {"id": None, "method": None}, {"id": "rpc:1", "method": "none"},
         {"id": "rpc:1", "method": "trame.trigger", "args": ["act", ["none"]]},
         {"id": "rpc:1", "method": "trame.trigger", "args": ["act", [{"a": 1}]]},
+        {"id": "rpc:1", "method": "trame.trigger", "args": ["click", [{"a": 1}]]},
         {"id": "rpc:1", "method": "trame.trigger", "args": ["none", 5]},
         {"id": "rpc:1", "method": "trame.trigger", "args": 5, "kwargs": 5},
         *({"id": "rpc:1", "method": "trame.state.update", "args": [[{"key": key, "value": value}]]}
           for key in ("level", "group", "level_filter", "status_filter", "opacity", "segments_as", "scope", "selected",
-                      "reviewer", "new_name", "path", "snap", "labels", "only_level", "live", "rows", "levels", "title")
+                      "reviewer", "message", "new_name", "path", "snap", "labels", "only_level", "live", "rows",
+                      "levels", "title")
           for value in (None, 5, "x", [["a"]], {"a": {}}, float("nan"), "\0")),
     )  # fmt: skip
 
     async def talk() -> None:
         async with aiohttp.ClientSession() as client:
             for message in (b"", b"\xff" * 50, rng.randbytes(2000), "text", *map(msgpack.packb, strange)):
-                address = served.origin.replace("http", "ws") + "/ws"
+                address = lone_server.origin.replace("http", "ws") + "/ws"
                 async with client.ws_connect(address, headers={"Cookie": session}) as ws:
                     header = msgpack.packb(hello)
                     await ws.send_bytes(chunk(header))
@@ -164,7 +155,7 @@ def test_messages_of_any_kind(served: Server) -> None:
                     await ws.send_bytes(chunk(msgpack.packb({"id": "rpc:2", "method": "none"})))
 
     asyncio.run(talk())
-    still_serves(served, session)
+    still_serves(lone_server, session)
 
 
 def chunk(message: bytes) -> bytes:

@@ -289,7 +289,7 @@ def test_results_for_a_volume_that_was_moved_during_the_run_are_refused(
     panel.logic.process(volume, labels=labels, onFinished=lambda *o: outcome.extend(o))
     volume.SetOrigin(0.0, 0.0, 7.0)
     wait_for(window, lambda: outcome)
-    assert outcome[0] is None and "moved meanwhile" in outcome[1].message
+    assert outcome[0] is None and "moved in the meantime" in outcome[1].message
 
 
 def test_what_is_missing_is_installed_after_asking_with_versions_kept(

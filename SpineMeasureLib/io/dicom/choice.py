@@ -11,18 +11,18 @@ from ...orientation import corners
 from ..checks import MINIMUM_SLICES
 from .contrast import LONG_TE_MS, contrast, milliseconds
 from .series import Series, Study
-from .words import read
+from .words import read_description
 
 #: Contrasts from best to worst: bright fluid shows the canal; the model saw real T2 alone.
 _BY_MERIT = ("T2", "T2 FS", "STIR", "PD", "PD FS", "T1", "T1 FS", "", "other")
 _COMPOSED = 2
 #: More studies than this are counted, not named.
-_MOST_NAMED = 8
+_MAXIMUM_NAMED = 8
 #: Cosine of the angle (10 degrees) below which stacks of a series are meant to be one.
 _NEARLY_PARALLEL = 0.985
-#: Pixels and slices (mm) of images for planning, which are also this much coarser than those of the other series.
+#: Pixels and slices (mm) of images for planning, which are also this much coarser than the other series.
 _COARSE_PIXEL_MM, _COARSE_SLICE_MM, _COARSER = 1.1, 7.5, 1.5
-#: So many parts of a preference say which kind of image it is.
+#: The first parts of a preference describe the kind of image.
 _OF_KIND = 4
 #: Stacks whose centres differ by more than this part of their extent from head to foot are stations of a long spine.
 _STATION_SHIFT = 0.25
@@ -30,19 +30,19 @@ _STATION_SHIFT = 0.25
 _LONGER = 1.3
 
 
-def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str, list[str]]:
-    """The series to measure, why, and warnings.
+def choose_series(study: Study, requested: str | None = None) -> tuple[Series, str, list[str]]:
+    """Return the series to measure, the reason, and warnings.
 
-    :param wanted: UID, number or (part of the) description of a series; UID of a study for the best sagittal series of
-        it; None for that of all.
+    :param requested: UID, number or (part of the) description of a series; UID of a study for its best sagittal
+        series; None for the best of all.
     :raises DicomSeriesError: nothing fits, several fit equally well, or what fits is of several studies.
     :raises ModalityError: none of several series is an MRI.
     """
-    chosen, reason, warnings = _chosen(study, wanted)
+    chosen, reason, warnings = _chosen(study, requested)
     studies = len({series.study for series in study.series})
-    if studies > 1 and wanted not in (chosen.uid, chosen.study):
+    if studies > 1 and requested not in (chosen.uid, chosen.study):
         warnings.append(
-            f"There are series of {studies} studies (examinations or patients), of which one was taken: "
+            f"There are series of {studies} studies (examinations or patients), of which one was chosen: "
             "check that it is the one you mean."
         )
     if chosen.uids > 1:
@@ -50,24 +50,26 @@ def choose_series(study: Study, wanted: str | None = None) -> tuple[Series, str,
             f"Each image has its own series UID; {chosen.uids} series with one number and description were merged."
         )
     if chosen.localiser:
-        warnings.append("The series is a localiser: its values are not to be trusted. Use a diagnostic series.")
+        warnings.append("The series is a localiser: its values are unreliable. Use a diagnostic series.")
     if chosen.unplaced:
-        warnings.append(f"{chosen.unplaced} image(s) of the series do not say where they lie and were left out.")
+        warnings.append(f"{chosen.unplaced} image(s) of the series do not state their position and were left out.")
     if study.damaged:
         warnings.append(f"{study.damaged} DICOM file(s) are damaged and were left out: slices may be missing.")
     return chosen, reason, warnings
 
 
-def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
+def _chosen(study: Study, requested: str | None) -> tuple[Series, str, list[str]]:
     series = study.series
     if not series:
         raise _nothing(study)
-    if wanted and wanted in (s.study for s in series):
-        series, wanted = tuple(s for s in series if s.study == wanted), None
-    if wanted is not None:
-        fits = _asked_for(series, wanted)
+    if requested and requested in (s.study for s in series):
+        series, requested = tuple(s for s in series if s.study == requested), None
+    if requested is not None:
+        fits = _matching(series, requested)
         if not fits:
-            raise DicomSeriesError(f"There is no series '{wanted}'.", f"Choose by number with --series: {_all(series)}")
+            raise DicomSeriesError(
+                f"There is no series '{requested}'.", f"Choose by number with --series: {_all(series)}"
+            )
         _check_one_study(fits)
         return _best(fits), "chosen by the user", []
     if len(series) == 1:
@@ -76,7 +78,7 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
         raise ModalityError(f"The images are of modality {series[0].modality}, not MRI.", "Choose an MR series.")
     candidates = [s for s in _sagittal(series) if not s.localiser]
     if not candidates:
-        what = "Every sagittal series is a localiser." if _sagittal(series) else "None of the series is a sagittal MRI."
+        what = "Every sagittal series is a localiser." if _sagittal(series) else "No series is a sagittal MRI."
         raise DicomSeriesError(what, f"Choose one with --series: {_all(series)}")
     _check_one_study(candidates)
     best = _best(candidates)
@@ -90,7 +92,7 @@ def _chosen(study: Study, wanted: str | None) -> tuple[Series, str, list[str]]:
     if any(_is_other_station(best, s) for s in rivals):
         raise _equal([best, *rivals])
     others = "; ".join(map(str, rivals))
-    remark = f"Series {best} was taken; the study also holds {others} (choose with --series)."
+    remark = f"Series {best} was chosen; the study also contains {others} (choose with --series)."
     return best, _reason(best, candidates, series), [remark] if rivals else []
 
 
@@ -99,8 +101,8 @@ def _sagittal(series: Sequence[Series]) -> list[Series]:
 
 
 def _is_other_station(one: Series, other: Series) -> bool:
-    """Whether two stacks show other parts of the spine, by their names or by where they lie."""
-    parts, others = read(one.protocol).parts, read(other.protocol).parts
+    """Whether two stacks show different parts of the spine, by their names or positions."""
+    parts, others = read_description(one.protocol).parts, read_description(other.protocol).parts
     if parts and others and not parts & others:
         return True
     spans = _span(one), _span(other)
@@ -115,8 +117,8 @@ def _span(series: Series) -> tuple[float, float]:
     return float(along.min()), float(along.max())
 
 
-def _holds_stations(series: Series, among: Sequence[Series]) -> bool:
-    """Whether a long stack has within it two others of its contrast, of which each shows another part of the spine."""
+def _covers_stations(series: Series, among: Sequence[Series]) -> bool:
+    """Whether a long stack covers two others of its contrast that show different parts of the spine."""
     low, high = _span(series)
     slack = _STATION_SHIFT * (high - low) / 2
     inside = []
@@ -129,17 +131,17 @@ def _holds_stations(series: Series, among: Sequence[Series]) -> bool:
 
 
 def _check_one_study(candidates: Sequence[Series]) -> None:
-    """Refuse to choose between examinations, or patients: that one is measured must not hide the other."""
+    """Refuse to choose between examinations or patients: measuring one must not hide the other."""
     studies: dict[str, list[str]] = {}
     for series in candidates:
         studies.setdefault(series.study, []).append(f"{series.number or '?'}: {series.description or 'no description'}")
     if len(studies) > 1:
-        told = [f"{uid or 'no UID'} ({'; '.join(names)})" for uid, names in sorted(studies.items())]
-        more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+        listed = [f"{uid or 'no UID'} ({'; '.join(names)})" for uid, names in sorted(studies.items())]
+        more = f" and {len(listed) - _MAXIMUM_NAMED} more" if len(listed) > _MAXIMUM_NAMED else ""
         raise DicomSeriesError(
-            f"There are series of {len(told)} studies (examinations or patients).",
+            f"There are series of {len(listed)} studies (examinations or patients).",
             "Choose with --series the UID of a study or of a series, which 'spinemeasure dicom list' prints: "
-            f"{', '.join(told[:_MOST_NAMED])}{more}.",
+            f"{', '.join(listed[:_MAXIMUM_NAMED])}{more}.",
         )
 
 
@@ -157,7 +159,7 @@ def _is_interleaved(one: Series, other: Series) -> bool:
 def _nothing(study: Study) -> DicomSeriesError:
     if study.unplaced:
         return DicomSeriesError(
-            "The images do not say where they lie (position, orientation or pixel spacing is missing), or are mosaics.",
+            "The images do not state their position (or orientation or pixel spacing), or are mosaics.",
             "Export the series from the archive or scanner as original DICOM images.",
         )
     if study.single >= MINIMUM_SLICES:
@@ -184,11 +186,11 @@ def _reason(best: Series, candidates: Sequence[Series], series: Sequence[Series]
     )
 
 
-def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
+def _matching(series: Sequence[Series], requested: str) -> list[Series]:
     for fits in (
-        [s for s in series if wanted in (s.uid, s.number)],
-        [s for s in series if s.number.split(".")[0] == wanted],
-        [s for s in series if wanted.lower() in s.description.lower()],
+        [s for s in series if requested in (s.uid, s.number)],
+        [s for s in series if s.number.split(".")[0] == requested],
+        [s for s in series if requested.lower() in s.description.lower()],
     ):
         if fits:
             return fits
@@ -198,7 +200,7 @@ def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
 def _best(series: Sequence[Series]) -> Series:
     preferences = [_preference(s, series) for s in series]
     best = max(preferences)
-    if preferences.count(best) > 1:  # told with all of their kind: which has the most slices does not matter then
+    if preferences.count(best) > 1:  # list all of their kind; the number of slices does not matter
         raise _equal([s for s, p in zip(series, preferences, strict=True) if p[:_OF_KIND] == best[:_OF_KIND]])
     return series[preferences.index(best)]
 
@@ -213,7 +215,7 @@ def _all(series: Sequence[Series]) -> str:
 
 def _preference(series: Series, among: Sequence[Series]) -> tuple[bool, bool, int, int, bool, bool, int, int]:
     is_late_echo = milliseconds(series, "EchoTime") >= LONG_TE_MS  # of several echoes under one description
-    is_native = not read(series.protocol).after_contrast
+    is_native = not read_description(series.protocol).after_contrast
     voxel = -round(np.log2(np.prod(series.spacing) or 1.0))  # in powers of two: small differences do not count
     return series.plane == "sagittal", *_merit(series, among), is_late_echo, is_native, voxel, len(series.frames)
 
@@ -226,15 +228,15 @@ def _merit(series: Series, among: Sequence[Series]) -> tuple[bool, int, int]:
 
 def _making(series: Series, among: Sequence[Series]) -> int:
     """2 for images composed of several stations, 1 for what the scanner took, 0 for reformats and single shots."""
-    said = read(series.protocol)
+    described = read_description(series.protocol)
     kind = series.frames[0].kind
-    if "COMPOSED" in kind or said.composed or _holds_stations(series, among):
+    if "COMPOSED" in kind or described.composed or _covers_stations(series, among):
         return _COMPOSED
-    return 0 if "DERIVED" in kind[:1] or said.reformat or said.single_shot else 1
+    return 0 if "DERIVED" in kind[:1] or described.reformat or described.single_shot else 1
 
 
 def _is_coarse(series: Series, among: Sequence[Series]) -> bool:
-    """Whether pixels or slices are those of a localiser: coarse, and clearly coarser than those of another series."""
+    """Whether pixels or slices are as coarse as a localiser's, and clearly coarser than another series."""
     if _making(series, among) == _COMPOSED:
         return False
     sizes = [(float(np.sqrt(s.spacing[0] * s.spacing[1])), s.spacing[2]) for s in (series, *among)]

@@ -1,4 +1,4 @@
-"""DICOM files: which of a folder's are images, their headers, and which are damaged."""
+"""DICOM files: the images in a folder, their headers, and the number of damaged files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ENDINGS = (".dcm", ".ima")
 #: How the files begin that macOS writes beside others on foreign discs (AppleDouble, as ._x.dcm, and AppleSingle).
 _APPLE = (b"\x00\x05\x16\x07", b"\x00\x05\x16\x00")
-#: So many bytes at the start of a file tell whether it is DICOM.
+#: Number of bytes at the start of a file that show whether it is DICOM.
 START_BYTES = 132
 #: Storage classes whose objects have rows, unless they are cut off: MR, enhanced MR, its colour and converted kinds.
 _MR_IMAGES = tuple(f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".3", ".4"))
@@ -30,7 +30,7 @@ _FIRST_GROUPS, _FIRST_ELEMENT = (b"\x02\x00", b"\x08\x00"), 0x20
 class Headers:
     """Headers of the images among some files.
 
-    :ivar images: without their pixels; `filename` says where they are.
+    :ivar images: without their pixels; `filename` is their path.
     :ivar damaged: number of DICOM files whose header cannot be read.
     :ivar results: modalities of what was made from images: ``"SEG"`` and ``"SR"``.
     """
@@ -65,7 +65,7 @@ def read_headers(path: Path) -> Headers:
     import pydicom
 
     images, damaged, results = [], 0, set()
-    for file in _files(path):
+    for file in files_of(path):
         try:
             if not is_dicom(file):
                 continue
@@ -81,7 +81,8 @@ def read_headers(path: Path) -> Headers:
     return Headers(tuple(images), damaged, frozenset(results))
 
 
-def _files(path: Path) -> Sequence[Path]:
+def files_of(path: Path) -> Sequence[Path]:
+    """Every file in a folder, sub-folders included, the files that a DICOMDIR names, or the file itself."""
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.is_file() and not _is_of_macos(p.relative_to(path)))
     return _files_of_dicomdir(path) if path.name.upper() == "DICOMDIR" else [path]
@@ -99,7 +100,7 @@ def _files_of_dicomdir(path: Path) -> Sequence[Path]:
     try:
         records = list(pydicom.dcmread(path).DirectoryRecordSequence)
     except Exception as error:  # as above
-        raise UnreadableInputError(f"{path.name} is damaged.", "Name the folder that it lies in.") from error
+        raise UnreadableInputError(f"{path.name} is damaged.", "Name the folder that contains it.") from error
     found = []
     for record in records:
         parts = record.get("ReferencedFileID")

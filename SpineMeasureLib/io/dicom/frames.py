@@ -1,4 +1,4 @@
-"""DICOM images: every frame of a file, classic or enhanced, and where it lies."""
+"""DICOM images: every frame of a file, classic or enhanced, and its position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...orientation import from_matvec
 
 #: Direction cosines that differ by more than this belong to different stacks (localisers, mixed planes).
 _SAME_DIRECTION = 0.01
-#: Images at the same place that lie further than this beside each other belong to different stations.
+#: Images at the same place along the normal that are further apart in the plane belong to different stations.
 _SAME_STATION_MM = 1.0
 #: What distinguishes images at the same place: name for the user, group of an enhanced frame, tags.
 CONTRAST = (
@@ -41,7 +41,7 @@ Lookup = Callable[[str, Sequence[str]], Any]
 
 @dataclass(frozen=True)
 class Frame:
-    """One 2D image and where it lies (DICOM patient coordinates, LPS mm).
+    """One 2D image and its position (DICOM patient coordinates, LPS mm).
 
     :ivar index: place among the frames of its file.
     :ivar orientation: direction of rows (along columns), then of columns.
@@ -49,7 +49,7 @@ class Frame:
     :ivar size: rows, columns.
     :ivar contrast: values of `CONTRAST`: echo time, image type, time point, b-value, echo number, as text.
     :ivar repetition: values of `REPETITION`, as text.
-    :ivar rescale: of a multi-frame file, slope and intercept of the frame; (1, 0) where there are none.
+    :ivar rescale: slope and intercept of a frame of a multi-frame file; (1, 0) if there are none.
     """
 
     file: Path
@@ -80,7 +80,7 @@ class Frame:
 
     @property
     def b_value(self) -> str:
-        """Diffusion weighting in s/mm2, as text; empty where there is none."""
+        """Diffusion weighting in s/mm2, as text; may be empty."""
         return self.contrast[3]
 
     def is_parallel(self, other: Frame) -> bool:
@@ -98,9 +98,9 @@ class Frame:
 
 
 def frames_of(image: Any) -> tuple[list[Frame], int]:
-    """Frames of one file, and the number of those that do not say where they lie.
+    """Return the frames of one file, and the number of frames that do not state their position.
 
-    Coloured images have no frames. Mosaics (several slices in one picture) count as images without a place.
+    Coloured images have no frames. Mosaics (several slices in one picture) count as images without a position.
     """
     if int(value_of(image, "SamplesPerPixel") or 1) > 1:
         return [], 0
@@ -127,16 +127,16 @@ def values_of(image: Any, index: int) -> Lookup:
 
 
 def value_of(dataset: Any, tag: str) -> Any:
-    """Value of an attribute; None if it is missing, or is no value of its kind, as a number with letters."""
+    """Return the value of an attribute; None if it is missing or malformed, such as a number with letters."""
     try:
         element = dataset[tag]
-    except Exception:  # missing, or of a kind of value that cannot be parsed, each with exceptions of its own
+    except Exception:  # missing or malformed; pydicom raises various exceptions
         return None
     return _numbers_of(element.value) if element.VR in ("DS", "IS") else element.value
 
 
 def _numbers_of(value: Any) -> Any:
-    """Numbers, which pydicom leaves as text if they are malformed: those with commas are read, others are None."""
+    """Return numbers that pydicom left as text because they are malformed: decimal commas are read, others are None."""
     if isinstance(value, str):
         try:
             return float(value.replace(",", "."))
@@ -149,7 +149,7 @@ def _numbers_of(value: Any) -> Any:
 
 
 def _frame(image: Any, index: int) -> Frame | None:
-    """One frame; None where it does not say where it lies."""
+    """Return one frame; None if it does not state its position."""
     value = values_of(image, index)
     position = _numbers(value("PlanePositionSequence", ["ImagePositionPatient"]), 3)
     orientation = _numbers(value("PlaneOrientationSequence", ["ImageOrientationPatient"]), 6)

@@ -1,4 +1,4 @@
-"""What a DICOM study holds, for a person to choose from: every stack with plane, contrast, slices, and the choice."""
+"""The stacks of a DICOM study for a person to choose from: plane, contrast, slices, and the automatic choice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .series import Series, read_study
 class Listing:
     """The stacks of a study and which would be measured.
 
-    :ivar chosen: that stack, None where the user must choose.
+    :ivar chosen: that stack; None if the user must choose.
     :ivar reason: why, or what to do.
     :ivar warnings: what is wrong with the study.
     """
@@ -41,7 +41,7 @@ def list_study(path: Path) -> Listing:
 
 
 def rows(listing: Listing) -> list[dict[str, object]]:
-    """The listing as plain data, no patient identity."""
+    """Return the listing as plain data, without patient identity."""
     return [_row(series, series is listing.chosen) for series in listing.series]
 
 

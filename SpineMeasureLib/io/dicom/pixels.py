@@ -32,7 +32,7 @@ _DAMAGED_JPEG = re.compile(r"Corrupt JPEG data: (?!\d+ extraneous)|Premature end
 
 
 class PixelFiles:
-    """Pixels of frames; the last file stays decoded, as its frames are usually wanted together.
+    """Pixels of frames; the last file stays decoded, as its frames are usually needed together.
 
     SimpleITK decodes, so compressed transfer syntaxes work as far as GDCM knows them; a file that it refuses is tried
     again without the attributes that do not concern pixels, then with the decoders that pydicom finds. GDCM gives all
@@ -64,7 +64,7 @@ class PixelFiles:
 
 
 def _decode(path: Path) -> NDArray[Any]:
-    """Pixels [frame, row, column] of a file, scaled as it says."""
+    """Return the pixels [frame, row, column] of a file, with its rescale slope and intercept applied."""
     require_utf8(path, UnreadableInputError)
     if _is_cut_off(path):
         raise _undecodable(path)
@@ -91,7 +91,7 @@ def _read(path: Path) -> NDArray[Any]:
 
 
 def _decode_stored(path: Path) -> NDArray[Any]:
-    """Pixels of a multi-frame file as they are stored: those of a copy that says nothing of slopes."""
+    """Return the stored pixels of a multi-frame file, decoded from a copy without rescale slopes."""
     import pydicom
 
     dataset = pydicom.dcmread(path)
@@ -113,7 +113,7 @@ def _decode_dataset(dataset: Dataset) -> NDArray[Any]:
 def _prepared(copy: Callable[[Path], Dataset], path: Path) -> Dataset | None:
     try:
         return copy(path)
-    except Exception:  # damaged headers and decoders of several makers, each with exceptions of its own
+    except Exception:  # damaged headers and decoders raise various exceptions
         return None
 
 
@@ -153,7 +153,7 @@ def _undecodable(path: Path) -> DicomSeriesError:
     name = pydicom.uid.UID(syntax).name
     named = f"{name} ({syntax})" if name != syntax else syntax
     return DicomSeriesError(
-        f"The pixels of {path.name} cannot be decoded: they are damaged, or their transfer syntax {named} is not "
+        f"The pixels of {path.name} cannot be decoded: they are damaged, or the transfer syntax {named} is not "
         "supported here.",
         "Export the series again, uncompressed (Explicit VR Little Endian), or convert it with 'gdcmconv --raw'.",
     )

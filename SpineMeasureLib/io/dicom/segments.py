@@ -19,7 +19,7 @@ from ...orientation import LPS_TO_RAS, apply_to_vectors, directions
 from ...volume import Volume
 from ..label_segments import LabelFile, Segment
 from ..seg_nrrd import SOME_PART
-from .files import is_dicom
+from .files import files_of, is_dicom
 from .frames import Frame, frames_of, values_of
 
 _BINARY_OR_FRACTIONAL, _LABELMAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
@@ -27,14 +27,14 @@ _CLASSES = (_BINARY_OR_FRACTIONAL, _LABELMAP)
 
 
 def find_segmentation(path: Path) -> Path | None:
-    """The DICOM SEG that a file is or a folder holds; None if there is none.
+    """Return the DICOM SEG that a file is or a folder contains; None if there is none.
 
-    :raises UnreadableInputError: a folder holds several.
+    :raises UnreadableInputError: a folder contains several.
     """
     import pydicom
 
     found = []
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+    for file in files_of(path):
         try:
             if is_dicom(file):
                 header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
@@ -44,27 +44,27 @@ def find_segmentation(path: Path) -> Path | None:
             continue
     if len(found) > 1:
         names = ", ".join(file.name for file in found[:4])
-        raise UnreadableInputError(f"{path.name} holds {len(found)} DICOM SEG files ({names}).", "Name one of them.")
+        raise UnreadableInputError(f"{path.name} contains {len(found)} DICOM SEG files ({names}).", "Name one of them.")
     return found[0] if found else None
 
 
 def read_segmentation(path: Path, image: Volume) -> LabelFile:
-    """Read a DICOM SEG: segments that overlap come to lie in several layers.
+    """Read a DICOM SEG; overlapping segments are put into several layers.
 
-    :raises GeometryMismatchError: its frames do not lie on the voxels of the image.
+    :raises GeometryMismatchError: its frames are not on the voxels of the image.
     :raises UnreadableInputError: it is damaged, or its pixels cannot be decoded.
     """
     dataset, pixels = _decoded(path)
     frames, unplaced = frames_of(dataset)
     if unplaced or len(frames) != len(pixels):
         raise UnreadableInputError(
-            f"Frames of {path.name} do not say where they lie.", "Export the segmentation again."
+            f"Frames of {path.name} do not state their position.", "Export the segmentation again."
         )
     warnings: list[str] = []
     if str(dataset.get("SegmentationType", "")).upper() == "FRACTIONAL":
         full = int(dataset.get("MaximumFractionalValue") or 255)
         pixels = (2 * pixels.astype(np.uint32) >= full).astype(np.uint8)
-        warnings.append(f"{path.name} holds fractions; voxels of at least one half count as part of their segment.")
+        warnings.append(f"{path.name} contains fractions; voxels of at least one half count as part of their segment.")
     own, theirs = _frame_of_reference(image), str(dataset.get("FrameOfReferenceUID", ""))
     if own and theirs and own != theirs:
         warnings.append(
@@ -114,7 +114,7 @@ class _Layers:
     """Segments on the voxels of an image, in as few layers as their overlaps allow.
 
     :ivar labelled: voxels that belong to a segment, each segment counted.
-    :ivar inside: those of them that lie in the image.
+    :ivar inside: how many of them are in the image.
     """
 
     def __init__(self, image: Volume) -> None:
@@ -127,7 +127,7 @@ class _Layers:
         """Place a frame.
 
         :param plane: array [row, column].
-        :param number: of the segment; 0 where the pixels themselves are numbers of segments.
+        :param number: of the segment; 0 if the pixels themselves are numbers of segments.
         """
         labelled = int(np.count_nonzero(plane))
         if not labelled:
@@ -184,7 +184,7 @@ def _segment(layer: int, number: int, item: Any) -> Segment:
 
 
 def _snomed(item: Any) -> str:
-    """SNOMED CT code of a coded concept; those of the older scheme SRT are translated as far as they matter here."""
+    """Return the SNOMED CT code of a coded concept; our structures' codes in the older scheme SRT are translated."""
     value, scheme = str(item.get("CodeValue", "") or ""), str(item.get("CodingSchemeDesignator", "") or "")
     if scheme in ("SRT", "99SDM", "SNM3"):
         from pydicom.sr.coding import Code

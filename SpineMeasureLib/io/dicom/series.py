@@ -1,4 +1,4 @@
-"""DICOM headers: which stacks of parallel slices a study holds."""
+"""DICOM headers: the stacks of parallel slices in a study."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from ..checks import MINIMUM_SLICES
 from .files import read_headers
 from .frames import Frame, as_text, frames_of, value_of, values_of
 from .stacks import SAME_PLACE_MM, places, stacks_of, what_differs
-from .words import read
+from .words import read_description
 
-#: What is kept of the header of a stack: no patient identity.
+#: What is kept from the header of a stack: no patient identity.
 _KEPT = (
     "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SeriesNumber",
     "MagneticFieldStrength",
 )  # fmt: skip
-#: What is kept of its first image: name, group of an enhanced frame that holds it, tags.
+#: What is kept from its first image: name, functional group of an enhanced frame, tags.
 _KEPT_OF_FRAME = (
     ("RepetitionTime", "MRTimingAndRelatedParametersSequence", ("RepetitionTime",)),
     ("EchoTime", "MREchoSequence", ("EffectiveEchoTime", "EchoTime")),
     ("InversionTime", "MRModifierSequence", ("InversionTimes", "InversionTime")),
     ("AcquisitionContrast", "MRImageFrameTypeSequence", ("AcquisitionContrast",)),
 )
-#: Identity that may have found its way into a description.
+#: Identity that may occur in a description.
 _NAMING = ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "OtherPatientIDs")
 _SHORTEST_NAME = 3
 _PLANES = ("sagittal", "coronal", "axial")
-#: Modalities as they are also spelled, and those of SOP classes whose images name none.
+#: Other spellings of the modality, and the modality of SOP classes whose images do not state one.
 _MAGNETIC_RESONANCE = ("MR", "MRI", "MRT", "NMR", "IRM")
 _OF_CLASS = {"1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.2.1": "CT"}
 
@@ -48,10 +48,10 @@ class Series:
 
     :ivar number: series number; ``"5.2"`` is the second stack of series 5.
     :ivar protocol: what the scanner calls the DICOM series.
-    :ivar description: the same, and what tells the stack from others of its series.
+    :ivar description: the same, and what distinguishes the stack from others of its series.
     :ivar plane: ``"sagittal"``, ``"coronal"`` or ``"axial"``, whichever is nearest.
-    :ivar header: what else the header says, no patient identity.
-    :ivar unplaced: number of images of the DICOM series that do not say where they lie, left out.
+    :ivar header: further values of the header, no patient identity.
+    :ivar unplaced: number of images of the DICOM series that do not state their position and were left out.
     :ivar uids: number of SeriesInstanceUIDs that its images name; more than one if each image names its own.
     """
 
@@ -92,11 +92,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Study:
-    """What a folder, DICOMDIR or file holds: as a rule of one study.
+    """The images of a folder, DICOMDIR or file, usually of one study.
 
     :ivar series: stacks of at least `MINIMUM_SLICES` images, by number.
     :ivar damaged: number of DICOM files that cannot be read.
-    :ivar unplaced: number of images that do not say where they lie.
+    :ivar unplaced: number of images that do not state their position.
     :ivar single: number of images that name a DICOM series of which there is no other image.
     """
 
@@ -107,7 +107,7 @@ class Study:
 
 
 def read_study(path: Path) -> Study:
-    """Every stack of images in a DICOM folder, sub-folders included, in a DICOMDIR, or in one file.
+    """Return every stack of images in a DICOM folder, sub-folders included, in a DICOMDIR, or in one file.
 
     :raises DicomSeriesError: there is no DICOM image.
     """
@@ -137,9 +137,9 @@ def _read_study(path: Path) -> Study:
         unplaced[facts] += missing
     if not found:
         _refuse_results(path, headers.results)
-        told = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
+        damage = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
         raise DicomSeriesError(
-            f"{path.name} contains no DICOM image{told}.", "Name a folder with an MR series, or an image file itself."
+            f"{path.name} contains no DICOM image{damage}.", "Name a folder with an MR series, or an image file itself."
         )
     single = sum(len(frames) == 1 for frames in found.values())
     whole, uids = _put_together(found)
@@ -149,11 +149,11 @@ def _read_study(path: Path) -> Study:
 
 
 def _refuse_results(path: Path, results: Collection[str]) -> None:
-    """Say what a file or folder holds instead of images.
+    """Raise an error that names what a file or folder contains instead of images.
 
     :raises DicomSeriesError: it is a segmentation or a report.
     """
-    verb = "holds" if path.is_dir() else "is"
+    verb = "contains" if path.is_dir() else "is"
     if "SEG" in results:
         raise DicomSeriesError(
             f"{path.name} {verb} a DICOM SEG (a segmentation), not an image.",
@@ -167,7 +167,7 @@ def _refuse_results(path: Path, results: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What one image says of its DICOM series.
+    """What one image states about its DICOM series.
 
     :ivar patient: identity and date, to keep examinations apart. Never shown.
     """
@@ -182,7 +182,7 @@ class _Facts:
 
 
 def _put_together(found: dict[_Facts, list[Frame]]) -> tuple[dict[_Facts, list[Frame]], dict[_Facts, int]]:
-    """Series as they are, but those of a single number and name whose images each name a series of their own, as one.
+    """Merge the series of one number and name if each of their images states a different series; keep all others.
 
     Some workstations and programs that remove identities give every image a new SeriesInstanceUID, or even a new
     StudyInstanceUID.
@@ -207,7 +207,9 @@ def _put_together(found: dict[_Facts, list[Frame]]) -> tuple[dict[_Facts, list[F
 def _series_of(facts: _Facts, frames: Sequence[Frame], unplaced: int, uids: int) -> list[Series]:
     """The stacks of one DICOM series."""
     stacks = stacks_of(frames)
-    is_localiser = read(facts.protocol).localiser or len({_plane(frame) for frame in frames}) == len(_PLANES)
+    is_localiser = read_description(facts.protocol).localiser or len({_plane(frame) for frame in frames}) == len(
+        _PLANES
+    )
     return [
         Series(
             uid=facts.uid,
@@ -254,7 +256,7 @@ def _spelled(word: str) -> str:
 
 
 def _facts(image: Any, index: int) -> _Facts:
-    """What an image and one of its frames say of their series."""
+    """Return what an image and one of its frames state about their series."""
     value = values_of(image, index)
     header = {tag: _text(image, tag) for tag in _KEPT if tag in image}
     header |= {name: as_text(value(sequence, tags)) for name, sequence, tags in _KEPT_OF_FRAME}
@@ -270,7 +272,7 @@ def _facts(image: Any, index: int) -> _Facts:
 
 
 def _modality(image: Any) -> str:
-    """``MR`` however it is spelled; empty if neither modality nor SOP class say anything."""
+    """Return ``MR`` in any spelling; empty if neither modality nor SOP class is stated."""
     named = _text(image, "Modality").split("/")[0].strip().upper()
     if named in _MAGNETIC_RESONANCE:
         return "MR"

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ..checks import MINIMUM_SLICES
 from .frames import CONTRAST, REPETITION, Frame
 
-#: Slices nearer than this lie at the same place.
+#: Slices nearer than this are at the same place.
 SAME_PLACE_MM = 0.01
 #: So are images nearer than this part of the usual step, if they can be divided: repeated after a small movement. The
 #: usual step is among the largest, as those between repeated images are small.
 _SAME_PART, _USUAL_STEP = 0.2, 80
-#: Places are told to the user in whole mm.
+#: Positions are reported to the user in whole mm.
 _APART_MM = 1.0
 
 
@@ -26,7 +26,7 @@ def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
 
 
 def stacks_of(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """The stacks of at least `MINIMUM_SLICES` parallel images among those of one DICOM series.
+    """Return the stacks of at least `MINIMUM_SLICES` parallel images in one DICOM series.
 
     If several images are at the same places, there is one stack per station, contrast and acquisition.
     """
@@ -49,7 +49,7 @@ def what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> s
 
 
 def _share_a_place(one: Sequence[Frame], other: Sequence[Frame]) -> bool:
-    """Whether any image of one stack lies where one of the other does: they are repetitions, in whatever order."""
+    """Whether any two images of the stacks are at the same position: they are repetitions, in any order."""
     here, there = (np.array([frame.position for frame in stack]) for stack in (one, other))
     return bool((np.linalg.norm(here[:, None] - there, axis=2) < _APART_MM).any())
 
@@ -63,7 +63,7 @@ def _where_it_begins(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) 
 
 
 def _grouped(frames: Sequence[Frame], belongs: Callable[[Frame, Frame], bool]) -> list[list[Frame]]:
-    """Frames in groups, each of those that belong to its first one."""
+    """Group frames; each frame of a group belongs to its first one."""
     groups: list[list[Frame]] = []
     for frame in frames:
         home = next((group for group in groups if belongs(frame, group[0])), None)

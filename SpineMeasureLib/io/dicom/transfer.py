@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def fetch(archive: Archive, images: Sequence[ImageAddress], folder: Path, progress: Progress = silent) -> None:
     """Write images as ``<SOP instance UID>.dcm`` into a folder that appears when all of them are there.
 
-    Until then they are kept in ``<folder>.partial``, each one complete; another call goes on from there.
+    Until then they are kept in ``<folder>.partial``, each one complete; another call resumes from there.
 
-    :raises ArchiveError: one of its kind; nothing is lost.
+    :raises ArchiveError: one of its subclasses; nothing is lost.
     :raises OutputError: the folder is in use, or cannot be written to.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder.name} is there already.", "Choose a new folder.")
+        raise OutputError(f"{folder.name} already exists.", "Choose a new folder.")
     partial = folder.with_name(f"{folder.name}.partial")
     with _plain_disk_errors(), quiet_dicom():
         partial.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def _check_partial(partial: Path, images: Sequence[ImageAddress]) -> None:
         if file.suffix == ".part":
             file.unlink()
         elif file.name not in names:
-            raise OutputError(f"{partial.name} holds images of something else.", "Remove it or choose a new folder.")
+            raise OutputError(f"{partial.name} contains other images.", "Remove it or choose a new folder.")
 
 
 def _fetch_one(archive: Archive, image: ImageAddress, partial: Path) -> None:
@@ -68,7 +68,7 @@ def _fetch_one(archive: Archive, image: ImageAddress, partial: Path) -> None:
 def _with_what_is_kept(
     error: ArchiveError | CancelledError, partial: Path, count: int
 ) -> ArchiveError | CancelledError:
-    """The same error with a hint that says what is kept; an empty folder goes."""
+    """Return the error with a hint about what is kept; remove an empty folder."""
     kept = len(list(partial.glob("*.dcm")))
     if not kept:
         shutil.rmtree(partial)
@@ -80,7 +80,7 @@ def _with_what_is_kept(
 def push(archive: Archive, files: Sequence[Path], progress: Progress = silent) -> None:
     """Store DICOM files, one after another. Storing them again does no harm.
 
-    :raises ArchiveError: one of its kind; says how many were stored.
+    :raises ArchiveError: one of its subclasses, which states how many were stored.
     :raises UnreadableInputError: a file is not DICOM; nothing is stored then.
     """
     with quiet_dicom():
@@ -96,7 +96,7 @@ def _datasets(files: Sequence[Path]) -> list[Dataset]:
         try:
             datasets.append(pydicom.dcmread(file))
         except (InvalidDicomError, OSError) as error:
-            raise UnreadableInputError(f"{file.name} is no DICOM file.", "Export it again.") from error
+            raise UnreadableInputError(f"{file.name} is not a DICOM file.", "Export it again.") from error
     return datasets
 
 
@@ -106,7 +106,7 @@ def _push(archive: Archive, datasets: Sequence[Dataset], files: Sequence[Path], 
         try:
             archive.store(dataset)
         except (ArchiveError, CancelledError) as error:
-            stored = f"{n} of {len(files)} objects were stored; sending them again does no harm."
+            stored = f"{n} of {len(files)} objects were stored; sending them again is safe."
             raise type(error)(
                 error.message, f"{error.hint} {stored}" if isinstance(error, ArchiveError) else stored
             ) from error

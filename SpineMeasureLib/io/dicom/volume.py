@@ -1,4 +1,4 @@
-"""DICOM pixels: one stack of slices as a volume, sorted by position, gaps and duplicates noticed."""
+"""One stack of DICOM slices as a volume, sorted by position, checked for gaps and duplicates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .stacks import SAME_PLACE_MM, places
 
 #: A step between slices may differ from the usual one by this part of it.
 _EVEN_STEP = 0.1
-#: A slice may lie beside the line through the first and last by this part of a pixel; `MAXIMUM_SHEAR` is for that line.
+#: A slice may be off the line through the first and last by this part of a pixel; `MAXIMUM_SHEAR` is for that line.
 _ASIDE_PIXELS = 0.5
 
 
@@ -28,9 +28,9 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
     """Read one series of a DICOM folder or file as a volume.
 
     :param series: as `choose_series` takes it; None for the best sagittal one.
-    :return: slices along k; `meta` holds ``format``, ``modality``, ``series`` (description), ``series_chosen`` (why),
-        ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k); `frames`
-        says which image each k is.
+    :return: slices along k; `meta` contains ``format``, ``modality``, ``series`` (description), ``series_chosen``
+        (why), ``warnings`` and ``dicom`` (UIDs and sequence parameters, ``SOPInstanceUIDs`` in the order of k);
+        `frames` names the image of each k.
     :raises DicomSeriesError: no usable series, missing slices, damaged pixels, or a choice is needed.
     :raises TooLargeError: more than `MAXIMUM_VOXELS`.
     :raises UnreadableInputError: the name of a file is not UTF-8.
@@ -44,7 +44,7 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
     for frame, twin in repeated:
         if not np.array_equal(files.pixels(frame), files.pixels(twin)):
             raise DicomSeriesError(
-                "Different images of the series lie at the same place (several echoes, b-values or time points).",
+                "Different images of the series are at the same position (several echoes, b-values or time points).",
                 "Export them as separate series.",
             )
     if repeated:

@@ -1,6 +1,6 @@
 """A DICOM archive reached over DICOMweb (PS3.18): search (QIDO), retrieve (WADO), store (STOW).
 
-Every request is retried with growing pauses; what goes wrong for good is told in one sentence. Certificates are
+Every request is retried with growing pauses; a lasting failure is reported in one sentence. Certificates are
 always verified, and neither names nor passwords are part of any message.
 """
 
@@ -41,7 +41,7 @@ class FoundStudy:
 
 @dataclass(frozen=True)
 class ImageAddress:
-    """Where an image lies in the archive."""
+    """The address of an image in the archive."""
 
     study: str
     series: str
@@ -58,7 +58,7 @@ class Archive:
 
     :param url: its root, such as ``https://pacs.example/dicom-web``.
     :param pauses: seconds to wait before each further attempt of a request; empty for a single attempt.
-    :raises ArchiveError: the address is not one of a web service.
+    :raises ArchiveError: the address is not a web address.
     :raises DependencyError: dicomweb-client is not installed.
     """
 
@@ -72,19 +72,19 @@ class Archive:
             ) from error
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ArchiveError("The address of the archive is no web address.", "Write https://host/path.")
+            raise ArchiveError("The address of the archive is not a web address.", "Write https://host/path.")
         if parts.username or parts.password:
-            raise ArchiveError("The address of the archive holds a login.", f"Set {USER} and {PASSWORD} instead.")
+            raise ArchiveError("The address of the archive contains a login.", f"Set {USER} and {PASSWORD} instead.")
         self._pauses = pauses
         self._client = DICOMwebClient(
             url.rstrip("/"), _session(), headers={"Accept": "application/dicom+json"}, timeout=_TIMEOUT_S
         )
-        # Its own retrying would take a cancellation for a failure.
+        # The client's own retries would treat a cancellation as a failure.
         self._client.set_http_retry_params(retry=False)
         self.is_encrypted = parts.scheme == "https"
 
     def find_studies(self, **query: str) -> list[FoundStudy]:
-        """Studies that fit, newest first.
+        """Return the studies that match, newest first.
 
         :param query: DICOM keyword to value: ``AccessionNumber="A1"``, ``PatientID="7"``.
         """
@@ -105,49 +105,51 @@ class Archive:
         return sorted(found, key=lambda study: study.date, reverse=True)
 
     def find_images(self, study: str, series: str | None = None) -> list[ImageAddress]:
-        """Images of the MR series of a study, or of one series.
+        """Return the images of the MR series of a study, or of one series.
 
         :raises ArchiveStudyError: there is no such study or series, or no MR in it.
         """
         entries = self._all(lambda offset: self._client.search_for_series(study, offset=offset), "SeriesInstanceUID")
-        wanted = [
+        chosen = [
             e
             for e in entries
             if (str(e.SeriesInstanceUID) == series if series else str(e.get("Modality") or "").strip().upper() == "MR")
         ]
-        if not wanted:
+        if not chosen:
             if entries and not series:
-                raise ArchiveStudyError("The study holds no MR series.", "Choose another study, or name a series.")
+                raise ArchiveStudyError("The study contains no MR series.", "Choose another study, or name a series.")
             raise ArchiveStudyError(f"The archive has no such {'series' if entries else 'study'}.", "Check the UID.")
         found = []
-        for e in wanted:
+        for e in chosen:
             uid = str(e.SeriesInstanceUID)
             instances = self._all(partial(self._instances, study, uid), "SOPInstanceUID")
             found += [ImageAddress(study, uid, str(i.SOPInstanceUID)) for i in instances]
         if not found:
-            raise ArchiveStudyError("The archive names no image of this study.", "Ask its administrator.")
+            raise ArchiveStudyError("The archive lists no image of this study.", "Ask its administrator.")
         return found
 
     def _instances(self, study: str, series: str, offset: int | None) -> list[dict[str, Any]]:
         return self._client.search_for_instances(study, series, offset=offset)
 
     def retrieve(self, image: ImageAddress) -> Dataset:
-        """One image as it is stored, in its own transfer syntax."""
+        """Retrieve one image as it is stored, in its transfer syntax."""
         dataset = self._ask(lambda: self._client.retrieve_instance(image.study, image.series, image.instance))
         if dataset.SOPInstanceUID != image.instance:
-            raise ArchiveError("The archive sent another image than the one asked for.", "Tell its administrator.")
+            raise ArchiveError(
+                "The archive sent a different image from the one requested.", "Report this to its administrator."
+            )
         return dataset
 
     def store(self, dataset: Dataset) -> None:
-        """Store one object. Storing the same one again changes nothing.
+        """Store one object. Storing it again changes nothing.
 
-        :raises ArchiveAccessError: the archive does not take it.
+        :raises ArchiveAccessError: the archive does not accept it.
         """
         answer = self._ask(lambda: self._client.store_instances([dataset]))
         failed = answer.get("FailedSOPSequence") or []
         if failed:
             reason = f"reason {int(failed[0].get('FailureReason') or 0):#06x}"
-            raise ArchiveAccessError(f"The archive did not take the object ({reason}).", "Ask its administrator.")
+            raise ArchiveAccessError(f"The archive did not accept the object ({reason}).", "Ask its administrator.")
 
     def _all(self, search: Callable[[int | None], list[dict[str, Any]]], identifier: str) -> list[Dataset]:
         """All results of a search, page by page, each once."""
@@ -165,7 +167,7 @@ class Archive:
             try:
                 return request()
             except Exception as error:
-                problem = _told(error)
+                problem = _problem_of(error)
                 if problem is None:
                     raise
                 if pause is None or not problem.is_passing:
@@ -176,14 +178,14 @@ class Archive:
 
 @dataclass(frozen=True)
 class _Problem:
-    """What to tell the user, and whether another attempt may help."""
+    """The error for the user, and whether another attempt may help."""
 
     error: ArchiveError
     is_passing: bool
 
 
-def _told(error: Exception) -> _Problem | None:
-    """What an exception of a request means; None for one that has nothing to do with it, as a cancellation."""
+def _problem_of(error: Exception) -> _Problem | None:
+    """Explain an exception of a request; None if it is unrelated, such as a cancellation."""
     import requests
     from pydicom.errors import InvalidDicomError
 
@@ -196,26 +198,26 @@ def _told(error: Exception) -> _Problem | None:
         return _Problem(ArchiveError("The address does not answer as a DICOMweb service.", "Check it."), False)
     if isinstance(error, (requests.exceptions.RequestException, OSError, EOFError)):
         hint = "Check address and network, then run the same command again."
-        return _Problem(ArchiveError("The archive cannot be reached, or the connection broke off.", hint), True)
+        return _Problem(ArchiveError("The archive cannot be reached, or the connection was interrupted.", hint), True)
     return None
 
 
 def _status(code: int) -> _Problem:
     if code in (401, 403):
         hint = f"Set {USER} and {PASSWORD}, or {TOKEN}."
-        return _Problem(ArchiveAccessError("The archive refuses the login.", hint), False)
+        return _Problem(ArchiveAccessError("The archive rejected the login.", hint), False)
     if code == 404:
         return _Problem(ArchiveStudyError("The archive has nothing at this address.", "Check address and UID."), False)
     if code in _PASSING:
         hint = "Run the same command again later."
-        return _Problem(ArchiveError(f"The archive is out of order (HTTP status {code}).", hint), True)
+        return _Problem(ArchiveError(f"The archive is unavailable (HTTP status {code}).", hint), True)
     return _Problem(
-        ArchiveAccessError(f"The archive refuses this (HTTP status {code}).", "Ask its administrator."), False
+        ArchiveAccessError(f"The archive rejected the request (HTTP status {code}).", "Ask its administrator."), False
     )
 
 
 def _session() -> Any:
-    """A session that logs in as the environment says. An explicit login keeps a .netrc from replacing it."""
+    """Make a session with the login of the environment. An explicit login takes precedence over a .netrc."""
     import requests
 
     session = requests.Session()

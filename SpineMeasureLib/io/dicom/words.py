@@ -1,6 +1,6 @@
 """What a series description says, in whole words: weighting, fat suppression, Dixon image, localiser, part of spine.
 
-Scanners, workstations and people write descriptions freely, in several languages; the words here are those in use.
+Scanners, workstations and people write descriptions freely, in several languages; these are the words in use.
 Names of reconstruction and denoising (AIR Recon DL, Deep Resolve, SwiftMR, SubtleMR, SmartSpeed, MERGED ...) say
 nothing of the contrast and are in no list.
 """
@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-#: Where a word ends although no space says so: sSTIR, SwiftMR, AAHScout, T2Sag, a Chinese word beside a Latin one.
+#: Where a word ends without a space: sSTIR, SwiftMR, AAHScout, T2Sag, a Chinese word beside a Latin one.
 _SEAMS = re.compile(
     r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=\d)(?=[A-Z][a-z])"
     r"|(?<=[\u4e00-\u9fff])(?=[0-9A-Za-z])|(?<=[0-9A-Za-z])(?=[\u4e00-\u9fff])"
@@ -142,10 +142,10 @@ _STATION = re.compile(r"\b(?:station|stage|stack|part|teil|segment) ?(\d)\b")
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a description says.
+class Description:
+    """What a description states.
 
-    :ivar weightings: of ``T2``, ``T1``, ``PD`` those that are named.
+    :ivar weightings: which of ``T2``, ``T1``, ``PD`` are named.
     :ivar suppressed: whether the signal of fat is suppressed.
     :ivar dixon: ``"water"``, ``"fat"``, ``"opposed"``, ``"in phase"``, or empty.
     :ivar not_anatomy: diffusion, gradient echo T2*, maps, projections, subtractions, calibrations ...
@@ -167,15 +167,15 @@ class Said:
 
 
 @lru_cache(maxsize=4096)
-def read(description: str) -> Said:
-    """Read a description."""
+def read_description(description: str) -> Description:
+    """Return what a description states."""
     text = _NEGATED.sub(" ", in_words(description))
     without_suppression = _SUPPRESSED.sub(" ", text)
     dixon = _dixon(without_suppression)
     weightings = tuple(name for name, pattern in _WEIGHTINGS.items() if pattern.search(text))
     is_stir = bool(_STIR.search(text))
     is_weighted = bool(weightings) or is_stir
-    return Said(
+    return Description(
         weightings=weightings,
         stir=is_stir,
         flair=bool(_FLAIR.search(text)),

@@ -1,4 +1,4 @@
-"""What the headers of all image files have in common: the grid that they state, and when it is refused."""
+"""What the headers of all image files have in common: the grid that they state, and the checks of it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..checks import MAXIMUM_VOXELS, MINIMUM_SLICES
 
 FROM_SCANNER = "Export it again from the scanner's images."
 NO_DIRECTIONS = "The file does not state the image orientation; directions may be wrong."
-_STACK = " Its slices were taken for sagittal ones, rows from front to back and columns from head to foot."
-#: Voxels this much longer along one axis than along both others are those of a stack of slices.
+_STACK = " Its slices are assumed to be sagittal, rows from front to back and columns from head to foot."
+#: Voxels this much longer along one axis than along both others indicate a stack of slices.
 _STACK_RATIO = 1.5
 
 
@@ -35,18 +35,18 @@ class RawImage:
 
 
 def no_spacing(path: Path) -> SpacingError:
-    return SpacingError(f"{path.name} does not say how large its voxels are.", "Export it with its voxel spacing.")
+    return SpacingError(f"{path.name} does not state its voxel size.", "Export it with its voxel spacing.")
 
 
 def unusual(path: Path, what: str) -> UnreadableInputError:
-    """The error for a header that cannot be followed."""
+    """Return the error for a header that cannot be interpreted."""
     return UnreadableInputError(f"The header of {path.name} cannot be read: {what}.", "Export it again.")
 
 
 def check_size(
     path: Path, size: Sequence[int], components: int = 1, volumes: int = 1, fewest_slices: int = MINIMUM_SLICES
 ) -> None:
-    """Refuse what is not one 3D image of grey values, or too large.
+    """Refuse anything but one 3D image of grey values of a usable size.
 
     :param size: voxels along the axes of space.
     :raises DimensionError: 2D, 4D or several values per voxel.
@@ -55,7 +55,7 @@ def check_size(
     if components > 1:
         raise DimensionError(f"{path.name} has {components} values per voxel (colour or vectors).", "Use a grey image.")
     if volumes > 1:
-        raise DimensionError(f"{path.name} contains {volumes} volumes (4D).", "Save one of them on its own.")
+        raise DimensionError(f"{path.name} contains {volumes} volumes (4D).", "Save one of them separately.")
     if len(size) != 3 or min(size) < fewest_slices:
         fewest = min(size) if len(size) == 3 else 1
         raise DimensionError(f"{path.name} is not a 3D image: it has {fewest} slice(s).", "Use the whole series.")
@@ -80,10 +80,10 @@ def affine_from_lps(axes: NDArray[np.float64], origin: Sequence[float]) -> NDArr
 
 
 def undirected(spacing: Sequence[float], origin: Sequence[float] = (0, 0, 0)) -> tuple[NDArray[np.float64], str]:
-    """The grid of a file that states no directions, and the warning about it.
+    """Return the grid of a file that does not state directions, and the warning about it.
 
-    Without directions Slicer and ITK take the axes for right-left, front-back and foot-head. A stack of thick slices
-    stored one after the other cannot be that: only a sagittal one can be measured, and images are stored row by row
+    Without directions Slicer and ITK assume axes right-left, front-back and foot-head. That cannot be right for a stack
+    of thick slices stored one after the other: only a sagittal one can be measured, and images are stored row by row
     from the top, which in a sagittal image means from front to back and from head to foot.
 
     :param spacing: mm along the array axes.
@@ -98,14 +98,14 @@ def undirected(spacing: Sequence[float], origin: Sequence[float] = (0, 0, 0)) ->
 
 
 def beside(path: Path, name: str) -> Path:
-    """The file that a header names, relative to it; letter case does not count, as on the system that wrote it.
+    """Return the file that a header names, relative to it; letter case is ignored, as on the system that wrote it.
 
-    :raises UnreadableInputError: it is not there, or lies outside of the header's folder.
+    :raises UnreadableInputError: it is missing, or is outside the header's folder.
     """
     parts = name.replace("\\", "/").split("/")
     if not name or parts[0] == "" or ":" in parts[0] or ".." in parts:
         raise UnreadableInputError(
-            f"{path.name} names a data file outside of its own folder.", "Put both into one folder, without a path."
+            f"{path.name} names a data file outside its own folder.", "Put both into one folder, without a path."
         )
     found = path.parent
     for part in parts:
@@ -115,6 +115,6 @@ def beside(path: Path, name: str) -> Path:
         found = exact
     if not found.is_file():
         raise UnreadableInputError(
-            f"{parts[-1]}, which contains the voxels of {path.name}, is not there.", "Put both into one folder."
+            f"{parts[-1]}, which contains the voxels of {path.name}, is missing.", "Put both into one folder."
         )
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from ...errors import UnreadableInputError
 from ...orientation import directions, voxel_sizes
 from ..checks import MINIMUM_SLICES
 from .header import RawImage, affine_from_lps, check_size, check_spacing, no_spacing, undirected, unusual
-from .voxels import DataFiles, from_pattern, read_data
+from .text_header import TextHeader, read_text_header
+from .voxels import DataFiles, read_data
 
-_MOST_HEADER = 1 << 20
 _TYPES = {
     "met_char": "i1", "met_uchar": "u1", "met_short": "i2", "met_ushort": "u2", "met_int": "i4", "met_uint": "u4",
     "met_long": "i4", "met_ulong": "u4", "met_long_long": "i8", "met_ulong_long": "u8", "met_float": "f4",
@@ -33,36 +33,21 @@ def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
     :raises SpacingError: voxel sizes are missing or negative.
     :raises TooLargeError: see `check_size`.
     """
-    fields, names, start = _read_header(path)
-    sizes = _integers(path, fields, "dimsize")
+    header = read_text_header(path, "=", "elementdatafile", ends_when_blank=False)
+    if not {"ndims", "elementdatafile"} <= set(header.fields):
+        raise UnreadableInputError(f"{path.name} is not a MetaImage file.", "Copy or export it again.")
+    sizes = header.integers("dimsize")
     if not sizes or min(sizes) < 1:
         raise unusual(path, "its size is missing")
-    components = (_integers(path, fields, "elementnumberofchannels") or [1])[0]
+    components = header.integers("elementnumberofchannels", "1")[0]
     check_size(path, sizes[:3], components, int(np.prod(sizes[3:], dtype=float)), 1 if as_labels else MINIMUM_SLICES)
-    affine, warnings = _grid(path, fields, len(sizes))
-    data = _data(path, fields, names, start)
-    flat = read_data(path, data, sizes, _dtype(path, fields))
+    affine, warnings = _grid(path, header.fields, len(sizes))
+    is_big = any(_is_true(header.fields, name) for name in ("binarydatabyteordermsb", "elementbyteordermsb"))
+    flat = read_data(path, _data_files(header), sizes, header.dtype("elementtype", _TYPES, is_big))
     return RawImage(flat.reshape(sizes[:3][::-1]).T, affine, warnings)
 
 
-def _read_header(path: Path) -> tuple[dict[str, str], list[str], int]:
-    """Fields by lower-case name, file names listed after ``ElementDataFile = LIST``, and where the header ends."""
-    fields: dict[str, str] = {}
-    with path.open("rb") as file:
-        while "elementdatafile" not in fields and (line := file.readline(_MOST_HEADER)):
-            name, equals, value = line.decode("utf-8", "surrogateescape").partition("=")
-            if not equals and name.strip() or file.tell() > _MOST_HEADER:
-                break
-            fields[name.strip().lower()] = value.strip()
-        if "ndims" not in fields or "elementdatafile" not in fields:
-            raise UnreadableInputError(f"{path.name} is not a MetaImage file.", "Copy or export it again.")
-        start = file.tell()
-        is_list = fields["elementdatafile"].upper().startswith("LIST")
-        rest = file.read(_MOST_HEADER).decode("utf-8", "surrogateescape") if is_list else ""
-    return fields, rest.split(), start
-
-
-def _numbers(path: Path, fields: dict[str, str], *names: str) -> list[float]:
+def _numbers(path: Path, fields: Mapping[str, str], *names: str) -> list[float]:
     """The numbers of the first of some fields that is there; none if none is."""
     text = next((fields[name] for name in names if name in fields), "")
     try:
@@ -71,14 +56,7 @@ def _numbers(path: Path, fields: dict[str, str], *names: str) -> list[float]:
         raise unusual(path, f"'{text[:40]}' is not a row of numbers") from error
 
 
-def _integers(path: Path, fields: dict[str, str], name: str) -> list[int]:
-    found = _numbers(path, fields, name)
-    if not np.isfinite(found).all():
-        raise unusual(path, f"its {name} is not a row of whole numbers")
-    return [int(number) for number in found]
-
-
-def _grid(path: Path, fields: dict[str, str], dimensions: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+def _grid(path: Path, fields: Mapping[str, str], dimensions: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """4x4 to RAS mm, and warnings."""
     try:
         spacing = _numbers(path, fields, "elementspacing", "elementsize")[:3]
@@ -99,33 +77,24 @@ def _grid(path: Path, fields: dict[str, str], dimensions: int) -> tuple[NDArray[
     return affine_from_lps(directions(axes) * spacing, origin), ()
 
 
-def _is_unset(fields: dict[str, str], matrix: list[float], origin: list[float]) -> bool:
-    """Whether directions and place are those that a program writes which was given none."""
+def _is_unset(fields: Mapping[str, str], matrix: list[float], origin: list[float]) -> bool:
+    """Whether directions and position are the defaults that a program writes without information."""
     is_unknown = set(fields.get("anatomicalorientation", "")) == {"?"}
     is_identity = matrix == np.eye(round(len(matrix) ** 0.5)).ravel().tolist()
     return is_unknown and is_identity and not any(origin)
 
 
-def _dtype(path: Path, fields: dict[str, str]) -> np.dtype[Any]:
-    code = _TYPES.get(fields.get("elementtype", "").lower())
-    if code is None:
-        raise unusual(path, f"its type of values ({fields.get('elementtype', 'none')}) is not supported")
-    big = any(_is_true(fields, name) for name in ("binarydatabyteordermsb", "elementbyteordermsb"))
-    return np.dtype((">" if big else "<") + code)
-
-
-def _is_true(fields: dict[str, str], name: str) -> bool:
+def _is_true(fields: Mapping[str, str], name: str) -> bool:
     return fields.get(name, "").lower() in ("true", "t", "1", "yes")
 
 
-def _data(path: Path, fields: dict[str, str], listed: list[str], start: int) -> DataFiles:
+def _data_files(header: TextHeader) -> DataFiles:
+    fields = header.fields
     is_text = fields.get("binarydata", "true").lower() in ("false", "f", "0", "no")
     codec = "text" if is_text else "zlib" if _is_true(fields, "compresseddata") else "raw"
     named = fields["elementdatafile"]
     if named.upper() == "LOCAL":
-        return DataFiles((path.name,), codec, start)
-    skipped = (_integers(path, fields, "headersize") or [0])[0]
-    names = listed or from_pattern(named) or [named]
-    if codec == "zlib":
-        return DataFiles(tuple(names), codec, max(0, skipped))
-    return DataFiles(tuple(names), codec, skipped=skipped)
+        return header.data_files("", codec, 0)
+    skipped = header.integers("headersize", "0")[0]
+    # Where the voxels are the last bytes of the file (-1), compression leaves nothing to skip.
+    return header.data_files(named, codec, max(0, skipped) if codec == "zlib" else skipped)

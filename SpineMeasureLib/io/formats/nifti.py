@@ -20,8 +20,8 @@ from .stream import GZIP_START, Stream, padding_bytes, read_voxels
 
 #: By how much (relative) the two statements of voxel size in a header may differ.
 _SAME_SIZE = 0.02
-#: By how much its two statements of direction may differ: what rounding a quaternion to four digits can do; and what
-#: turns an axis over, or into another.
+#: By how much its two statements of direction may differ: the effect of rounding a quaternion to four digits; and from
+#: where on an axis is flipped, or becomes another.
 _SAME_DIRECTION_DEG, _TURNED_OVER_DEG = 3.0, 40.0
 _ANALYZE = " It is an ANALYZE 7.5 file: left and right may be exchanged too."
 _SCANNER = 1
@@ -130,7 +130,7 @@ def _pair(path: Path, ending: str) -> Path:
             return beside(path, name)
         except UnreadableInputError:
             continue
-    raise UnreadableInputError(f"{stem}{ending}, the other half of {path.name}, is not there.", "Put both together.")
+    raise UnreadableInputError(f"{stem}{ending}, the other half of {path.name}, is missing.", "Put both together.")
 
 
 def _read_header(path: Path, stream: Stream) -> _Header:
@@ -214,7 +214,7 @@ def _check(path: Path, header: _Header, fewest_slices: int) -> tuple[int, ...]:
 
 
 def _voxels(path: Path, stream: Stream, header: _Header, size: tuple[int, ...], skipped: int) -> NDArray[Any]:
-    """The voxels of the file that holds them; nothing follows them in one of NIfTI's own."""
+    """Return the voxels of the file that contains them; in a NIfTI file nothing follows them."""
     stream.skip(skipped)
     dtype = np.dtype(header.order + _TYPES[header.datatype])
     padding = 0 if header.kind == "n+" else padding_bytes(size, dtype)
@@ -257,9 +257,9 @@ def _check_sform_size(path: Path, header: _Header) -> None:
 
 
 def _check_directions(path: Path, stated: list[NDArray[np.float64]], chosen: NDArray[np.float64]) -> tuple[str, ...]:
-    """Refuse an image that its header turns over or mirrors by one of its forms: which is right, no program can tell.
+    """Refuse an image if one form of its header flips it and the other does not: no program can know which is right.
 
-    Registration leaves a form turned a little: every value measured is the same by both, and a warning says so.
+    Registration leaves one form slightly rotated: measured values are the same by both, and a warning reports it.
     """
     turned = 0.0
     for one in stated:

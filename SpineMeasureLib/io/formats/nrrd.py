@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from ...errors import UnreadableInputError
 from ...orientation import voxel_sizes
 from .header import NO_DIRECTIONS, RawImage, affine_from_lps, check_size, check_spacing, no_spacing, undirected, unusual
-from .voxels import DataFiles, from_pattern, read_data
+from .text_header import TextHeader, read_text_header
+from .voxels import DataFiles, read_data
 
-#: No header is longer than this (bytes): a segmentation of Slicer describes each of its segments in it.
-_MOST_HEADER = 1 << 24
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -46,7 +45,7 @@ _TIMES = ("list", "time")
 
 @dataclass(frozen=True)
 class _Axes:
-    """Numbers of the axes of space, of the others how many values they hold before and after them."""
+    """Numbers of the spatial axes, and how many values the other axes have before and after them."""
 
     space: list[int]
     components: int
@@ -63,53 +62,29 @@ def read_nrrd(path: Path, as_labels: bool = False) -> RawImage:
     :raises SpacingError: voxel sizes are missing or negative.
     :raises TooLargeError: see `check_size`.
     """
-    fields, names, start = _read_header(path)
-    sizes = _integers(path, fields, "sizes")
+    with path.open("rb") as file:
+        if not file.readline(16).startswith(b"NRRD"):
+            raise UnreadableInputError(f"{path.name} is not a NRRD file.", "Copy or export it again.")
+    header = read_text_header(path, ":", "datafile", ends_when_blank=True)
+    sizes = header.integers("sizes")
     if not sizes or min(sizes) < 1:
         raise unusual(path, "its sizes are missing")
-    axes = _axes(path, fields, sizes)
+    axes = _axes(path, header.fields, sizes)
     size = [sizes[n] for n in axes.space]
     if as_labels:
         check_size(path, size, fewest_slices=1)
     else:
         check_size(path, size, axes.components, axes.volumes)
-    affine, warnings = _grid(path, fields, axes.space)
-    flat = read_data(path, _data(path, fields, names, start), sizes, _dtype(path, fields))
+    affine, warnings = _grid(path, header.fields, axes.space)
+    dtype = header.dtype("type", _TYPE_OF, header.fields.get("endian", "").lower() == "big")
+    flat = read_data(path, _data_files(header), sizes, dtype)
     layers = [n for n in range(len(sizes)) if n not in axes.space]
     array = flat.reshape(sizes[::-1]).T.transpose(*axes.space, *layers)
     return RawImage(array.reshape(size) if array.size == np.prod(size) else array.reshape(*size, -1), affine, warnings)
 
 
-def _read_header(path: Path) -> tuple[dict[str, str], list[str], int]:
-    """Fields by lower-case name, file names listed after ``data file: LIST``, and where the header ends."""
-    fields: dict[str, str] = {}
-    listed: list[str] = []
-    with path.open("rb") as file:
-        if not file.readline(16).startswith(b"NRRD"):
-            raise UnreadableInputError(f"{path.name} is not a NRRD file.", "Copy or export it again.")
-        while line := file.readline(_MOST_HEADER):
-            text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-            if file.tell() > _MOST_HEADER:
-                raise unusual(path, "it does not end")
-            if fields.get("datafile", "").upper().startswith("LIST"):
-                listed += [text.strip()] if text.strip() else []
-            elif not text:
-                break
-            elif not text.startswith("#") and ":=" not in text and ":" in text:
-                name, _, value = text.partition(":")
-                fields[name.lower().replace(" ", "")] = value.strip()
-        return fields, listed, file.tell()
-
-
-def _integers(path: Path, fields: dict[str, str], name: str, otherwise: str = "") -> list[int]:
-    try:
-        return [int(word) for word in (fields.get(name) or otherwise).split()]
-    except ValueError as error:
-        raise unusual(path, f"its {name} is not a row of whole numbers") from error
-
-
-def _axes(path: Path, fields: dict[str, str], sizes: list[int]) -> _Axes:
-    """Which axes are of space: those with a direction; else by `kinds`; else the first three that are not single."""
+def _axes(path: Path, fields: Mapping[str, str], sizes: list[int]) -> _Axes:
+    """Find the spatial axes: by direction, else by `kinds`, else the first three that are not single."""
     vectors = _vectors(fields.get("spacedirections", ""))
     kinds = re.findall(r"\S+", fields.get("kinds", "").lower())
     if len(vectors) == len(sizes):
@@ -145,14 +120,14 @@ def _float(word: str) -> float:
         return float("nan")
 
 
-def _grid(path: Path, fields: dict[str, str], space: list[int]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+def _grid(path: Path, fields: Mapping[str, str], space: list[int]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """4x4 to RAS mm, and warnings."""
     origin = (_vectors(fields.get("spaceorigin", "")) or [None])[0] or [0.0, 0.0, 0.0]
     signs = _SPACES.get(re.sub(r"-time$|(?<=^...)t$", "", fields.get("space", "").lower()))
     if "spacedirections" in fields:
         vectors = [vector for vector in _vectors(fields["spacedirections"]) if vector is not None]
         if len(vectors) != 3 or any(len(vector) != 3 for vector in (*vectors, origin)):
-            raise unusual(path, "its directions are not those of three dimensions")
+            raise unusual(path, "its directions are not three-dimensional")
         axes = np.array(vectors, float).T
         check_spacing(path, voxel_sizes(axes).tolist())
         known = np.reshape(signs or (1, 1, 1), (3, 1))
@@ -166,20 +141,9 @@ def _grid(path: Path, fields: dict[str, str], space: list[int]) -> tuple[NDArray
     return affine, (warning,)
 
 
-def _dtype(path: Path, fields: dict[str, str]) -> np.dtype[Any]:
-    code = _TYPE_OF.get(fields.get("type", "").lower())
-    if code is None:
-        raise unusual(path, f"its type of values ({fields.get('type', 'none')}) is not supported")
-    return np.dtype((">" if fields.get("endian", "little").lower() == "big" else "<") + code)
-
-
-def _data(path: Path, fields: dict[str, str], listed: list[str], start: int) -> DataFiles:
-    codec = _CODECS.get(fields.get("encoding", "raw").lower())
-    if codec is None:
-        raise unusual(path, f"its encoding ({fields['encoding']}) is not supported")
-    lines, skipped = (_integers(path, fields, name, "0")[0] for name in ("lineskip", "byteskip"))
-    named = fields.get("datafile", "")
-    if not named:
-        return DataFiles((path.name,), codec, start, lines, skipped)
-    names = listed or from_pattern(named) or [named]
-    return DataFiles(tuple(names), codec, 0, lines, skipped)
+def _data_files(header: TextHeader) -> DataFiles:
+    encoding = header.fields.get("encoding", "raw")
+    if encoding.lower() not in _CODECS:
+        raise unusual(header.path, f"its encoding ({encoding}) is not supported")
+    lines, skipped = (header.integers(name, "0")[0] for name in ("lineskip", "byteskip"))
+    return header.data_files(header.fields.get("datafile", ""), _CODECS[encoding.lower()], skipped, lines)

@@ -1,4 +1,4 @@
-"""The bytes of image files, compressed or not: read once, to the end, so that every checksum is checked."""
+"""The bytes of image files, compressed or not: read once, to the end, so that every checksum is verified."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ GZIP_START, BZIP2_START = b"\x1f\x8b", b"BZh"
 #: Bytes read at once; deflate makes them at most a thousand times as many.
 _READ_BYTES = 1 << 17
 _UNPACK_BYTES = 1 << 24
-#: Programs fill up the last block of a file. Of more, so much is read on: to the checksum, but not without end.
-_BLOCK_BYTES, _MOST_EXTRA = 1 << 12, 1 << 20
+#: Programs pad the last block of a file. Of further data this much is read, to reach the checksum.
+_BLOCK_BYTES, _MAXIMUM_EXTRA = 1 << 12, 1 << 20
 
 
 def damaged(path: Path) -> UnreadableInputError:
-    """The error for a file whose bytes are not those that were written."""
+    """Return the error for a file whose bytes were changed or lost."""
     return UnreadableInputError(f"{path.name} is damaged or cut off.", "Copy or export it again.")
 
 
 def too_much(path: Path) -> UnreadableInputError:
-    """The error for a file that is longer than its image: its header is damaged, or it is of another image."""
+    """Return the error for a file that is longer than its image: its header is damaged or belongs to another image."""
     return UnreadableInputError(f"{path.name} contains more data than its header describes.", "Export it again.")
 
 
@@ -77,25 +77,25 @@ class Stream:
             done += len(part)
         return done
 
-    def skip(self, most: int) -> int:
-        """Pass over `most` bytes, or as many as are left; return how many they were.
+    def skip(self, maximum: int) -> int:
+        """Skip up to `maximum` bytes; return how many there were.
 
         :raises UnreadableInputError: as `read`.
         """
         done = 0
-        while done < most and self._refill():
-            part = min(len(self._rest), most - done)
+        while done < maximum and self._refill():
+            part = min(len(self._rest), maximum - done)
             self._rest = self._rest[part:]
             done += part
         return done
 
     def finish(self, padding: int = 0) -> None:
-        """Read what is left to the end, so that checksums are checked.
+        """Read the rest, so that checksums are verified.
 
         :param padding: how many bytes may be left. None are left in a compressed stream, whatever this is.
         :raises UnreadableInputError: as `read`, or more is left.
         """
-        if self.skip(_MOST_EXTRA) > (padding if self._is_raw else 0):
+        if self.skip(_MAXIMUM_EXTRA) > (padding if self._is_raw else 0):
             raise too_much(self._path)
 
     def _refill(self) -> bool:

@@ -15,8 +15,8 @@ from ...errors import UnreadableInputError
 from .header import beside
 from .stream import Stream, damaged, padding_bytes, read_voxels, too_much
 
-#: Most files of one image: one for each slice.
-_MOST_FILES = 10_000
+#: Maximum number of files of one image: one for each slice.
+_MAXIMUM_FILES = 10_000
 _PATTERN = re.compile(r"(\S*%0?\d{0,2}d\S*)((?:\s+-?\d{1,9}){2,})\s*")
 _NUMBER = re.compile(r"%(0?\d{0,2})d")
 
@@ -40,12 +40,12 @@ class DataFiles:
 
 
 def from_pattern(text: str) -> list[str]:
-    """The files that ``slice%03d.raw 1 20 1`` (first, last, step) names; none if `text` is no pattern."""
+    """Return the files that ``slice%03d.raw 1 20 1`` (first, last, step) names; none if `text` is not a pattern."""
     found = _PATTERN.fullmatch(text)
     if not found:
         return []
     first, last, step = [*(int(word) for word in found[2].split()), 1][:3]
-    numbers = range(first, last + 1, max(1, step))[:_MOST_FILES]
+    numbers = range(first, last + 1, max(1, step))[:_MAXIMUM_FILES]
     return [_NUMBER.sub(lambda place, n=n: format(n, f"{place[1]}d"), found[1]) for n in numbers]
 
 
@@ -55,7 +55,7 @@ def read_data(path: Path, data: DataFiles, sizes: Sequence[int], dtype: np.dtype
     :param path: the header.
     :param sizes: along all axes.
     :return: flat array in the byte order of this computer.
-    :raises UnreadableInputError: a file is missing, damaged, cut off or too long, or lies outside of the header's
+    :raises UnreadableInputError: a file is missing, damaged, cut off or too long, or is outside the header's
         folder.
     """
     count, padding = int(np.prod(sizes)), padding_bytes(sizes, dtype, len(data.names))

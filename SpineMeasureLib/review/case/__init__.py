@@ -1,1 +1,1 @@
-"""A case under review as plain data: its state, the steps that change it, undo, and values that follow. No MRML."""
+"""A case under review as plain data: state, steps that change it, undo, derived values. Nothing here knows MRML."""

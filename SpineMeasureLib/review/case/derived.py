@@ -1,14 +1,14 @@
-"""All values of a case as shown, with those that follow from others kept in step. No MRML here."""
+"""All values of a case as shown; values that are derived from others are kept up to date."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ...anatomy import VERTEBRA_ORDER
+from ...anatomy import VERTEBRA_ORDER, Kind
 from ...measure.derived import RULES, derive, inputs_of
 from ...measure.types import Measurement
-from .state import Row, edited_flags
+from .state import Edit, Row, State, edited_flags, now
 
 _RULE_ORDER = {(r.quantity, r.method): place for place, r in enumerate(RULES)}
 
@@ -28,13 +28,13 @@ class Live:
             self.values[number] = self._derived(number)
 
     def dependents(self, number: int) -> tuple[int, ...]:
-        """Rows that follow from a row, directly or through others, each after those it follows from."""
+        """Return the rows derived from a row, directly or through others, each after its inputs."""
         return self._dependents.get(number, ())
 
     def update(self, rows: Mapping[int, Row]) -> frozenset[int]:
-        """Replace rows and all that follows from them.
+        """Replace rows and update all that are derived from them.
 
-        :return: numbers of the rows whose value or status is another now.
+        :return: numbers of the rows whose value or status changed.
         """
         self._rows.update(rows)
         following = dict.fromkeys(d for number in rows for d in self.dependents(number))
@@ -61,14 +61,43 @@ class Live:
             value=value,
             source="edited",
             flags=edited_flags(automatic.flags) if value is not None else (*automatic.flags, "edited"),
-            note="" if value is not None else "a value that this one follows from is missing",
+            note="" if value is not None else "a value that this one is derived from is missing",
             automatic=automatic,
         )
         return row.marked(measurement)
 
 
+def new_state(
+    measurements: Iterable[Measurement], segments: Mapping[str, tuple[Kind, str]], verified: bool, anchor: str
+) -> State:
+    """Make a case of measurements; values that are already edited or accepted stay so.
+
+    A value that is only derived from edited ones is not an edit: it remains derived.
+    """
+    rows = {number: _row(m) for number, m in enumerate(measurements)}
+    unedited = {
+        number: replace(row, edit=None)
+        for number, row in rows.items()
+        if row.edit is not None and row.edit.by_hand and row.automatic.key[1:] in _RULE_ORDER
+    }
+    derived = Live({**rows, **unedited}).values
+    for number, row in unedited.items():
+        if derived[number].value == rows[number].shown.value:
+            rows[number] = row
+    return State(rows, dict(segments), verified, anchor, len(rows))
+
+
+def _row(measurement: Measurement) -> Row:
+    accepted, automatic = measurement.accepted, measurement.automatic
+    if automatic is None:
+        return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
+    by_hand = measurement.source == "edited"
+    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
+    return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
+
+
 def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:
-    """Inputs of every derived row; rows that are inputs of others first."""
+    """Return the inputs of every derived row; rows that are inputs of others come first."""
     number_of = {row.automatic.key: number for number, row in rows.items()}
     heights = [level for level, quantity, _ in number_of if quantity == "body_height_posterior"]
     bodies = sorted(heights, key=VERTEBRA_ORDER.index)
@@ -82,7 +111,7 @@ def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:
 
 def _dependents(inputs: Mapping[int, tuple[int | None, ...]]) -> dict[int, tuple[int, ...]]:
     found: dict[int, list[int]] = {}
-    # Last rules first: what follows from a derived row is known when that row is reached.
+    # Last rules first: the rows derived from a derived row are known when it is reached.
     for number, sources in reversed(list(inputs.items())):
         for source in sources:
             if source is not None:

@@ -1,4 +1,4 @@
-"""Where the ends of a line may go: one end per drag, in the measuring plane. RAS mm; no MRML here."""
+"""Where the ends of a line may be dragged: one end at a time, in the measuring plane. RAS mm."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ STILL_MM = 1e-6
 
 @dataclass
 class Drag:
-    """A line under the mouse.
+    """A line that the mouse holds.
 
-    :ivar start: its ends when the button went down.
-    :ivar rows: the rows that are others by now.
+    :ivar start: its ends when the button was pressed.
+    :ivar rows: the rows that have changed so far.
     """
 
     number: int
@@ -28,12 +28,12 @@ class Drag:
 
 
 def dragged(start: Ends, ends: Ends, plane: Plane | None) -> Ends:
-    """The ends that a drag may give a line.
+    """Return the ends that a drag may give a line.
 
-    A line whose both ends moved was dragged (or turned) whole: it goes back to its start. Of the two ends only the one
-    that moved is put into the plane.
+    If both ends moved, the whole line was dragged or turned, and is moved back. Otherwise the moved end is projected
+    into the plane.
 
-    :param plane: None where the end may leave it.
+    :param plane: None if the end may leave it.
     """
     first, second = (dist(a, b) > STILL_MM for a, b in zip(start, ends, strict=True))
     if first and second:
@@ -46,7 +46,7 @@ def dragged(start: Ends, ends: Ends, plane: Plane | None) -> Ends:
 
 
 def in_plane(point: Point, plane: Plane | None) -> Point:
-    """The point of the plane next to a point."""
+    """Project a point onto a plane; None leaves it where it is."""
     if plane is None:
         return point
     (ux, uy, uz), (vx, vy, vz) = plane.x_axis, plane.y_axis
@@ -57,7 +57,7 @@ def in_plane(point: Point, plane: Plane | None) -> Point:
 
 
 def same(ends: Ends | None, others: Ends | None) -> bool:
-    """True where two lines lie on each other."""
+    """True if two lines have the same ends."""
     if ends is None or others is None:
         return ends is others
     return dist(ends[0], others[0]) <= STILL_MM and dist(ends[1], others[1]) <= STILL_MM

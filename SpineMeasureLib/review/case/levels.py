@@ -17,27 +17,27 @@ def is_regional(measurement: Measurement) -> bool:
 
 
 def levels_of(measurements: Iterable[Measurement]) -> list[str]:
-    """Levels from head to sacrum, discs between their vertebrae, regions last."""
+    """Return levels from head to sacrum, discs between their vertebrae, regions last."""
     regional = {m.level: is_regional(m) for m in measurements}
     return sorted(regional, key=lambda level: (regional[level], _place(level), "-" in level))
 
 
 def discs_of(state: State) -> list[str]:
-    """Names of the discs from head to sacrum."""
+    """Return the names of the discs from head to sacrum."""
     found = {level for kind, level in state.segments.values() if kind is Kind.DISC}
     found |= {r.automatic.level for r in state.rows.values() if r.automatic.quantity.startswith("disc_")}
     return sorted(found, key=_place)
 
 
 def chain_of(state: State) -> list[str]:
-    """Vertebra names from head to sacrum that segments and rows mention, without gaps."""
+    """Return the vertebrae that segments and rows mention, from head to sacrum, without gaps."""
     levels = [level for _, level in state.segments.values()]
     levels += [row.automatic.level for row in state.rows.values() if not is_regional(row.automatic)]
     return chain_of_levels(levels)
 
 
 def chain_of_levels(levels: Iterable[str]) -> list[str]:
-    """Vertebra names from head to sacrum that levels mention, without gaps; empty level names are skipped."""
+    """Return the vertebrae that levels mention, from head to sacrum, without gaps; empty names are skipped."""
     levels = [level for level in levels if level]
     named = {name for level in levels for name in level.split("-")}
     if not named:

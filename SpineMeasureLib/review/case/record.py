@@ -1,4 +1,4 @@
-"""A case as text that a scene file keeps, and back: nothing of it is lost. No MRML here."""
+"""A case as text for a scene file, and back, without loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSION = 2
 
 
 def row_text(number: int, row: Row) -> str:
-    """One row as JSON."""
+    """Return one row as JSON."""
     content = {"number": number, "automatic": _plain(row.automatic)}
     if row.edit:
         content["edit"] = _plain(row.edit)
@@ -24,7 +24,7 @@ def row_text(number: int, row: Row) -> str:
 
 
 def head_text(state: State) -> str:
-    """Everything but the rows, as JSON."""
+    """Return everything except the rows as JSON."""
     content = {
         "version": VERSION,
         "segments": {segment: [kind.value, level] for segment, (kind, level) in state.segments.items()},
@@ -36,9 +36,11 @@ def head_text(state: State) -> str:
 
 
 def read_state(head: str, rows: str) -> State:
-    """The case of its two texts; `rows` is a JSON list of what `row_text` gave.
+    """Read a case.
 
-    :raises ValueError: the texts are damaged, or come from a later version of this program.
+    :param head: from `head_text`.
+    :param rows: JSON list of texts from `row_text`.
+    :raises ValueError: the texts are damaged, or were written by a later version of this program.
     """
     content = json.loads(head)
     if content["version"] > VERSION:
@@ -49,7 +51,7 @@ def read_state(head: str, rows: str) -> State:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """Fields of a dataclass that are not at their default, one level of dataclasses within."""
+    """Return the fields of a dataclass that differ from their defaults; planes and references likewise."""
     found = {}
     for each in fields(value):
         item = getattr(value, each.name)

@@ -1,4 +1,4 @@
-"""Measuring again without losing what the reader did. No MRML here."""
+"""Re-measuring without losing edits and acceptances."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ...measure.derived import Key
 from ...measure.types import Measurement
 from .state import Edit, Row, State
 
-#: Values and points that differ by less come from rounding, not from another segmentation.
+#: Smaller differences of values and points come from rounding, not from another segmentation.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class RemeasureResult:
-    """What measuring again brought.
+    """What re-measuring changed.
 
     :ivar changed: rows with a new automatic value.
-    :ivar kept_edited: edited or accepted rows that stay as they are, though the automatic value is another now.
-    :ivar vanished: rows that the segmentation no longer yields.
+    :ivar kept_edited: edited or accepted rows that were kept although the automatic value changed.
+    :ivar vanished: rows that can no longer be measured on the segmentation.
     :ivar appeared: new rows.
     """
 
@@ -33,7 +33,7 @@ class RemeasureResult:
 def remeasured(
     state: State, shown: Mapping[int, Measurement], measurements: Iterable[Measurement]
 ) -> tuple[State, RemeasureResult]:
-    """The case with new automatic values.
+    """Return the case with new automatic values.
 
     :param shown: what the reader sees now, by row number.
     """
@@ -66,7 +66,7 @@ def remeasured(
 
 
 def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:
-    """A row with another automatic value; what the reader edited or accepted stays."""
+    """Return a row with a new automatic value; edits and acceptances are kept."""
     if _is(automatic, old.automatic) and (automatic.flags, automatic.note) == (old.automatic.flags, old.automatic.note):
         return old
     edit = old.edit
@@ -78,7 +78,7 @@ def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:
 
 
 def _is(automatic: Measurement, kept: Measurement | Edit) -> bool:
-    """True where value and ends are the same but for rounding."""
+    """True if value and ends are the same, except for rounding."""
     ends = ((automatic.p1, kept.p1), (automatic.p2, kept.p2))
     same_ends = all(a == b or (a is not None and b is not None and dist(a, b) < _ROUNDING) for a, b in ends)
     return same_ends and not _differ(automatic.value, kept.value)

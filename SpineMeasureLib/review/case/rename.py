@@ -1,4 +1,4 @@
-"""Renaming the levels of a case together: one disc is named, or all shift by one. No MRML here."""
+"""Renaming all levels of a case together: one disc is named, or all levels shift by one."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...segment.naming.levels import name_from_below, parse_disc
 from .levels import chain_of, discs_of, is_regional
 from .state import Row, State
 
-#: Vertebrae on the sacrum. L4 is one only with T13, or by the user's word (L4-S1): no other name may leave L5 out.
+#: Vertebrae on the sacrum. L4 is one only with T13, or if the user names L4-S1: no other name may skip L5.
 _ABOVE_SACRUM = ("L5", "L6")
 
 
 def named_disc(state: State, disc: str, name: str) -> dict[str, str]:
-    """New vertebra names by old ones, where `disc` is to be called `name`. Nothing stands still: all levels follow.
+    """Return new vertebra names by old ones if `disc` is named `name`; all levels follow.
 
-    A segmented sacrum below stays the sacrum as long as L5 or L6 is on it, so that T13 and L6 can arise.
+    A segmented sacrum stays the sacrum as long as L5 or L6 is on it, which allows for T13 and L6.
 
-    :raises LevelNameError: `disc` is not there, or `name` is unknown or does not fit.
+    :raises LevelNameError: there is no such disc, or `name` is unknown or does not fit.
     """
     if disc not in discs_of(state):
         raise LevelNameError(f"There is no disc {disc}.", "Choose one of the discs in view.")
@@ -37,9 +37,9 @@ def named_disc(state: State, disc: str, name: str) -> dict[str, str]:
 
 
 def _below(lower: str, count: int, on_sacrum: Collection[str]) -> list[str]:
-    """Names of the vertebrae below the named disc.
+    """Return the names of the vertebrae below the named disc.
 
-    :param on_sacrum: vertebrae that the sacrum may follow; empty if there is no sacrum.
+    :param on_sacrum: vertebrae that may be on the sacrum; empty if there is no sacrum.
     """
     if not count:
         return []
@@ -57,11 +57,11 @@ def _below(lower: str, count: int, on_sacrum: Collection[str]) -> list[str]:
 
 
 def shifted(state: State, by: int) -> dict[str, str]:
-    """New vertebra names by old ones, all moved by one towards the sacrum (+1) or the head (-1).
+    """Return new vertebra names by old ones, all moved towards the sacrum (+1) or the head (-1).
 
-    Below L5-S1 comes L6-S1. T13 stays part of the count where there is one.
+    L6-S1 follows L5-S1. T13 is counted if there is one.
 
-    :raises LevelNameError: the spine does not go on that far.
+    :raises LevelNameError: there is no further level in that direction.
     """
     chain = chain_of(state)
     if not chain:
@@ -98,10 +98,10 @@ def _shifted_once(chain: list[str], by: int) -> list[str]:
 
 
 def renamed(state: State, names: Mapping[str, str], regional: Iterable[Measurement]) -> State:
-    """The case with all levels renamed, by the user's word.
+    """Return the case with all levels renamed by the user.
 
     :param names: new vertebra names by old ones.
-    :param regional: the angles over named regions that there are now.
+    :param regional: the angles over named regions under the new names.
     """
     rows = {
         number: replace(row, automatic=_renamed_value(row.automatic, names))
@@ -123,7 +123,7 @@ def renamed(state: State, names: Mapping[str, str], regional: Iterable[Measureme
 
 
 def renamed_level(level: str, names: Mapping[str, str]) -> str:
-    """A vertebra or disc under its new name."""
+    """Return the new name of a vertebra or disc."""
     upper, dash, lower = level.partition("-")
     return disc_name(names[upper], names[lower]) if dash else names.get(level, level)
 

@@ -1,4 +1,4 @@
-"""What a reviewed case is at one moment: immutable, so that undo is going back to an earlier one. No MRML here."""
+"""A reviewed case at one moment. It is immutable: undo returns to an earlier state."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ...measure.types import Acceptance, Measurement, Point
 
 Status = Literal["automatic", "edited", "flagged", "accepted"]
 
-#: Flags that ask for the reader's look. Others say how a value was made (few slices) or hold for the whole case.
+#: Flags that need the reader's attention. Others say how a value was measured or apply to the whole case.
 DOUBTFUL = frozenset({"low_confidence", "cut_by_field_of_view", "frame_fallback", "fused_or_absent_disc"})
-#: Flags of an automatic value that say nothing of the value that the reader put in its place.
+#: Flags of an automatic value that do not apply to an edited one.
 _OF_THE_AUTOMATIC_VALUE = frozenset({"low_confidence", "not_measurable"})
 NO_LINE = "no line"
-#: Two values closer than this are the same to every reader.
+#: Smaller differences are not visible to the reader.
 SAME_VALUE = 0.005
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A value that stands in place of the automatic one; measuring again never overwrites it.
+    """A value that replaces the automatic one; re-measuring never overwrites it.
 
-    :ivar value: None where the reader deleted the line.
-    :ivar p1: first end, RAS mm; None for values that are no line.
+    :ivar value: None if the reader deleted the line.
+    :ivar p1: first end, RAS mm; None for values without a line.
     :ivar p2: second end, RAS mm.
     :ivar time: when it was made, ISO 8601 UTC.
     :ivar base: the automatic value at that time.
-    :ivar by_hand: False for an accepted value that measuring again would have changed.
+    :ivar by_hand: False for an accepted value that re-measuring would have changed.
     """
 
     value: float | None
@@ -44,9 +44,9 @@ class Edit:
 
 @dataclass(frozen=True)
 class Row:
-    """One value of the case: what was measured, and what the reader made of it.
+    """One value of the case: as measured, with the reader's edit and acceptance.
 
-    :ivar automatic: as measured from the segmentation; never an edited one.
+    :ivar automatic: as measured from the segmentation, never an edited value.
     """
 
     automatic: Measurement
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def shown(self) -> Measurement:
-        """The value as the reader sees it, where it follows from no others."""
+        """The value as the reader sees it, unless it is derived from others."""
         automatic, edit = self.automatic, self.edit
         measurement = automatic
         if edit is not None:
@@ -72,7 +72,7 @@ class Row:
         return self.marked(measurement)
 
     def marked(self, measurement: Measurement) -> Measurement:
-        """A value of this row with its acceptance."""
+        """Return a value of this row with the acceptance of the row."""
         return replace(measurement, accepted=self.accepted)
 
     def _note(self, edit: Edit) -> str:
@@ -80,21 +80,21 @@ class Row:
             return NO_LINE
         now = self.automatic.value
         if now is None:
-            return "" if edit.base is None else "the segmentation no longer yields this value"
+            return "" if edit.base is None else "this value can no longer be measured on the segmentation"
         if edit.base is None or abs(now - edit.base) > SAME_VALUE:
             return f"the automatic value is now {now:.2f} {self.automatic.unit}"
         return ""
 
 
 def edited_flags(flags: Iterable[str]) -> tuple[str, ...]:
-    """Flags of a value that stands in place of an automatic one."""
+    """Return the flags of a value that replaces an automatic one."""
     return tuple(dict.fromkeys((*(f for f in flags if f not in _OF_THE_AUTOMATIC_VALUE), "edited")))
 
 
 def statuses_of(measurement: Measurement) -> tuple[Status, ...]:
-    """Everything that holds of a value, e.g. ``("edited", "accepted")``.
+    """Return every status of a value, e.g. ``("edited", "accepted")``.
 
-    A value that somebody edited or accepted was looked at: it is no longer "flagged".
+    A value that was edited or accepted has been checked: it is no longer "flagged".
     """
     found: list[Status] = []
     if measurement.source == "edited":
@@ -107,22 +107,22 @@ def statuses_of(measurement: Measurement) -> tuple[Status, ...]:
 
 
 def status_of(measurement: Measurement) -> Status:
-    """The status that decides colour and icon: "accepted" before "edited"."""
+    """Return the status that decides colour and icon: "accepted" takes precedence over "edited"."""
     return statuses_of(measurement)[-1]
 
 
 def status_text(measurement: Measurement) -> str:
-    """``"automatic"``, ``"flagged"``, ``"edited"``, ``"accepted"`` or ``"edited, accepted"``."""
+    """Return ``"automatic"``, ``"flagged"``, ``"edited"``, ``"accepted"`` or ``"edited, accepted"``."""
     return ", ".join(statuses_of(measurement))
 
 
 def automatic_of(measurement: Measurement) -> Measurement:
-    """The automatic value of a row, also if another value replaces it."""
+    """Return the automatic value of a row, also if another value replaces it."""
     return measurement.automatic or replace(measurement, accepted=None)
 
 
 def difference_of(measurement: Measurement) -> float | None:
-    """Value minus automatic value; None where nothing stands in place of the automatic one."""
+    """Return value minus automatic value; None if the automatic value is shown or there is none."""
     automatic = measurement.automatic
     if automatic is None or automatic.value is None or measurement.value is None:
         return None
@@ -133,9 +133,9 @@ def difference_of(measurement: Measurement) -> float | None:
 class State:
     """A whole case.
 
-    :ivar rows: by number, in the order of the table. The number of a row never changes, its level name may.
+    :ivar rows: by number, in the order of the table. The number of a row never changes; its level name may.
     :ivar segments: kind and level by segment id.
-    :ivar verified: True where an anchor fixed the level names.
+    :ivar verified: True if an anchor or the user fixed the level names.
     :ivar anchor: ``"sacrum"``, ``"dens"``, a disc between two regions, ``"user"``, ``"labels"`` or ``""``.
     :ivar following: number of the next row.
     """
@@ -147,37 +147,20 @@ class State:
     following: int
 
     def with_rows(self, changed: Mapping[int, Row]) -> State:
-        """The same case with some rows replaced."""
+        """Return the case with some rows replaced."""
         return replace(self, rows={**self.rows, **changed})
 
     def segment_of(self, measurement: Measurement) -> str | None:
-        """Id of the segment on which a value is measured."""
+        """Return the id of the segment on which a value is measured; None if there is none."""
         canal = measurement.quantity.startswith("canal")
-        wanted = ((Kind.CANAL, ""),) if canal else ((Kind.DISC, measurement.level), (Kind.BODY, measurement.level))
-        return next((segment for segment, what in self.segments.items() if what in wanted), None)
+        possible = ((Kind.CANAL, ""),) if canal else ((Kind.DISC, measurement.level), (Kind.BODY, measurement.level))
+        return next((segment for segment, what in self.segments.items() if what in possible), None)
 
     def number_of(self) -> dict[Key, int]:
-        """Row numbers by key."""
+        """Return row numbers by key."""
         return {row.automatic.key: number for number, row in self.rows.items()}
 
 
-def new_state(
-    measurements: Iterable[Measurement], segments: Mapping[str, tuple[Kind, str]], verified: bool, anchor: str
-) -> State:
-    """The case as measured; values that are already edited or accepted stay so."""
-    rows = {number: _row(m) for number, m in enumerate(measurements)}
-    return State(rows, dict(segments), verified, anchor, len(rows))
-
-
-def _row(measurement: Measurement) -> Row:
-    accepted, automatic = measurement.accepted, measurement.automatic
-    if automatic is None:
-        return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
-    by_hand = measurement.source == "edited"
-    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
-    return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
-
-
 def now() -> str:
-    """The time, ISO 8601 UTC to the second."""
+    """Return the time, ISO 8601 UTC to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")

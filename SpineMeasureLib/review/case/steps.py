@@ -1,4 +1,4 @@
-"""What a reader can do to a case, one function per step: the state before in, the state after out. No MRML here."""
+"""What a reader can do to a case: each step is a function from the state before to the state after."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .state import Edit, Row, State, now
 
 
 def edited_rows(state: State, live: Live, number: int, edit: Edit | None) -> dict[int, Row]:
-    """The rows that are others when one is edited (or, with None, reset).
+    """Return the rows that change when one is edited (or, with None, reset).
 
-    Acceptance holds for a value: it ends where the value is another one, also for values that follow from it.
+    An acceptance applies to a value: it ends when the value changes, also for values derived from it.
     """
     changed = {number: replace(state.rows[number], edit=edit, accepted=None)}
     for follower in live.dependents(number):
@@ -24,7 +24,7 @@ def edited_rows(state: State, live: Live, number: int, edit: Edit | None) -> dic
 
 
 def reset(state: State, live: Live, numbers: Iterable[int]) -> State:
-    """Automatic values back where something stands in their place."""
+    """Restore automatic values."""
     changed: dict[int, Row] = {}
     for number in numbers:
         if state.rows[number].edit is not None:
@@ -33,7 +33,7 @@ def reset(state: State, live: Live, numbers: Iterable[int]) -> State:
 
 
 def accepted(state: State, live: Live, numbers: Iterable[int], reviewer: str) -> State:
-    """Values accepted by a reviewer; what has no value cannot be accepted."""
+    """Accept values; rows without a value cannot be accepted."""
     time = now()
     changed = {}
     for number in numbers:
@@ -45,7 +45,7 @@ def accepted(state: State, live: Live, numbers: Iterable[int], reviewer: str) ->
 
 
 def withdrawn(state: State, numbers: Iterable[int]) -> State:
-    """Acceptance taken back; a value that was kept only because it was accepted is automatic again."""
+    """Withdraw acceptances; a value that was kept only because it was accepted becomes automatic again."""
     changed = {n: _withdrawn(state.rows[n]) for n in numbers if state.rows[n].accepted is not None}
     return state.with_rows(changed) if changed else state
 

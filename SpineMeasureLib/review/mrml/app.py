@@ -1,6 +1,6 @@
-"""A Slicer application without windows: a MRML scene with the module logics that reading and writing need.
+"""A windowless Slicer application: a MRML scene with the module logics that reading and writing need.
 
-Inside 3D Slicer nothing is made: the scene is the application's own.
+Inside 3D Slicer, the application's own scene is used.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 from ...errors import DependencyError
 
-#: The version that scene files carry: slicer-core 5.12 writes the format of Slicer 5.12, but would call itself
-#: "slicer-core 4.0", of which Slicer warns when it opens the file.
+#: The version in scene files: slicer-core 5.12 writes the format of Slicer 5.12, but would call itself
+#: "slicer-core 4.0", about which Slicer warns when it opens the file.
 _SCENE_VERSION = "Slicer 5.12.0 0"
 
 
 @dataclass
 class MrmlApplication:
-    """A scene and the logics that serve it; they live as long as this object.
+    """A scene and its logics; they live as long as this object.
 
     :ivar scene: vtkMRMLScene.
     :ivar logic: vtkSlicerApplicationLogic.
-    :ivar owned: False inside 3D Slicer, where the scene is the user's.
+    :ivar owned: False inside 3D Slicer: the scene is the user's.
     :ivar logics: module name -> logic; empty inside 3D Slicer.
     """
 
@@ -35,10 +35,10 @@ class MrmlApplication:
 
 
 def startup_environment() -> dict[str, str] | None:
-    """Variables for a program that is started from here; None where those of this process will do.
+    """Return environment variables for another program; None if those of this process are suitable.
 
-    Slicer's launcher sets variables such as LD_LIBRARY_PATH to Slicer's own libraries, with which other programs, a
-    browser for one, may not start. Slicer knows what they were before.
+    Slicer's launcher sets variables such as LD_LIBRARY_PATH to Slicer's own libraries, with which other programs, such
+    as a browser, may not start. Slicer remembers their earlier values.
     """
     import slicer
 
@@ -47,7 +47,7 @@ def startup_environment() -> dict[str, str] | None:
 
 @lru_cache(maxsize=1)
 def mrml_application() -> MrmlApplication:
-    """The one MRML application of this process: Slicer itself where this runs in it, else a windowless one.
+    """Return the MRML application of this process: Slicer itself if this runs in it, otherwise a windowless one.
 
     :raises DependencyError: slicer-core is not installed.
     """
@@ -61,12 +61,12 @@ def mrml_application() -> MrmlApplication:
         ) from error
     if hasattr(slicer, "app"):
         return MrmlApplication(slicer.mrmlScene, slicer.app.applicationLogic(), owned=False)
-    # Messages of VTK go to nobody: failures are told by return values, and turned into our own errors.
+    # VTK messages are suppressed: failures are known from return values and raised as our own errors.
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     window = vtkOutputWindow()
     window.SetDisplayModeToNever()
     vtkOutputWindow.SetInstance(window)
-    # A temporary folder that is removed with the process; scene bundles are unpacked in it.
+    # Scene bundles are unpacked in a temporary folder, which is removed with the process.
     folder = tempfile.TemporaryDirectory(prefix="spinemeasure-")
     scene = slicer.vtkMRMLScene()
     scene.SetVersion(_SCENE_VERSION)
@@ -78,7 +78,7 @@ def mrml_application() -> MrmlApplication:
     logic.GetColorLogic().AddDefaultColorNodes()
     logic.SetSliceLogics(vtkCollection())
     logic.SetViewLogics(vtkCollection())
-    # Without a cache folder scene bundles cannot be read back.
+    # Without a cache folder, scene bundles cannot be read.
     remote = slicer.vtkMRMLRemoteIOLogic()
     remote.SetMRMLApplicationLogic(logic)
     remote.GetCacheManager().SetRemoteCacheDirectory(folder.name)

@@ -13,11 +13,11 @@ from ...measure.derived import Key
 from ...measure.types import Measurement
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
-from ..case.derived import Live
-from ..case.state import State, new_state
+from ..case.derived import Live, new_state
+from ..case.state import State
 from .folders import arrange
 from .images import add_volume
-from .labels import Filter, update_labels
+from .labels import Filter, Labels
 from .lines import add_line, is_line
 from .links import Record, add_case_node, link_line
 from .segments import add_segmentation, segment_id
@@ -27,11 +27,11 @@ from .volume_node import refuse_transforms
 
 @dataclass(frozen=True)
 class CaseNodes:
-    """The nodes of one case; one that the user deleted is None.
+    """The nodes of one case; a node that the user deleted is None.
 
     :ivar lines: by measurement key (level, quantity, method).
-    :ivar folder: subject hierarchy item, 0 where the user deleted it.
-    :ivar case: the hidden node that keeps the record of the case.
+    :ivar folder: subject hierarchy item, 0 if the user deleted it.
+    :ivar case: the hidden node with the record of the case.
     """
 
     volume: Any
@@ -70,7 +70,7 @@ def add_segmented_case(
 
 
 def state_of(segmentation: SpineSegmentation, measurements: Sequence[Measurement]) -> State:
-    """The state of a case whose segments `add_segmentation` made."""
+    """Return the state of a case whose segments `add_segmentation` made."""
     segments = {segment_id(s.name): (s.kind, s.level) for s in segmentation.structures}
     return new_state(measurements, segments, segmentation.level_verified, segmentation.anchor)
 
@@ -86,7 +86,7 @@ def add_case(scene: Any, volume_node: Any, segmentation_node: Any, state: State,
         if is_line(value):
             lines[value.key] = add_line(scene, value, state.rows[number])
             link_line(lines[value.key], number, case, state.segment_of(value))
-    update_labels(scene, case, values.values(), Filter())
+    Labels(scene, case).update(values, Filter())
     by_level = [(level, node) for (level, _, _), node in lines.items()]
     folder = arrange(scene, name, volume_node, segmentation_node, by_level, table)
     return CaseNodes(volume_node, segmentation_node, lines, table, folder, case)

@@ -1,8 +1,8 @@
-"""Scene bundles: written, and read from a checked copy, which neither contains nor refers to anything outside itself.
+"""Writing scene bundles, and reading them from a checked copy that does not refer to anything outside itself.
 
-3D Slicer's reader follows every path that a scene names. It is given the copy only: an archive written here, member by
-member, whose scene file was parsed by the same XML parser that VTK uses. Names, links, checksums and hidden members of
-the original therefore never reach it.
+3D Slicer's reader follows every path that a scene names. It only gets the copy: an archive that is written here, member
+by member, and whose scene file was parsed by the XML parser that VTK uses. Names, links, checksums and hidden members
+of the original never reach it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ...errors import OutputError, TooLargeError, UnreadableInputError
 from ...files import atomic_path, file_hash
 from .members import START, UNPACKED_LIMIT, escapes, refers_elsewhere, regular
 
-#: Maximum size of the scene file itself, bytes; that of a whole spine has 1 MB.
+#: Maximum size of the scene file in bytes; for a whole spine it has 1 MB.
 _MRML_LIMIT = 64 * 2**20
 _FILES_LIMIT = 10_000
-#: Kinds of file that cannot refer to other files; of NRRD see `refers_elsewhere`.
+#: Kinds of file that cannot refer to other files; for NRRD see `refers_elsewhere`.
 _ENDINGS = (
     ".nrrd", ".nii", ".nii.gz", ".json", ".csv", ".tsv", ".txt", ".ctbl", ".fcsv", ".vtk", ".vtp", ".ply", ".stl",
     ".tfm", ".mat", ".vp", ".png", ".jpg", ".jpeg",
 )  # fmt: skip
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-#: What MRML decodes in the names of files, in its order.
+#: What MRML decodes in file names, in its order.
 _DECODED = (("%22", '"'), ("%3C", "<"), ("%3E", ">"), ("%27", "'"), ("%20", " "), ("%25", "%"))
 _NAMES_A_FILE = re.compile(r"file|uri|url|path|folder|dir", re.IGNORECASE)
 _EXTENSION = re.compile(r"[A-Za-z0-9.]{0,20}")
@@ -52,11 +52,11 @@ def write_bundle(scene: Any, path: Path) -> None:
 
 
 def read_checked(scene: Any, copy: Path, name: str) -> None:
-    """Add what a bundle contains to a scene.
+    """Add the contents of a bundle to a scene.
 
-    :param copy: what `copy_checked` wrote; nothing else is read by 3D Slicer's reader.
+    :param copy: from `copy_checked`; 3D Slicer's reader reads nothing else.
     :param name: of the bundle, for the user.
-    :raises UnreadableInputError: it could not be opened, though it is intact.
+    :raises UnreadableInputError: it could not be opened although it is intact.
     """
     if not scene.ReadFromMRB(str(copy.absolute()), False):
         raise UnreadableInputError(
@@ -68,12 +68,12 @@ def read_checked(scene: Any, copy: Path, name: str) -> None:
 def copy_checked(path: Path, target: Path, limit: int = UNPACKED_LIMIT) -> str:
     """Write a copy of a scene bundle that is safe to open.
 
-    :param limit: of its contents, bytes.
+    :param limit: maximum size of its contents, bytes.
     :return: SHA-256 of the bundle.
-    :raises UnreadableInputError: it is damaged or cannot be read, contains files that are not allowed, or leads outside
-        of itself.
+    :raises UnreadableInputError: it is damaged or cannot be read, contains files that are not allowed, or refers to
+        files outside it.
     :raises OutputError: the copy cannot be written.
-    :raises TooLargeError: its contents are.
+    :raises TooLargeError: its contents are too large.
     """
     try:
         scene_hash = file_hash(path)
@@ -99,31 +99,31 @@ def _copy_members(path: Path, target: Path, limit: int) -> None:
                     with bundle.open(member) as source, copy.open(zipfile.ZipInfo(name), "w", force_zip64=True) as file:
                         _copy(name, source, file)
     except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # a damaged bundle leads to places before its beginning
+        if error.errno in (None, errno.EINVAL):  # a damaged bundle refers to places before its beginning
             raise _damaged() from error
-        raise OutputError(f"No copy of {path.name} could be made: {error.strerror}.", _SPACE) from error
+        raise OutputError(f"{path.name} could not be copied: {error.strerror}.", _SPACE) from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
         raise _damaged() from error
 
 
 def _damaged() -> UnreadableInputError:
-    return UnreadableInputError("The file is damaged, or not a scene of 3D Slicer.", "Save the scene as .mrb.")
+    return UnreadableInputError("The file is damaged or is not a 3D Slicer scene.", "Save the scene as .mrb.")
 
 
 def _checked_members(bundle: zipfile.ZipFile, limit: int) -> dict[str, zipfile.ZipInfo]:
-    """The files of a bundle by name.
+    """Return the files of a bundle by name.
 
-    :raises UnreadableInputError: one is not allowed, or there is not exactly one scene file.
-    :raises TooLargeError: there is too much.
+    :raises UnreadableInputError: a file is not allowed, or there is not exactly one scene file.
+    :raises TooLargeError: there are too many files, or they are too large.
     """
     members = [member for member in bundle.infolist() if not member.is_dir()]
     if len(members) > _FILES_LIMIT or sum(member.file_size for member in members) > limit:
         raise TooLargeError("The contents of the scene are too large.", "Crop the image to the spine.")
     if any(escapes(member.filename) or not regular(member) for member in members):
-        raise UnreadableInputError("The scene contains links, or files outside of its own folder.", _SAVE)
+        raise UnreadableInputError("The scene contains links or files outside its own folder.", _SAVE)
     found = {_name(member): member for member in members}
     if len({name.lower() for name in found}) != len(members):
-        raise UnreadableInputError("The scene contains two files of one name.", _SAVE)
+        raise UnreadableInputError("The scene contains two files of the same name.", _SAVE)
     scenes = [name for name in found if name.lower().endswith(".mrml")]
     if len(scenes) != 1:
         raise _damaged()
@@ -131,14 +131,14 @@ def _checked_members(bundle: zipfile.ZipFile, limit: int) -> dict[str, zipfile.Z
         if not name.lower().endswith((".mrml", *_ENDINGS)):
             file = PurePosixPath(name).name
             raise UnreadableInputError(
-                f"The scene contains {file}, a kind of file that is not opened here.",
-                "Delete what is stored in it in 3D Slicer, and save the scene again.",
+                f"The scene contains {file}, a type of file that is not accepted.",
+                "Delete its node in 3D Slicer and save the scene again.",
             )
     return found
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    """The name of a member; 3D Slicer writes UTF-8 also if the archive does not say so."""
+    """Return the name of a member; 3D Slicer writes UTF-8 even if the archive does not say so."""
     if member.flag_bits & 0x800:
         return member.filename
     try:
@@ -149,7 +149,9 @@ def _name(member: zipfile.ZipInfo) -> str:
 
 def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.file_size > _MRML_LIMIT:
-        raise TooLargeError("The scene file is too large.", "Save the scene without what is not needed.")
+        raise TooLargeError(
+            "The scene file is too large.", "Remove nodes that are not needed and save the scene again."
+        )
     return bundle.read(member)
 
 
@@ -160,7 +162,7 @@ def _copy(name: str, source: IO[bytes], file: IO[bytes]) -> None:
     if name.lower().endswith(".nrrd") and not block.startswith(b"NRRD"):
         raise _damaged()
     while block:
-        # The contents of a HDF5 file, which may refer to others, begin at 0 or a power of two from 512 on.
+        # An HDF5 file may refer to others; its contents begin at 0 or at a power of two from 512 on.
         if any(block.startswith(_HDF5, place) for place in (0, *(512 << n for n in range(11)))):
             raise UnreadableInputError(_OUTSIDE, _SAVE)
         file.write(block)
@@ -171,13 +173,13 @@ def check_scene(text: bytes, members: Collection[str], folder: PurePosixPath) ->
     """Check a scene file.
 
     :param members: all files of its bundle.
-    :param folder: where in the bundle it is.
-    :raises UnreadableInputError: it is not well-formed XML in UTF-8, declares entities, or names a file that is not
-        one of the bundle's.
+    :param folder: its folder in the bundle.
+    :raises UnreadableInputError: it is not well-formed XML in UTF-8, declares entities, or names a file that is not in
+        the bundle.
     """
 
     def refuse(*_: object) -> None:
-        raise UnreadableInputError("The scene file has declarations that are not allowed in a scene.", _SAVE)
+        raise UnreadableInputError("The scene file contains declarations that are not allowed.", _SAVE)
 
     def declaration(_: str, encoding: str | None, __: int) -> None:
         if (encoding or "utf-8").lower() not in ("utf-8", "us-ascii"):
@@ -188,7 +190,7 @@ def check_scene(text: bytes, members: Collection[str], folder: PurePosixPath) ->
             _check_attribute(tag, name, value, members, folder)
 
     if b"\0" in text:
-        raise _damaged()  # another encoding than UTF-8
+        raise _damaged()  # not UTF-8
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
     parser.XmlDeclHandler = declaration
@@ -213,12 +215,12 @@ def _check_attribute(tag: str, name: str, value: str, members: Collection[str], 
 
 
 def decoded(name: str) -> str:
-    """The name of a file as MRML decodes it."""
+    """Return a file name as MRML decodes it."""
     for code, character in _DECODED:
         name = name.replace(code, character)
     return name
 
 
 def _is_member(name: str, members: Collection[str], folder: PurePosixPath) -> bool:
-    # Members of a list of files may also be beside the first of them.
+    # The files of a list may also be in the folder of the first one.
     return str(folder / name) in members or any(PurePosixPath(m).name == name for m in members)

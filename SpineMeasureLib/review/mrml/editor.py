@@ -1,4 +1,4 @@
-"""The state of a case, its steps, and its nodes in the scene: the user's changes of nodes in, the state's out."""
+"""Steps of a case in the scene: the user's changes of nodes become steps, and steps change the nodes."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from .observers import Observers
 from .scene_case import SceneCase, keys_of, statuses
 
 Callback = Callable[[frozenset[Key]], None]
-#: Makes a context within which no view is drawn; what changed is drawn once, at its end.
+#: Makes a context in which views are not rendered; they are rendered once at its end.
 Quietly = Callable[[], AbstractContextManager[Any]]
 
-#: A line that lies further from where the record has it was moved while no session watched.
+#: A line at a larger distance from its recorded place was moved while no session watched it.
 _MOVED_MM = 1e-3
 
 
 class Editor:
-    """Steps of one case and what the mouse does between them.
+    """The steps of one case, and drags between them.
 
     :ivar case: the nodes.
     :ivar live: all values as shown, by row number.
     :ivar numbers: row numbers by key.
-    :ivar snap_to_plane: False while a dragged end may leave its measuring plane.
-    :ivar freed: asked at every movement; it may leave it also where this is true.
+    :ivar snap_to_plane: False if a dragged end may leave its measuring plane.
+    :ivar freed: called at every movement; if it returns True, the end may leave its plane as well.
     """
 
     def __init__(self, scene: Any, case: Any, quietly: Quietly = nullcontext) -> None:
-        """Link a case again, from what its hidden node keeps.
+        """Link the nodes of a case to its record.
 
         :param quietly: entered around every change of many nodes.
         :raises UnreadableInputError: its record cannot be read.
@@ -72,7 +72,7 @@ class Editor:
                 self.case.record.write(self.state)
                 self.case.update_lines(self.state, self.live, self.state.rows)
             for number, line in self.case.lines.items():
-                # Files may round coordinates: that must not look like an edit later.
+                # Files may round coordinates, which must not look like an edit later.
                 recorded = ends_of(self.live.values[number])
                 if recorded is not None:
                     set_line_ends(line, *recorded)
@@ -88,7 +88,7 @@ class Editor:
         self._callbacks.clear()
 
     def observe(self, callback: Callback) -> int:
-        """Have `callback(keys)` called after every change. :return: a token for `unobserve`."""
+        """Call `callback(keys)` after every change. :return: a token for `unobserve`."""
         self._next_token += 1
         self._callbacks[self._next_token] = callback
         return self._next_token
@@ -99,11 +99,11 @@ class Editor:
 
     @property
     def state(self) -> State:
-        """The case as it is now; what the mouse does is in it when the button is up."""
+        """The present case; a drag is included once the mouse button is released."""
         return self._history.present
 
     def step(self, step: Callable[[State, Live], State]) -> None:
-        """A new step, unless nothing is different after it."""
+        """Make a step, unless it changes nothing."""
         self.finish_drag()
         if self.closed:
             raise SpineMeasureError("This case is closed.", "Open it again.")
@@ -115,26 +115,26 @@ class Editor:
 
     @property
     def dragging(self) -> bool:
-        """True while the mouse has moved a line and its button is down: the step is still to come."""
+        """True if the mouse has moved a line and its button is still pressed."""
         return self._drag is not None and bool(self._drag.rows)
 
     @property
     def can_undo(self) -> bool:
-        """True where there is a step to undo."""
+        """True if there is a step to undo."""
         return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """True where there is an undone step."""
+        """True if there is an undone step."""
         return self._history.can_redo
 
     def undo(self) -> bool:
-        """Undo one step. :return: False where there is none."""
+        """Undo one step. :return: False if there is none."""
         self.finish_drag()
         return self.can_undo and self._go(self._history.undo)
 
     def redo(self) -> bool:
-        """Do an undone step again. :return: False where there is none."""
+        """Redo one step. :return: False if there is none."""
         self.finish_drag()
         return self.can_redo and self._go(self._history.redo)
 
@@ -147,15 +147,15 @@ class Editor:
         return True
 
     def _enter(self, old: State, also: Collection[int] = ()) -> None:
-        """Bring the nodes to the present state, and tell the observers, in one drawing.
+        """Update the nodes to the present state and notify observers; views are rendered once.
 
-        :param also: rows that changed before, while a line was dragged.
+        :param also: rows that already changed while a line was dragged.
         """
         with self.quietly():
-            self._tell(self._bring_up_to_date(old, also))
+            self._notify(self._update_nodes(old, also))
 
-    def _bring_up_to_date(self, old: State, also: Collection[int]) -> frozenset[Key]:
-        """:return: keys of the rows that changed; empty if there are other rows, or rows have other names."""
+    def _update_nodes(self, old: State, also: Collection[int]) -> frozenset[Key]:
+        """Return the keys of the rows that changed; none if rows were added, removed or renamed."""
         state, before = self.state, self.live.values
         self.live = live = Live(state.rows)
         self.numbers = state.number_of()
@@ -180,30 +180,30 @@ class Editor:
                 self.case.update_table(state, live, changed)
             if made or others or renamed_rows:
                 self.case.arrange_lines(live)
-            self.case.update_labels(live)
+            self.case.update_labels(live, None if others or renamed_rows else changed)
             self.case.record.write(state)
         return frozenset() if others or renamed_rows else keys_of(live, changed)
 
     @property
     def dragged(self) -> int | None:
-        """The row whose line the mouse holds, or None."""
+        """The number of the row whose line the mouse holds, or None."""
         return None if self._drag is None else self._drag.number
 
     def edited(self, number: int, ends: Ends) -> dict[int, Row]:
-        """The rows that are others when a line gets these ends."""
+        """Return the rows that change if a line gets these ends."""
         row = self.state.rows[number]
         edit = Edit(dist(*ends), *ends, now(), row.automatic.value)
         return edited_rows(self.state, self.live, number, edit)
 
-    def _tell(self, keys: frozenset[Key]) -> None:
+    def _notify(self, keys: frozenset[Key]) -> None:
         for callback in list(self._callbacks.values()):
             callback(keys)
 
     @contextmanager
     def own_changes(self, quietly: Quietly | None = None) -> Iterator[None]:
-        """Changes of nodes within are the session's, not the user's, and are drawn once.
+        """Mark changes of nodes as the session's own, not the user's; views are rendered once.
 
-        :param quietly: `nullcontext` while the mouse moves a line, which is drawn as it moves.
+        :param quietly: `nullcontext` during a drag, which is rendered as the line moves.
         """
         before, self._writing = self._writing, True
         try:
@@ -245,7 +245,7 @@ class Editor:
         self.observers.remove(line.GetDisplayNode())
 
     def _on_look(self, number: int, display: Any, event: str) -> None:
-        """The mouse came over a line or left it: the only sign of that is its display's active component."""
+        """React to the mouse entering or leaving a line; only the display's active component shows that."""
         if self._writing or self.closed or number not in self.case.lines:
             return
         over = display.GetActiveComponentType() != display.ComponentNone
@@ -270,10 +270,10 @@ class Editor:
         elif self._drag is not None and self._drag.number == number:
             wanted = dragged(self._drag.start, ends, plane)
         elif all(dist(a, b) > STILL_MM for a, b in zip(known, ends, strict=True)):
-            # Moved whole, as by a transform that was hardened: in its old plane it would get another length.
+            # The whole line moved, e.g. by a hardened transform: projection into its old plane would change its length.
             wanted = ends
         else:
-            # A script, or the points' list of the Markups module.
+            # Moved by a script or in the list of points of the Markups module.
             wanted = dragged(known, ends, plane)
         with self.own_changes(nullcontext):
             set_line_ends(line, *wanted)
@@ -283,7 +283,7 @@ class Editor:
             self.step(lambda state, live: state.with_rows(self.edited(number, wanted)))
 
     def _follow(self, drag: Drag, ends: Ends) -> None:
-        """Rows and colours while a line is dragged; the step is made at its end."""
+        """Update rows and colours while a line is dragged; the step is made when the drag ends."""
         state, live = self.state, self.live
         moved = not same(ends, drag.start)
         rows = self.edited(drag.number, ends) if moved else {n: state.rows[n] for n in drag.rows}
@@ -296,9 +296,9 @@ class Editor:
             for number, status in statuses(live, affected).items():
                 if status != before[number] and number in self.case.lines:
                     self.case.look(live, number)
-            self.case.update_labels(live)
+            self.case.update_labels(live, changed)
         if changed:
-            self._tell(keys_of(live, changed))
+            self._notify(keys_of(live, changed))
 
     def _on_end(self, number: int, line: Any, event: str) -> None:
         if not self._writing:
@@ -306,7 +306,7 @@ class Editor:
             self._drag = None
 
     def finish_drag(self) -> None:
-        """Make a step of what the mouse did so far; it may go on from there."""
+        """Make a step of the drag so far; it may continue from there."""
         drag = self._drag
         if drag is None or not drag.rows:
             return
@@ -335,7 +335,7 @@ class Editor:
 
 
 def _as_found(case: SceneCase, kept: State) -> State:
-    """The record, with what was done to the lines while no session watched."""
+    """Return the record with the changes that were made to lines while no session watched."""
     live = Live(kept.rows)
     changed: dict[int, Row] = {}
     for number, value in live.values.items():
@@ -355,5 +355,5 @@ def _as_found(case: SceneCase, kept: State) -> State:
 
 
 def ends_of(value: Measurement) -> Ends | None:
-    """Both ends of a value's line; None where it has none."""
+    """Return both ends of a value's line; None if it has none."""
     return None if value.p1 is None or value.p2 is None else (value.p1, value.p2)

@@ -10,9 +10,9 @@ from ...errors import NothingFoundError
 from ...measure import measure_spine
 from ...measure.spine import Spine
 from ...segment.labels.by_value import check_anatomy, segmentation_from_labels
+from ..case.derived import new_state
 from ..case.levels import discs_of
 from ..case.rename import named_disc, renamed
-from ..case.state import new_state
 from .build import CaseNodes, add_case, state_of
 from .recognise import recognised, tissues
 from .segments import (

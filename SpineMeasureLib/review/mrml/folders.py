@@ -1,4 +1,4 @@
-"""Subject hierarchy of a case: a folder, in it image, segmentation, table and the lines by level."""
+"""Subject hierarchy of a case: a folder with image, segmentation, table, and lines by level."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _LINES, _LEVEL = "lines", "level"
 
 
 def tree_of(scene: Any) -> Any:
-    """The scene's subject hierarchy."""
+    """Return the subject hierarchy of a scene."""
     import slicer
 
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
 
 
 def arrange(scene: Any, name: str, volume: Any, segmentation: Any, lines: Iterable[tuple[str, Any]], table: Any) -> int:
-    """Make the folders of a new case and put its nodes in.
+    """Make the folders of a new case and move its nodes into them.
 
-    An image that already lies somewhere (in its DICOM study) stays there, and the case beside it.
+    An image that is already in a folder (its DICOM study) stays there, and the case is added beside it.
 
     :param volume: image node, or None.
     :param lines: (level, node) from head to sacrum.
@@ -43,7 +43,7 @@ def arrange(scene: Any, name: str, volume: Any, segmentation: Any, lines: Iterab
 
 
 def case_folder(scene: Any, nodes: Iterable[Any]) -> int:
-    """The item of a case, found by its nodes; 0 where the user has taken it away."""
+    """Return the item of a case, found by its nodes; 0 if the user deleted it."""
     tree = tree_of(scene)
     for node in nodes:
         item = tree.GetItemByDataNode(node) if node is not None else 0
@@ -55,9 +55,9 @@ def case_folder(scene: Any, nodes: Iterable[Any]) -> int:
 
 
 def arrange_lines(scene: Any, case: int, lines: Iterable[tuple[str, Any]]) -> None:
-    """Put every line into the folder of its level; folders follow where their lines were renamed.
+    """Move every line into the folder of its level; folders are renamed with their lines.
 
-    :param case: item of the case; with 0 nothing is done.
+    :param case: item of the case; if 0, nothing is done.
     """
     tree = tree_of(scene)
     measured = next((i for i in _children(tree, case) if tree.GetItemAttribute(i, _MARK) == _LINES), 0) if case else 0
@@ -86,9 +86,9 @@ def arrange_lines(scene: Any, case: int, lines: Iterable[tuple[str, Any]]) -> No
 
 
 def remove_folder(scene: Any, case: int) -> None:
-    """Take away the folders of a case whose lines are gone; one in which something else is left stays.
+    """Remove the empty folders of a case.
 
-    :param case: item of the case; with 0 nothing is done.
+    :param case: item of the case; if 0, nothing is done.
     """
     tree = tree_of(scene)
     for item in (*_children(tree, case), case) if case else ():
@@ -97,13 +97,13 @@ def remove_folder(scene: Any, case: int) -> None:
 
 
 def _below(tree: Any, item: int) -> list[int]:
-    """All items below an item."""
+    """Return all items below an item."""
     children = _children(tree, item)
     return children + [each for child in children for each in _below(tree, child)]
 
 
 def forget(scene: Any, node: Any) -> None:
-    """Take away the item of a node that leaves the scene. Slicer does so itself, a scene without windows does not."""
+    """Remove the item of a node that is removed. Slicer does this itself; a windowless scene does not."""
     tree = tree_of(scene)
     item = tree.GetItemByDataNode(node)
     if item:

@@ -1,4 +1,4 @@
-"""Frames of a case's structures by segment, kept until a segment is changed: making them takes the longest."""
+"""Frames of a case's structures by segment, kept until a segment changes: computing them takes the most time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .stamps import Stamp, Stamps
 
 
 class FrameCache:
-    """Frames of the segments as they were when they were last asked for."""
+    """Frames of the segments at their last measurement."""
 
     def __init__(self, stamps: Stamps) -> None:
         self._stamps = stamps
@@ -26,7 +26,7 @@ class FrameCache:
     def keep(self, node: Any, segments: Segments, spine: Spine) -> None:
         """Remember the frames of the segments of a node.
 
-        :param segments: kind and level by segment id, under which `spine` was made.
+        :param segments: kind and level by segment id, as in `spine`.
         """
         stamp = self._stamps.of(node)
         if self._stamp != stamp:
@@ -37,9 +37,9 @@ class FrameCache:
                 self._pieces[segment] = by_kind[kind].get(level)
 
     def regional_angles(self, node: Any, segments: Segments, names: Mapping[str, str]) -> list[Measurement]:
-        """The angles over named regions as they are when the levels are renamed; only their frames are made.
+        """Return the angles over named regions under new level names; only the frames that they need are computed.
 
-        :param segments: kind and level by segment id, as they are.
+        :param segments: present kind and level by segment id.
         :param names: new vertebra names by old ones.
         :raises NothingFoundError: the segmentation is empty.
         """
@@ -61,7 +61,7 @@ class FrameCache:
 
 
 def _with_neighbours(levels: set[str], segments: Segments) -> dict[str, tuple[Kind, str]]:
-    """The segments of some levels, the bodies beside their discs, and what tells where anterior is."""
+    """Return the segments of some levels, the bodies next to their discs, and those that define anterior."""
     near = levels | {name for level in levels for name in level.split("-")}
     if not any(kind in (Kind.CANAL, Kind.CORD) for kind, _ in segments.values()):
         return dict(segments)

@@ -1,7 +1,9 @@
-"""Arrays as VTK images, and back."""
+"""Arrays as VTK images or as text, and back."""
 
 from __future__ import annotations
 
+import base64
+import zlib
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from ...volume import Volume
 
 
 def image_data(array: NDArray[Any], kind: Any) -> Any:
-    """array[i,j,k] as a vtkImageData (or what `kind` makes)."""
+    """Return array[i,j,k] as a vtkImageData (or what `kind` makes)."""
     from vtkmodules.util.numpy_support import numpy_to_vtk
 
     image = kind()
@@ -26,7 +28,7 @@ def image_data(array: NDArray[Any], kind: Any) -> Any:
 
 
 def matrix_of(affine: NDArray[np.float64]) -> Any:
-    """A 4x4 as vtkMatrix4x4."""
+    """Return a 4x4 array as vtkMatrix4x4."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
@@ -35,7 +37,7 @@ def matrix_of(affine: NDArray[np.float64]) -> Any:
 
 
 def affine_of(image: Any) -> NDArray[np.float64]:
-    """4x4 of a vtkOrientedImageData, index to RAS mm. The index of its first voxel is that of its extent, seldom 0."""
+    """Return the affine of a vtkOrientedImageData, index to RAS mm. The first index is that of its extent, rarely 0."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
@@ -44,17 +46,35 @@ def affine_of(image: Any) -> NDArray[np.float64]:
 
 
 def labels_of(image: Any) -> Volume:
-    """A vtkOrientedImageData of labels 0 to 255 as uint8 array[i,j,k] with its affine to RAS mm."""
+    """Return a vtkOrientedImageData of labels 0 to 255 as uint8 array[i,j,k] with its affine to RAS mm."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     scalars = vtk_to_numpy(image.GetPointData().GetScalars())
     array = np.ascontiguousarray(scalars.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0).astype(np.uint8))
-    # Segments are stored cropped: the array begins at the extent, not at index 0.
+    # Segments are stored cropped: the array starts at the extent, not at index 0.
     return Volume(array, cropped_affine(affine_of(image), image.GetExtent()[0::2]))
 
 
+def text_of_mask(mask: NDArray[np.bool_]) -> str:
+    """Return a bool array as ASCII text, for an attribute of a node."""
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode("ascii")
+
+
+def mask_of_text(text: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Return the array from `text_of_mask`; None if the text is empty, damaged or of another size."""
+    count = int(np.prod(shape))
+    size = -(-count // 8)
+    try:
+        packed = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)  # never more, whatever it says
+    except (ValueError, zlib.error):
+        return None
+    if not text or len(packed) != size:
+        return None
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=count).astype(bool).reshape(shape)
+
+
 def add_volume(scene: Any, volume: Volume, name: str) -> Any:
-    """The image as a scalar volume node."""
+    """Add an image as a scalar volume node."""
     from vtkmodules.vtkCommonDataModel import vtkImageData
 
     array = volume.array

@@ -1,7 +1,7 @@
-"""Names of levels beside the spine: "L4-L5 8.0" in front of a disc, "L4 canal 13.3" in front of a vertebra. RAS mm.
+"""Labels beside the spine: "L4-L5 8.0" in front of a disc, "L4 canal 13.3" in front of a vertebra. RAS mm.
 
-Lines carry no text: it would cover what they measure. Points of locked nodes carry it instead: of disc heights, of
-canal diameters, and of the line that is looked at, in the sagittal view and, if the axial view shows that line, in it.
+Text on the lines would cover what they measure. It is written by points of locked nodes instead: for disc heights,
+canal diameters and the highlighted line, in the sagittal view and, if the axial view shows that line, there too.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import dist
 from typing import Any
 
-from ...measure.definitions import definition
 from ...measure.types import Measurement, Point
+from .lines import line_title
 from .links import ATTRIBUTE, link, linked
 
 _DISCS, _VERTEBRAE, _CURRENT, _AXIAL = "discLabels", "vertebraLabels", "currentLabel", "axialLabel"
@@ -20,19 +20,19 @@ _WHITE = (1.0, 1.0, 1.0)
 _COLOURS = {_DISCS: (1.0, 0.88, 0.35), _VERTEBRAE: (1.0, 0.65, 0.97), _CURRENT: _WHITE, _AXIAL: _WHITE}
 _NAMES = {_DISCS: "disc labels", _VERTEBRAE: "vertebra labels", _CURRENT: "current label", _AXIAL: "axial label"}
 _SAGITTAL_VIEW, _AXIAL_VIEW = "vtkMRMLSliceNodeYellow", "vtkMRMLSliceNodeRed"
-#: What a level's label says: quantity and method, and the words between name and value.
+#: Quantity and method in the label of a level, and the words between name and value.
 _MAIN = {_DISCS: (("disc_height_middle", "chord50"), ""), _VERTEBRAE: (("canal_ap", "mid_vertebral"), "canal ")}
 _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
-#: Between the front of the spine and the end of the text.
+#: Distance between the front of the spine and the end of the text.
 _GAP_MM = 7.0
-#: From the front of the canal to the front of the spine if no depth was measured: a deep lumbar body.
+#: Distance from the front of the canal to the front of the spine if no depth was measured: a deep lumbar body.
 _DEEP_MM = 40.0
-#: VTK_TEXT_CENTERED and VTK_TEXT_RIGHT, which VTK's Python modules do not name.
+#: VTK_TEXT_CENTERED and VTK_TEXT_RIGHT, which are missing in VTK's Python modules.
 _CENTRED, _RIGHT = 1, 2
-#: Per cent of the height of the view.
+#: Percent of the height of the view.
 _TEXT_SCALE = 2.6
 _BACKGROUND_OPACITY = 0.55
-#: A line that runs less upwards than this (cosine) is in the axial plane, too.
+#: Maximum cosine between a line and the S axis at which the axial view shows the line.
 _LEVEL_LINE = 0.7
 
 
@@ -41,10 +41,10 @@ class Filter:
     """What is shown of a case.
 
     :ivar levels: None for all.
-    :ivar quantities: those whose lines are shown, None for all; other levels are named without a value.
+    :ivar quantities: quantities whose lines are shown, None for all; labels of others have no value.
     :ivar names: whether levels are labelled.
-    :ivar current: whether the line that is looked at is labelled.
-    :ivar only_level: whether lines of the current level alone are shown.
+    :ivar current: whether the highlighted line is labelled.
+    :ivar only_level: whether only lines at the level of the highlighted line are shown.
     """
 
     levels: Collection[str] | None = None
@@ -68,39 +68,74 @@ class _Label:
     place: Point
 
 
-def update_labels(
-    scene: Any, case: Any, values: Iterable[Measurement], shown: Filter, looked_at: Measurement | None = None
-) -> None:
-    """Bring the labels of a case up to date; nodes that are missing are made.
-
-    :param values: all values of the case as the reader sees them.
-    :param looked_at: the value whose line stands out, or None.
-    """
-    by_level: dict[str, dict[tuple[str, str], Measurement]] = {}
-    for m in values:
-        by_level.setdefault(m.level, {})[m.quantity, m.method] = m
-    labelled = looked_at is not None and shown.current and shown.has_level(looked_at.level)
-    current = _current(by_level, looked_at) if labelled else []
-    axial = current if looked_at is not None and _is_level(looked_at) else []
-    found: dict[str, list[_Label]] = {_DISCS: [], _VERTEBRAE: [], _CURRENT: current, _AXIAL: axial}
-    for level, rows in by_level.items():
-        role = _role(level)
-        place = _place(rows)
-        if place is None or _MAIN[role][0] not in rows or not shown.names or not shown.has_level(level):
-            continue
-        if not (current and looked_at is not None and looked_at.level == level):
-            found[role].append(_Label(_text(rows[_MAIN[role][0]], _MAIN[role][1], shown), place))
-    for role, labels in found.items():
-        _fill(_node(scene, case, role), labels)
+#: Labels by role and level.
+_Labels = dict[str, dict[str, _Label]]
 
 
-def remove_labels(scene: Any, case: Any) -> None:
-    """Take the labels of a case out of the scene."""
-    for role in _NAMES:
-        node = linked(case, role)
-        if node is not None:
-            scene.RemoveNode(node.GetDisplayNode())
-            scene.RemoveNode(node)
+class Labels:
+    """The labels of one case."""
+
+    def __init__(self, scene: Any, case: Any) -> None:
+        """:param case: the case's hidden node."""
+        self._scene, self._case = scene, case
+        self._numbers: dict[str, list[int]] = {}
+        self._written: _Labels = {}
+
+    def update(self, values: Mapping[int, Measurement], shown: Filter, looked_at: Measurement | None = None) -> None:
+        """Write all labels; missing nodes are made.
+
+        :param values: all values of the case as the reader sees them, by row number.
+        :param looked_at: the value whose line is highlighted, or None.
+        """
+        self._numbers = {}
+        for number, m in values.items():
+            self._numbers.setdefault(m.level, []).append(number)
+        self._written = self._made(values, self._numbers, shown, looked_at)
+        for role, labels in self._written.items():
+            _fill(_node(self._scene, self._case, role), list(labels.values()))
+
+    def update_levels(
+        self, levels: Collection[str], values: Mapping[int, Measurement], shown: Filter, looked_at: Measurement | None
+    ) -> None:
+        """Write the labels of some levels, on which the same rows changed since `update`; otherwise as `update`."""
+        made = self._made(values, levels, shown, looked_at)
+        for role, before in self._written.items():
+            if {level for level in before if level in levels} != made[role].keys():
+                self.update(values, shown, looked_at)
+                return
+            changed = [n for n, level in enumerate(before) if made[role].get(level, before[level]) != before[level]]
+            if changed:
+                before |= made[role]
+                _fill(_node(self._scene, self._case, role), list(before.values()), changed)
+
+    def remove(self) -> None:
+        """Remove the labels from the scene."""
+        for role in _NAMES:
+            node = linked(self._case, role)
+            if node is not None:
+                self._scene.RemoveNode(node.GetDisplayNode())
+                self._scene.RemoveNode(node)
+
+    def _made(
+        self,
+        values: Mapping[int, Measurement],
+        levels: Iterable[str],
+        shown: Filter,
+        looked_at: Measurement | None,
+    ) -> _Labels:
+        found: _Labels = {role: {} for role in _NAMES}
+        for level in levels:
+            rows = {(m.quantity, m.method): m for m in (values[number] for number in self._numbers[level])}
+            place, role = _place(rows), _role(level)
+            if place is None or not shown.has_level(level):
+                continue
+            if shown.current and looked_at is not None and looked_at.level == level and _has_line(looked_at):
+                found[_CURRENT][level] = _Label(_current_text(looked_at), place)
+                if _is_level(looked_at):
+                    found[_AXIAL][level] = found[_CURRENT][level]
+            elif shown.names and _MAIN[role][0] in rows:
+                found[role][level] = _Label(_text(rows[_MAIN[role][0]], _MAIN[role][1], shown), place)
+        return found
 
 
 def _role(level: str) -> str:
@@ -113,22 +148,24 @@ def _text(m: Measurement, words: str, shown: Filter) -> str:
     return f"{m.level} {words}{m.value:.1f}"
 
 
-def _current(
-    by_level: Mapping[str, Mapping[tuple[str, str], Measurement]], looked_at: Measurement | None
-) -> list[_Label]:
-    if looked_at is None or looked_at.p1 is None or looked_at.value is None:
-        return []
-    place = _place(by_level.get(looked_at.level, {}))
-    key, words = _MAIN[_role(looked_at.level)]
-    if (looked_at.quantity, looked_at.method) != key:
-        title = definition(looked_at.quantity, looked_at.method).title
-        title = title.removeprefix("Disc ").removeprefix("Body ").replace(",", "")
-        words = f"{title[0].lower() if title[1].islower() else title[0]}{title[1:]} "
-    return [] if place is None else [_Label(f"{looked_at.level} {words}{looked_at.value:.1f}", place)]
+def _has_line(m: Measurement) -> bool:
+    return m.p1 is not None and m.value is not None
+
+
+def _current_text(m: Measurement) -> str:
+    key, words = _MAIN[_role(m.level)]
+    if (m.quantity, m.method) != key:
+        words = f"{_short(line_title(m))} "
+    return f"{m.level} {words}{m.value:.1f}"
+
+
+def _short(title: str) -> str:
+    """``"disc AP depth"`` as ``"AP depth"``: the level says which."""
+    return title.removeprefix("disc ").removeprefix("body ")
 
 
 def _place(rows: Mapping[tuple[str, str], Measurement]) -> Point | None:
-    """In front of the spine at a level, in its measuring plane."""
+    """Return the place in front of the spine at a level, in its measuring plane."""
     for key in _DEPTHS & rows.keys():
         front = _ahead(rows[key], _GAP_MM)
         if front is not None:
@@ -142,7 +179,7 @@ def _place(rows: Mapping[tuple[str, str], Measurement]) -> Point | None:
 
 
 def _ahead(m: Measurement, by_mm: float) -> Point | None:
-    """The point on the line of an AP distance that lies in front of its anterior end."""
+    """Return the point on the line of an AP distance in front of its anterior end."""
     if m.p1 is None or m.p2 is None or dist(m.p1, m.p2) == 0:
         return None
     share = by_mm / dist(m.p1, m.p2)
@@ -176,7 +213,7 @@ def _node(scene: Any, case: Any, role: str) -> Any:
 
 
 def _justify(text: Any, role: str) -> None:
-    """Scene files do not keep this.
+    """Set the alignment, which scene files do not store.
 
     The patient's front is at the left of a sagittal view: the text ends in front of the spine.
     """
@@ -186,28 +223,28 @@ def _justify(text: Any, role: str) -> None:
         text.SetVerticalJustificationToCentered()
 
 
-def _fill(node: Any, labels: list[_Label]) -> None:
-    count = node.GetNumberOfControlPoints()
+def _fill(node: Any, labels: list[_Label], changed: Iterable[int] | None = None) -> None:
+    """Write labels into a node. :param changed: indices of those that may be outdated; None for all."""
     changing = node.StartModify()
-    if count != len(labels):
+    if node.GetNumberOfControlPoints() != len(labels):
         from vtkmodules.vtkCommonDataModel import vtkVector3d
 
         node.RemoveAllControlPoints()
         for label in labels:
             node.AddControlPoint(vtkVector3d(*label.place), label.text)
     else:
-        for n, label in enumerate(labels):
-            if node.GetNthControlPointLabel(n) != label.text:
-                node.SetNthControlPointLabel(n, label.text)
-            if dist(node.GetNthControlPointPosition(n), label.place) > 1e-6:
-                node.SetNthControlPointPosition(n, label.place)
+        for n in range(len(labels)) if changed is None else changed:
+            if node.GetNthControlPointLabel(n) != labels[n].text:
+                node.SetNthControlPointLabel(n, labels[n].text)
+            if dist(node.GetNthControlPointPosition(n), labels[n].place) > 1e-6:
+                node.SetNthControlPointPosition(n, labels[n].place)
     node.EndModify(changing)
 
 
 def _fix_look(display: Any, colour: tuple[float, float, float]) -> None:
     display.SetColor(*colour)
     display.SetSelectedColor(*colour)
-    # Text alone, without a glyph; readable over any grey; on every slice, not only on the one that the point is on.
+    # Text without a glyph, readable on any grey value, on every slice and not only on that of the point.
     display.SetGlyphType(display.Dash2D)
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(1e-3)

@@ -1,10 +1,10 @@
-"""The layout of the review: large sagittal, axial through the current level, 3D. Slicer's own views are used."""
+"""The layout of the review: a large sagittal view, an axial view and a 3D view. Slicer's own views are used."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Above Slicer's own numbers, which end below 600, and unlike those of other extensions.
+#: Above Slicer's own numbers, which end below 600, and unlikely in other extensions.
 LAYOUT_ID = 41907
 
 
@@ -29,7 +29,7 @@ LAYOUT = (
 
 
 def add_layout(layout_node: Any) -> int:
-    """Make the layout known to a vtkMRMLLayoutNode; returns its number."""
+    """Register the layout with a vtkMRMLLayoutNode; return its number."""
     if not layout_node.IsLayoutDescription(LAYOUT_ID):
         layout_node.AddLayoutDescription(LAYOUT_ID, LAYOUT)
     return LAYOUT_ID

@@ -1,7 +1,7 @@
-"""Lines of a case: two points that may be moved, their look, and what they measure as node attributes.
+"""Lines of a case: two movable points, their display, and what they measure as node attributes.
 
-Coordinates are RAS mm of the node itself, as those of segments and rows: a transform that it is put under changes no
-value. Markups overwrite their description; attributes stay with the scene.
+Coordinates are RAS mm of the node itself, like the coordinates of segments and rows: a transform above it does not
+change values. Markups overwrite their description; attributes are stored in the scene.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...measure.types import Measurement, Point
 from ..case.state import Row, status_of
 from .links import ATTRIBUTE
 
-#: By the beginning of the quantity; readable on the colours of the structures and on bright fluid.
+#: By the start of the quantity; visible on the colours of the structures and on bright fluid.
 _AUTOMATIC_COLOURS = {
     "disc_height": (1.0, 0.85, 0.2),
     "disc_depth": (0.95, 0.55, 0.15),
@@ -28,23 +28,28 @@ _THICKNESS = {False: 0.2, True: 0.5}
 
 
 def is_line(measurement: Measurement) -> bool:
-    """True for a distance that a reader may drag."""
+    """True for a distance that has a line."""
     return editable(measurement) and None not in (measurement.value, measurement.p1, measurement.p2)
 
 
 def editable(measurement: Measurement) -> bool:
-    """True for a quantity that may have a line, drawn or not."""
+    """True for a quantity that may have a line."""
     return definition(measurement.quantity, measurement.method).editable
 
 
 def line_name(measurement: Measurement) -> str:
-    """``"L4-L5 disc height middle"``; Slicer shows it before the value."""
+    """Return ``"L4-L5 disc height middle"``; Slicer shows it before the value."""
+    return f"{measurement.level} {line_title(measurement)}"
+
+
+def line_title(measurement: Measurement) -> str:
+    """Return the title of a quantity as part of a name: ``"disc height middle"``."""
     title = definition(measurement.quantity, measurement.method).title.replace(",", "")
-    return f"{measurement.level} {title[0].lower()}{title[1:]}"
+    return f"{title[0].lower()}{title[1:]}"
 
 
 def add_line(scene: Any, measurement: Measurement, row: Row | None = None) -> Any:
-    """A two-point line to be moved by its end points, named after level and quantity, with what it measures."""
+    """Add a two-point line that is moved by its ends, with name and attributes."""
     from vtkmodules.vtkCommonDataModel import vtkVector3d
 
     assert measurement.p1 is not None and measurement.p2 is not None
@@ -60,7 +65,7 @@ def add_line(scene: Any, measurement: Measurement, row: Row | None = None) -> An
 
 
 def line_ends(node: Any) -> tuple[Point, Point] | None:
-    """Both ends in RAS mm, as they are now; None where one is not placed."""
+    """Return the present ends in RAS mm; None if one is not placed."""
     if node.GetNumberOfDefinedControlPoints() != 2 or node.GetNumberOfControlPoints() != 2:
         return None
     first, second = (node.GetNthControlPointPosition(n) for n in (0, 1))
@@ -68,14 +73,14 @@ def line_ends(node: Any) -> tuple[Point, Point] | None:
 
 
 def set_line_ends(node: Any, p1: Point, p2: Point) -> None:
-    """Move the ends (RAS mm) that are elsewhere."""
+    """Move the ends (RAS mm) that differ."""
     for n, (found, wanted) in enumerate(zip(line_ends(node) or (None, None), (p1, p2), strict=True)):
         if found != wanted:
             node.SetNthControlPointPosition(n, wanted)
 
 
 def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -> None:
-    """Write on a line what it measures and where its value comes from."""
+    """Write what a line measures, and the source of its value, into its attributes."""
     automatic = measurement.automatic or measurement
     facts = {
         "level": measurement.level,
@@ -105,9 +110,9 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
 
 
 def show_line(node: Any, measurement: Measurement, highlighted: bool = False, handles: bool = True) -> None:
-    """Colour by status; thick if it is the one looked at.
+    """Set the colour by status; make the highlighted line thick.
 
-    :param handles: whether its ends are drawn as crosses; the mouse finds them all the same.
+    :param handles: whether its ends are shown as crosses; they can be dragged in any case.
     """
     display = node.GetDisplayNode()
     if display is None:
@@ -124,17 +129,17 @@ def show_line(node: Any, measurement: Measurement, highlighted: bool = False, ha
 
 
 def _fix_look(display: Any) -> None:
-    # Fine crosses of a fixed size, so that the end points can be seen and set exactly.
+    # Fine crosses of a fixed size show the exact end points.
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(_GLYPH_MM)
-    # No text on what is measured: `labels` writes it beside the spine.
+    # Text would cover what is measured: `labels` writes it beside the spine.
     display.SetPointLabelsVisibility(False)
     display.SetPropertiesLabelVisibility(False)
-    # A line dragged whole by accident is no longer where it was measured: no handles for that. What remains is the
-    # middle button on the line itself, which the session takes back.
+    # A whole line that is dragged by accident is no longer where it was measured: there are no handles for that. The
+    # middle button on the line still does it; the session reverts that.
     display.SetHandlesInteractive(False)
     display.SetTranslationHandleVisibility(False)
     display.SetRotationHandleVisibility(False)
     display.SetScaleHandleVisibility(False)
-    # Shown on its own slice, not projected on the neighbouring ones.
+    # Shown on its own slice, not projected onto neighbouring slices.
     display.SetSliceProjection(False)

@@ -1,6 +1,6 @@
-"""What ties the nodes of a case together: a hidden node that keeps its record and refers to the others.
+"""Links between the nodes of a case: a hidden node stores its record and refers to the others.
 
-Only node references are used for other nodes: they follow when a scene is imported into another and ids change.
+Other nodes are linked by node references only: they are updated when a scene is imported into another and ids change.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _ROLES = ("volume", "segmentation", "table")
 
 
 def nodes_of_class(scene: Any, name: str) -> list[Any]:
-    """All nodes of a class in the scene."""
+    """Return all nodes of a class in the scene."""
     return [scene.GetNthNodeByClass(n, name) for n in range(scene.GetNumberOfNodesByClass(name))]
 
 
 def add_case_node(scene: Any, name: str, volume: Any, segmentation: Any, table: Any) -> Any:
-    """The hidden node of a new case; `volume` may be None."""
+    """Add the hidden node of a new case; `volume` may be None."""
     node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", f"{name} case")
     node.SetModuleName(_MODULE)
     for role, other in zip(_ROLES, (volume, segmentation, table), strict=True):
@@ -31,22 +31,22 @@ def add_case_node(scene: Any, name: str, volume: Any, segmentation: Any, table: 
 
 
 def case_nodes(scene: Any) -> list[Any]:
-    """The hidden nodes of all cases in a scene."""
+    """Return the hidden nodes of all cases in a scene."""
     return [node for node in nodes_of_class(scene, "vtkMRMLScriptedModuleNode") if node.GetModuleName() == _MODULE]
 
 
 def link(node: Any, role: str, other: Any) -> None:
-    """Let a node refer to another, or to none."""
+    """Make a node refer to another, or to none."""
     node.SetNodeReferenceID(ATTRIBUTE + role, other.GetID() if other is not None else None)
 
 
 def linked(node: Any, role: str) -> Any:
-    """The node that a node refers to; None where there is none or it was deleted."""
+    """Return the node that a node refers to; None if there is none or it was deleted."""
     return node.GetNodeReference(ATTRIBUTE + role)
 
 
 def link_line(line: Any, number: int, case: Any, segment: str | None) -> None:
-    """Tie a line to its case, to its row there, and to the segment that it measures."""
+    """Link a line to its case, its row and the segment that it measures."""
     link(line, "case", case)
     link(line, "segmentation", linked(case, "segmentation"))
     link(line, "table", linked(case, "table"))
@@ -56,7 +56,7 @@ def link_line(line: Any, number: int, case: Any, segment: str | None) -> None:
 
 
 def lines_of(scene: Any, case: Any) -> dict[int, Any]:
-    """Line nodes of a case by row number. Of lines that the user cloned, the first."""
+    """Return the line nodes of a case by row number; of cloned lines the first."""
     found: dict[int, Any] = {}
     for line in nodes_of_class(scene, "vtkMRMLMarkupsLineNode"):
         number = line.GetAttribute(f"{ATTRIBUTE}row")
@@ -66,22 +66,22 @@ def lines_of(scene: Any, case: Any) -> dict[int, Any]:
 
 
 class Record:
-    """The case as text in its hidden node; only rows that changed are written out anew."""
+    """The case as text in its hidden node; only rows that changed are converted again."""
 
     def __init__(self, node: Any) -> None:
         self._node = node
         self._texts: dict[int, tuple[Row, str]] = {}
 
     def write(self, state: State) -> None:
-        """Keep a state."""
+        """Store a state."""
         texts = (self._text(number, row) for number, row in state.rows.items())
         self._node.SetParameter("rows", _listed(texts))
         self._node.SetParameter("case", head_text(state))
 
     def read(self) -> State:
-        """The state that is kept.
+        """Return the stored state.
 
-        :raises ValueError: it is damaged, or written by a later version.
+        :raises ValueError: it is damaged or was written by a later version.
         """
         return read_state(self._node.GetParameter("case"), self._node.GetParameter("rows"))
 

@@ -1,4 +1,4 @@
-"""Members of archives, and other files, that come from anybody."""
+"""Checks of archive members and other files from untrusted sources."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import stat
 import zipfile
 from pathlib import PurePosixPath
 
-#: Maximum size of what a scene or study contains, bytes.
+#: Maximum size of the contents of a scene or study, bytes.
 UNPACKED_LIMIT = 4 * 2**30
-#: Bytes at the start of a file within which a NRRD header must end.
+#: An NRRD header must end within this many bytes.
 START = 2**20
 _DETACHED = re.compile(rb"\s*data\s*file\s*:", re.IGNORECASE)
 
 
 def regular(member: zipfile.ZipInfo) -> bool:
-    """True for a file: neither a link nor a device."""
+    """True for a regular file: neither a link nor a device."""
     return stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG)
 
 
 def escapes(name: str) -> bool:
-    """True for a name that leads, on any system, outside of the folder that it is relative to.
+    """True for a name that, on any system, leads outside the folder that it is relative to.
 
-    A colon belongs to a drive, an address or a stream of a file.
+    A colon is part of a drive, an address or a file stream.
     """
     name = name.replace("\\", "/")
     return (
@@ -34,7 +34,7 @@ def escapes(name: str) -> bool:
 
 
 def refers_elsewhere(start: bytes) -> bool:
-    """True for an NRRD file whose header names another file, or does not end within its first bytes (`start`)."""
+    """True for an NRRD file whose header names another file or does not end within `start`, its first bytes."""
     if not start.startswith(b"NRRD"):
         return False
     for line in start.split(b"\n")[:-1]:

@@ -1,4 +1,4 @@
-"""Observers that are all taken away again."""
+"""Observers that can all be removed together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Observers:
-    """Every observer that one owner has on VTK objects."""
+    """The observers of one owner on VTK objects."""
 
     def __init__(self) -> None:
         self._tags: list[tuple[Any, int]] = []
@@ -16,7 +16,7 @@ class Observers:
     def add(self, subject: Any, event: int, callback: Callable[..., None], with_object: bool = False) -> None:
         """Call `callback(subject, event name)` at every event.
 
-        :param with_object: call it with the VTK object that the event is about as a third argument, where there is one.
+        :param with_object: pass the VTK object that the event concerns, if any, as a third argument.
         """
         from vtkmodules.vtkCommonCore import VTK_OBJECT
 
@@ -26,14 +26,14 @@ class Observers:
         self._tags.append((subject, subject.AddObserver(event, react)))
 
     def remove(self, subject: Any) -> None:
-        """Take away all observers of one object."""
+        """Remove all observers of one object."""
         for other, tag in self._tags:
             if other is subject:
                 other.RemoveObserver(tag)
         self._tags = [(other, tag) for other, tag in self._tags if other is not subject]
 
     def clear(self) -> None:
-        """Take away all observers."""
+        """Remove all observers."""
         for subject, tag in self._tags:
             subject.RemoveObserver(tag)
         self._tags.clear()

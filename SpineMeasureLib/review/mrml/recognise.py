@@ -1,4 +1,4 @@
-"""What the segments of a segmentation that others made are: by our tags, their name or their terminology code."""
+"""Recognising the segments of any segmentation by our tags, their names or their terminology codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TISSUES = {Kind.BODY: SEMANTIC_VERTEBRA, Kind.DISC: SEMANTIC_DISC, Kind.CANAL: 
 
 
 def recognised(node: Any) -> dict[str, tuple[Kind, str]]:
-    """Kind and level of the segments that name one structure of the spine, by segment id; of doubles the first."""
+    """Return kind and level, by segment id, of segments that are a structure of the spine; of duplicates the first."""
     found: dict[str, tuple[Kind, str]] = {}
     for segment, each in segments_of(node).items():
         what = _by_tags(each) or structure_of_name(each.GetName() or "") or _by_code(each)
@@ -23,7 +23,7 @@ def recognised(node: Any) -> dict[str, tuple[Kind, str]]:
 
 
 def tissues(node: Any) -> dict[str, int]:
-    """Values 1 vertebra, 2 disc, 3 canal by segment id, of a segmentation with one segment for each."""
+    """Return 1 (vertebra), 2 (disc) or 3 (canal) by segment id for a segmentation with one segment per tissue."""
     found: dict[str, int] = {}
     for segment, each in segments_of(node).items():
         what = meaning_of_name(each.GetName() or "")

@@ -27,14 +27,14 @@ def write_scene(
     segmentation_path: Path | None = None,
     name: str = "Spine",
 ) -> None:
-    """Write ``scene.mrb`` and, where asked, the ``.seg.nrrd`` of its segmentation.
+    """Write ``scene.mrb`` and, if a path is given, the ``.seg.nrrd`` of its segmentation.
 
     :raises DependencyError: slicer-core is not installed.
-    :raises OutputError: a file cannot be written, or this is 3D Slicer, whose scene is the user's to save.
+    :raises OutputError: a file cannot be written, or this runs in 3D Slicer, where the user saves the scene.
     """
     application = mrml_application()
     if not application.owned:
-        raise OutputError("Inside 3D Slicer no scene file is written for you.", "Save the scene in the File menu.")
+        raise OutputError("Scene files are not written inside 3D Slicer.", "Save the scene with the File menu.")
     scene = application.scene
     scene.Clear(0)
     try:
@@ -49,12 +49,12 @@ def write_scene(
 
 
 def copy_segmentation(bundle: Path, path: Path) -> None:
-    """Write the segmentation of a scene bundle as a file: compressing it once is enough.
+    """Extract the segmentation of a scene bundle; it is not compressed again.
 
-    :raises UnreadableInputError: the bundle contains none.
+    :raises UnreadableInputError: the bundle does not contain a segmentation.
     """
     with zipfile.ZipFile(bundle) as archive, atomic_path(path) as temporary:
         member = next((n for n in archive.namelist() if n.endswith(_SEGMENTATION_ENDING)), None)
         if member is None:
-            raise UnreadableInputError(f"{bundle.name} contains no segmentation.", "Measure the case again.")
+            raise UnreadableInputError(f"{bundle.name} does not contain a segmentation.", "Measure the case again.")
         temporary.write_bytes(archive.read(member))

@@ -1,4 +1,4 @@
-"""The nodes of a case, kept in step with its state: lines, table, segments, folders, record."""
+"""The nodes of a case, kept up to date with its state: lines, table, segments, folders, record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..case.derived import Live
 from ..case.state import State, status_of
 from .build import CaseNodes
 from .folders import arrange_lines, case_folder, forget, remove_folder
-from .labels import Filter, remove_labels, update_labels
+from .labels import Filter, Labels
 from .lines import add_line, describe_line, is_line, set_line_ends, show_line
 from .links import Record, lines_of, link, link_line, linked
 from .segments import name_segment, segments_of
@@ -20,7 +20,7 @@ from .table import add_table, fill_table, update_table
 
 
 class SceneCase:
-    """The nodes of one case. What it writes it never reads back; the session does that.
+    """The nodes of one case. It only writes them; the editor reads what the user changed.
 
     :ivar lines: line nodes by row number.
     """
@@ -30,20 +30,21 @@ class SceneCase:
         self.case = case
         self.record = Record(case)
         self.lines: dict[int, Any] = lines_of(scene, case)
+        self._labels = Labels(scene, case)
         self._filter = Filter()
         self._highlighted: int | None = None
         self._hovered: int | None = None
         self._places: dict[int, int] = {}
 
     def nodes(self, live: Live) -> CaseNodes:
-        """All nodes, the lines by the key of their row."""
+        """Return all nodes, lines by the key of their row."""
         volume, segmentation, table = (linked(self.case, role) for role in ("volume", "segmentation", "table"))
         folder = case_folder(self.scene, (table, segmentation, *self.lines.values()))
         lines = {live.values[number].key: node for number, node in self._in_order(live)}
         return CaseNodes(volume, segmentation, lines, table, folder, self.case)
 
     def segmentation(self) -> Any:
-        """The segmentation node.
+        """Return the segmentation node.
 
         :raises NothingFoundError: it was deleted.
         """
@@ -53,7 +54,7 @@ class SceneCase:
         return node
 
     def fill_table(self, state: State, live: Live) -> None:
-        """Write the whole table; make a new one where the user deleted it."""
+        """Write the whole table; add a new one if the user deleted it."""
         rows, values = list(state.rows.values()), list(live.values.values())
         self._places = {number: place for place, number in enumerate(state.rows)}
         table = linked(self.case, "table")
@@ -66,15 +67,15 @@ class SceneCase:
             link(line, "table", table)
 
     def update_table(self, state: State, live: Live, numbers: Iterable[int]) -> None:
-        """Write single rows of the table, where the user has left it."""
+        """Write single rows of the table, unless the user deleted it."""
         table = linked(self.case, "table")
         if table is not None:
             update_table(table, {self._places[n]: (state.rows[n], live.values[n]) for n in numbers})
 
     def update_lines(self, state: State, live: Live, numbers: Iterable[int]) -> list[int]:
-        """Make, move and describe lines as their rows say.
+        """Add, move and describe the lines of rows.
 
-        :return: numbers of the lines that are new.
+        :return: row numbers of new lines.
         """
         made = []
         for number in numbers:
@@ -94,11 +95,11 @@ class SceneCase:
         return made
 
     def remove_line(self, number: int) -> None:
-        """Take a line out of the scene."""
+        """Remove a line from the scene."""
         self._remove(self.lines.pop(number))
 
     def _remove(self, node: Any) -> None:
-        """Take a node out of the scene, with what only it needs."""
+        """Remove a node, its display nodes and its storage nodes from the scene."""
         forget(self.scene, node)
         with_it = [node.GetNthDisplayNode(n) for n in range(getattr(node, "GetNumberOfDisplayNodes", int)())]
         with_it += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
@@ -107,12 +108,12 @@ class SceneCase:
                 self.scene.RemoveNode(each)
 
     def remove(self) -> None:
-        """Take everything of the case but its image and segments out of the scene."""
+        """Remove the case from the scene, except its image and segments."""
         table = linked(self.case, "table")
         folder = case_folder(self.scene, (table, linked(self.case, "segmentation"), *self.lines.values()))
         for number in list(self.lines):
             self.remove_line(number)
-        remove_labels(self.scene, self.case)
+        self._labels.remove()
         if table is not None:
             self._remove(table)
         remove_folder(self.scene, folder)
@@ -120,7 +121,7 @@ class SceneCase:
             self.scene.RemoveNode(self.case)
 
     def arrange_lines(self, live: Live) -> None:
-        """Put the lines into the folders of their levels."""
+        """Move lines into the folders of their levels."""
         folder = self.nodes(live).folder
         arrange_lines(self.scene, folder, [(live.values[n].level, line) for n, line in self._in_order(live)])
 
@@ -128,7 +129,7 @@ class SceneCase:
         return [(number, self.lines[number]) for number in live.values if number in self.lines]
 
     def name_segments(self, old: State, new: State) -> None:
-        """Rename the segments whose level is another."""
+        """Rename the segments whose level changed."""
         node = linked(self.case, "segmentation")
         if node is None:
             return
@@ -140,14 +141,14 @@ class SceneCase:
         node.EndModify(changing)
 
     def show(self, live: Live, shown: Filter) -> None:
-        """Show some lines and labels only."""
+        """Show some of the lines and labels."""
         self._filter = shown
         for number in self.lines:
             self.look(live, number)
         self.update_labels(live)
 
     def highlight(self, live: Live, number: int | None) -> None:
-        """Make one line stand out, or none; the ends of all lines at its level are drawn."""
+        """Highlight one line, or none, and show the ends of all lines at its level."""
         before, self._highlighted = self._highlighted, number
         levels = {live.values[n].level for n in (before, number) if n in live.values}
         for each in self.lines:
@@ -156,7 +157,7 @@ class SceneCase:
         self.update_labels(live)
 
     def hover(self, live: Live, number: int, over: bool) -> None:
-        """Draw the ends of a line that the mouse is over."""
+        """Show the ends of a line while the mouse is over it."""
         before, now = self._hovered, number if over else None
         if over or before == number:
             self._hovered = now
@@ -164,22 +165,27 @@ class SceneCase:
                 if each in self.lines:
                     self.look(live, each)
 
-    def update_labels(self, live: Live) -> None:
-        """Bring the labels beside the spine up to date."""
-        update_labels(self.scene, self.case, live.values.values(), self._filter, self._looked_at(live))
+    def update_labels(self, live: Live, numbers: Iterable[int] | None = None) -> None:
+        """Update the labels beside the spine. :param numbers: the rows that changed; None for all."""
+        looked_at = self._looked_at(live)
+        if numbers is None:
+            self._labels.update(live.values, self._filter, looked_at)
+        else:
+            levels = {live.values[number].level for number in numbers}
+            self._labels.update_levels(levels, live.values, self._filter, looked_at)
 
     def _looked_at(self, live: Live) -> Measurement | None:
-        """The value whose line stands out, or None."""
+        """Return the value whose line is highlighted, or None."""
         return None if self._highlighted is None else live.values.get(self._highlighted)
 
     def look(self, live: Live, number: int) -> None:
-        """Colour, thickness, handles and visibility of a line as its status and the filter say."""
+        """Set colour, thickness, handles and visibility of a line by its status and the filter."""
         line, value = self.lines[number], live.values[number]
         looked_at = self._looked_at(live)
         at_level = looked_at is not None and looked_at.level == value.level
         show_line(line, value, number == self._highlighted, handles=at_level or number == self._hovered)
         included = self._filter.has_level(value.level) and self._filter.has_quantity(value.quantity)
-        # The one looked at is shown in any case: a reader may go to a value that the filter leaves out.
+        # The highlighted line is always shown: a reader may go to a value outside the filter.
         shown = number == self._highlighted or (included and (at_level or not self._filter.only_level))
         display = line.GetDisplayNode()
         if display is not None:
@@ -187,10 +193,10 @@ class SceneCase:
 
 
 def statuses(live: Live, numbers: Iterable[int]) -> dict[int, str]:
-    """Status by row number."""
+    """Return status by row number."""
     return {number: status_of(live.values[number]) for number in numbers}
 
 
 def keys_of(live: Live, numbers: Iterable[int]) -> frozenset[Key]:
-    """Keys of rows."""
+    """Return the keys of rows."""
     return frozenset(live.values[number].key for number in numbers)

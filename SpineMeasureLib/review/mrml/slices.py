@@ -1,4 +1,4 @@
-"""Slice views that follow the spine: sagittal in a level's own plane, axial perpendicular to the canal. RAS mm."""
+"""Slice views aligned with the spine: sagittal in the plane of a level, axial perpendicular to the canal. RAS mm."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 
-#: Screen right, screen up and towards the viewer of Slicer's own orientations, rows, in RAS.
+#: Screen right, screen up and towards the viewer of Slicer's own orientations (rows), in RAS.
 _PRESETS = {
     "Axial": ((-1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "Sagittal": ((0, -1, 0), (0, 0, 1), (-1, 0, 0)),
     "Coronal": ((-1, 0, 0), (0, 0, 1), (0, 1, 0)),
 }
-#: Sine of the angle to a normal below which a direction says nothing of the plane across it.
-_LEAST_ACROSS = 0.5
+#: Minimum sine of the angle to a normal at which a direction defines the plane across it.
+_MINIMUM_ACROSS = 0.5
 _OF_LAYOUT_NAME = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Where the views look.
+    """The place and the planes that the views show.
 
     :ivar centre: RAS mm.
     :ivar normals: orientation -> unit normal of its plane; perpendicular to each other.
@@ -40,7 +40,7 @@ class Aim:
 
 
 def aim_at(session: Session, key: Key) -> Aim | None:
-    """Where the views look for a row: in its measuring plane and perpendicular to it; None where it has no plane."""
+    """Return the aim for a row, in and perpendicular to its measuring plane; None if it has no plane."""
     plane = session.row(key).plane
     if plane is None:
         return None
@@ -65,7 +65,7 @@ def _across(normal: Vector, *wanted: Vector | None) -> Vector:
     for direction in wanted:
         if direction is not None:
             across = direction - (direction @ normal) * normal
-            if np.linalg.norm(across) > _LEAST_ACROSS * np.linalg.norm(direction):
+            if np.linalg.norm(across) > _MINIMUM_ACROSS * np.linalg.norm(direction):
                 return _unit(across)
     return _unit(np.cross(normal, (0.0, 1.0, 0.0)))
 
@@ -85,7 +85,7 @@ def _ends(line: Any) -> Vector | None:
 
 
 def _canal_direction(session: Session, level: str) -> Vector | None:
-    """Direction of the canal at a level: the normal of the plane in which its AP diameter lies."""
+    """Return the direction of the canal at a level: the normal of the plane of its AP diameter."""
     for m in session.rows:
         if m.level == level and m.quantity == "canal_ap" and m.plane is not None:
             return _normal(m.plane)
@@ -93,14 +93,14 @@ def _canal_direction(session: Session, level: str) -> Vector | None:
 
 
 def look(scene: Any, aim: Aim) -> None:
-    """Turn every slice view of the scene to an aim. A sagittal view keeps its pan while the centre is in sight."""
+    """Turn every slice view of the scene to an aim. A sagittal view keeps its pan while the centre is visible."""
     for node in nodes_of_class(scene, "vtkMRMLSliceNode"):
         orientation = _orientation(node)
         _turn(node, pose(orientation, aim), keep_pan=orientation == "Sagittal")
 
 
 def pose(orientation: str, aim: Aim) -> Vector:
-    """4x4 slice to RAS: screen right, screen up, towards the viewer, centre; upright as Slicer's own orientation."""
+    """Return the 4x4 slice-to-RAS matrix: screen right, screen up, towards the viewer, centre; upright as Slicer's."""
     right, up, towards = np.array(_PRESETS[orientation], float)
     z = aim.normals[orientation] * (1 if aim.normals[orientation] @ towards >= 0 else -1)
     y = _unit(up - (up @ z) * z)
@@ -112,7 +112,7 @@ def pose(orientation: str, aim: Aim) -> Vector:
 
 
 def _orientation(node: Any) -> str:
-    """What kind of view it is: by its default or name, which stay when the view is turned, else as it is turned."""
+    """Return the orientation of a view by its default or name, which turning does not change, else by its matrix."""
     for known in (node.GetDefaultOrientation(), _OF_LAYOUT_NAME.get(node.GetLayoutName())):
         if known in _PRESETS:
             return str(known)

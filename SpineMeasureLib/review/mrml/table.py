@@ -1,4 +1,4 @@
-"""The table of a case: one row per value, columns as in measurements.csv and what the review adds."""
+"""The table of a case: one row per value, the columns of measurements.csv and those of the review."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALL_COLUMNS = tuple((column.name, column.numeric) for column in COLUMNS) + _REV
 
 
 def add_table(scene: Any, rows: Sequence[Row], values: Sequence[Measurement], name: str) -> Any:
-    """A table node with every value of a case."""
+    """Add a table node with every value of a case."""
     node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     fill_table(node, rows, values)
     node.SetLocked(True)
@@ -25,9 +25,9 @@ def add_table(scene: Any, rows: Sequence[Row], values: Sequence[Measurement], na
 
 
 def fill_table(node: Any, rows: Sequence[Row], values: Sequence[Measurement]) -> None:
-    """Write the whole table anew.
+    """Write the whole table.
 
-    :param values: what the reader sees of `rows`, in the same order.
+    :param values: the shown values of `rows`, in the same order.
     """
     from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkStringArray
 
@@ -44,7 +44,7 @@ def fill_table(node: Any, rows: Sequence[Row], values: Sequence[Measurement]) ->
 
 
 def update_table(node: Any, changed: Mapping[int, tuple[Row, Measurement]]) -> None:
-    """Write single rows, by their place in the table; cells that stay are left alone."""
+    """Write single rows by their index in the table; cells that do not change are not written."""
     table = node.GetTable()
     columns = [table.GetColumn(n) for n in range(len(_ALL_COLUMNS))]
     touched = False

@@ -1,4 +1,4 @@
-"""How a scene looks when it is opened: slice views along the slices as acquired, 3D views from the side. RAS mm."""
+"""The views of a scene when it is opened: slice views along the acquired slices, 3D views from the side. RAS mm."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SLICE_VIEWS = (
     ("Green", "Coronal", "G", (0.431, 0.690, 0.294)),
     ("Yellow", "Sagittal", "Y", (0.929, 0.835, 0.298)),
 )
-#: Share of a 3D view that the spine leaves free.
+#: Margin around the spine in a 3D view, as a fraction.
 _MARGIN = 0.1
 
 
 def look_from_the_side(scene: Any, segmentation: Any) -> None:
-    """Show a segmentation in all 3D views from the patient's left, upright and whole, without the scene's box.
+    """Show a whole segmentation upright in all 3D views, from the patient's left and without the scene's box.
 
-    The patient's front is then at the left, as in a sagittal slice.
+    The patient's front is at the left, as in a sagittal slice.
 
     :param segmentation: vtkMRMLSegmentationNode.
     """
@@ -39,7 +39,7 @@ def look_from_the_side(scene: Any, segmentation: Any) -> None:
         view.SetBoxVisible(False)
         view.SetAxisLabelsVisible(False)
     for camera in nodes_of_class(scene, "vtkMRMLCameraNode"):
-        # Views may be narrower than high: the larger extent must fit into the smaller side.
+        # A view may be narrower than high: the larger extent must fit its smaller side.
         half = max(deep, tall) / 2 * (1 + _MARGIN)
         away = half / tan(radians(camera.GetViewAngle()) / 2) + wide / 2
         camera.SetFocalPoint(*centre)
@@ -49,9 +49,9 @@ def look_from_the_side(scene: Any, segmentation: Any) -> None:
 
 
 def add_views(application: MrmlApplication, nodes: CaseNodes) -> None:
-    """Show the image in the three slice views, at the middle of the lines, and make volume and table the active ones.
+    """Show the image in the three slice views, at the middle of the lines; make volume and table active.
 
-    For scenes to be written; inside 3D Slicer the views belong to the layout manager.
+    This is for scene files; inside 3D Slicer, views belong to the layout manager.
     """
     import slicer
 
@@ -60,7 +60,7 @@ def add_views(application: MrmlApplication, nodes: CaseNodes) -> None:
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(application.logic)
         logic.SetMRMLScene(scene)
-        # A slice view outlives the clearing of the scene.
+        # A slice view remains when the scene is cleared.
         node = scene.GetSingletonNode(layout_name, "vtkMRMLSliceNode")
         if node:
             logic.SetSliceNode(node)
@@ -79,13 +79,13 @@ def add_views(application: MrmlApplication, nodes: CaseNodes) -> None:
     selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
     selection.SetActiveVolumeID(nodes.volume.GetID())
     selection.SetActiveTableID(nodes.table.GetID())
-    # Adding lines made the last one active: the next point placed by the user would go there.
+    # Adding lines made the last one active: the next point that the user places would be added to it.
     selection.SetActivePlaceNodeID(None)
     selection.SetActivePlaceNodeClassName(None)
 
 
 def _middle(nodes: CaseNodes) -> tuple[float, float, float]:
-    """Middle of all lines, else of the image, RAS mm."""
+    """Return the middle of all lines, or of the image if there are none, RAS mm."""
     points = [line.GetNthControlPointPositionWorld(n) for line in nodes.lines.values() for n in (0, 1)]
     if not points:
         bounds = [0.0] * 6

@@ -1,7 +1,7 @@
 """Synthetic MRI of any part of the spine, with true labels: template, pose, tissues, sequence, scanner.
 
 After the idea of Billot et al., SynthSeg, Med Image Anal 2023 (labels known by construction, contrast at random), with
-anatomy that is bent rather than copied.
+anatomy that is deformed rather than copied.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REGIONS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class SyntheticSpine:
-    """A case with its true labels (values of `anatomy`) and what was made."""
+    """A case with its true labels (values of `anatomy`) and a description."""
 
     image: Volume
     labels: Volume
@@ -57,7 +57,7 @@ class SyntheticSpine:
 
 
 class Maker:
-    """Makes cases of one template."""
+    """Generator of cases from one template."""
 
     def __init__(self, template: Template) -> None:
         self.template = template
@@ -66,10 +66,10 @@ class Maker:
     def case(
         self, seed: int, region: str | None = None, contrast: str | None = None, disease: float = 0.5
     ) -> SyntheticSpine:
-        """A case, the same for the same seed.
+        """Make a case, the same for the same seed.
 
-        :param region: a name in `REGIONS`; drawn when None.
-        :param contrast: a name in `tissues.CONTRASTS`; drawn when None.
+        :param region: a name in `REGIONS`; random if None.
+        :param contrast: a name in `tissues.CONTRASTS`; random if None.
         :param disease: probability of each kind of disease being present.
         """
         rng = np.random.default_rng(seed)
@@ -132,10 +132,10 @@ def write_cases(
 ) -> None:
     """Write `count` cases as ``synthetic<seed>_image.nii.gz``, ``_labels.nii.gz`` and ``_about.json``.
 
-    Those that are there already are kept, so that a run that was stopped goes on.
+    Existing cases are kept, so an interrupted run resumes.
 
     :param anatomy: folder that `template.build_template` reads.
-    :param balanced: regions, contrasts and amounts of disease (none, usual, much) take turns; else they are drawn.
+    :param balanced: regions, contrasts and amounts of disease (none, usual, much) take turns; otherwise random.
     :raises InputNotFoundError: there is no such folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,20 +151,20 @@ def write_cases(
 
 
 def _turn(n: int) -> dict[str, Any]:
-    """What case `n` of a balanced set shows: 4 regions, 7 contrasts and 3 amounts of disease meet in 84 cases."""
+    """Choose what case `n` of a balanced set shows: all combinations in 84 cases."""
     regions, contrasts, diseases = list(REGIONS), list(CONTRASTS), (0.0, 0.5, 1.0)
     return {"region": regions[n % 4], "contrast": contrasts[n % 7], "disease": diseases[n % 3]}
 
 
 def _stack(rng: np.random.Generator, region: str) -> tuple[Array, tuple[int, int, int]]:
-    """Affine and shape of a sagittal stack around the origin, turned as a patient lies."""
+    """Return affine and shape of a sagittal stack around the origin, slightly oblique as in patients."""
     from scipy.spatial.transform import Rotation
 
     wide, thin = rng.random() < 0.15, rng.random() < 0.3
     between = float(rng.uniform(0.9, 1.6) if thin or wide else rng.uniform(2.2, 4.6))
     pixel = float(rng.uniform(0.6, 1.0))
     count = int(np.clip(rng.uniform(34, 60) / between, 9, 30))
-    if wide:  # the whole width of the bodies, and flesh on both sides
+    if wide:  # the whole width of the bodies, and soft tissue on both sides
         width = rng.uniform(70, 110)
         between = max(between, width / 60)
         count = int(width / between)
@@ -178,9 +178,9 @@ def _stack(rng: np.random.Generator, region: str) -> tuple[Array, tuple[int, int
 
 
 def _moved(affine: Array, count: int, rng: np.random.Generator) -> list[Array]:
-    """Affine of each slice as the patient lay when it was taken: every second one, and the rest, in one go.
+    """Return the affine of each slice after patient motion: odd and even slices are acquired in two passes.
 
-    Labels are those of what the slice shows, as a reader would draw them.
+    Labels follow what the slice shows, as an annotator would segment it.
     """
     step = rng.normal(0, 0.6, 3) * (rng.random() < 0.2)
     own = rng.normal(0, 0.25, (count, 3)) * (rng.random() < 0.2)
@@ -190,7 +190,7 @@ def _moved(affine: Array, count: int, rng: np.random.Generator) -> list[Array]:
 
 
 def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int]) -> Array:
-    """Places in the chain of a slice's pixels, worked out at every other pixel and interpolated."""
+    """Return the places of a slice's pixels in the chain, computed at every other pixel and interpolated."""
     half = (shape[1] // 2 + 2, shape[2] // 2 + 2)
     rows, columns = np.meshgrid(np.arange(half[0]) * 2.0, np.arange(half[1]) * 2.0, indexing="ij")
     index = np.stack([np.full(half, k), rows, columns], axis=-1)
@@ -205,7 +205,7 @@ def _places(pose: PoseMap, affine: Array, k: float, shape: tuple[int, int, int])
 
 
 def _signal_table(contrast: str, worn_discs: frozenset[str], rng: np.random.Generator) -> Array:
-    """Signal [level, material] of this person in this sequence: bodies and discs differ from level to level."""
+    """Return the signal [level, material] of this person in this sequence; bodies and discs differ between levels."""
     levels = len(VERTEBRA_ORDER)
     signal = random_signal(contrast, rng)
     table = np.repeat(signal[None], levels, axis=0)
@@ -218,7 +218,7 @@ def _signal_table(contrast: str, worn_discs: frozenset[str], rng: np.random.Gene
 
 
 def _roots(material: NDArray[np.uint8], tissue: NDArray[np.uint8], place: Array, template: Template) -> None:
-    """Strands of the cauda equina in the sac below L1, in place."""
+    """Add strands of the cauda equina in the sac below L1, in place."""
     side, ahead, s = np.moveaxis(place, -1, 0)
     top = template.centres[USUAL_ORDER.index("L1")] + 6
     strands = np.sin(side * 2.6 + 0.06 * s) + 0.6 * np.sin(ahead * 3.1 + 0.11 * s)
@@ -241,7 +241,7 @@ def _label_values(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArra
 
 
 def _seen(subject: Subject, labels: NDArray[np.uint8]) -> list[str]:
-    """The findings of levels that are in the image."""
+    """Return the findings of levels that are in the image."""
     present = set(np.unique(labels).tolist())
     shown = {name for name in VERTEBRA_ORDER if vertebra_value(name) in present}
     named = [set(text.split()) & set(VERTEBRA_ORDER) for text in subject.findings]
@@ -249,7 +249,7 @@ def _seen(subject: Subject, labels: NDArray[np.uint8]) -> list[str]:
 
 
 def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Coil shading, blur, ringing, signal voids and Rician noise."""
+    """Apply coil shading, blur, ringing, signal voids and Rician noise."""
     image: NDArray[np.floating] = signal
     shape = image.shape
     back = np.linspace(0, 1, shape[2])[None, None]  # columns run backward
@@ -276,23 +276,22 @@ def _scanned(signal: NDArray[np.float32], affine: Array, rng: np.random.Generato
 
 
 def _coil_ends(rows: int, affine: Array, rng: np.random.Generator) -> Array:
-    """Gain of each row: a surface coil sees little of the last 5 to 8 cm at one or both ends."""
+    """Return the gain of each row: a surface coil receives little from the last 5 to 8 cm at one or both ends."""
     place = np.arange(rows) * float(voxel_sizes(affine)[1])
     gain = np.ones(rows)
     for away in (place, place[-1] - place):
         if rng.random() < 0.8:
             rise = np.clip(away / rng.uniform(50, 80), 0, 1)
-            least = rng.uniform(0.1, 0.3)
-            gain *= least + (1 - least) * rise**2 * (3 - 2 * rise)
+            minimum = rng.uniform(0.1, 0.3)
+            gain *= minimum + (1 - minimum) * rise**2 * (3 - 2 * rise)
     return gain
 
 
 def _ghosts(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
-    """Copies of what moves along the phase direction, at equal distances.
+    """Add copies of moving structures along the phase direction, at equal distances.
 
-    Throat, chest or belly, which lie in front, or what is brightest: pulsating fluid, or fat that breathing shifts.
-
-    They add with a phase of their own; what leaves at one side of the image comes in at the other.
+    Throat, chest or abdomen move, or the brightest structures: pulsating fluid, or fat that shifts with respiration.
+    Each copy has a different phase; copies that leave the image on one side wrap around to the other.
     """
     axis = 1 if rng.random() < 0.7 else 2
     ahead = np.linspace(1, 0, image.shape[2]) - rng.uniform(0.45, 0.7)  # columns run backward
@@ -312,7 +311,7 @@ def _ghosts(image: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np
 
 
 def _metal(image: NDArray[np.floating], affine: Array, rng: np.random.Generator) -> NDArray[np.floating]:
-    """A signal void with a bright rim, as screws leave."""
+    """Add a signal void with a bright rim, as around screws."""
     spacing = voxel_sizes(affine)
     centre = np.array(image.shape) * rng.uniform(0.3, 0.7, 3)
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in image.shape), indexing="ij"), axis=-1)

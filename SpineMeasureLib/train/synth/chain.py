@@ -1,8 +1,8 @@
 """Which vertebrae a person has: the usual ones, or one more or fewer.
 
-The template is cut across the middle of a body and put together again higher or lower: a stretch from the middle of one
-body to that of the next comes twice or not at all. Every place along the person's straight spine (``chain s``, mm) then
-has its place in the template (``template s``) and its names.
+The template is cut through the middle of a body and rejoined higher or lower, so that the stretch between the middles
+of two neighbouring bodies occurs twice or not at all. Every place along the person's straight spine (``chain s``, mm)
+has a place in the template (``template s``) and a name.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Variant:
-    """A count of vertebrae.
+    """A number of vertebrae.
 
-    :ivar cut: bodies of the template of which the lower half of the first and the upper half of the second make one.
-    :ivar share: of persons in whom every disease is present; far above that of the living, to be learned.
+    :ivar cut: two bodies of the template: the lower half of the first and the upper half of the second make one body.
+    :ivar share: share of persons with this number if every disease is present; far above reality, to be learned.
     """
 
     added: str
@@ -33,7 +33,7 @@ class Variant:
     finding: str
 
 
-#: By the vertebra that is there too, or with a minus that is not.
+#: By the additional vertebra, or with a minus the missing one.
 VARIANTS: dict[str, Variant] = {
     "usual": Variant("", "", ("L4", "L4"), 0.0, ""),
     "L6": Variant("L6", "", ("L4", "L5"), 0.14, "six lumbar vertebrae: L6 on the sacrum"),
@@ -45,7 +45,7 @@ VARIANTS: dict[str, Variant] = {
 
 @dataclass(frozen=True)
 class Chain:
-    """A person's vertebrae, laid out straight. Below the cut, chain s is template s; above it, `longer` mm more.
+    """A person's vertebrae, straightened. Below the cut, chain s is template s; above it, `longer` mm more.
 
     :ivar order: their names, from C1 to S1.
     :ivar tops: chain s of the upper and of the lower (`bottoms`) end of each body, by `order`.
@@ -61,7 +61,7 @@ class Chain:
 
     @classmethod
     def of(cls, template: Template, variant: str = "usual") -> Chain:
-        """The chain of a variant's name in `VARIANTS`."""
+        """Make the chain of a variant, a name in `VARIANTS`."""
         made = VARIANTS[variant]
         kept = [n for n in VERTEBRA_ORDER if (n in USUAL_ORDER or n == made.added) and n != made.missing]
         low, high = (USUAL_ORDER.index(name) for name in made.cut)
@@ -78,14 +78,14 @@ class Chain:
         return cls(tuple(kept), float(cut), float(longer), tops, bottoms, levels)
 
     def in_template(self, place: Array) -> tuple[Array, NDArray[np.intp]]:
-        """Template places (l, a, s) of places in the chain [..., 3], and 1 where they lie above the cut, else 0."""
+        """Convert places in the chain [..., 3] to template places (l, a, s), and 1 above the cut, 0 below it."""
         above = (place[..., 2] > self.cut).astype(np.intp)
         found = place.copy()
         found[..., 2] -= self.longer * above
         return found, above
 
     def in_body(self, place: Array) -> Array:
-        """Places for what surrounds the spine: as `in_template`, but stretched about the cut instead of torn there."""
+        """Convert places around the spine: as `in_template`, but stretched at the cut instead of interrupted there."""
         found = place.copy()
         found[..., 2] -= self.longer * np.clip((place[..., 2] - self.cut) / 200 + 0.5, 0, 1)
         return found

@@ -1,7 +1,7 @@
-"""A subject bent from the straight template: curvature, size, heights, disease; where each point came from.
+"""A subject deformed from the straight template: curvature, size, heights, disease.
 
-Everything is a backward map: for points in space (RAS mm) the place (l, a, s) in the person's straight spine
-(`chain.Chain`) that is seen there.
+Everything is a backward map: for points in space (RAS mm) it gives the place (l, a, s) in the person's straight spine
+(`chain.Chain`) that is visible there.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from .template import Template
 Array = NDArray[np.float64]
 
 _STEP_MM = 1.0
-#: Spacing of the grid on which the map is computed; between its nodes it is interpolated.
+#: Spacing of the grid on which the map is computed; it is interpolated between the nodes.
 _COARSE_MM = 4.0
 _BACK_WALL_MM = {"C": -8.0, "T": -13.0, "L": -18.0}
 #: Front and back of the rims of the bodies in the template.
 _RIMS_MM = {"C": (8.0, -8.5), "T": (15.0, -11.0), "L": (17.0, -15.0)}
 #: Height of the disc below a vertebra, mm, by region or name (Gilad & Nissan, Spine 1986; Kunkel et al., J Anat 2011;
-#: lumbar ones rounded from 30 SPIDER patients).
+#: lumbar values rounded from 30 SPIDER patients).
 _USUAL_DISC_MM = {"C": 5.0, "T": 4.5, "T10": 5.5, "T11": 6.0, "T12": 7.0, "L": 10.0, "L1": 8.5, "L2": 9.5, "L5": 9.0}
 
 
 @dataclass(frozen=True)
 class Bump:
-    """A local displacement of the place, Gaussian about (l, a, s).
+    """A local displacement, Gaussian about the place (l, a, s).
 
     :ivar axis: 1 forward, 2 upward.
     """
@@ -47,15 +47,15 @@ class Bump:
 class Subject:
     """One random person.
 
-    :ivar chain: the vertebrae, with what the template has of them.
+    :ivar chain: the vertebrae and their places in the template.
     :ivar ends: s of the upper and lower ends of all bodies in this person, ascending, and `chain_ends` in the
         chain: heights of bodies and discs change between them.
     :ivar line, right, forward, up: line through the bodies and its frame, every `_STEP_MM`.
     :ivar scale: size of this person over the template, sideways and forward.
     :ivar worn: names of the vertebrae above worn discs.
     :ivar bumps: bulges, hernias, fractures, Schmorl's nodes, spurs.
-    :ivar slips: (s, mm) of listheses: all above s lies forward by so much.
-    :ivar findings: what was made, in words.
+    :ivar slips: (s, mm) of listheses: everything above s is displaced forward by this distance.
+    :ivar findings: variants and diseases, in words.
     """
 
     chain: Chain
@@ -73,7 +73,7 @@ class Subject:
 
 
 def random_subject(template: Template, rng: np.random.Generator, around: str, disease: float = 0.5) -> Subject:
-    """A person whose vertebra `around` lies at the origin of RAS space.
+    """Make a random person whose vertebra `around` is at the origin of RAS space.
 
     :param disease: probability of each kind of disease being present.
     """
@@ -119,7 +119,7 @@ def _smooth_noise(rng: np.random.Generator, count: int, width: float) -> Array:
 def _heights(
     chain: Chain, template: Template, rng: np.random.Generator, size: float, disease: float, findings: list[str]
 ) -> tuple[Array, Array, frozenset[str]]:
-    """Ends of the bodies in the chain and in the person; the vertebrae above worn discs."""
+    """Return ends of the bodies in the chain and in the person, and the vertebrae above worn discs."""
     order = range(len(chain.order) - 1, 0, -1)  # sacrum to C2
     chain_ends = np.array([0.0, *(x for n in order for x in (max(chain.bottoms[n], 1.0), chain.tops[n]))])
     chain_ends = np.append(chain_ends, template.stations[-1] + chain.longer)
@@ -141,7 +141,7 @@ def _heights(
 
 
 def _usual_over_template(chain: Chain) -> Array:
-    """Usual heights over those of the template, from the lowest disc to C2: a few of its bodies are crushed."""
+    """Return usual heights divided by template heights, lowest disc to C2; a few template bodies are crushed."""
     found = []
     for n in range(len(chain.order) - 2, 0, -1):
         name, disc = chain.order[n], chain.bottoms[n] - chain.tops[n + 1]
@@ -155,7 +155,7 @@ def _usual_over_template(chain: Chain) -> Array:
 def _scoliosis(
     rng: np.random.Generator, count: int, disease: float, findings: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Tilt in the frontal plane and axial rotation along the line (radians)."""
+    """Return tilt in the frontal plane and axial rotation along the line (radians)."""
     strong = rng.random() < 0.3 * disease
     if strong:
         findings.append("scoliosis")
@@ -166,7 +166,7 @@ def _scoliosis(
 
 
 def _disease(subject: Subject, rng: np.random.Generator, disease: float) -> None:
-    """Bulges and hernias, crushed endplates, Schmorl's nodes, slips."""
+    """Make bulges and hernias, crushed endplates, Schmorl's nodes, slips."""
     chain = subject.chain
     for n, name in enumerate(chain.order[1:-1], start=1):
         between = (chain.bottoms[n] + chain.tops[n + 1]) / 2
@@ -196,7 +196,7 @@ def _disease(subject: Subject, rng: np.random.Generator, disease: float) -> None
 
 
 def _spurs(subject: Subject, rng: np.random.Generator) -> None:
-    """Osteophytes: spurs of bone at the corners of the bodies beside worn discs, in front more often than behind."""
+    """Make osteophytes at the corners of the bodies beside worn discs, more often in front than behind."""
     chain = subject.chain
     for n, name in enumerate(chain.order[1:-1], start=1):
         if name not in subject.worn or rng.random() < 0.3:
@@ -204,24 +204,24 @@ def _spurs(subject: Subject, rng: np.random.Generator) -> None:
         small = 0.6 if name[0] == "C" else 1.0
         front, back = _RIMS_MM[name[0]]
         for s in (float(chain.bottoms[n]) + 1.0, float(chain.tops[n + 1]) - 1.0):
-            for wall, share, most in ((front, 0.8, -8.0), (back, 0.45, 4.0)):
+            for wall, share, maximum in ((front, 0.8, -8.0), (back, 0.45, 4.0)):
                 if rng.random() < share:
                     width = (rng.uniform(7, 14) * small, 4.5 * small, rng.uniform(1.8, 3.0))
-                    size = rng.uniform(0.4, 1.0) * most * small
+                    size = rng.uniform(0.4, 1.0) * maximum * small
                     subject.bumps.append(Bump(1, (float(rng.normal(0, 4)), wall - size / 2, s), width, size))
         subject.findings.append(f"spurs about the {name} disc")
 
 
 @dataclass(frozen=True)
 class PoseMap:
-    """Where points of a box of space lie in the chain; made by `pose_map`."""
+    """Map from points in a box of space to the chain; made by `pose_map`."""
 
     low: Array
     places: NDArray[np.float64]  # [3, x, y, z] on the coarse grid
     subject: Subject
 
     def __call__(self, points: Array) -> Array:
-        """Places (l, a, s) in the chain of RAS points [..., 3]."""
+        """Return the places (l, a, s) in the chain of RAS points [..., 3]."""
         index = np.moveaxis((points - self.low) / _COARSE_MM, -1, 0)
         place = np.stack([ndimage.map_coordinates(c, index, order=1, mode="nearest") for c in self.places], axis=-1)
         for s, slip in self.subject.slips:
@@ -235,7 +235,7 @@ class PoseMap:
 
 
 def pose_map(subject: Subject, low: Array, high: Array, rng: np.random.Generator) -> PoseMap:
-    """The backward map over the box from `low` to `high` (RAS mm), with a smooth random warp."""
+    """Compute the backward map over the box from `low` to `high` (RAS mm), with a smooth random warp."""
     shape = np.ceil((high - low) / _COARSE_MM).astype(int) + 2
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1) * _COARSE_MM + low
     for size, width in ((1.0, 3.0), (0.5, 1.2)):

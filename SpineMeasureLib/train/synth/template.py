@@ -1,7 +1,7 @@
-"""A whole spine, C1 to sacrum, laid out straight: the anatomy from which synthetic cases are bent.
+"""A whole straightened spine, C1 to sacrum: the anatomy from which synthetic cases are deformed.
 
-Built from the open anatomy beside the training data: meshes of C1-C7 and their discs, a CT label map of T1-L5 with
-its vertebral subregions, a mesh of the sacrum. Coordinates of a straightened spine are (l, a, s) in mm: l to the
+It is built from the open anatomy beside the training data: meshes of C1-C7 and their discs, a CT label map of T1-L5
+with its vertebral subregions, a mesh of the sacrum. Coordinates of a straightened spine are (l, a, s) in mm: l to the
 right and a forward of the line through the middles of the vertebral bodies, s along that line, upward.
 """
 
@@ -32,12 +32,12 @@ _CT_T1 = 8
 
 #: (forward, up) in mm on the mesh of the sacrum: middles of its bodies in the midline, ending on the upper endplate.
 _SACRAL_LINE = ((-88, -95), (-84, -72), (-68, -50), (-48, -33), (-29, -20), (-12, -10), (3, 3))
-#: Turn of the spine at the lumbosacral joint (degrees), between the two sources.
+#: Angle of the spine at the lumbosacral joint (degrees), between the two sources.
 _LUMBOSACRAL_TURN_DEG = -16.0
 
 #: Sagittal and transverse diameter (mm) of the dural sac and of the cord, by level, typical of healthy adults:
 #: sac after Ulbrich et al., Radiology 2014 (cervical) and Chazono et al., 2011 (lumbar, rounded); cord after Frostell
-#: et al., Front Neurol 2016. The synthetic spines vary about them.
+#: et al., Front Neurol 2016. The synthetic spines vary around these values.
 _SAC_MM: dict[str, tuple[float, float]] = {
     "C1": (15, 24), "C2": (13.5, 22), "C4": (11.8, 21), "C7": (12, 20), "T3": (11.5, 15),
     "T9": (12, 15), "L1": (15, 19), "L4": (14, 18), "L5": (12.5, 16), "S1": (9, 13),
@@ -80,12 +80,14 @@ class _Part:
 
 
 def build_template(anatomy: Path) -> Template:
-    """Template from the folder that holds `cervical_meshes`, `ct_labelmaps` and `lumbosacral_meshes`.
+    """Build the template from the folder that contains `cervical_meshes`, `ct_labelmaps` and `lumbosacral_meshes`.
 
-    :raises InputNotFoundError: the folder is not there.
+    :raises InputNotFoundError: the folder does not exist.
     """
     if not (anatomy / "cervical_meshes").is_dir():
-        raise InputNotFoundError(f"There is no anatomy in {anatomy}.", "Name the folder that holds the training sets.")
+        raise InputNotFoundError(
+            f"There is no anatomy in {anatomy}.", "Name the folder that contains the training sets."
+        )
     parts = [_sacrum(anatomy), _trunk(anatomy), _neck(anatomy)]
     tissue = np.concatenate([p.tissue for p in parts], axis=2)
     level = np.concatenate([p.level for p in parts], axis=2)
@@ -124,7 +126,7 @@ class _Line:
         return cls(CubicSpline(s, points), float(s[-1]))
 
     def straightened(self) -> tuple[Array, Array]:
-        """RAS points of a straight grid [l, a, s, 3], and the angle of the line (radians) at each s."""
+        """Return the RAS points of a straight grid [l, a, s, 3], and the angle of the line (radians) at each s."""
         side, ahead, s = _grid(self.length)
         centre, tangent = self.spline(s), self.spline(s, 1)
         angle = np.arctan2(tangent[:, 1], tangent[:, 2])
@@ -141,7 +143,7 @@ def _part(line: _Line, tissue: NDArray[np.uint8], level: NDArray[np.uint8], angl
 
 
 def _trunk(anatomy: Path) -> _Part:
-    """T1-L5 of the CT label map."""
+    """Make T1-L5 from the CT label map."""
     folder = anatomy / "ct_labelmaps" / "t1_l5"
     vertebrae = read_volume(folder / "sub-sample001_seg-vert_msk.nii.gz")
     regions = read_volume(folder / "sub-sample001_seg-subreg_msk.nii.gz").array
@@ -164,7 +166,7 @@ def _trunk(anatomy: Path) -> _Part:
 
 
 def _neck(anatomy: Path) -> _Part:
-    """C1-C7 of the meshes, from the lower end of C7 to above the dens."""
+    """Make C1-C7 from the meshes, from the lower end of C7 to above the dens."""
     folder = anatomy / "cervical_meshes"
     meshes = [_mesh(folder / f"c{n}.obj", np.array([1.0, -1.0, 1.0])) for n in range(1, 8)]
     midline = []
@@ -182,7 +184,7 @@ def _neck(anatomy: Path) -> _Part:
         inside = inside_mesh(faces, places)
         tissue[inside], level[inside] = Tissue.POSTERIOR, n
         if n:
-            # The body lies ahead of the canal: half its depth behind the line, less than its width aside.
+            # The body is in front of the canal: half its depth behind the line, less than its width aside.
             half_depth, half_width = (9.5, 10.5) if n < 6 else (10.0, 13.0)
             side = np.abs(np.arange(-SIDE_MM, SIDE_MM, STEP_MM))
             front = (ahead > -half_depth)[None, :, None] & (side < half_width)[:, None, None]
@@ -191,7 +193,7 @@ def _neck(anatomy: Path) -> _Part:
 
 
 def _sacrum(anatomy: Path) -> _Part:
-    """The sacrum along the line through its bodies, without the coccyx."""
+    """Make the sacrum along the line through its bodies, without the coccyx."""
     faces = _mesh(anatomy / "lumbosacral_meshes" / "S1.obj", np.array([1000.0, 1000.0, 1000.0]))[..., [1, 0, 2]]
     line = _Line.through(np.array([(0.0, *point) for point in _SACRAL_LINE]))
     places, angle = line.straightened()
@@ -202,7 +204,7 @@ def _sacrum(anatomy: Path) -> _Part:
 
 
 def _mesh(path: Path, scale: Array) -> Array:
-    """Triangles [n, 3 corners, 3] of an OBJ file."""
+    """Read the triangles [n, 3 corners, 3] of an OBJ file."""
     corners, faces = [], []
     for row in path.read_text().splitlines():
         if row.startswith("v "):
@@ -214,7 +216,7 @@ def _mesh(path: Path, scale: Array) -> Array:
 
 
 def inside_mesh(faces: Array, points: Array) -> NDArray[np.bool_]:
-    """Which points of a grid [l, a, s, 3] lie within a closed mesh; l must run along the first coordinate.
+    """Whether points of a grid [l, a, s, 3] are inside a closed mesh; l must run along the first coordinate.
 
     Even-odd rule along lines in that direction.
     """
@@ -243,7 +245,7 @@ def inside_mesh(faces: Array, points: Array) -> NDArray[np.bool_]:
 
 
 def _body_middle(faces: Array) -> Array:
-    """Middle of a cervical body: that of the front run of bone in the midline, over its height."""
+    """Return the middle of a cervical body: the middle of the anterior bone in the midline, over its height."""
     ahead = np.arange(faces[..., 1].min(), faces[..., 1].max(), 0.5)
     up = np.arange(faces[..., 2].min(), faces[..., 2].max(), 0.5)
     inside = inside_mesh(faces, np.stack(np.meshgrid([-1.0, 0.0, 1.0], ahead, up, indexing="ij"), axis=-1))[1]
@@ -255,7 +257,7 @@ def _body_middle(faces: Array) -> Array:
 
 
 def _smoothed(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Stair steps of the sources taken off; levels follow the nearest vertebra."""
+    """Smooth the stair steps of the sources; levels follow the nearest vertebra."""
     best = np.full(tissue.shape, 0.5, np.float32)
     smooth = np.zeros_like(tissue)
     bone = ndimage.gaussian_filter((tissue > 0).astype(np.float32), (1.6, 0.9, 0.9))
@@ -271,14 +273,14 @@ def _smoothed(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> tuple[NDAr
 
 
 def _ends(tissue: NDArray[np.uint8], level: NDArray[np.uint8]) -> tuple[Array, Array]:
-    """s of the upper and the lower end of each body near the line."""
+    """Return s of the upper and the lower end of each body near the line."""
     side, ahead = round(SIDE_MM / STEP_MM), round(BACK_MM / STEP_MM)
     core = (slice(side - 4, side + 5), slice(ahead - 4, ahead + 5))
     tops, bottoms = [], []
     for n, name in enumerate(USUAL_ORDER):
         kind = Tissue.SACRUM if name == "S1" else Tissue.BODY
         rows = np.flatnonzero(((tissue[core] == kind) & (level[core] == n)).mean(axis=(0, 1)) > 0.5)
-        if name == "C1":  # has no body: the ends of its ring
+        if name == "C1":  # has no body: use the ends of its ring
             rows = np.flatnonzero(((tissue > 0) & (level == n)).any(axis=(0, 1)))
         tops.append((rows[-1] + 0.5) * STEP_MM)
         bottoms.append((rows[0] - 0.5) * STEP_MM)
@@ -305,7 +307,7 @@ def _discs(tissue: NDArray[np.uint8], level: NDArray[np.uint8], tops: Array, bot
 
 
 def _limited(both: NDArray[np.bool_], n: int, upper: NDArray[np.bool_], lower: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The disc's outline keeps clear of the back of the sacrum: no deeper than the body above."""
+    """Limit the disc's outline to the depth of the body above, clear of the back of the sacrum."""
     if USUAL_ORDER[n] != "L5":
         return both
     outline = ndimage.binary_closing(upper.any(axis=2), iterations=3)
@@ -330,7 +332,7 @@ def _canal(tissue: NDArray[np.uint8], level: NDArray[np.uint8], origin: Array, c
     arch = np.full(len(s), np.nan)
     bone = (tissue[np.abs(side) < 4] == Tissue.POSTERIOR).any(axis=0)
     for k in range(len(s)):
-        rows = np.flatnonzero(bone[:, k] & (ahead < wall[k] - 7))  # none where there is no wall
+        rows = np.flatnonzero(bone[:, k] & (ahead < wall[k] - 7))  # none without a wall
         if len(rows):
             arch[k] = ahead[rows[-1]]
     wall, arch = _course(wall, s), _course(arch, s)
@@ -352,7 +354,7 @@ def _canal(tissue: NDArray[np.uint8], level: NDArray[np.uint8], origin: Array, c
 
 
 def _course(values: Array, s: Array) -> Array:
-    """Gaps bridged, outliers and steps smoothed away."""
+    """Bridge gaps, and smooth outliers and steps."""
     good = np.isfinite(values)
     bridged = np.interp(s, s[good], values[good])
     smooth: Array = ndimage.gaussian_filter1d(ndimage.median_filter(bridged, 21), 5)

@@ -1,4 +1,4 @@
-"""What synthetic cases are made of: the signal of each tissue in each kind of image, and what surrounds a spine."""
+"""Materials of synthetic cases: the signal of each tissue in each kind of image, and the surroundings of a spine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Codes = NDArray[np.uint8]
 
 
 class Material(IntEnum):
-    """Tissues with a signal of their own."""
+    """Tissues that differ in signal."""
 
     AIR = 0
     FAT = 1
@@ -47,21 +47,21 @@ CONTRASTS: dict[str, tuple[float, ...]] = {
     "gradient_echo": (0.0, 0.35, 0.32, 0.35, 0.75, 0.04, 0.12, 0.62, 0.45, 0.85, 0.60, 0.50, 0.08, 0.5, 0.05, 0.5),
 }
 
-#: How often each is drawn.
+#: How often each is chosen.
 _SHARES = (0.34, 0.18, 0.16, 0.06, 0.12, 0.07, 0.07)
-#: Share of images from a sequence of no name, in which all tissues but cortex may have any signal.
+#: Share of images from an arbitrary sequence, in which all tissues except cortex may have any signal.
 _ANY_SEQUENCE = 0.12
 
 _UNEVEN = np.array([0, 0.1, 0.2, 0.35, 0.25, 0.25, 0.12, 0.1, 0.2, 0.06, 0.15, 0.06, 0.25, 0.12, 0.4, 0.2])
 
 
 def random_contrast(rng: np.random.Generator) -> str:
-    """A name in `CONTRASTS`."""
+    """Choose a name in `CONTRASTS`."""
     return str(rng.choice(list(CONTRASTS), p=_SHARES))
 
 
 def random_signal(contrast: str, rng: np.random.Generator) -> Array:
-    """Signal of each `Material` in an image of a contrast, as protocols vary."""
+    """Return the signal of each `Material` in a contrast, varied as protocols vary."""
     signal: Array = np.array(CONTRASTS[contrast]) * np.exp(rng.normal(0, 0.2, len(Material)))
     if rng.random() < _ANY_SEQUENCE:
         signal[1:] = rng.uniform(0.05, 1.0, len(Material) - 1)
@@ -70,7 +70,7 @@ def random_signal(contrast: str, rng: np.random.Generator) -> Array:
 
 
 def bone_and_sac(template: Template) -> Codes:
-    """Material of each voxel of the template that belongs to the spine or lies against its sac; AIR elsewhere."""
+    """Return the material of each template voxel of the spine or next to its sac; AIR elsewhere."""
     tissue = template.tissue
     material = np.zeros(tissue.shape, np.uint8)
     bone = np.isin(tissue, (Tissue.BODY, Tissue.POSTERIOR, Tissue.SACRUM))
@@ -85,7 +85,7 @@ def bone_and_sac(template: Template) -> Codes:
     material[_epidural_fat(lumen) & ~neck] = Material.FAT
     material[bone] = Material.CORTEX
     material[ndimage.binary_erosion(bone, iterations=1)] = Material.MARROW
-    for n in range(1, len(USUAL_ORDER)):  # neighbouring bones keep their own rims
+    for n in range(1, len(USUAL_ORDER)):  # neighbouring bones keep separate rims
         own = bone & (template.level == n)
         box = ndimage.find_objects(own.astype(np.uint8))
         if box:
@@ -104,7 +104,7 @@ def bone_and_sac(template: Template) -> Codes:
 
 
 def _epidural_fat(lumen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Up to 4 mm behind the sac."""
+    """Mark up to 4 mm behind the sac."""
     fat = np.zeros_like(lumen)
     for shift in range(1, 6):
         fat[:, :-shift] |= lumen[:, shift:]
@@ -112,36 +112,36 @@ def _epidural_fat(lumen: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 class Textures:
-    """Smooth random fields over space, fixed for a case, that make tissue uneven."""
+    """Smooth random fields over space, fixed for a case, that make tissue inhomogeneous."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._field = ndimage.gaussian_filter(rng.normal(size=(48, 64, 64)), 1.2, mode="wrap").astype(np.float32)
         self._field /= self._field.std()
 
     def at(self, points: Array, scale_mm: float) -> NDArray[np.float32]:
-        """Field of unit variance at RAS points, features of about twice `scale_mm`."""
+        """Sample a field of unit variance at RAS points; its features are about twice `scale_mm`."""
         index = np.moveaxis(points / scale_mm, -1, 0)
         field: NDArray[np.float32] = ndimage.map_coordinates(self._field, index, order=1, mode="grid-wrap")
         return field
 
     def unevenness(self, points: Array, material: Codes) -> Array:
-        """Factor on the signal, about 1."""
+        """Return the factor on the signal, about 1."""
         amount = _UNEVEN[material]
         factor: Array = np.clip(1 + amount * (0.7 * self.at(points, 0.9) + 0.6 * self.at(points, 4.0)), 0.1, 2.0)
         return factor
 
 
 def surroundings(template: Template, place: Array, textures: Textures, seed: int) -> Codes:
-    """Material of everything that is not spine, by template place (l, a, s) [..., 3]: a coarse neck, chest or belly.
+    """Return the material around the spine, by template place (l, a, s) [..., 3]: a coarse neck, chest or abdomen.
 
-    :param seed: seed of what differs between people (thickness of fat, place of vessels).
+    :param seed: seed of differences between people (thickness of fat, position of vessels).
     """
     rng = np.random.default_rng(seed)
     side, ahead, s = np.moveaxis(place, -1, 0)
     wave = textures.at(place, 9.0)
     fine = textures.at(place * [1.0, 1.0, 0.35], 2.5)
     c7, l1, c2 = (template.centres[USUAL_ORDER.index(n)] for n in ("C7", "L1", "C2"))
-    uneven, depth = s + 8 * wave, np.clip(ahead, -20, 90)  # in front the throat reaches lower, the diaphragm higher
+    uneven, depth = s + 8 * wave, np.clip(ahead, -20, 90)  # in front, the throat extends lower and the diaphragm higher
     neck = np.clip((uneven + 0.35 * depth - c7 + 25) / 50, 0, 1)
     chest = np.clip((uneven - 0.4 * depth - l1 + 20) / 60, 0, 1) * (1 - neck)
     back = -(62 - 14 * chest - 2 * neck) - rng.uniform(0, 10) + 3 * wave
@@ -176,7 +176,7 @@ def _front(
     fine: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> None:
-    """Ahead of the bodies: gut and vessels, heart and lungs, throat."""
+    """Fill in front of the bodies: bowel and vessels, heart and lungs, throat."""
     wall = 17.0 - 5 * chest - 8 * neck
     front = ahead > wall
     belly = front & (ahead > wall + rng.uniform(8, 28) + 5 * wave)
@@ -205,7 +205,7 @@ def _front(
 
 
 def _beside(material: Codes, aside: Array, ahead: Array, above: Array, chest: Array, rng: np.random.Generator) -> None:
-    """Kidneys and ribs, which wide stacks show; `aside` is the distance from the middle, `above` the height over L1."""
+    """Fill in kidneys and ribs for wide stacks; `aside` is the distance from the middle, `above` the height over L1."""
     kidney = ((aside - 54) / 24) ** 2 + ((ahead - 2) / 24) ** 2 + ((above + rng.uniform(0, 50)) / 52) ** 2
     material[(kidney < 1) & (chest < 0.5)] = Material.GLAND
     rib = np.hypot((above + 0.5 * aside) % 24 - 12, ahead + 34 - 0.004 * aside**2)
@@ -216,7 +216,7 @@ def _beside(material: Codes, aside: Array, ahead: Array, above: Array, chest: Ar
 def _head(
     material: Codes, side: Array, ahead: Array, above: Array, wave: NDArray[np.float32], rng: np.random.Generator
 ) -> None:
-    """Skull base and what it holds, above C1; `above` is the height over the middle of C2."""
+    """Fill in skull base and brain above C1; `above` is the height over the middle of C2."""
     roof = 38.0 + 0.10 * np.abs(side) + rng.uniform(-2, 3)
     head = above > roof
     clivus = head & (ahead > 0) & (ahead < 9 + 0.25 * (above - roof)) & (above < roof + 28) & (np.abs(side) < 15)
