@@ -216,7 +216,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.measure import measure
         from SpineMeasureLib.review.mrml.volume_node import volume_from_node
         from SpineMeasureLib.review.session import Session
-        from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
+        from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+        from SpineMeasureLib.segment.labels.plausible import check_anatomy
 
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
         check_anatomy(segmentation)
@@ -297,9 +298,10 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return path
 
     @staticmethod
-    def exportDicom(session, folder):
-        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns (folder, warnings).
+    def exportDicom(session, folder, onWarnings=None):
+        """Write DICOM SEG and SR of a volume from the DICOM database, add them to it, and return their folder.
 
+        :param onWarnings: called with a list of sentences for the user.
         :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
         """
         from SpineMeasureGui.DicomDatabase import filesOf, insert
@@ -308,4 +310,6 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         place = output_path(session, folder, "_dicom")
         files, warnings = write_dicom_objects(session, filesOf(session.nodes.volume), place)
         insert(files)
-        return place, warnings
+        if onWarnings is not None:
+            onWarnings(warnings)
+        return place

@@ -18,7 +18,8 @@ from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
 from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
-from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.plausible import check_anatomy
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
 

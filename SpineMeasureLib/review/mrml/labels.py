@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from math import dist
 from typing import Any
 
+from ...measure.definitions import CANAL_AT_BODY, DISC_HEIGHT
 from ...measure.types import Measurement, Point
+from ...measure.units import number
 from .lines import line_title
 from .links import ATTRIBUTE, link, linked
 
@@ -21,7 +23,7 @@ _COLOURS = {_DISCS: (1.0, 0.88, 0.35), _VERTEBRAE: (1.0, 0.65, 0.97), _CURRENT: 
 _NAMES = {_DISCS: "disc labels", _VERTEBRAE: "vertebra labels", _CURRENT: "current label", _AXIAL: "axial label"}
 _SAGITTAL_VIEW, _AXIAL_VIEW = "vtkMRMLSliceNodeYellow", "vtkMRMLSliceNodeRed"
 #: Quantity and method in the label of a level, and the words between name and value.
-_MAIN = {_DISCS: (("disc_height_middle", "chord50"), ""), _VERTEBRAE: (("canal_ap", "mid_vertebral"), "canal ")}
+_MAIN = {_DISCS: (DISC_HEIGHT, ""), _VERTEBRAE: (CANAL_AT_BODY, "canal ")}
 _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
 #: Distance between the front of the spine and the end of the text.
 _GAP_MM = 7.0
@@ -96,9 +98,9 @@ class Labels:
         """
         if changed is None:
             self._written, self._numbers = {role: {} for role in _NAMES}, {}
-            for number, m in values.items():
-                self._numbers.setdefault(m.level, []).append(number)
-        levels = self._numbers.keys() if changed is None else {values[number].level for number in changed}
+            for row, m in values.items():
+                self._numbers.setdefault(m.level, []).append(row)
+        levels = self._numbers.keys() if changed is None else {values[row].level for row in changed}
         made = self._made(values, levels, shown, looked_at)
         for role, before in self._written.items():
             labels = before | made[role]
@@ -144,7 +146,7 @@ def _role(level: str) -> str:
 def _text(m: Measurement, words: str, shown: Filter) -> str:
     if m.value is None or not shown.has_quantity(m.quantity):
         return m.level
-    return f"{m.level} {words}{m.value:.1f}"
+    return f"{m.level} {words}{number(m.value, m.unit)}"
 
 
 def _has_line(m: Measurement) -> bool:
@@ -155,7 +157,7 @@ def _current_text(m: Measurement) -> str:
     key, words = _MAIN[_role(m.level)]
     if (m.quantity, m.method) != key:
         words = f"{_short(line_title(m))} "
-    return f"{m.level} {words}{m.value:.1f}"
+    return f"{m.level} {words}{number(m.value, m.unit)}"
 
 
 def _short(title: str) -> str:
