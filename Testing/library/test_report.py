@@ -262,7 +262,11 @@ def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("script", "why"),
-    [("exit 7", "browser ended with code 7"), ("exec sleep 9", "browser took more than 0.1 s"), (None, "not be started")],
+    [
+        ("exit 7", "browser ended with code 7"),
+        ("exec sleep 9", "browser took more than 0.1 s"),
+        (None, "not be started"),
+    ],
 )
 def test_why_there_is_no_pdf_is_told_and_an_earlier_one_is_not_left_beside_the_new_page(
     script: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
