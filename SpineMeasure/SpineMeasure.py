@@ -57,14 +57,14 @@ class SpineMeasure(ScriptedLoadableModule):
         self.parent.dependencies = ["Segmentations", "SegmentEditor", "Markups", "Tables", "Terminologies"]
         self.parent.contributors = ["SpineMeasure developers"]
         self.parent.helpText = _(
-            "Finds vertebrae, discs and the canal in a spine MRI, names them, and measures disc heights and canal "
-            "diameters with lines that can be dragged. Choose a volume and press Segment & Measure; the sample "
-            "data set 'SpineMeasureLumbarT2' is one to try. <b>Not for diagnosis.</b> "
-            "<a href='{0}#readme'>Manual</a>, <a href='{0}/issues'>questions and faults</a>."
+            "Segments and names vertebrae, discs and the canal in a spine MRI, and measures disc heights and canal "
+            "diameters with lines that can be dragged. Choose a volume and press Segment & Measure; the sample data "
+            "set 'SpineMeasureLumbarT2' is a good start. <b>Not for diagnosis.</b> "
+            "<a href='{0}#readme'>Manual</a>, <a href='{0}/issues'>questions and bug reports</a>."
         ).format(HOMEPAGE)
         self.parent.acknowledgementText = _(
             "The bundled model was trained on the SPIDER data (van der Graaf et al., Scientific Data 2024, CC BY 4.0) "
-            "and other sets that its model card lists under Details."
+            "and on other data sets, which its model card lists under Details."
         )
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
@@ -115,7 +115,7 @@ def registerSampleData(thumbnail: str) -> None:
 
 @parameterNodeWrapper
 class SpineMeasureParameterNode:
-    """What the panel remembers with the scene."""
+    """What the panel stores with the scene."""
 
     volume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
@@ -180,7 +180,8 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Leave nothing behind: no process, no observer, no session."""
         self.exit()
-        self.panel.cleanup()
+        if self.panel is not None:
+            self.panel.cleanup()
         self.removeObservers()
 
     def enter(self) -> None:
@@ -249,8 +250,10 @@ class SpineMeasureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.case.onMeasureSegmentation()
 
     def showMessage(self, message, nextStep="", isError=True) -> None:
-        """Show a message below the panel; nothing pops up."""
-        self.panel.desk.say(message, nextStep, "error" if isError else "result")
+        """Show a message below the panel, or none if it is empty; nothing pops up."""
+        self.panel.desk.dismiss()
+        if message:
+            self.panel.desk.say(message, nextStep, "error" if isError else "result")
 
 
 #

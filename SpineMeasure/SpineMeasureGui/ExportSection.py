@@ -16,6 +16,7 @@ class ExportSection:
         self.panel = panel
         self.ui = panel.ui
         self.desk = panel.desk
+        self._warnings = []
         ui = panel.ui
         ui.exportPath.filters = ctk.ctkPathLineEdit.Dirs
         for button, slot in (
@@ -49,7 +50,8 @@ class ExportSection:
 
     def dicom(self, checked=False) -> None:
         """Write DICOM SEG and SR and add them to the DICOM database."""
-        self._export(self.panel.logic.exportDicom)
+        logic = self.panel.logic
+        self._export(lambda session, folder: logic.exportDicom(session, folder, self._warnings.extend))
 
     def training(self, checked=False) -> None:
         """Add the case to a training data set."""
@@ -65,7 +67,7 @@ class ExportSection:
             self.panel.guarded(lambda: desk.attempt(lambda: self._write(write, folder)))
 
     def _write(self, write, folder) -> None:
-        written = write(self.desk.session, folder)
-        path, warnings = written if isinstance(written, tuple) else (written, [])
+        self._warnings = []
+        path = write(self.desk.session, folder)
         self.ui.exportPath.addCurrentPathToHistory()
-        self.desk.say(_("Written: {path}"), " ".join(warnings), kind="result", path=path)
+        self.desk.say(_("Written: {path}"), " ".join(self._warnings), kind="result", path=path)

@@ -298,9 +298,10 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         return path
 
     @staticmethod
-    def exportDicom(session, folder):
-        """Write DICOM SEG and SR of a volume from the DICOM database, and add them to it; returns (folder, warnings).
+    def exportDicom(session, folder, onWarnings=None):
+        """Write DICOM SEG and SR of a volume from the DICOM database, add them to it, and return their folder.
 
+        :param onWarnings: called with a list of sentences for the user.
         :raises SpineMeasureLib.errors.DicomSeriesError: the volume did not come from the DICOM database.
         """
         from SpineMeasureGui.DicomDatabase import filesOf, insert
@@ -309,4 +310,6 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         place = output_path(session, folder, "_dicom")
         files, warnings = write_dicom_objects(session, filesOf(session.nodes.volume), place)
         insert(files)
-        return place, warnings
+        if onWarnings is not None:
+            onWarnings(warnings)
+        return place

@@ -87,11 +87,6 @@ class SceneCases:
         self.open.close()
         self._leaveClosed()
 
-    def forget(self, session) -> None:
-        """Close a case; its nodes stay."""
-        self.open.forget(session)
-        self._leaveClosed()
-
     def removeEmptied(self) -> None:
         """Remove what is left of cases whose image, segments and table were deleted."""
         self.open.remove_emptied()

@@ -141,7 +141,7 @@ class Shortcuts:
         return lambda: self._act(action)
 
     def yieldControl(self, toEditor) -> None:
-        """Leave the keys with Ctrl to the Segment Editor, or take them back: Qt ignores equal shortcuts."""
+        """Leave the keys with Ctrl to the Segment Editor, or take them back: Qt activates neither of two owners."""
         self._yielded = toEditor
         for keys, shortcut, _slot in self._installed:
             if keys.startswith("Ctrl"):

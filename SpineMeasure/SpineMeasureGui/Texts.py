@@ -172,6 +172,8 @@ def texts() -> tuple:
         _("Harden the transform in the Transforms module, or remove it."),
         _("The image was not loaded from Slicer's DICOM database, so no DICOM objects can refer to it."),
         _("Import the study in the DICOM module and load the image from there."),
+        _("DICOM SEG and SR refer to DICOM images, but this case was not opened from DICOM."),
+        _("Open the DICOM folder or file instead."),
         _("Files of the image are missing."),
         _("Import the study in the DICOM module again."),
         _("The packages could not be installed."),

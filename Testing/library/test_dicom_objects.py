@@ -123,7 +123,7 @@ def test_results_given_as_the_image_are_named(name: str, said: str, written: Pat
     with pytest.raises(DicomSeriesError, match=f"{name} {said}"):
         read_volume(written / name)
     shutil.copy(written / name, tmp_path)
-    with pytest.raises(DicomSeriesError, match=said.replace("is", "holds", 1)):
+    with pytest.raises(DicomSeriesError, match=said.replace("is", "contains", 1)):
         read_volume(tmp_path)
 
 

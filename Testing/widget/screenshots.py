@@ -81,7 +81,7 @@ def main() -> None:
     panel.panel.case.onUpdate(Update("segment", 0.62, "slice 24 of 39"))
     panel.panel.updateButtons()
     picture(panel, "module_running", ("case",))
-    told = Conversation(error={"message": "The computer has too little memory for this image.", "exit_code": 32})
+    told = Conversation(error={"kind": "memory", "message": "The computer has too little memory for this image."})
     panel.panel.case.onFinished(None, classify(told, 32))
     picture(panel, "module_error", ("case",))
     segmentation = segmentation_from_labels(read_volume(folder / "lumbar_t2_labels.nii.gz"))

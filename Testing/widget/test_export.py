@@ -38,7 +38,7 @@ def test_a_scene_replaces_the_one_that_this_session_wrote_and_no_other(
 
 
 def test_report_and_training_case_are_written(panel: Any, session: Any, tmp_path: Path) -> None:
-    from SpineMeasureLib.volume import read_volume
+    from SpineMeasureLib.io.read import read_volume
 
     panel.ui.exportPath.currentPath = str(tmp_path)
     panel.ui.reportButton.click()

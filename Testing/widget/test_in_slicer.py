@@ -492,7 +492,8 @@ def test_cases_that_come_and_go_leave_nothing_behind(
         )
         panel.addSession(made)
         panel.goToKey(KEY)
-        panel.panel.cases.forget(made)
+        panel.panel.cases.open.forget(made)
+        panel.setSession(None)
         segmentation = made.nodes.segmentation
         made.remove()
         for node in (segmentation.GetDisplayNode(), segmentation):
@@ -520,7 +521,8 @@ def test_a_session_that_is_closed_and_found_again_many_times_leaves_no_observer(
 ) -> None:
     from SpineMeasureLib.review.session import Session
 
-    panel.panel.cases.forget(session)
+    panel.panel.cases.open.forget(session)
+    panel.setSession(None)
     line = session.line(KEY)
     calls: list[str] = []
     for _ in range(50):

@@ -192,26 +192,32 @@ def test_what_the_child_warned_of_is_told_with_the_result(panel: Any, session: A
 
 
 def test_while_the_scene_is_built_the_panel_says_so_and_nothing_can_be_cancelled(
-    panel: Any, volume: Any, window: Any, sample_folder: Path
+    panel: Any, volume: Any, sample_folder: Path
 ) -> None:
+    from SpineMeasureLib.__main__ import parse_job
+    from SpineMeasureLib.pipeline import Job
+    from SpineMeasureLib.pipeline import run as measure
+
     wait_for_device(panel)
-    seen: list[Any] = []
+    panel.logic.makeRunner = FakeRunner
+    case, seen = panel.panel.case, []
 
     def building() -> None:
-        panel.panel.case.onBuilding()
+        case.onBuilding()
         seen.extend((panel.ui.stageLabel.text, panel.ui.cancelButton.enabled, panel.session))
 
-    panel.panel.case.run = panel.logic.process(
-        volume,
-        labels=sample_folder / "lumbar_t2_labels.nii.gz",
-        onUpdate=panel.panel.case.onUpdate,
-        onBuilding=building,
-        onFinished=panel.panel.case.onFinished,
+    labels = sample_folder / "lumbar_t2_labels.nii.gz"
+    case.run = run = panel.logic.process(
+        volume, labels=labels, onUpdate=case.onUpdate, onBuilding=building, onFinished=case.onFinished
     )
     panel.panel.updateButtons()
     assert panel.ui.cancelButton.enabled
-    wait_for(window, lambda: panel.run is None)
-    assert seen == ["Building the scene ...", False, None] and panel.session is not None
+    job = parse_job(child.first_line(run.job))
+    assert isinstance(job, Job)
+    measure(job)
+    run.conversation.result = {}
+    run.finish()
+    assert seen == ["Building the scene ...", False, None] and panel.run is None and panel.session is not None
     assert panel.ui.stageLabel.text == "" and panel.ui.runButton.enabled and not panel.ui.cancelButton.enabled
 
 
