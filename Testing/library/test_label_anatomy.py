@@ -92,7 +92,7 @@ def test_a_disc_with_the_name_of_another_is_refused(
         path = write_seg_nrrd(tmp_path / "mask.seg.nrrd", whole.affine, parts)
         file = read_label_file(path, whole.as_volume())
         if refused:
-            with pytest.raises(UnreadableInputError, match="does not lie between|do not follow each other"):
+            with pytest.raises(UnreadableInputError, match="is not between|are not in the order"):
                 segmentation_from_segments(file)
         else:
             segmentation_from_segments(file)

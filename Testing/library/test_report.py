@@ -165,7 +165,7 @@ def test_the_state_counts_what_is_accepted_edited_and_doubtful(case: Case) -> No
     assert "All values accepted by A, B." in report_text(segmentation, named)
     some = [replace(m, accepted=Acceptance("R", "")) if m.quantity == "canal_ap" else m for m in untouched]
     accepted = sum(m.accepted is not None and m.value is not None for m in shown(some))
-    assert f"{accepted} of {count} values accepted by R; the others are not." in report_text(segmentation, some)
+    assert f"{accepted} of {count} values accepted by R." in report_text(segmentation, some)
 
 
 def test_edits_that_nobody_accepted_are_reported_at_the_head(case: Case) -> None:
@@ -262,7 +262,11 @@ def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("script", "why"),
-    [("exit 7", "browser ended with code 7"), ("exec sleep 9", "browser took over 0.1 s"), (None, "not be started")],
+    [
+        ("exit 7", "browser ended with code 7"),
+        ("exec sleep 9", "browser took more than 0.1 s"),
+        (None, "not be started"),
+    ],
 )
 def test_why_there_is_no_pdf_is_told_and_an_earlier_one_is_not_left_beside_the_new_page(
     script: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
