@@ -242,7 +242,7 @@ def test_an_enhanced_image_with_a_frame_that_lies_nowhere_is_refused(sample_fold
     image = pydicom.dcmread(path)
     del image.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence
     image.save_as(path)
-    with pytest.raises(DicomSeriesError, match="do not state their position"):
+    with pytest.raises(DicomSeriesError, match="do not say where they lie"):
         read_source(read_volume(path))
 
 
