@@ -121,7 +121,7 @@ def test_nrrd_without_spacing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.nrrd"
     text = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 8 8 8\nendian: little\nencoding: raw\n\n"
     path.write_bytes(text + noise(8, 8, 8).tobytes())
-    with pytest.raises(errors.SpacingError, match="does not say"):
+    with pytest.raises(errors.SpacingError, match="does not state its voxel size"):
         read_volume(path)
 
 
