@@ -10,8 +10,8 @@ import pytest
 
 from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, Kind
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.phantom import Canal, Element, Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
-from Testing.library.phantoms import Canal, Element, Grid, lumbar, pose, voxelise
 
 Array = np.ndarray
 BEHIND = 31.0
