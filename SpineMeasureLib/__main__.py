@@ -95,7 +95,7 @@ def parse_job(line: bytes) -> Job | str:
     if command == "device":
         return str(values.get("device", "auto"))
     if missing := {"image", "out"} - set(values):
-        raise _bad(f"The job does not say: {', '.join(sorted(missing))}.")
+        raise _bad(f"The job lacks: {', '.join(sorted(missing))}.")
     written = tuple(values.pop("write_conventions", ()))
     if not set(written) <= set(WRITTEN):
         raise _bad("The job has an invalid entry: write_conventions.")

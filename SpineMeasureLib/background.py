@@ -49,7 +49,7 @@ def without_gaps(volume: Volume) -> Volume:
         )
     low, high = array[finite].min(), array[finite].max()
     if low == high:
-        raise EmptyVolumeError(f"Every voxel that has a value has the same one ({low}).", "Choose another series.")
+        raise EmptyVolumeError(f"All voxels that have a value have the same value ({low}).", "Choose another series.")
     warning = (
         f"{missing} voxels around the image ({_percent(share)}) are not numbers (NaN or infinite): "
         f"they were set to {min(low, 0):g}."

@@ -53,7 +53,7 @@ _OF_THE_RUN = (
 )  # fmt: skip
 #: What `provenance` adds to the provenance of the segmentation.
 _ADDED = ("level_verified", "anchor", "versions")
-_NAME_A_CASE = "Name an output folder of 'spinemeasure measure'."
+_NAME_A_CASE = "Specify an output folder of 'spinemeasure measure'."
 
 
 def run_of(folder: Path) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def read_results_on(folder: Path, image: Path, series: str | None = None) -> tup
     except GeometryMismatchError as error:
         raise GeometryMismatchError(
             f"{folder.name} was not measured on this image.",
-            "Name the image that it was measured on; if that is a study, also its --series.",
+            "Specify the image that it was measured on, and its --series if that is a study.",
         ) from error
 
 

@@ -31,7 +31,7 @@ Url = Annotated[
     ),
 ]
 Retries = Annotated[
-    int, typer.Option(**number(0, 20), help="How often a failed request is repeated, after increasing pauses.")
+    int, typer.Option(**number(0, 20), help="Number of retries of a failed request, after increasing pauses.")
 ]
 
 
@@ -102,7 +102,7 @@ def dicom_fetch(
     query = {"StudyInstanceUID": study, "AccessionNumber": accession, "PatientID": patient_id}
     query = {keyword: value for keyword, value in query.items() if value}
     if not query:
-        raise typer.BadParameter("Give --study, --accession or --patient-id.")
+        raise typer.BadParameter("Specify --study, --accession or --patient-id.")
     from .errors import ArchiveStudyError
     from .io.dicom.transfer import fetch
 

@@ -1,4 +1,4 @@
-"""``spinemeasure export``: write a measured case in further forms."""
+"""``spinemeasure export``: write a measured case in other formats."""
 
 from __future__ import annotations
 

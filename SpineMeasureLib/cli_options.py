@@ -116,7 +116,7 @@ DiscPoints = Annotated[
 ]
 WriteConvention = Annotated[
     Optional[list[str]],
-    one_of(_written_conventions, text="Also write the labels with the values of this program; may be repeated."),
+    one_of(_written_conventions, text="Also write the labels in another program's convention; may be repeated."),
 ]
 Series = Annotated[
     Optional[str], typer.Option("--series", help="DICOM series by number, UID or description; or UID of a study.")

@@ -28,7 +28,7 @@ def train_segmentation(
     ],
     work: Annotated[
         Optional[Path],
-        typer.Option(help="Folder for checkpoints, scores and plots; a stopped run resumes from it."),
+        typer.Option(help="Folder for checkpoints, scores and plots; an interrupted run resumes from it."),
     ] = None,
     out: Annotated[
         Optional[Path],
@@ -90,7 +90,9 @@ def train_segmentation(
     epilog=examples("train synthesize --data training_sets -o synthetic_test --count 60 --seed 100000 --balanced"),
 )
 def synthesize(
-    data: Annotated[Path, typer.Option(help="Folder with the training sets; cases are deformed from its 'anatomy'.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder with the training sets; cases are generated from its 'anatomy' folder.")
+    ],
     out: Out,
     count: Annotated[int, typer.Option(**number(1), help="Number of cases.")] = 60,
     seed: Annotated[

@@ -250,6 +250,6 @@ def _write_tables(job: Job, folder: Path, volume: Volume, result: Result, progre
         try:
             from .export.overview import write_overview
         except ImportError as error:
-            result.warnings.append(f"No overview picture was drawn: the package '{error.name}' is not installed.")
+            result.warnings.append(f"No overview picture was created: the package '{error.name}' is not installed.")
         else:
             write_overview(volume, segmentation, result.measurements, folder / OVERVIEW)

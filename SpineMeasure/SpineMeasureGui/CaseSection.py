@@ -157,7 +157,7 @@ class CaseSection:
         known = self.panel.cases.open.of_segmentation(segmentation)
         if known is not None:
             self.panel.cases.show(known)
-            text = _("This segmentation has been measured already.")
+            text = _("This segmentation has already been measured.")
             self.desk.say(text, _("Press Re-measure after editing it."), "result")
             return
         self.panel.guarded(lambda: self.desk.attempt(self._measureSegmentation))

@@ -98,7 +98,9 @@ def _predictor(prediction: Path, device: str) -> tuple[Predict, dict[str, object
         about: dict[str, object] = {"model": bundle.name, "model_version": bundle.version, "sha256": bundle.sha256}
         return lambda name, image: segment_volume(image, bundle=prediction, device=device), about
     if not prediction.is_dir():
-        raise InputNotFoundError(f"There is no folder {prediction}.", "Name a model bundle or a folder of label maps.")
+        raise InputNotFoundError(
+            f"There is no folder {prediction}.", "Specify a model bundle or a folder of label maps."
+        )
 
     def read(name: str, image: Volume) -> SpineSegmentation:
         for path in (prediction / name / "labels.nii.gz", prediction / f"{name}.nii.gz"):

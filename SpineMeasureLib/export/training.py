@@ -63,7 +63,7 @@ class TrainingCase:
         """
         if self.name:
             if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
-                raise OptionError(f"'{self.name}' cannot name a case.", "Use only letters and digits.")
+                raise OptionError(f"'{self.name}' is not a valid name for a case.", "Use only letters and digits.")
             return self.name
         return self.volume.case_id
 
@@ -117,7 +117,7 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
     labels = {tissue.name.lower(): int(tissue) for tissue in Tissue}
     stated = _json(folder / "dataset.json")
     if stated is not None and stated.get("labels") != labels:
-        raise OutputError("The folder contains a data set with other labels.", "Choose another folder.")
+        raise OutputError("The folder contains a data set with different labels.", "Choose another folder.")
     _check_same_image(case, _json(folder / "provenance" / f"{case.identifier}.json"))
     parts = {part: _stems(folder / part, ending) for part, ending in _NNUNET_PARTS.items()}
     _refuse_half_added(stated, list(parts.values()), case.identifier)
@@ -161,7 +161,7 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     }
     stated = _json(folder / "dataset_description.json")
     if stated is not None and [g.get("Name") for g in stated.get("GeneratedBy", [])] != [made_by["Name"]]:
-        raise OutputError("The folder contains a data set of another program.", "Choose another folder.")
+        raise OutputError("The folder contains a data set from another program.", "Choose another folder.")
     subject = f"sub-{case.identifier}"
     sidecar = _json(folder / subject / "anat" / f"{subject}_desc-spine_dseg.json")
     _check_same_image(case, sidecar and sidecar.get("Provenance"))
@@ -184,7 +184,8 @@ def _check_same_image(case: TrainingCase, stated: dict | None) -> None:
     """Refuse to replace a case of another image with the same name."""
     if (stated or {}).get("image_sha256", case.image_sha256) != case.image_sha256:
         raise OutputError(
-            f"The data set contains a case '{case.identifier}' of another image.", "Give this case another name."
+            f"The data set already contains a case '{case.identifier}' from another image.",
+            "Give this case another name.",
         )
 
 

@@ -39,10 +39,12 @@ def made_rectangular(volume: Volume, maximum_shear: float = MAXIMUM_SHEAR) -> Vo
     """
     fine, middle, coarse = sorted(volume.spacing)
     if not np.isfinite(volume.affine).all() or fine < MINIMUM_SPACING_MM:
-        raise SpacingError(f"A voxel spacing of {fine:.3g} mm cannot be right.", "Export it again with its spacing.")
+        raise SpacingError(
+            f"A voxel spacing of {fine:.3g} mm is not plausible.", "Export the image again with the correct spacing."
+        )
     if coarse > MAXIMUM_SLICE_SPACING_MM or middle > MAXIMUM_IN_PLANE_SPACING_MM:
         raise SpacingError(
-            f"The voxels are too coarse to measure in: {fine:.1f} x {middle:.1f} x {coarse:.1f} mm.",
+            f"The voxels are too coarse for measurements: {fine:.1f} x {middle:.1f} x {coarse:.1f} mm.",
             f"Use images of at most {MAXIMUM_IN_PLANE_SPACING_MM:g} mm in plane and "
             f"{MAXIMUM_SLICE_SPACING_MM:g} mm between slices.",
         )

@@ -49,10 +49,12 @@ def read_file(path: Path, as_labels: bool = False) -> Volume:
     if name.endswith(_PICTURES):
         raise DimensionError(f"{path.name} is a picture, not a 3D image with voxel sizes.", f"Use {_FORMATS}.")
     if name.endswith(_ARCHIVES):
-        raise UnreadableInputError(f"{path.name} is an archive.", "Unpack it and name the folder or the image in it.")
+        raise UnreadableInputError(
+            f"{path.name} is an archive.", "Unpack it and specify the folder or the image in it."
+        )
     if name.endswith(_DATA):
         raise UnreadableInputError(
-            f"{path.name} contains voxels without a header.", "Name the header beside it (.mhd or .nhdr)."
+            f"{path.name} contains voxels without a header.", "Specify the header file beside it (.mhd or .nhdr)."
         )
     ending = next((e for e in sorted(_READERS, key=len, reverse=True) if name.endswith(e)), None)
     if ending is None:

@@ -84,10 +84,12 @@ def _whole_numbers(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
     whole = np.rint(filled)
     if np.abs(filled - whole).max(initial=0) > _WHOLE:
         raise UnreadableInputError(
-            "The label map contains values between whole numbers: it is a map of probabilities, or was interpolated.",
+            "The label map contains values between whole numbers: it is a probability map or was interpolated.",
             "Export the labels themselves, resampled with nearest neighbour.",
         )
     if np.abs(whole).max(initial=0) > np.iinfo(np.int32).max:
-        raise UnreadableInputError("The label map contains values too large for labels.", "Choose the label map.")
+        raise UnreadableInputError(
+            "The label map contains values too large for labels.", "Check that the file is a label map."
+        )
     warnings = ["The label map contains values that are not numbers (NaN); they were treated as background."]
     return whole.astype(np.int32), warnings if missing.any() else []

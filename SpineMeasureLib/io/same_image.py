@@ -42,7 +42,7 @@ def voxel_hashes(array: NDArray[np.generic]) -> dict[str, str]:
 def stated_grid(stated: Mapping[str, Any]) -> Volume | None:
     """Return the grid of the stated image in its storage order, with values of 0; None if it is not stated.
 
-    Slicer stores the image of a scene in another order than the file from which it came.
+    Slicer stores the image of a scene in a different order from the file it came from.
     """
     if "affine" not in stated:
         return None

@@ -28,7 +28,8 @@ def write_volume(volume: Volume, path: Path) -> None:
             sitk.WriteImage(to_sitk(volume), str(temporary), useCompression=True)
         except RuntimeError as error:
             raise OutputError(
-                f"{path.name} could not be written.", "Check its ending (.nii.gz, .nrrd), the folder and the disk."
+                f"{path.name} could not be written.",
+                "Check the file extension (.nii.gz, .nrrd), the folder and the disk.",
             ) from error
 
 

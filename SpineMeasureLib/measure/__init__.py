@@ -51,7 +51,7 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
     from .vertebra import crush_ratios, measure_body, measure_slip
 
     if not spine.discs and not spine.bodies:
-        raise NothingFoundError("There is no disc and no vertebra to measure.", "Check the label map.")
+        raise NothingFoundError("There are no discs or vertebrae to measure.", "Check the label map.")
     rows: list[Measurement] = []
     pieces = [(True, level, disc) for level, disc in spine.discs.items() if disc]
     pieces += [(False, level, body) for level, body in spine.bodies.items() if body]

@@ -89,7 +89,7 @@ _BAND = "averaged over a band of 30 % of the height, at most 3 mm"
 _CHORD = f"length of the chord along the disc normal at {{}} % of the AP depth (from anterior), averaged over a band of 10 % of the depth, {_PLANE}"  # noqa: E501
 _AP = (
     "distance between the boundary crossings of the line through the centroid of the cross-section perpendicular to "
-    "the canal centreline, directed at the {0} centroid, averaged over 3 mm along the centreline, at the place where "
+    "the canal centreline, directed at the {0} centroid, averaged over 3 mm along the centreline, at the point where "
     "the mid-plane of the {0} crosses the centreline"
 )
 _THIN = "unreliable if slices are thicker than 1.5 mm"
@@ -107,7 +107,7 @@ _slip = partial(Definition, concept=_PRIVATE("SM-SLIP", "Listhesis"), group="Ali
 
 def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, ...]:
     """The values of the cord that are measured both at discs and behind bodies."""
-    words = place.replace("_", " ")
+    words = place.replace("mid_", "mid-").replace("_", " ")
     of = partial(_cord, at=at)
     return (
         of("cord_ap", place, "mm", f"Cord AP, {words}", "AP diameter of the cord in the cross-section of the canal",
@@ -205,7 +205,7 @@ _ALL = (
            _AREA, "SM-CA-BODY", at="body"),
     *_of_cord("mid_vertebral", "body", "BODY", listed=False),
     _canal("torg_pavlov_ratio", "canal_body", "ratio", "Torg-Pavlov ratio",
-           "mid-vertebral canal AP / AP depth of the body; here of the dural sac, so lower than on radiographs",
+           "mid-vertebral canal AP / AP depth of the body; here for the dural sac, so lower than on radiographs",
            _PRIVATE("SM-TORG", "Torg-Pavlov ratio"), "SM-TORG-M", "Torg et al., J Bone Joint Surg Am 1986", at="body",
            site=None, over="mid-vertebral", heading="Torg-Pavlov"),
     _angle("lordosis", "cobb", "deg", "Lordosis",

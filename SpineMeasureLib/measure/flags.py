@@ -20,7 +20,7 @@ FLAGS: dict[str, Flag] = {
         "SM-F-CUT",
     ),
     "few_slices": Flag(
-        "few slices", "the structure is on so few slices that its shape between them is a guess", "SM-F-FEW"
+        "few slices", "the structure is visible on so few slices that its shape between them is uncertain", "SM-F-FEW"
     ),
     "low_confidence": Flag(
         "low confidence",

@@ -1,6 +1,6 @@
 """Spines of closed-form shape: a chain of bodies and discs in turn, and a canal behind them.
 
-Each element is between two planes that lean by `bend` degrees against each other about an axis in the element's own
+Each element is between two planes that are inclined to each other by `bend` degrees about an axis in the element's own
 mid-plane, and within a superelliptic cylinder along the element's axis. The canal is swept along the same planes: its
 centreline is an arc perpendicular to both, and its cross-section is the same everywhere. Local coordinates of an
 element are (v, u, s) = (right, anterior, superior) mm; its mid-plane is s = 0.

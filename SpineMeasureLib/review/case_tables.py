@@ -150,7 +150,7 @@ class CaseTables:
             stated = run.get("input", {})
             if not self._labels_hold and not is_stated_image(stated, image):
                 raise GeometryMismatchError(
-                    f"The scene in {self._folder.name} shows another image than its tables.", "Measure that image."
+                    f"The scene in {self._folder.name} shows a different image from its tables.", "Measure that image."
                 )
             # In the storage order of the image file, which a scene does not keep.
             self._segmentation = segmentation_on(stated_grid(stated) or image, session.segmentation())
@@ -237,7 +237,7 @@ def tables_from_scene(folder: Path) -> list[str]:
 
 
 def _require_case(folder: Path) -> None:
-    name = "Name an output folder of 'spinemeasure measure'."
+    name = "Specify an output folder of 'spinemeasure measure'."
     if not folder.exists():
         raise InputNotFoundError(f"There is no file or folder {folder.name}.", "Check the path.")
     if not (folder / RUN).is_file():

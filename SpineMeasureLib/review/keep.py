@@ -58,7 +58,7 @@ def restore(scene: Any, scene_path: Path, scene_hash: str) -> bool:
         pairs = [(case, case.record.read(), state) for case, state in zip(cases, states, strict=True)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableInputError(
-            f"The kept edits {path.name} cannot be read.", "Move that file away to open the scene without them."
+            f"The saved edits in {path.name} cannot be read.", "Move that file away to open the scene without them."
         ) from error
     for case, before, state in pairs:
         _enter(case, before, state)

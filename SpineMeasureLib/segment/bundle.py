@@ -67,7 +67,7 @@ def open_bundle(folder: Path | None = None) -> Bundle:
         digest = _hash(bundle.weights_path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelError(
-            f"The model bundle '{folder.name}' has no {file}.", "Name the folder of a bundle, or install it again."
+            f"The model bundle '{folder.name}' has no {file}.", "Specify the folder of a bundle, or install it again."
         ) from error
     except DefinitionError as error:
         raise ModelError(
@@ -80,7 +80,7 @@ def open_bundle(folder: Path | None = None) -> Bundle:
         ) from error
     if digest != bundle.sha256:
         raise ModelError(
-            f"The weights of the model bundle '{folder.name}' are damaged: their SHA-256 is not the stated one.",
+            f"The weights of the model bundle '{folder.name}' are damaged: their SHA-256 does not match.",
             "Install SpineMeasure again.",
         )
     return bundle
@@ -132,7 +132,7 @@ def _file_inside(name: object) -> PurePosixPath:
 
 def _calibrated(value: object) -> Calibrated:
     if not isinstance(value, dict) or set(value) != set(Calibrated.__dataclass_fields__):
-        raise DefinitionError("the calibration is not one of this program")
+        raise DefinitionError("the calibration was not made by this program")
     return Calibrated(**{key: finite(number) for key, number in value.items()})
 
 
@@ -152,7 +152,7 @@ def load_network(bundle: Bundle) -> SpineNet:
         load_model(network, str(bundle.weights_path))
     except Exception as error:
         raise ModelError(
-            f"The weights of the model bundle '{bundle.folder.name}' do not fit its network.", "Install it again."
+            f"The weights of the model bundle '{bundle.folder.name}' do not match its network.", "Install it again."
         ) from error
     return network.eval()
 

@@ -78,7 +78,7 @@ class NetworkDefinition:
             raise DefinitionError("it does not name the network of this program")
         stated = {key: value for key, value in network.items() if key != "_target_"}
         if unknown := set(stated) - set(cls.__dataclass_fields__):
-            raise DefinitionError(f"{min(unknown)!r:.40} is not known of this network")
+            raise DefinitionError(f"{min(unknown)!r:.40} is not a setting of this network")
         if "filters" in stated:
             if not isinstance(stated["filters"], list):
                 raise DefinitionError("filters is not a list")

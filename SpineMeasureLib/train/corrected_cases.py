@@ -68,8 +68,8 @@ def read_corrected(folder: Path) -> list[CorrectedCase]:
     labels = stated.get("labels")
     if labels != {tissue.name.lower(): int(tissue) for tissue in Tissue}:
         raise UnreadableInputError(
-            "The labels of the data set are not the labels of this program.",
-            "Make it with 'spinemeasure export training'.",
+            "The data set does not use the labels of this program.",
+            "Create it with 'spinemeasure export training'.",
         )
     names = sorted(path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").glob("*.nii.gz"))
     if not names:
@@ -94,7 +94,7 @@ def _read_case(folder: Path, name: str) -> CorrectedCase:
 
 def _json(path: Path) -> dict[str, object]:
     if not path.is_file():
-        raise InputNotFoundError(f"There is no {path.name} in the data folder.", "Name an nnU-Net data set.")
+        raise InputNotFoundError(f"There is no {path.name} in the data folder.", "Specify an nnU-Net data set.")
     content = json_object(path)
     if content is None:
         raise UnreadableInputError(f"{path.name} in the data folder is damaged.", "Export the cases again.")

@@ -68,7 +68,7 @@ class Tuned:
 def fine_tune(plan: FineTuning, progress: Progress = silent) -> Tuned:
     """Score, train, score again, write.
 
-    :raises OutputError: the new bundle exists already or cannot be written.
+    :raises OutputError: the new bundle already exists or cannot be written.
     :raises InputNotFoundError: there are fewer than two patients.
     :raises ModelError: the bundle is damaged or of another version.
     """
@@ -120,7 +120,7 @@ def _free_target(plan: FineTuning) -> Path:
     parent = plan.parent.absolute()
     target = (plan.target or parent.with_name(f"{parent.name}_finetuned")).absolute()
     if target.exists():
-        raise OutputError(f"{target.name} exists already.", "Choose a new folder with --out.")
+        raise OutputError(f"{target.name} already exists.", "Choose a new folder with --out.")
     existing = next(place for place in target.parents if place.exists())
     if not os.access(existing, os.W_OK):
         raise OutputError(f"{existing.name} cannot be written to.", "Choose another folder with --out.")

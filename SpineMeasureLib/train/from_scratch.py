@@ -66,7 +66,7 @@ def run(plan: Plan, progress: Progress = silent) -> None:
     test = held_out(plan)
     if not any(fold[CROSS_VALIDATED] for fold in test):
         raise InputNotFoundError(
-            f"There is no {CROSS_VALIDATED} in the data folder.", "Name the folder that contains it."
+            f"There is no {CROSS_VALIDATED} in the data folder.", "Specify the folder that contains it."
         )
     parts = plan.only or ("base", *(str(n) for n in range(plan.folds)), "final")
     for part in parts:

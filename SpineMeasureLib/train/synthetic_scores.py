@@ -28,13 +28,15 @@ def add_synthetic_scores(bundle_folder: Path, evaluation: Path) -> Path:
     summary = json_object(evaluation / "summary.json") if (evaluation / "summary.json").exists() else None
     if summary is None:
         raise InputNotFoundError(
-            f"{evaluation} does not contain an evaluation.", "Name an output folder of 'spinemeasure evaluate'."
+            f"{evaluation} does not contain an evaluation.", "Specify an output folder of 'spinemeasure evaluate'."
         )
     bundle = open_bundle(bundle_folder)
     if summary.get("sha256") != bundle.sha256:
         raise SpineMeasureError("This is the evaluation of another model.", "Evaluate this bundle.")
     if "by_group" not in summary:
-        raise SpineMeasureError("Only synthetic cases may be shown in a card.", "Evaluate on the synthetic test set.")
+        raise SpineMeasureError(
+            "Only synthetic cases may be shown on a model card.", "Evaluate on the synthetic test set."
+        )
     scores: dict[str, Any] = {key: summary[key] for key in _COPIED}
     scores["pictures"] = [worst for worst in summary["worst"] if worst["file"] in _PICTURES]
     for picture in scores["pictures"]:

@@ -59,7 +59,7 @@ def impossible(source: Path | None) -> dict[str, str]:
 
     found = {}
     if source is None or not (source.is_dir() or is_dicom(source)):
-        found["dicom"] = "Only for a case whose DICOM folder or file is open"
+        found["dicom"] = "Available only if the DICOM folder or file of the case is open"
     if find_browser() is None:
         found["pdf"] = "Requires Chromium, Chrome or Edge on the server"
     return found

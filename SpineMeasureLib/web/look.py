@@ -118,7 +118,7 @@ SCRIPT = f"""
     event.target.value = '';
     window.trame.state.set('opening', false);
     if (file.size > limit) {{
-      tell(`The file is larger than ${{limit / 2 ** 20}} MB. Start the server on it instead.`);
+      tell(`The file is larger than ${{limit / 2 ** 20}} MB. Open it with 'spinemeasure review' instead.`);
       return;
     }}
     tell(`Uploading ${{file.name}} ...`, false);

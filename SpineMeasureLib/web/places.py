@@ -32,7 +32,7 @@ _NAME_BYTES = 160
 #: In a MetaImage: the voxels are in the same file.
 _LOCAL = re.compile(rb"^\s*ElementDataFile\s*=\s*LOCAL\s*$", re.MULTILINE | re.IGNORECASE)
 
-_ZIP_AGAIN = "Zip the DICOM folder itself again."
+_ZIP_AGAIN = "Create a new ZIP file of the DICOM folder."
 
 
 def below(root: Path, text: str) -> Path:
@@ -48,8 +48,8 @@ def below(root: Path, text: str) -> Path:
         raise InputNotFoundError("That is not a valid path.", "Check the path.") from error
     if not path.is_relative_to(root.resolve()):
         raise SpineMeasureError(
-            "That file is outside the folder that this server was started on.",
-            "Upload it, or start the server on it.",
+            "That file is outside the start folder of this server.",
+            "Upload it, or restart the server with a --root that contains it.",
         )
     _require_exists(path)
     return path

@@ -85,7 +85,9 @@ async def receive(request: web.Request, place: Path, limit: int) -> Path:
     :raises TooLargeError: it exceeds `limit`, or `unpack_study` finds it too large.
     """
     name = upload_name(request.query.get("name", ""))
-    too_large = TooLargeError(f"The file is larger than {limit // 2**20} MB.", "Start the server on it instead.")
+    too_large = TooLargeError(
+        f"The file is larger than {limit // 2**20} MB.", "Open it with 'spinemeasure review' instead."
+    )
     if (request.content_length or 0) > limit:
         raise too_large
     path, size = place / name, 0

@@ -119,7 +119,7 @@ def test_what_is_not_a_case_is_told(place: Path) -> None:
     (place / "empty").mkdir()
     for name, code, words in (
         ("nope", 10, "There is no file or folder nope. Check the path."),
-        ("empty", 10, "There is no run.json in empty. Name an output folder of 'spinemeasure measure'."),
+        ("empty", 10, "There is no run.json in empty. Specify an output folder of 'spinemeasure measure'."),
     ):
         done = spinemeasure(place, "export", "tables", name)
         assert (done.returncode, done.stdout, done.stderr) == (code, "", f"Error: {words}\n")

@@ -144,7 +144,7 @@ BAD = [
     ("train segmentation --data {out} --work {out} --folds 1", 2, "'1' must be 2 or more"),
     ("train segmentation --data {out}", 2, "needs a folder for its checkpoints"),
     ("train synthesize --data {out} -o {out} --count 0", 2, "'0' must be 1 or more"),
-    ("dicom fetch https://127.0.0.1:9", 2, "Give --study, --accession or --patient-id."),
+    ("dicom fetch https://127.0.0.1:9", 2, "Specify --study, --accession or --patient-id."),
     ("dicom push https://127.0.0.1:9 {out} --retries -1", 2, "'-1' must be from 0 to 20"),
     ("dicom list {out}", 10, "There is no file"),
     ("evaluate {out} {out} -o {out}", 10, "There is no folder"),

@@ -186,7 +186,7 @@ def test_a_pickle_under_the_name_of_the_weights_is_not_loaded(bundle: Path, tmp_
     weights.write_bytes(pickle.dumps(Touch(marker)))
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     change(bundle, "metadata.json", lambda c: c["weights"].update(sha256=digest))
-    with pytest.raises(ModelError, match="do not fit"):
+    with pytest.raises(ModelError, match="do not match"):
         load_network(open_bundle(bundle))
     assert not marker.exists()
 

@@ -216,7 +216,7 @@ def test_a_named_convention_whose_vertebrae_would_stand_on_their_head_is_refused
 def test_a_map_without_any_spine_is_refused() -> None:
     array = np.zeros((4, 4, 4), np.uint8)
     array[1, 1, 1] = 5
-    with pytest.raises(NothingFoundError, match="no disc and no vertebra"):
+    with pytest.raises(NothingFoundError, match="no discs or vertebrae"):
         segmentation_from_labels(Volume(array, np.eye(4)), convention="totalsegmentator-total")
 
 

@@ -126,7 +126,7 @@ def two_studies(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("wanted", [None, "1", "sag"])
 def test_nothing_is_chosen_among_studies_which_are_named(two_studies: Path, wanted: str | None) -> None:
-    with pytest.raises(DicomSeriesError, match="series of 2 studies") as caught:
+    with pytest.raises(DicomSeriesError, match="belong to 2 studies") as caught:
         read_volume(two_studies, wanted)
     for told in ("1.2.5.1 (1: t2 sag)", "1.2.5.2 (1: t1 sag)", "--series"):
         assert told in str(caught.value)
@@ -154,7 +154,7 @@ def test_a_second_study_that_cannot_be_meant_is_told(tmp_path: Path, wanted: str
     volume = read_volume(tmp_path, wanted)
     assert volume.meta["series"] == "t2 sag"
     (warning,) = volume.meta["warnings"]  # type: ignore[misc]
-    assert "series of 2 studies" in warning
+    assert "belong to 2 studies" in warning
 
 
 def test_the_patient_in_a_description_is_left_out(tmp_path: Path) -> None:

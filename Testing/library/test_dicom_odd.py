@@ -214,5 +214,5 @@ def test_an_archive_of_files_is_to_be_unpacked(tmp_path: Path) -> None:
 
 def test_a_damaged_dicomdir_leads_to_its_folder(tmp_path: Path) -> None:
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\7" * 300)
-    with pytest.raises(UnreadableInputError, match="Name the folder"):
+    with pytest.raises(UnreadableInputError, match="Specify the folder"):
         read_volume(tmp_path / "DICOMDIR")

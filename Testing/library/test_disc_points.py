@@ -109,7 +109,7 @@ def test_a_name_can_say_that_there_is_a_sixth_lumbar_vertebra(
 def test_contradictions_are_refused(own: Volume, made: SpineSegmentation, tmp_path: Path) -> None:
     every = places(made)
     skipped = write_nifti(tmp_path / "a.nii.gz", own, {25: every["L5-S1"], 22: every["L3-L4"]})
-    with pytest.raises(LevelNameError, match="in an order that does not fit"):
+    with pytest.raises(LevelNameError, match="in an order that does not match"):
         named(own, skipped)
     one = every["L4-L5"]
     twice = write_nifti(tmp_path / "b.nii.gz", own, {24: one, 23: one - own.affine[:3, 1] * 2 + own.affine[:3, 2]})
@@ -135,14 +135,14 @@ def test_points_away_from_every_disc_name_nothing(own: Volume, made: SpineSegmen
     ("name", "content", "error", "sentence"),
     [
         ("p.mrk.json", "{", UnreadableInputError, "not a markups file"),
-        ("p.mrk.json", '{"markups": [{"controlPoints": []}]}', LevelNameError, "has no points"),
+        ("p.mrk.json", '{"markups": [{"controlPoints": []}]}', LevelNameError, "contains no points"),
         (
             "p.mrk.json",
             '{"markups": [{"controlPoints": [{"label": "F-1", "position": [1, 2, 3]}]}]}',
             LevelNameError,
             "'F-1'",
         ),
-        ("p.fcsv", "a,b,c\n", UnreadableInputError, "not a list of points"),
+        ("p.fcsv", "a,b,c\n", UnreadableInputError, "not a point list"),
         ("none.fcsv", None, InputNotFoundError, "no file"),
     ],
 )
@@ -159,7 +159,7 @@ def test_label_maps_and_strange_numbers_are_no_points(own: Volume, made: SpineSe
     write_volume(Volume((own.array == 123).astype(np.uint8) * 24, own.affine), tmp_path / "discs.nii.gz")
     with pytest.raises(UnreadableInputError, match="whole structures"):
         read_disc_points(tmp_path / "discs.nii.gz")
-    with pytest.raises(LevelNameError, match="not numbers of discs: 99"):
+    with pytest.raises(LevelNameError, match="not disc numbers: 99"):
         read_disc_points(write_nifti(tmp_path / "p.nii.gz", own, {99: places(made)["L4-L5"]}))
 
 

@@ -189,7 +189,7 @@ def test_a_case_in_which_nothing_is_found_counts_with_dice_0_and_is_told(
     def segment(*arguments: object, **options: object) -> SpineSegmentation:
         if answer := next(answers):
             return answer
-        raise NothingFoundError("No vertebra and no disc was found in the image.")
+        raise NothingFoundError("No vertebrae or discs were found in the image.")
 
     monkeypatch.setattr("SpineMeasureLib.evaluate.dataset.segment_volume", segment)
     summary = evaluate(bundle, dataset, tmp_path / "out")

@@ -139,7 +139,7 @@ def test_the_table_compares_held_out_cases_before_and_after(tuned: Run, data: Pa
 def test_an_earlier_result_is_never_written_over(tuned: Run, data: Path) -> None:
     before = contents(tuned.target)
     for target in (None, tuned.parent):
-        with pytest.raises(OutputError, match="exists already"):
+        with pytest.raises(OutputError, match="already exists"):
             fine_tune(FineTuning(tuned.parent, data, target))
     assert contents(tuned.target) == before
     assert contents(tuned.parent) == tuned.parent_before
@@ -205,7 +205,7 @@ def test_data_of_others_and_damaged_data_are_refused(data: Path, tmp_path: Path)
     with pytest.raises(InputNotFoundError, match=r"dataset\.json"):
         read_corrected(tmp_path)
     (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "liver": 1}}')
-    with pytest.raises(UnreadableInputError, match="not the labels of this program"):
+    with pytest.raises(UnreadableInputError, match="does not use the labels of this program"):
         read_corrected(tmp_path)
     (tmp_path / "dataset.json").write_bytes((data / "dataset.json").read_bytes())
     with pytest.raises(InputNotFoundError, match="no case"):

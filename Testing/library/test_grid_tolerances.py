@@ -58,7 +58,7 @@ def test_a_slice_may_be_half_a_pixel_beside_the_others(pixels_aside: float, is_r
     if is_read:
         assert np.array_equal(read_volume(tmp_path).array, pixels.transpose(2, 1, 0))
     else:
-        with pytest.raises(DicomSeriesError, match="shifted against each other"):
+        with pytest.raises(DicomSeriesError, match="shifted relative to each other"):
             read_volume(tmp_path)
 
 
@@ -104,5 +104,5 @@ def test_voxels_are_measured_from_a_twentieth_to_3_and_12_mm(
     if is_read:
         assert read_volume(tmp_path / "x.nrrd").spacing == pytest.approx(spacing)
     else:
-        with pytest.raises(SpacingError, match="cannot be right|too coarse"):
+        with pytest.raises(SpacingError, match="not plausible|too coarse"):
             read_volume(tmp_path / "x.nrrd")

@@ -110,7 +110,7 @@ def test_a_flipped_bit_in_a_compressed_file_is_noticed(kind: str, place: int, tm
     data = bytearray(path.read_bytes())
     data[places(len(data))[place]] ^= 0x10
     path.write_bytes(bytes(data))
-    with pytest.raises(UnreadableInputError, match="damaged or cut off"):
+    with pytest.raises(UnreadableInputError, match="damaged or truncated"):
         read_volume(tmp_path / name)
 
 
@@ -121,7 +121,7 @@ def test_a_truncated_file_is_noticed(kind: str, left: float, tmp_path: Path, cap
     path = write(tmp_path / name, image(shape=(9, 60, 70)))
     data = path.read_bytes()
     path.write_bytes(data[: int(left * len(data)) if left > 0 else int(left)])
-    with pytest.raises(UnreadableInputError, match="damaged or cut off"):
+    with pytest.raises(UnreadableInputError, match="damaged or truncated"):
         read_volume(tmp_path / name)
     assert capfd.readouterr() == ("", "")
 

@@ -253,7 +253,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     folder = small_bundle(tmp_path / "small")
     config = folder / "configs" / "inference.json"
     config.write_text(config.read_text().replace("8", "16"))
-    with pytest.raises(ModelError, match="do not fit"):
+    with pytest.raises(ModelError, match="do not match"):
         load_network(open_bundle(folder))
 
 

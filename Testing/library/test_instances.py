@@ -332,7 +332,7 @@ def test_posterior_elements_in_front_of_the_bodies_are_none() -> None:
 def test_bone_that_lies_apart_from_any_column_is_no_spine() -> None:
     tissue = np.zeros((11, 200, 60), np.uint8)
     tissue[1:10, 5:25, 20:40] = tissue[1:10, 170:190, 20:40] = Tissue.BODY
-    with pytest.raises(NothingFoundError, match="No vertebra and no disc"):
+    with pytest.raises(NothingFoundError, match="No vertebrae or discs"):
         name_structures(tissue, np.diag([*SPACING, 1.0]))
 
 

@@ -304,7 +304,7 @@ def test_a_mask_mirrored_from_front_to_back_is_refused(own: Volume, sample_folde
     job = Job(
         sample_folder / "lumbar_t2.nii.gz", tmp_path / "out", tmp_path / "mask.nii.gz", scene=False, picture=False
     )
-    with pytest.raises(GeometryMismatchError, match="mirrored from front to back"):
+    with pytest.raises(GeometryMismatchError, match="mirrored front to back"):
         run(job)
 
 

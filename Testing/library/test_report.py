@@ -263,7 +263,7 @@ def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("exit 7", "browser ended with code 7"),
+        ("exit 7", "browser exited with code 7"),
         ("exec sleep 9", "browser took more than 0.1 s"),
         (None, "not be started"),
     ],

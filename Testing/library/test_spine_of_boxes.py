@@ -188,7 +188,7 @@ def test_measuring_reports_each_structure_and_its_end() -> None:
     assert len({r.key for r in rows}) == len(rows)
     assert {r.quantity for r in rows if r.value is None} == {"canal_ap", "canal_area", "torg_pavlov_ratio"}
     empty = replace(spine({}).segmentation, structures=())
-    with pytest.raises(NothingFoundError, match="no disc and no vertebra") as caught:
+    with pytest.raises(NothingFoundError, match="no discs or vertebrae") as caught:
         measure(empty)
     assert caught.value.hint
 

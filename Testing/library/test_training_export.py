@@ -146,7 +146,7 @@ def test_a_folder_with_another_data_set_is_left_alone(add, case: TrainingCase, t
 
 
 def test_names_and_suffixes_that_no_layout_takes_are_refused(case: TrainingCase, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="cannot name a case"):
+    with pytest.raises(OptionError, match="not a valid name for a case"):
         add_to_nnunet(replace(case, name="Jane Doe"), tmp_path / "a")
     with pytest.raises(OptionError, match="not a BIDS suffix"):
         add_to_bids(case, tmp_path / "b", "CT")

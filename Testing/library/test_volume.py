@@ -144,7 +144,7 @@ def test_nifti_that_one_form_turns_over_is_refused_whichever_the_reader_takes(
         image.set_sform(volume().affine, codes[0])
         image.set_qform(other, codes[1])
         nibabel.save(image, tmp_path / f"{number}.nii")
-        with pytest.raises(SpacingError, match="two different directions"):
+        with pytest.raises(SpacingError, match="two different image orientations"):
             read_volume(tmp_path / f"{number}.nii")
 
 

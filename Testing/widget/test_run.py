@@ -164,7 +164,7 @@ def test_every_kind_of_error_is_shown_with_its_next_step(runner: Any, panel: Any
     for kind, message, words, step in (
         ("memory", "The computer has too little memory for this image.", "too little memory", "device 'cpu'"),
         ("weights", "The weights of the model are damaged.", "damaged", "Extensions Manager"),
-        ("empty", "No vertebra and no disc was found in the image.", "No vertebra", "shows the spine"),
+        ("empty", "No vertebrae or discs were found in the image.", "No vertebra", "shows the spine"),
         ("input", "The image looks like a CT.", "CT", "another volume"),
         ("disk", "The outputs could not be written: No space left on device.", "No space", "Free some space"),
     ):

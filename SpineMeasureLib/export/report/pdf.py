@@ -60,4 +60,4 @@ def write_pdf(page: Path, path: Path, environment: Mapping[str, str] | None = No
         except OSError as error:
             raise OutputError(f"The PDF was not created: {name} could not be started.", instead) from error
         if not temporary.is_file() or temporary.read_bytes()[:5] != b"%PDF-":
-            raise OutputError(f"The PDF was not created: {name} ended with code {done.returncode}.", instead)
+            raise OutputError(f"The PDF was not created: {name} exited with code {done.returncode}.", instead)

@@ -42,12 +42,12 @@ def choose_series(study: Study, requested: str | None = None) -> tuple[Series, s
     studies = len({series.study for series in study.series})
     if studies > 1 and requested not in (chosen.uid, chosen.study):
         warnings.append(
-            f"There are series of {studies} studies (examinations or patients), of which one was chosen: "
-            "check that it is the one you mean."
+            f"The series belong to {studies} studies (examinations or patients), one of which was chosen: "
+            "check that it is the right one."
         )
     if chosen.uids > 1:
         warnings.append(
-            f"Each image has its own series UID; {chosen.uids} series with one number and description were merged."
+            f"Each image has its own series UID; {chosen.uids} series with the same number and description were merged."
         )
     if chosen.localiser:
         warnings.append("The series is a localiser: its values are unreliable. Use a diagnostic series.")
@@ -84,7 +84,7 @@ def _chosen(study: Study, requested: str | None) -> tuple[Series, str, list[str]
     best = _best(candidates)
     if any(_is_interleaved(best, s) for s in candidates if s is not best):
         raise DicomSeriesError(
-            f"The slices of series {best.number.split('.')[0]} are tilted against each other.",
+            f"The slices of series {best.number.split('.')[0]} are tilted relative to each other.",
             "Use another series, or choose one of its stacks with --series.",
         )
     merit = _merit(best, candidates)
@@ -139,7 +139,7 @@ def _check_one_study(candidates: Sequence[Series]) -> None:
         listed = [f"{uid or 'no UID'} ({'; '.join(names)})" for uid, names in sorted(studies.items())]
         more = f" and {len(listed) - _MAXIMUM_NAMED} more" if len(listed) > _MAXIMUM_NAMED else ""
         raise DicomSeriesError(
-            f"There are series of {len(listed)} studies (examinations or patients).",
+            f"The series belong to {len(listed)} studies (examinations or patients).",
             "Choose with --series the UID of a study or of a series, which 'spinemeasure dicom list' prints: "
             f"{', '.join(listed[:_MAXIMUM_NAMED])}{more}.",
         )
@@ -164,13 +164,13 @@ def _nothing(study: Study) -> DicomSeriesError:
         )
     if study.single >= MINIMUM_SLICES:
         return DicomSeriesError(
-            f"Each of {study.single} images has its own series UID, and they do not fit together.",
+            f"Each of {study.single} images has its own series UID, and the images cannot be combined.",
             "Export the series again with one UID for all its images.",
         )
     damaged = f" {study.damaged} file(s) are damaged." if study.damaged else ""
     return DicomSeriesError(
-        f"There is no series of at least {MINIMUM_SLICES} parallel slices.{damaged}",
-        "Name the folder of a whole series.",
+        f"No series has at least {MINIMUM_SLICES} parallel slices.{damaged}",
+        "Specify the folder of a complete series.",
     )
 
 
@@ -206,7 +206,7 @@ def _best(series: Sequence[Series]) -> Series:
 
 
 def _equal(series: Sequence[Series]) -> DicomSeriesError:
-    return DicomSeriesError("Several series fit equally well.", f"Choose one with --series: {_all(series)}")
+    return DicomSeriesError("Several series are equally suitable.", f"Choose one with --series: {_all(series)}")
 
 
 def _all(series: Sequence[Series]) -> str:

@@ -100,7 +100,7 @@ def _files_of_dicomdir(path: Path) -> Sequence[Path]:
     try:
         records = list(pydicom.dcmread(path).DirectoryRecordSequence)
     except Exception as error:  # as above
-        raise UnreadableInputError(f"{path.name} is damaged.", "Name the folder that contains it.") from error
+        raise UnreadableInputError(f"{path.name} is damaged.", "Specify the folder that contains it.") from error
     found = []
     for record in records:
         parts = record.get("ReferencedFileID")

@@ -58,7 +58,7 @@ class PixelFiles:
                 self._frames = _decode_stored(frame.file) if is_scaled_here else _decode(frame.file)
             self._path = frame.file
         if self._frames.shape[-2:] != frame.size or self._frames.size <= frame.index * np.prod(frame.size):
-            raise DicomSeriesError(f"The pixels of {frame.file.name} do not fit its header.", "Export it again.")
+            raise DicomSeriesError(f"The pixels of {frame.file.name} do not match its header.", "Export it again.")
         pixels = self._frames.reshape(-1, *frame.size)[frame.index]
         return pixels * frame.rescale[0] + frame.rescale[1] if is_scaled_here else pixels
 

@@ -44,7 +44,9 @@ def find_segmentation(path: Path) -> Path | None:
             continue
     if len(found) > 1:
         names = ", ".join(file.name for file in found[:4])
-        raise UnreadableInputError(f"{path.name} contains {len(found)} DICOM SEG files ({names}).", "Name one of them.")
+        raise UnreadableInputError(
+            f"{path.name} contains {len(found)} DICOM SEG files ({names}).", "Specify one of them."
+        )
     return found[0] if found else None
 
 
@@ -68,7 +70,7 @@ def read_segmentation(path: Path, image: Volume) -> LabelFile:
     own, theirs = _frame_of_reference(image), str(dataset.get("FrameOfReferenceUID", ""))
     if own and theirs and own != theirs:
         warnings.append(
-            f"{path.name} names another frame of reference than the image: check that it belongs to this examination."
+            f"{path.name} has a different frame of reference from the image: check that it belongs to this examination."
         )
     placed = _Layers(image)
     is_labelmap = dataset.SOPClassUID == _LABELMAP

@@ -139,7 +139,7 @@ def _read_study(path: Path) -> Study:
         _refuse_results(path, headers.results)
         damage = f": {damaged} DICOM file(s) in it are damaged" if damaged else ""
         raise DicomSeriesError(
-            f"{path.name} contains no DICOM image{damage}.", "Name a folder with an MR series, or an image file itself."
+            f"{path.name} contains no DICOM image{damage}.", "Specify a folder with an MR series, or an image file."
         )
     single = sum(len(frames) == 1 for frames in found.values())
     whole, uids = _put_together(found)
@@ -157,11 +157,11 @@ def _refuse_results(path: Path, results: Collection[str]) -> None:
     if "SEG" in results:
         raise DicomSeriesError(
             f"{path.name} {verb} a DICOM SEG (a segmentation), not an image.",
-            "Name the MR series that it was made from, and give the SEG as --labels.",
+            "Specify the MR series that it was made from, and give the SEG as --labels.",
         )
     if results:
         raise DicomSeriesError(
-            f"{path.name} {verb} a DICOM SR (a report), not an image.", "Name the MR series that it was made from."
+            f"{path.name} {verb} a DICOM SR (a report), not an image.", "Specify the MR series that it was made from."
         )
 
 

@@ -77,7 +77,7 @@ def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame,
         else:
             kept.append((place, frame))
     if len(kept) < MINIMUM_SLICES:
-        raise DimensionError(f"The series has only {len(kept)} slice position(s).", "Use the whole series.")
+        raise DimensionError(f"The series has only {len(kept)} slice position(s).", "Use the complete series.")
     steps = np.diff([place for place, _ in kept])
     usual = float(np.median(steps))
     gaps = [n for n in range(len(steps)) if abs(steps[n] - usual) > _EVEN_STEP * usual]
@@ -86,7 +86,7 @@ def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame,
         more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
         raise DicomSeriesError(
             f"Slices are missing or unevenly spaced: {where}{more} the step is not the usual {usual:.2f} mm.",
-            "Transfer the whole series again.",
+            "Transfer the complete series again.",
         )
     return [frame for _, frame in kept], repeated
 
@@ -94,7 +94,7 @@ def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame,
 def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
     """4x4, voxel index (column, row, slice) to LPS mm, of sorted frames.
 
-    :raises DicomSeriesError: the slices are shifted against each other.
+    :raises DicomSeriesError: the slices are shifted relative to each other.
     """
     first, last = frames[0], frames[-1]
     offsets = np.array([frame.position - first.position for frame in frames])
@@ -102,5 +102,7 @@ def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
     whole = (last.position - first.position) / along[-1]
     aside = np.linalg.norm(offsets - np.outer(along, whole), axis=1).max()
     if aside > _ASIDE_PIXELS * min(first.pixel_spacing) or np.linalg.norm(whole - first.normal) > MAXIMUM_SHEAR:
-        raise DicomSeriesError("The slices are shifted against each other (a sheared stack).", "Use another series.")
+        raise DicomSeriesError(
+            "The slices are shifted relative to each other (a sheared stack).", "Use another series."
+        )
     return first.affine(whole * along[-1] / (len(frames) - 1))

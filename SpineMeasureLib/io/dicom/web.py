@@ -72,7 +72,7 @@ class Archive:
             ) from error
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ArchiveError("The address of the archive is not a web address.", "Write https://host/path.")
+            raise ArchiveError("The address of the archive is not a web address.", "Use the form https://host/path.")
         if parts.username or parts.password:
             raise ArchiveError("The address of the archive contains a login.", f"Set {USER} and {PASSWORD} instead.")
         self._pauses = pauses
@@ -117,7 +117,9 @@ class Archive:
         ]
         if not chosen:
             if entries and not series:
-                raise ArchiveStudyError("The study contains no MR series.", "Choose another study, or name a series.")
+                raise ArchiveStudyError(
+                    "The study contains no MR series.", "Choose another study, or specify a series."
+                )
             raise ArchiveStudyError(f"The archive has no such {'series' if entries else 'study'}.", "Check the UID.")
         found = []
         for e in chosen:
@@ -195,9 +197,9 @@ def _problem_of(error: Exception) -> _Problem | None:
     if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
         return _status(error.response.status_code)
     if isinstance(error, (requests.exceptions.JSONDecodeError, InvalidDicomError, KeyError, ValueError)):
-        return _Problem(ArchiveError("The address does not answer as a DICOMweb service.", "Check it."), False)
+        return _Problem(ArchiveError("There is no DICOMweb service at this address.", "Check the address."), False)
     if isinstance(error, (requests.exceptions.RequestException, OSError, EOFError)):
-        hint = "Check address and network, then run the same command again."
+        hint = "Check the address and the network, then run the same command again."
         return _Problem(ArchiveError("The archive cannot be reached, or the connection was interrupted.", hint), True)
     return None
 
@@ -207,7 +209,9 @@ def _status(code: int) -> _Problem:
         hint = f"Set {USER} and {PASSWORD}, or {TOKEN}."
         return _Problem(ArchiveAccessError("The archive rejected the login.", hint), False)
     if code == 404:
-        return _Problem(ArchiveStudyError("The archive has nothing at this address.", "Check address and UID."), False)
+        return _Problem(
+            ArchiveStudyError("The archive has nothing at this address.", "Check the address and the UID."), False
+        )
     if code in _PASSING:
         hint = "Run the same command again later."
         return _Problem(ArchiveError(f"The archive is unavailable (HTTP status {code}).", hint), True)

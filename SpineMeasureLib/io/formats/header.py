@@ -53,12 +53,14 @@ def check_size(
     :raises TooLargeError: more than `MAXIMUM_VOXELS`.
     """
     if components > 1:
-        raise DimensionError(f"{path.name} has {components} values per voxel (colour or vectors).", "Use a grey image.")
+        raise DimensionError(
+            f"{path.name} has {components} values per voxel (colour or vectors).", "Use a greyscale image."
+        )
     if volumes > 1:
         raise DimensionError(f"{path.name} contains {volumes} volumes (4D).", "Save one of them separately.")
     if len(size) != 3 or min(size) < fewest_slices:
         fewest = min(size) if len(size) == 3 else 1
-        raise DimensionError(f"{path.name} is not a 3D image: it has {fewest} slice(s).", "Use the whole series.")
+        raise DimensionError(f"{path.name} is not a 3D image: it has {fewest} slice(s).", "Use the complete series.")
     voxels = np.prod(size, dtype=float)
     if voxels > MAXIMUM_VOXELS:
         raise TooLargeError(
@@ -105,7 +107,8 @@ def beside(path: Path, name: str) -> Path:
     parts = name.replace("\\", "/").split("/")
     if not name or parts[0] == "" or ":" in parts[0] or ".." in parts:
         raise UnreadableInputError(
-            f"{path.name} names a data file outside its own folder.", "Put both into one folder, without a path."
+            f"{path.name} names a data file outside its own folder.",
+            "Put both files into one folder, and name the data file without a path.",
         )
     found = path.parent
     for part in parts:
@@ -115,6 +118,6 @@ def beside(path: Path, name: str) -> Path:
         found = exact
     if not found.is_file():
         raise UnreadableInputError(
-            f"{parts[-1]}, which contains the voxels of {path.name}, is missing.", "Put both into one folder."
+            f"{parts[-1]}, which contains the voxels of {path.name}, is missing.", "Put both files into one folder."
         )
     return found

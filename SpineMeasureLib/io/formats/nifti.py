@@ -130,7 +130,9 @@ def _pair(path: Path, ending: str) -> Path:
             return beside(path, name)
         except UnreadableInputError:
             continue
-    raise UnreadableInputError(f"{stem}{ending}, the other half of {path.name}, is missing.", "Put both together.")
+    raise UnreadableInputError(
+        f"{stem}{ending}, the other half of {path.name}, is missing.", "Put both files into one folder."
+    )
 
 
 def _read_header(path: Path, stream: Stream) -> _Header:
@@ -207,9 +209,9 @@ def _check(path: Path, header: _Header, fewest_slices: int) -> tuple[int, ...]:
     check_size(path, size[:3], vectors, volumes, fewest_slices)
     if header.datatype in _SEVERAL:
         what = "complex numbers" if header.datatype in (32, 1792, 2048) else "colours"
-        raise DimensionError(f"{path.name} contains {what}.", "Use a grey image (of magnitudes).")
+        raise DimensionError(f"{path.name} contains {what}.", "Use a greyscale (magnitude) image.")
     if header.datatype not in _TYPES:
-        raise unusual(path, f"its type of values ({header.datatype}) is not supported")
+        raise unusual(path, f"its data type ({header.datatype}) is not supported")
     return tuple(size[:3])
 
 
@@ -266,7 +268,7 @@ def _check_directions(path: Path, stated: list[NDArray[np.float64]], chosen: NDA
         along = (one * chosen).sum(axis=0)
         turned = max(turned, float(np.degrees(np.arccos(np.clip(along, -1, 1))).max()))
     if not turned <= _TURNED_OVER_DEG:
-        raise SpacingError(f"{path.name} states two different directions of the image (qform and sform).", FROM_SCANNER)
+        raise SpacingError(f"{path.name} states two different image orientations (qform and sform).", FROM_SCANNER)
     if turned > _SAME_DIRECTION_DEG:
-        return (f"The file states two directions of the image, {turned:.0f} degrees apart (qform and sform).",)
+        return (f"The file states two image orientations, {turned:.0f} degrees apart (qform and sform).",)
     return ()

@@ -23,7 +23,7 @@ _BLOCK_BYTES, _MAXIMUM_EXTRA = 1 << 12, 1 << 20
 
 def damaged(path: Path) -> UnreadableInputError:
     """Return the error for a file whose bytes were changed or lost."""
-    return UnreadableInputError(f"{path.name} is damaged or cut off.", "Copy or export it again.")
+    return UnreadableInputError(f"{path.name} is damaged or truncated.", "Copy or export it again.")
 
 
 def too_much(path: Path) -> UnreadableInputError:
@@ -55,7 +55,7 @@ class Stream:
     def read(self, count: int) -> bytes:
         """The next `count` bytes; fewer at the end.
 
-        :raises UnreadableInputError: the compressed stream is damaged or cut off.
+        :raises UnreadableInputError: the compressed stream is damaged or truncated.
         """
         parts = []
         while count and self._refill():

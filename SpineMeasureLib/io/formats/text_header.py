@@ -40,7 +40,7 @@ class TextHeader:
         """Return the type of values that a field names, from the codes of numpy by name."""
         named = self.fields.get(field, "none")
         if named.lower() not in codes:
-            raise unusual(self.path, f"its type of values ({named}) is not supported")
+            raise unusual(self.path, f"its data type ({named}) is not supported")
         return np.dtype((">" if is_big_endian else "<") + codes[named.lower()])
 
     def data_files(self, named: str, codec: str, skipped: int, lines: int = 0) -> DataFiles:

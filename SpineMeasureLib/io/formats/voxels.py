@@ -60,7 +60,7 @@ def read_data(path: Path, data: DataFiles, sizes: Sequence[int], dtype: np.dtype
     """
     count, padding = int(np.prod(sizes)), padding_bytes(sizes, dtype, len(data.names))
     if count % len(data.names):
-        raise UnreadableInputError(f"{path.name} does not fit the number of its data files.", "Export it again.")
+        raise UnreadableInputError(f"{path.name} does not match the number of its data files.", "Export it again.")
     each = count // len(data.names)
     parts = [
         _read(path if name == path.name else beside(path, name), data, each, dtype, padding) for name in data.names

@@ -49,7 +49,9 @@ def _below(lower: str, count: int, on_sacrum: Collection[str]) -> list[str]:
         last = names[-1] if names else lower
         if last in on_sacrum and len(names) == count - 1:
             return [*names, "S1"]
-        raise LevelNameError(f"With this name the sacrum would be right below {last}.", "Name the lowest disc instead.")
+        raise LevelNameError(
+            f"With this name the sacrum would be directly below {last}.", "Name the lowest disc instead."
+        )
     order = [n for n in order if n != "L6"]
     if count > len(order):
         raise LevelNameError("With this name there would be vertebrae below the sacrum.", "Name a higher level.")

@@ -123,7 +123,7 @@ def _checked_members(bundle: zipfile.ZipFile, limit: int) -> dict[str, zipfile.Z
         raise UnreadableInputError("The scene contains links or files outside its own folder.", _SAVE)
     found = {_name(member): member for member in members}
     if len({name.lower() for name in found}) != len(members):
-        raise UnreadableInputError("The scene contains two files of the same name.", _SAVE)
+        raise UnreadableInputError("The scene contains two files with the same name.", _SAVE)
     scenes = [name for name in found if name.lower().endswith(".mrml")]
     if len(scenes) != 1:
         raise _damaged()

@@ -81,7 +81,9 @@ def _separated(
     values = tissues(node)
     if len(values) < 2:
         if segments:
-            raise NothingFoundError("No segment is a disc or a vertebra.", "Name the segments as L4, L4-L5 and so on.")
+            raise NothingFoundError(
+                "None of the segments is a disc or a vertebra.", "Name the segments as L4, L4-L5 and so on."
+            )
         values = {segment: each.GetLabelValue() for segment, each in segments_of(node).items()}
     segmentation = segmentation_from_labels(merged_labels(node, values), lowest_disc=lowest_disc)
     check_anatomy(segmentation)

@@ -34,7 +34,7 @@ def write_scene(
     """
     application = mrml_application()
     if not application.owned:
-        raise OutputError("Scene files are not written inside 3D Slicer.", "Save the scene with the File menu.")
+        raise OutputError("Scene files are not written inside 3D Slicer.", "Save the scene from the File menu.")
     scene = application.scene
     scene.Clear(0)
     try:

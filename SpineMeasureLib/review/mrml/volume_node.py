@@ -25,7 +25,7 @@ def volume_from_node(node: Any) -> Volume:
         raise EmptyVolumeError("The volume does not contain an image.", "Choose another volume.")
     scalars = image.GetPointData().GetScalars()
     if scalars.GetNumberOfComponents() != 1:
-        raise DimensionError("The volume contains several values per voxel.", "Choose a volume of grey values.")
+        raise DimensionError("The volume contains several values per voxel.", "Choose a greyscale volume.")
     refuse_transforms(node)
     array = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0)
     return Volume(np.array(array, order="C"), _affine(node))

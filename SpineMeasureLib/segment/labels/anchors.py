@@ -33,7 +33,7 @@ def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], w
     :raises LevelNameError: there is none: the anchors contradict each other, or the number of levels between them.
     """
     if not segmentation.of_kind(Kind.DISC):
-        raise LevelNameError("There is no disc to name.", "Check that the label map has discs.")
+        raise LevelNameError("There is no disc to name.", "Check that the label map contains discs.")
     sacrum = bool(segmentation.of_kind(Kind.SACRUM))
     fitting = []
     for upper, lower in sorted(neighbours(), key=lambda pair: [VERTEBRA_ORDER.index(name) for name in pair]):
@@ -48,7 +48,7 @@ def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], w
         return min(fitting)[2]
     said = ", ".join(dict.fromkeys(anchor.name for anchor in anchors))
     raise LevelNameError(
-        f"{what} name levels in an order that does not fit the image: {said}.",
+        f"{what} name levels in an order that does not match the image: {said}.",
         "Check their names, and that they belong to this image.",
     )
 

@@ -44,7 +44,7 @@ def segmentation_from_segments(file: LabelFile, *, lowest_disc: str | None = Non
     if not kinds & {Kind.BODY, Kind.DISC}:
         names = ", ".join(segment.name for segment in found) or "none is part of the spine"
         raise NothingFoundError(
-            f"No segment of the label file is a disc or a vertebra ({names}).",
+            f"None of the segments in the label file is a disc or a vertebra ({names}).",
             "Name the segments as L4, L4-L5 and so on, or vertebrae, discs, canal.",
         )
     if any(kind in _LEVELLED and not level for kind, level in found.values()):
@@ -79,7 +79,7 @@ def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
     if twice:
         names = ", ".join(segment.name for segment, what in found.items() if what in twice)
         raise UnreadableInputError(
-            f"Several segments of the label file are the same vertebra or disc: {names}.", "Rename or join them."
+            f"Several segments of the label file are the same vertebra or disc: {names}.", "Rename or merge them."
         )
     if beside:
         warnings.append(f"Segments that are not vertebrae, discs, canal or cord were left out: {', '.join(beside)}.")

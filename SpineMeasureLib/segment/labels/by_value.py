@@ -118,7 +118,7 @@ def named_labels(
     structures = list_structures(own, affine, tuple(order))
     if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
         raise NothingFoundError(
-            "The label map contains no disc and no vertebra.",
+            "The label map contains no discs or vertebrae.",
             "Choose the label map of this image and its --convention.",
         )
     segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)

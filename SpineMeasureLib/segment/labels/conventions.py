@@ -193,7 +193,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
 
 def _unclear(names: list[str]) -> UnreadableInputError:
     return UnreadableInputError(
-        f"The label map matches several conventions: {', '.join(names)}.", "Name the right one with --convention."
+        f"The label map matches several conventions: {', '.join(names)}.", "Choose the right one with --convention."
     )
 
 

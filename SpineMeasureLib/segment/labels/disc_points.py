@@ -68,13 +68,17 @@ def read_disc_points(path: Path) -> tuple[DiscPoint, ...]:
     else:
         return _of_image(path)
     if not named:
-        raise LevelNameError(f"{path.name} has no points.", "Place a point in each disc and name it, as L4-L5.")
+        raise LevelNameError(
+            f"{path.name} contains no points.",
+            "Place a point in each disc and name it after the disc, for example L4-L5.",
+        )
     found = []
     for label, position in named:
         what = structure_of_name(label)
         if what is None or what[0] is not Kind.DISC:
             raise LevelNameError(
-                f"{path.name} has a point that is not named after a disc: '{label}'.", "Name points as L4-L5."
+                f"{path.name} contains a point that is not named after a disc: '{label}'.",
+                "Name points after discs, for example L4-L5.",
             )
         found.append(DiscPoint(what[1], (position[0], position[1], position[2])))
     return tuple(found)
@@ -157,27 +161,29 @@ def _of_image(path: Path) -> tuple[DiscPoint, ...]:
     strange = [value for value in values if value not in DISC_OF_NUMBER]
     if strange:
         raise LevelNameError(
-            f"{path.name} has values that are not numbers of discs: {', '.join(map(str, strange[:5]))}.",
-            "C2-C3 is 3, C7-T1 8, T12-L1 20, L5-S1 25.",
+            f"{path.name} contains values that are not disc numbers: {', '.join(map(str, strange[:5]))}.",
+            "Use 3 for C2-C3, 8 for C7-T1, 20 for T12-L1, 25 for L5-S1.",
         )
     found = []
     for value in values:
         places = apply_affine(volume.affine, np.argwhere(numbers == value))
         if np.ptp(places, axis=0).max() > _POINT_MM:
             raise UnreadableInputError(
-                f"{path.name} has whole structures, not points: value {value} is larger than {_POINT_MM:g} mm.",
+                f"{path.name} contains whole structures, not points: value {value} is larger than {_POINT_MM:g} mm.",
                 "Give a label map with --labels; disc points are single voxels.",
             )
         x, y, z = places.mean(axis=0)
         found.append(DiscPoint(DISC_OF_NUMBER[value], (float(x), float(y), float(z))))
     if not found:
-        raise LevelNameError(f"{path.name} has no disc points.", "C2-C3 is 3, C7-T1 8, T12-L1 20, L5-S1 25.")
+        raise LevelNameError(
+            f"{path.name} contains no disc points.", "Use 3 for C2-C3, 8 for C7-T1, 20 for T12-L1, 25 for L5-S1."
+        )
     return tuple(found)
 
 
 def _of_markups(path: Path) -> list[tuple[str, list[float]]]:
     """Label and RAS position of every point of a markups file."""
-    damaged = UnreadableInputError(f"{path.name} is not a markups file of 3D Slicer.", "Save the points again.")
+    damaged = UnreadableInputError(f"{path.name} is not a markups file from 3D Slicer.", "Save the points again.")
     content = json_object(path)
     found = []
     try:
@@ -210,7 +216,7 @@ def _of_fcsv(path: Path) -> list[tuple[str, list[float]]]:
             found.append((point["label"], place))
     except (KeyError, ValueError) as error:
         raise UnreadableInputError(
-            f"{path.name} is not a list of points of 3D Slicer.", "Save the points again."
+            f"{path.name} is not a point list from 3D Slicer.", "Save the points again."
         ) from error
     return found
 

@@ -57,7 +57,7 @@ def _in_front(segmentation: SpineSegmentation) -> float:
 
 
 def _check_front(segmentation: SpineSegmentation) -> None:
-    """Refuse a label map whose discs are behind the canal: it is mirrored from front to back.
+    """Refuse a label map whose discs are behind the canal: it is mirrored front to back.
 
     :raises GeometryMismatchError: they are.
     """
@@ -66,7 +66,7 @@ def _check_front(segmentation: SpineSegmentation) -> None:
     behind = [centres[disc.value - 1, 1] < canal for disc in segmentation.of_kind(Kind.DISC)]
     if behind and all(behind):
         raise GeometryMismatchError(
-            "The discs of the label map are behind its canal: it is mirrored from front to back.",
+            "The discs of the label map are behind its canal: it is mirrored front to back.",
             "Export it again with the geometry of the image.",
         )
 

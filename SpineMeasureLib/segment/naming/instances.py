@@ -128,7 +128,7 @@ class _Found:
 
 def _nothing_found() -> NothingFoundError:
     return NothingFoundError(
-        "No vertebra and no disc was found in the image.", "Check that it is a spine MRI with the spine in view."
+        "No vertebrae or discs were found in the image.", "Check that it is a spine MRI with the spine in view."
     )
 
 

@@ -136,7 +136,7 @@ def name_chain(
     if not priors:
         raise LevelNameError(
             f"{len(chain)} vertebrae were found, more than any spine has.",
-            "Check that the image or label map shows one spine, and nothing else labelled as vertebrae or discs.",
+            "Check that the image or label map shows one spine, with nothing else labelled as vertebrae or discs.",
         )
     if not known:
         return name_from_below(len(chain), "L5", "S1", "", probability=0.0)

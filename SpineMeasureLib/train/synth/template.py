@@ -86,7 +86,7 @@ def build_template(anatomy: Path) -> Template:
     """
     if not (anatomy / "cervical_meshes").is_dir():
         raise InputNotFoundError(
-            f"There is no anatomy in {anatomy}.", "Name the folder that contains the training sets."
+            f"There is no anatomy in {anatomy}.", "Specify the folder that contains the training sets."
         )
     parts = [_sacrum(anatomy), _trunk(anatomy), _neck(anatomy)]
     tissue = np.concatenate([p.tissue for p in parts], axis=2)
