@@ -1,4 +1,4 @@
-"""How sharply the model drew the boundaries, and what that means for the accuracy of a value (its calibration)."""
+"""How sharply the model delineated boundaries, and what that means for the accuracy of a value (its calibration)."""
 
 from __future__ import annotations
 

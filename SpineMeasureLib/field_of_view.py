@@ -2,8 +2,8 @@
 
 There are two rules, because a contact means different things:
 
-1. The image ends (at its border, or at voxels without a value): what touches the end has been cut off, as nobody saw
-   what is beyond. Any contact counts (`at_border`, `mark_cut`).
+1. The image ends (at its border, or at voxels without a value): what touches the end has been cut off, as what is
+   beyond is unknown. Any contact counts (`at_border`, `mark_cut`).
 2. The label file ends, and the image continues. Many files end at the outermost labelled voxel, so whole structures
    touch the faces of the file with few voxels; one that a face cuts off has a section there about as large as its
    largest. The area of the contact counts (`mark_cut_by_file`).

@@ -68,7 +68,7 @@ class ChildRun:
         self._timer.start()
 
     def abandon(self) -> None:
-        """End the tree at once and tell nobody; for the end of the module or of Slicer."""
+        """End the tree at once without a report; for the end of the module or of Slicer."""
         self.onUpdate = self.onFinished = None
         if not self.finished:
             self.cancelled = True
@@ -118,7 +118,7 @@ class ChildRun:
             self._onTick()
 
     def _onTick(self) -> None:
-        """After a cancellation wait for the tree, then end it; at last remove every file."""
+        """After a cancellation wait for the tree, then end it; finally remove every file."""
         self._waited += self.TICK_MS
         if self._waited > self.GRACE_MS and not self._forced and self.cancelled:
             self._force()
@@ -129,7 +129,7 @@ class ChildRun:
             self._release()
 
     def _release(self) -> None:
-        """Let Qt take process and timer away: connected to this object, which holds them, they would stay for ever."""
+        """Let Qt take process and timer away: connected to this object, which holds them, they would stay forever."""
         if not self._released:
             self._released = True
             self._timer.stop()

@@ -104,7 +104,7 @@ class Panel:
         self.segmentEditor.cleanup()
 
     def act(self, action) -> None:
-        """Do what a button or key stands for, or show why it cannot be done."""
+        """Perform the action of a button or key, or show why it cannot be done."""
         self.guarded(lambda: self.desk.act(action))
 
     @staticmethod

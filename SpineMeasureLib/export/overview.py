@@ -75,7 +75,7 @@ def _draw_header(figure: Any, segmentation: SpineSegmentation) -> None:
 
 
 def _draw_key(figure: Any, segmentation: SpineSegmentation) -> None:
-    """The key of the colours, those of lines first."""
+    """The key of the colours, with the colours of lines first."""
     from matplotlib.lines import Line2D
 
     lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in HEIGHTS]

@@ -215,8 +215,8 @@ _ALL = (
            code="SM-KYPH-COBB", at="region", listed=True),
 )  # fmt: skip
 
-#: The values that stand for a level in labels, charts and the choice of a line: at a disc the first two, at a vertebra
-#: the others, the first that there is.
+#: The values that represent a level in labels, charts and the choice of a line: at a disc the first two, at a vertebra
+#: the others, whichever comes first.
 DISC_HEIGHT, CANAL_AT_DISC = ("disc_height_middle", "chord50"), ("canal_ap", "disc_level")
 CANAL_AT_BODY, BODY_HEIGHT = ("canal_ap", "mid_vertebral"), ("body_height_middle", "chord50")
 MAIN: tuple[Method, ...] = (DISC_HEIGHT, CANAL_AT_DISC, CANAL_AT_BODY, BODY_HEIGHT)

@@ -92,7 +92,7 @@ class Field:
         return value
 
     def along(self, axes: Array) -> Field:
-        """The field with its slices joined along that of three RAS axes (rows) which is most perpendicular to them.
+        """The field with its slices joined along whichever of three RAS axes (rows) is closest to their normal.
 
         Between thick slices a tilted disc or a rotated canal follows its own right-left axis, not the slice normal.
         """

@@ -237,7 +237,7 @@ class Desk:
         labels: bool | None = None,
         only_level: bool | None = None,
     ) -> None:
-        """Change some of the filter (see `Filter`); an unknown group, level or status stands for no restriction."""
+        """Change some of the filter (see `Filter`); an unknown group, level or status means no restriction."""
         before = self.filter
         known = self.levels
         self.filter = Filter(
@@ -253,7 +253,7 @@ class Desk:
             self.fill()
 
     def set_scope(self, scope: str) -> None:
-        """Set what accept, withdraw and reset apply to; anything unknown stands for the selected values."""
+        """Set what accept, withdraw and reset apply to; anything unknown means the selected values."""
         self.scope = scope if scope in SCOPES else SCOPES[0]
         self._view.show_state()
 

@@ -72,7 +72,7 @@ class TrainingOptions:
 
 
 def load_cases(root: Path, datasets: Sequence[str], exclude: Sequence[str] = ()) -> list[LabelledCase]:
-    """Load all cases of the named sets except those of the excluded patients."""
+    """Load all cases of the named sets except the cases of excluded patients."""
     return [case for name in datasets for case in ADAPTERS[name](root) if case.patient not in set(exclude)]
 
 

@@ -1,6 +1,6 @@
 """Training loss for voxels whose tissue is known in part only (marginal loss, Shi et al., Med Image Anal 2021).
 
-Each voxel carries a code of `voxel_codes`, which stands for a set of tissues; the loss asks only that the probability
+Each voxel carries a code of `voxel_codes`, which represents a set of tissues; the loss asks only that the probability
 of that set is high.
 """
 

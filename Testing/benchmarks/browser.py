@@ -1,10 +1,10 @@
-"""What a reader of the browser review waits for: the table and the picture behind the mouse.
+"""What a reader of the browser review waits for: the delay of the table and the picture behind the mouse.
 
     .venv-web/bin/python Testing/benchmarks/browser.py [--moves 100] [--seconds 5]
 
 Serves the sample, opens it in Chromium, and drags the end of a line in the axial view. Times are taken inside the page:
-from the mouse event until the table holds another text. Processor time of the server stands beside it, where the
-computer is busy with other things.
+from the mouse event until the table shows a new text. The server's processor time is given as well, because the
+computer may be busy with other things.
 """
 
 from __future__ import annotations

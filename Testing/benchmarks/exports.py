@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/exports.py [--runs 3]
 
-Wall time, and processor time of this process beside it where the computer is busy with other things (the PDF is printed
+Wall time, and processor time of this process in case the computer is busy with other things (the PDF is printed
 by a browser, whose processor time is not counted). The spine is of closed-form shape, as a classic DICOM series.
 """
 
@@ -42,7 +42,7 @@ MODEL = {"model": "spine_mri", "model_version": "0", "model_sha256": "0" * 64}
 
 
 def timed(name: str, action: Callable[[], object], runs: int) -> None:
-    """Print median and most of wall time, and of processor time."""
+    """Print median and maximum of wall time and of processor time."""
     walls, cpus = [], []
     for _ in range(runs):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -70,7 +70,7 @@ def main() -> None:
         seg = make_seg(segmentation, source)
         case = TrainingCase(volume, segmentation, rows, "long")
         print(f"{len(segmentation.of_kind(Kind.BODY))} vertebrae, {volume.array.shape} voxels, {len(rows)} values")
-        print(f"{'seconds':34s} {'median':>7s} {'most':>7s} {'processor':>10s}")
+        print(f"{'seconds':34s} {'median':>7s} {'max':>7s} {'processor':>10s}")
         timed("table (CSV)", lambda: write_csv(rows, folder / "a.csv", "case"), runs)
         timed("everything (JSON)", lambda: write_json(rows, {}, folder / "a.json"), runs)
         timed("DICOM SEG", lambda: write_dataset(make_seg(segmentation, source), folder / "a.dcm"), runs)

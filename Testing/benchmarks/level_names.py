@@ -2,8 +2,8 @@
 
     python Testing/benchmarks/level_names.py --data ../shared/data [--bundle FOLDER] [--csv FILE]
 
-Ground truth are eleven points a patient, L5-S1 to T12-L1 (`lumbar_points`). Found: a point lies in a structure of its
-kind, or one pixel beside it. Points numbered from the head instead of the sacrum (the slice shows it) are turned round.
+The ground truth is eleven points per patient, L5-S1 to T12-L1 (`lumbar_points`). Found: a point is in a structure of
+its kind, or one pixel beside it. Points numbered from the head instead of the sacrum (as the slice shows) are reversed.
 The slices have no mm: the distance from L1 to L5 is taken as 140 mm.
 """
 

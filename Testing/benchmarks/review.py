@@ -3,7 +3,7 @@
     python Testing/benchmarks/review.py [--moves 300]
 
 The panel needs PySide6 (extra `test`).
-Times are wall time, and processor time of this process beside it where the computer is busy with other things. The
+Times are wall time, and processor time of this process in case the computer is busy with other things. The
 spine is of closed-form shape and has 20 vertebrae above the sacrum.
 """
 
@@ -58,7 +58,7 @@ def timed(action: Callable[[], Any]) -> tuple[float, float, Any]:
 def drag(session: Session, moves: int) -> tuple[list[float], list[float], tuple[float, float]]:
     """Milliseconds of every move of an end while it is dragged (wall, processor), and of the step at the end.
 
-    The events are those of Slicer's markups widget; drawing is not part of it.
+    The events are the ones that Slicer's markups widget sends; rendering is not included.
     """
     import slicer
 
@@ -107,7 +107,7 @@ def with_panel(session: Session, moves: int) -> tuple[tuple[float, float], list[
 
 
 def spread(values: list[float]) -> str:
-    """Median, 95th percentile and most."""
+    """Median, 95th percentile and maximum."""
     return f"{statistics.median(values):8.2f} {np.percentile(values, 95):8.2f} {max(values):8.2f}"
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     wall, cpu, measurements = timed(lambda: measure(segmentation))
     print(f"spine of {len(segmentation.of_kind(Kind.BODY))} vertebrae, {segmentation.labels.shape} voxels, "
           f"{len(measurements)} values; measuring it {wall / 1e3:.1f} s ({cpu / 1e3:.1f} s processor)\n")  # fmt: skip
-    print("one move of a dragged end (ms)         median      95 %     most   at the end")
+    print("one move of a dragged end (ms)         median      95 %      max   at the end")
     for count in (10, 120):
         scene.Clear(0)
         session = Session.build(scene, add_volume(scene, image, "T2"), segmentation, few_lines(measurements, count))

@@ -74,7 +74,7 @@ def resliced(spacing: tuple[float | None, float | None, float | None]) -> Callab
 
 
 def five_vertebrae(image: Volume, labels: Volume) -> Pair | None:
-    """Cut to the height of the middle five vertebrae, between the discs that bound them; None where none are known."""
+    """Cut to the height of the middle five vertebrae, between the discs that bound them; None if none are known."""
     if labels.array.max() > SEMANTIC_CANAL:
         return None
     upward = int(np.argmax(np.abs(image.affine[2, :3])))
@@ -133,7 +133,7 @@ class Score:
 
 
 def score(network: SpineNet, image: Volume, labels: Volume, dataset: str) -> Score:
-    """Score a case as if it lay in its set."""
+    """Score a case as if it were in its set."""
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / dataset

@@ -1,4 +1,4 @@
-"""Time and memory of the whole `measure` command, stage by stage, each run in a process of its own.
+"""Time and memory of the whole `measure` command, stage by stage, each run in a separate process.
 
     python Testing/benchmarks/speed.py [IMAGE] [--runs 3] [--device cpu] [--threads 2]
 
@@ -65,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         image = options.image or large_sample(Path(folder))
         runs = [measure_once(image, Path(folder) / "out", options.device, options.threads) for _ in range(options.runs)]
-    print(f"{options.runs} runs on {options.device}, {options.threads} threads; median (least - most)")
+    print(f"{options.runs} runs on {options.device}, {options.threads} threads; median (minimum - maximum)")
     walls = [wall for wall, _, _ in runs]
     print(f"{'whole command':22s} {statistics.median(walls):6.2f} s ({min(walls):.2f} - {max(walls):.2f})")
     print(f"{'peak memory':22s} {max(peak for _, peak, _ in runs):6.2f} GB")

@@ -215,7 +215,7 @@ def test_a_bundle_without_one_of_its_files_is_refused(missing: str, bundle: Path
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 @pytest.mark.parametrize("file", ["configs/metadata.json", "configs/inference.json", "models/model.safetensors"])
 def test_a_file_that_never_ends_is_refused(file: str, kind: str, bundle: Path) -> None:
-    """In a process of its own: opening or reading such a file may wait for ever."""
+    """In a separate process: opening or reading such a file may wait forever."""
     path = bundle / file
     path.unlink()
     if kind == "pipe":

@@ -35,7 +35,7 @@ class MrmlApplication:
 
 
 def startup_environment() -> dict[str, str] | None:
-    """Return environment variables for another program; None if those of this process are suitable.
+    """Return environment variables for another program; None if the variables of this process are suitable.
 
     Slicer's launcher sets variables such as LD_LIBRARY_PATH to Slicer's own libraries, with which other programs, such
     as a browser, may not start. Slicer remembers their earlier values.

@@ -53,7 +53,7 @@ def aim_at(session: Session, key: Key) -> Aim | None:
     else:
         axial = normal
         along = _across(axial, None if ends is None else ends[1] - ends[0], np.array(plane.x_axis))
-        # A width lies across the patient, a depth along: of the two directions the one that is more left to right.
+        # A width runs across the patient, a depth along: take whichever direction is closer to left-right.
         sagittal = max((along, np.cross(along, axial)), key=lambda v: abs(float(v[0])))
     sagittal = sagittal * (1 if sagittal[0] >= 0 else -1)
     axial = axial * (1 if axial[2] >= 0 else -1)

@@ -27,7 +27,7 @@ class Anchor:
 
 
 def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], what: str) -> str:
-    """Name of the lowest disc with which every anchor gets its correct name; of several, that of the most usual spine.
+    """Return the name of the lowest disc that gives every anchor its name; if several do, that of the commonest spine.
 
     :param what: the source of the anchors, for the message: ``"Disc points"``.
     :raises LevelNameError: there is none: the anchors contradict each other, or the number of levels between them.
