@@ -92,7 +92,7 @@ def vertebra_value(name: str) -> int:
 
 
 def region_of(name: str) -> Region:
-    """Region of a vertebra with a body: C2 is a separate region; S1 counts as lumbar.
+    """Return the region of a vertebra with a body: C2 is a separate region; S1 counts as lumbar.
 
     :raises KeyError: the name is C1, which has no body, or not a vertebra.
     """
@@ -104,7 +104,7 @@ def region_of(name: str) -> Region:
 
 
 def disc_name(upper: str, lower: str) -> str:
-    """Name of the disc between two vertebrae.
+    """Return the name of the disc between two vertebrae.
 
     >>> disc_name("L4", "L5")
     'L4-L5'
@@ -146,7 +146,7 @@ _CORD = Code("2748008", "Spinal cord")
 
 
 def code_of(kind: Kind, level: str) -> Code:
-    """SNOMED CT code of a structure; a general one if its level has none."""
+    """Return the SNOMED CT code of a structure; a general one if its level has none."""
     if kind is Kind.BODY and level in _VERTEBRA_CODES:
         return Code(_VERTEBRA_CODES[level], f"{level} vertebra")
     if kind is Kind.DISC and level in _DISC_CODES:
@@ -231,7 +231,7 @@ def _info_of() -> dict[tuple[Kind, str], StructureInfo]:
 
 
 def structure_info(kind: Kind, level: str) -> StructureInfo:
-    """The row of one structure.
+    """Return the row of one structure.
 
     >>> structure_info(Kind.DISC, "L4-L5").value
     123
@@ -245,7 +245,7 @@ def structure_info(kind: Kind, level: str) -> StructureInfo:
 
 
 def _lower_neighbours(place: int) -> list[str]:
-    """Vertebrae that can be directly below: T12 is followed by T13 or L1, L5 by L6 or S1."""
+    """Return the vertebrae that can be directly below: T12 is followed by T13 or L1, L5 by L6 or S1."""
     below = [VERTEBRA_ORDER[place + 1]]
     if below[0] in ("T13", "L6"):
         below.append(VERTEBRA_ORDER[place + 2])

@@ -144,7 +144,7 @@ def dicom_push(
 
 
 def _files_to_push(paths: list[Path]) -> list[Path]:
-    """The named files, and for each folder of a measured case its DICOM objects.
+    """Return the named files, and for each folder of a measured case its DICOM objects.
 
     :raises InputNotFoundError: a file is missing, or a folder contains neither.
     :raises UnfinishedCaseError: writing a case was interrupted.

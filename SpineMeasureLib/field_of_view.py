@@ -83,7 +83,7 @@ def cut_lumen(lumen: Mask, outside: Mask, affine: NDArray[np.float64]) -> Mask:
 
 
 def _lumen_contacts(lumen: Mask, outside: Mask, affine: NDArray[np.float64]) -> tuple[Mask, Mask]:
-    """Where the lumen is cut off across the spine, and where along it."""
+    """Return where the lumen is cut off across the spine, and where along it."""
     along = anatomical_axes(affine)[0][2]
     ends, sides = np.zeros(lumen.shape, bool), np.zeros(lumen.shape, bool)
     whole = cut_axes(lumen, outside)

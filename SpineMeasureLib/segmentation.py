@@ -72,7 +72,7 @@ class SpineSegmentation:
     outside: NDArray[np.bool_] | None = None
 
     def of_kind(self, kind: Kind) -> tuple[Structure, ...]:
-        """The structures of one kind, from head to sacrum."""
+        """Return the structures of one kind, from head to sacrum."""
         return tuple(s for s in self.structures if s.kind is kind)
 
     def mask(self, structure: Structure) -> NDArray[np.bool_]:
@@ -91,7 +91,7 @@ class SpineSegmentation:
         return found
 
     def as_volume(self) -> Volume:
-        """The label array as a `Volume`."""
+        """Return the label array as a `Volume`."""
         return Volume(self.labels, self.affine)
 
 

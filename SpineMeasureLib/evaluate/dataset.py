@@ -165,7 +165,7 @@ def _by_group(done: Sequence[EvaluatedCase]) -> dict[str, object]:
 
 
 def _anchor_in_view(labels: Volume) -> bool:
-    """Whether enough of the sacrum is in view, or a C2 that the upper border does not cut."""
+    """Return whether enough of the sacrum is in view, or a C2 that the upper border does not cut."""
     if np.count_nonzero(labels.array == SACRUM_VALUE) * np.prod(labels.spacing) > _SACRUM_IN_VIEW_MM3:
         return True
     second = slice_order(labels.array == vertebra_value("C2"), labels.affine)  # rows run upward

@@ -61,7 +61,7 @@ def write_dicom(
 
 
 def _made(make: Callable[[], Dataset], name: str, warnings: list[str]) -> Dataset | None:
-    """An object; None and a warning if the library fails on the headers of the images."""
+    """Return an object; None and a warning if the library fails on the headers of the images."""
     try:
         made = make()
         made.save_as(BytesIO(), enforce_file_format=True)

@@ -184,7 +184,7 @@ def _number(m: Measurement | None) -> str:
 
 
 def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
-    """Anterior and superior coordinate of the middle of the first line that is present."""
+    """Return the anterior and superior coordinate of the middle of the first line that is present."""
     for m in found:
         if m and m.p1 and m.p2:
             return (m.p1[1] + m.p2[1]) / 2, (m.p1[2] + m.p2[2]) / 2

@@ -34,7 +34,7 @@ _YELLOW, _CYAN = ("#ffd94a", "#ff9f43", "#9be564", "#f78fb3"), ("#5cd6ff", "#7ea
 
 
 def _curves(group: str, colours: Sequence[str]) -> tuple[Curve, ...]:
-    """The lines of discs in a group of `definitions.GROUPS`; the overview does not show AP depth."""
+    """Return the lines of discs in a group of `definitions.GROUPS`; the overview does not show AP depth."""
     lines = [d for d in columns("disc") if d.editable and d.group == group and d.quantity != "disc_depth"]
     return tuple(map(Curve, lines, colours))
 
@@ -146,7 +146,7 @@ def _draw_key(axes: Any, curves: Sequence[Curve], spreads: Sequence[float | None
 
 
 def reference_words(spreads: Sequence[float | None]) -> str:
-    """The words for the marks of references: an SD is named only if one is given.
+    """Return the words for the marks of references: an SD is named only if one is given.
 
     :param spreads: standard deviations of the references drawn, None for those without.
     """

@@ -20,7 +20,7 @@ from .columns import CASE_ID, COLUMNS, Cell
 
 
 def table_rows(measurements: Sequence[Measurement]) -> list[list[Cell]]:
-    """One row per measurement, in the order of `COLUMNS`; None for a missing number. Points are RAS mm."""
+    """Return one row per measurement, in the order of `COLUMNS`; None for a missing number. Points are RAS mm."""
     return [[column.of(m) for column in COLUMNS] for m in measurements]
 
 
@@ -48,7 +48,7 @@ def write_json(measurements: Sequence[Measurement], provenance: dict[str, object
 
 
 def data_dictionary() -> dict[str, Any]:
-    """The output of ``spinemeasure methods --json``, as plain values."""
+    """Return the output of ``spinemeasure methods --json``, as plain values."""
     return {
         "spinemeasure": __version__,
         "frame": "RAS mm",

@@ -16,7 +16,7 @@ CONTEXT = "SpineMeasure"
 
 
 def terminology_json() -> str:
-    """The segmentation context that Slicer's Terminologies module loads (dcmqi segment context schema)."""
+    """Return the segmentation context that Slicer's Terminologies module loads (dcmqi segment context schema)."""
     types: dict[str, dict[str, object]] = {}
     for s in all_structures():
         types.setdefault(

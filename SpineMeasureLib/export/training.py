@@ -68,7 +68,7 @@ class TrainingCase:
         return self.volume.case_id
 
     def tissues(self) -> NDArray[np.uint8]:
-        """Array[i,j,k] of `anatomy.Tissue` values, the target of the segmentation model."""
+        """Return the array[i,j,k] of `anatomy.Tissue` values, the target of the segmentation model."""
         table = np.zeros(256, np.uint8)
         for s in self.segmentation.structures:
             table[s.value] = TISSUE_OF[s.kind]
@@ -76,7 +76,7 @@ class TrainingCase:
         return found
 
     def provenance(self) -> dict[str, object]:
-        """The origin of the labels, and the changes by a person."""
+        """Return the origin of the labels, and the changes by a person."""
         labels = np.ascontiguousarray(self.segmentation.labels)
         edited = [
             {
@@ -194,7 +194,7 @@ def _stems(folder: Path, ending: str) -> set[str]:
 
 
 def _bids_parts(folder: Path) -> list[set[str]]:
-    """Names of the subjects that have an image, a segmentation and its sidecar."""
+    """Return the names of the subjects that have an image, a segmentation and its sidecar."""
     files = [path.name for path in folder.glob("sub-*/anat/sub-*")]
     images = [name for name in files if name.endswith(tuple(f"_{suffix}.nii.gz" for suffix in SUFFIXES))]
     others = ([name for name in files if name.endswith(end)] for end in ("_dseg.nii.gz", "_dseg.json"))
@@ -228,7 +228,7 @@ def _lookup() -> str:
 
 
 def _plain(array: NDArray) -> NDArray:
-    """Voxels in a type that every NIfTI reader supports."""
+    """Return the voxels in a type that every NIfTI reader supports."""
     return array if array.dtype in (np.uint8, np.int16, np.int32, np.float32, np.uint16) else array.astype(np.float32)
 
 

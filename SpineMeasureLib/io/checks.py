@@ -95,7 +95,7 @@ def check_mri(volume: Volume) -> None:
 
 
 def _shows_air(array: NDArray[Any], values: NDArray[Any]) -> bool:
-    """Whether much of the image is air in Hounsfield units.
+    """Return whether much of the image is air in Hounsfield units.
 
     :param values: values of `array` without padding, which is not air unless it has the value of air.
     """

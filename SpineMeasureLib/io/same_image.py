@@ -50,7 +50,7 @@ def stated_grid(stated: Mapping[str, Any]) -> Volume | None:
 
 
 def is_stated_image(stated: Mapping[str, Any], image: Volume) -> bool:
-    """Whether an image is the one of `statement`; True if too little is stated to decide.
+    """Return whether an image is the one of `statement`; True if too little is stated to decide.
 
     :param stated: with the ``format`` of the image then.
     :raises GeometryMismatchError: the image is not on the stated voxels.

@@ -14,7 +14,7 @@ from .types import Measurement
 
 
 def angle_between(upper: Endplate, lower: Endplate, frames: tuple[Frame, Frame]) -> float:
-    """Angle in degrees between two endplates, positive if they open anteriorly (lordosis)."""
+    """Return the angle in degrees between two endplates, positive if they open anteriorly (lordosis)."""
     a, b = frames
     mean = make_frame((a.origin + b.origin) / 2, a.superior + b.superior, a.anterior + b.anterior)
     return tilt(lower.normal, mean) - tilt(upper.normal, mean)
@@ -44,7 +44,7 @@ _REGIONS = (("L1", "L5-S1"), ("L1", "L6-S1"), ("T4", "T12"), ("C2", "C7"))
 
 
 def regional_levels(levels: Collection[str]) -> frozenset[str]:
-    """The levels between which regional angles are measured."""
+    """Return the levels between which regional angles are measured."""
     return frozenset(level for region in _REGIONS if set(region) <= set(levels) for level in region)
 
 

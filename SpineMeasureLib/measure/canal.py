@@ -75,7 +75,7 @@ def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
 
 
 def _middle_out_of_view(spine: Spine, field: Field, section: CrossSection, sides: Ends | None) -> bool:
-    """True if the lumen, at a side cut off by the image, is about as deep as at the line of the diameter."""
+    """Return whether the lumen, at a side cut off by the image, is about as deep as at the line of the diameter."""
     for side in sides or ():
         if spine.at_border(side[None]):
             inwards = unit(section.centre - side)
@@ -86,7 +86,7 @@ def _middle_out_of_view(spine: Spine, field: Field, section: CrossSection, sides
 
 
 def _doubts_across(spine: Spine, field: Field, section: CrossSection) -> list[str]:
-    """Flags of the area and the width of a section: slices may miss or blur its sides."""
+    """Return the flags of the area and the width of a section: slices may miss or blur its sides."""
     sides = transverse(field, section)
     found = ["low_confidence"] if spine.thickness > THIN_SLICES_MM else []
     return found if sides and not spine.at_border(np.stack(sides)) else [*found, "cut_by_field_of_view"]
@@ -97,7 +97,7 @@ def _doubts_of_any(spine: Spine, field: Field, sections: Iterable[CrossSection |
 
 
 def _sections(field: Field, spine: Spine, indices: Iterable[int], target: Array) -> list[CrossSection | None]:
-    """The section at each place of the centreline, None if there is none."""
+    """Return the section at each place of the centreline, None if there is none."""
     assert spine.line is not None
     found: list[CrossSection | None] = []
     for i in indices:
@@ -114,7 +114,7 @@ def _sections(field: Field, spine: Spine, indices: Iterable[int], target: Array)
 
 
 def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
-    """The sections that are not narrowed by an end of the lumen."""
+    """Return the sections that are not narrowed by an end of the lumen."""
     return [s for s in sections if s is not None and not len(s.beyond)]
 
 

@@ -36,7 +36,7 @@ class Centreline:
     tangents: Array
 
     def nearest(self, point: Array) -> int:
-        """Index of the centreline point nearest to a RAS point."""
+        """Return the index of the centreline point nearest to a RAS point."""
         return int(np.argmin(np.linalg.norm(self.points - point, axis=1)))
 
     def crossing(self, point: Array, normal: Array) -> int | None:
@@ -71,7 +71,7 @@ def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
 
 
 def _by_height(points: Array) -> Array:
-    """Centroids of 4 mm layers along superior, from head to sacrum."""
+    """Return the centroids of 4 mm layers along superior, from head to sacrum."""
     layer = np.floor(points[:, 2] / 4.0).astype(int)
     layer -= layer.min()
     count = np.bincount(layer)

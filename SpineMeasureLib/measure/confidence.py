@@ -18,7 +18,7 @@ DOUBTFUL = 0.5
 def with_confidence(
     rows: Sequence[Measurement], affine: NDArray[np.float64], certainty: Certainty
 ) -> list[Measurement]:
-    """The rows, with the calibrated confidence of every calibrated quantity; a low confidence is flagged.
+    """Return the rows, with the calibrated confidence of every calibrated quantity; a low confidence is flagged.
 
     :param affine: 4x4, voxel index to RAS mm.
     """

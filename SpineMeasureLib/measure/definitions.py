@@ -106,7 +106,7 @@ _slip = partial(Definition, concept=_PRIVATE("SM-SLIP", "Listhesis"), group="Ali
 
 
 def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, ...]:
-    """The values of the cord that are measured both at discs and behind bodies."""
+    """Return the values of the cord that are measured both at discs and behind bodies."""
     words = place.replace("mid_", "mid-").replace("_", " ")
     of = partial(_cord, at=at)
     return (
@@ -223,7 +223,7 @@ MAIN: tuple[Method, ...] = (DISC_HEIGHT, CANAL_AT_DISC, CANAL_AT_BODY, BODY_HEIG
 
 
 def methods() -> tuple[Definition, ...]:
-    """Every definition, in the order of the report."""
+    """Return every definition, in the order of the report."""
     return _ALL
 
 
@@ -242,12 +242,12 @@ def listed(at: At) -> tuple[Definition, ...]:
 
 
 def disc_levels(measurements: Iterable[Measurement]) -> list[str]:
-    """Names of the disc levels that were measured, from head to sacrum."""
+    """Return the names of the disc levels that were measured, from head to sacrum."""
     return [m.level for m in measurements if m.key[1:] == DISC_HEIGHT]
 
 
 def body_levels(measurements: Iterable[Measurement]) -> list[str]:
-    """Names of the vertebrae that were measured, from head to sacrum."""
+    """Return the names of the vertebrae that were measured, from head to sacrum."""
     return [m.level for m in measurements if m.key[1:] == BODY_HEIGHT]
 
 
@@ -257,7 +257,7 @@ def _by_key() -> dict[Method, Definition]:
 
 
 def definition(quantity: str, method: str) -> Definition:
-    """The definition of a quantity by a method.
+    """Return the definition of a quantity by a method.
 
     :raises KeyError: there is no such definition.
     """

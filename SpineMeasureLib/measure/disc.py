@@ -107,7 +107,7 @@ def _spread(field: Field, planes: list[tuple[Frame, Ends]], place: float | None)
 
 
 def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
-    """Every disc row of one level."""
+    """Return every disc row of one level."""
     field, frame = disc.field, disc.frame
     common = Shared(frame.plane, disc.flags(), disc.structure.confidence)
     depth = depth_line(field, frame)

@@ -92,7 +92,7 @@ class Field:
         return value
 
     def along(self, axes: Array) -> Field:
-        """The field with its slices joined along whichever of three RAS axes (rows) is closest to their normal.
+        """Return the field with its slices joined along whichever of three RAS axes (rows) is closest to their normal.
 
         Between thick slices a tilted disc or a rotated canal follows its own right-left axis, not the slice normal.
         """
@@ -122,7 +122,7 @@ def make_field(
     box: tuple[slice, ...] | None = None,
     outside: NDArray[np.bool_] | None = None,
 ) -> Field | None:
-    """The field of a mask[i,j,k], or None if the mask is empty.
+    """Return the field of a mask[i,j,k], or None if the mask is empty.
 
     :param affine: 4x4, voxel index to RAS mm.
     :param box: bounding box of the mask, if known.
@@ -215,7 +215,7 @@ def intervals(field: Field, origins: Array, direction: Array, reach: float, *, o
 
 
 def _crossing(t: Array, values: Array, index: NDArray[np.int_]) -> Array:
-    """Where the field of each line (row) passes zero between samples `index` and `index + 1`."""
+    """Return where the field of each line (row) passes zero between samples `index` and `index + 1`."""
     lines = np.arange(len(values))
     before, after = values[lines, index], values[lines, index + 1]
     change = before - after

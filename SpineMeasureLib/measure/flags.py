@@ -46,7 +46,7 @@ FLAGS: dict[str, Flag] = {
 
 
 def in_words(name: str) -> str:
-    """The words of a flag, or of another id.
+    """Return the words of a flag, or of another id.
 
     >>> in_words("level_unverified"), in_words("dural_sac")
     ('level name not verified', 'dural sac')

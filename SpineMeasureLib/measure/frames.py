@@ -55,23 +55,23 @@ class Frame:
         return Plane(as_point(self.origin), as_point(self.anterior), as_point(self.superior))
 
     def moved(self, right_mm: float) -> Frame:
-        """The same frame shifted to the right."""
+        """Return the same frame shifted to the right."""
         return Frame(self.origin + right_mm * self.right, self.superior, self.anterior, self.fallback)
 
 
 def as_point(vector: Array) -> tuple[float, float, float]:
-    """A numpy vector as a plain tuple."""
+    """Return a numpy vector as a plain tuple."""
     return (float(vector[0]), float(vector[1]), float(vector[2]))
 
 
 def unit(vector: Array) -> Array:
-    """The vector at length 1."""
+    """Return the vector at length 1."""
     scaled: Array = vector / np.linalg.norm(vector)
     return scaled
 
 
 def make_frame(origin: Array, superior: Array, towards_anterior: Array, fallback: bool = False) -> Frame:
-    """A frame with the given normal, its anterior direction as near to `towards_anterior` as it can be."""
+    """Return a frame with the given normal, its anterior direction as near to `towards_anterior` as it can be."""
     s = unit(superior)
     return Frame(origin, s, unit(towards_anterior - (towards_anterior @ s) * s), fallback)
 
@@ -167,7 +167,7 @@ def endplate_points(
 def endplate_line(
     frame: Frame, point: Array, normal: Array, bounded: Field, inwards: Array, own: bool
 ) -> Endplate | None:
-    """The line of the endplate in the measuring plane, as long as the structure behind it.
+    """Return the line of the endplate in the measuring plane, as long as the structure behind it.
 
     :param inwards: unit vector from the endplate into the structure that `bounded` describes.
     """

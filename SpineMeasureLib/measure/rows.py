@@ -32,7 +32,7 @@ class Shared:
     confidence: float | None = None
 
     def flagged(self, *flags: str) -> Shared:
-        """The same with more flags."""
+        """Return the same with more flags."""
         return replace(self, flags=(*self.flags, *flags))
 
 
@@ -47,7 +47,7 @@ def row(
     spread: float | None = None,
     note: str = "",
 ) -> Measurement:
-    """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`.
+    """Return one row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`.
 
     A row without a value has neither confidence nor repeatability, and its note gives the reason.
     """
@@ -83,5 +83,5 @@ def row(
 
 
 def length(ends: Ends) -> float:
-    """Distance between two points in mm."""
+    """Return the distance between two points in mm."""
     return float(np.linalg.norm(ends[0] - ends[1]))

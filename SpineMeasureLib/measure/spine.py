@@ -43,7 +43,7 @@ class Piece:
     lower: Endplate | None
 
     def flags(self) -> tuple[str, ...]:
-        """Flags that every value measured on it carries."""
+        """Return the flags that every value measured on it carries."""
         found = [f for f in self.structure.flags if f in _LEVEL_FLAGS]
         if self.frame.fallback:
             found.append("frame_fallback")
@@ -89,7 +89,7 @@ class Spine:
         return float(voxel_sizes(self.affine).max())
 
     def at_border(self, points: Array) -> bool:
-        """True if one of the RAS points [n, 3] is in an outermost voxel of the image or outside it.
+        """Return whether one of the RAS points [n, 3] is in an outermost voxel of the image or outside it.
 
         Also if the label file cuts off the lumen of the canal there.
         """
@@ -120,7 +120,7 @@ class Spine:
         return apply_affine(self.affine, index)
 
     def towards_anterior(self, centroid: Array, up: Array) -> tuple[Array, bool]:
-        """Direction from the canal centreline to a centroid.
+        """Return the direction from the canal centreline to a centroid.
 
         If no canal reaches the level, the direction from the posterior elements unless they are far below it along the
         spine (`up`), else the anterior direction of the image: (direction, False).
@@ -208,11 +208,11 @@ class Spine:
         return Piece(structure, field, frame, ends[0], ends[1])
 
     def body_of(self, level: str) -> Piece | None:
-        """The body of a vertebra, None if it is not segmented."""
+        """Return the body of a vertebra, None if it is not segmented."""
         return self.bodies.get(level)
 
     def level_order(self) -> list[str]:
-        """Names of the bodies from head to sacrum."""
+        """Return the names of the bodies from head to sacrum."""
         return sorted(self.bodies, key=lambda name: 19.5 if name == "T13" else vertebra_value(name))
 
 

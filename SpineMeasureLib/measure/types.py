@@ -107,11 +107,11 @@ class Measurement:
         return self.source == "edited"
 
     def without_certainty(self) -> Measurement:
-        """The measurement without confidence and repeatability, which belong to an automatic value."""
+        """Return the measurement without confidence and repeatability, which belong to an automatic value."""
         return replace(self, confidence=None, confidence_kind="", confidence_tolerance=None, repeatability=None)
 
     def flagged(self, *flags: str) -> Measurement:
-        """The measurement with more flags."""
+        """Return the measurement with more flags."""
         return replace(self, flags=tuple(dict.fromkeys((*self.flags, *flags))))
 
 

@@ -32,7 +32,7 @@ UNITS: dict[str, Unit] = {
 
 
 def number(value: float | None, unit: str, *, sign: str = "", missing: str = "\u2013") -> str:
-    """A value as it is shown, without its unit.
+    """Return a value as it is shown, without its unit.
 
     >>> number(8.26, "mm"), number(0.314, "ratio"), number(-0.04, "deg"), number(None, "mm", missing="-")
     ('8.3', '0.31', '0.0', '-')

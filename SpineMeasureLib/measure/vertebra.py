@@ -55,7 +55,7 @@ def _depth(level: str, depth: Ends | None, common: Shared, note: str = "") -> Me
 
 
 def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
-    """Posterior height of each body over the mean of its neighbours' posterior heights."""
+    """Return the posterior height of each body over the mean of its neighbours' posterior heights."""
     posterior = {r.level: r.value for r in rows if r.quantity == "body_height_posterior"}
     found = []
     order = spine.level_order()

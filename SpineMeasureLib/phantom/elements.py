@@ -43,7 +43,7 @@ class Canal:
         return 2 * self.half_ap - self.dent
 
     def inside(self, u: Array, v: Array) -> NDArray[np.bool_]:
-        """Whether points are inside; u from the centre of the canal, anterior positive."""
+        """Return whether points are inside; u from the centre of the canal, anterior positive."""
         ellipse = (u / self.half_ap) ** 2 + (v / self.half_width) ** 2 <= 1
         if self.dent <= 0:
             return ellipse

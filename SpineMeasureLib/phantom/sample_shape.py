@@ -194,14 +194,14 @@ def canal_coordinates(canal: Sac, points: Array) -> tuple[NDArray[np.int64], Arr
 
 
 def inside_disc(disc: Disc, points: Array) -> NDArray[np.bool_]:
-    """Whether points [..., 3] are in the disc."""
+    """Return whether points [..., 3] are in the disc."""
     x, y, z = np.moveaxis(disc.local(points), -1, 0)
     rim = superellipse(x, y, disc.depth / 2, disc.width / 2, _RIM) < 1
     return rim & (np.abs(z) < disc.height_at(x) / 2)
 
 
 def inside_body(shape: SpineShape, body: Body, points: Array, shrink: float = 0.0) -> NDArray[np.bool_]:
-    """Whether points [..., 3] are in a body whose surface is moved inward by `shrink` mm."""
+    """Return whether points [..., 3] are in a body whose surface is moved inward by `shrink` mm."""
     x, y, z = np.moveaxis(body.local(points), -1, 0)
     half_height = 14.0
     waist = 1.0 - 0.09 * np.clip(1.0 - (z / half_height) ** 2, 0, 1)

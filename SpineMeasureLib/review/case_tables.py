@@ -68,7 +68,7 @@ class CaseTables:
 
     @classmethod
     def around(cls, scene_path: Path, scene_hash: str) -> CaseTables | None:
-        """The files beside a scene; None if the scene is not in a case folder."""
+        """Return the files beside a scene; None if the scene is not in a case folder."""
         if scene_path.name != SCENE or not is_case_folder(scene_path.parent):
             return None
         return cls(scene_path.parent, scene_hash)

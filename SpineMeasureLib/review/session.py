@@ -167,11 +167,11 @@ class Session:
         return [m.key for m in self.rows if status_of(m) == "flagged"]
 
     def row(self, key: Key) -> Measurement:
-        """One value as the reader sees it."""
+        """Return one value as the reader sees it."""
         return self._values[self._numbers[key]]
 
     def line(self, key: Key) -> Any:
-        """The line node of a row; None if it has none."""
+        """Return the line node of a row; None if it has none."""
         return self._editor.case.lines.get(self._numbers[key])
 
     def segment_of(self, key: Key) -> str | None:
@@ -183,7 +183,7 @@ class Session:
         return self._numbers[key]
 
     def key_of_id(self, row_id: int) -> Key | None:
-        """The present key of a row by its identity; None if the case no longer has that row."""
+        """Return the present key of a row by its identity; None if the case no longer has that row."""
         value = self._values.get(row_id)
         return None if value is None else value.key
 
@@ -193,7 +193,7 @@ class Session:
         return self._measured.changed
 
     def segmentation(self) -> SpineSegmentation:
-        """The structures as segmented and named now, for export.
+        """Return the structures as segmented and named now, for export.
 
         :raises NothingFoundError: the segmentation was deleted or is empty.
         :raises GeometryMismatchError: it is under a transform.
@@ -247,15 +247,15 @@ class Session:
         self._editor.step(lambda state, live: withdrawn(state, numbers))
 
     def can_accept(self, keys: Iterable[Key]) -> bool:
-        """True if any of these rows has a value."""
+        """Return whether any of these rows has a value."""
         return any(self.row(key).value is not None for key in keys)
 
     def can_withdraw(self, keys: Iterable[Key]) -> bool:
-        """True if any of these values is accepted."""
+        """Return whether any of these values is accepted."""
         return any(self.row(key).accepted is not None for key in keys)
 
     def can_reset(self, keys: Iterable[Key]) -> bool:
-        """True if any of these rows has an edited or kept value instead of its automatic one."""
+        """Return whether any of these rows has an edited or kept value instead of its automatic one."""
         return any(self.state.rows[number].edit is not None for number in self._numbers_of(keys))
 
     @property

@@ -87,7 +87,7 @@ def open_bundle(folder: Path | None = None) -> Bundle:
 
 
 def _hash(path: Path) -> str:
-    """SHA-256 of the weights.
+    """Return the SHA-256 of the weights.
 
     :raises DefinitionError: it is not a file, or too large.
     """
@@ -122,7 +122,7 @@ def _short_text(metadata: dict[str, Any], key: str) -> str:
 
 
 def _file_inside(name: object) -> PurePosixPath:
-    """The safetensors file that `name` is, relative to the bundle and not outside it."""
+    """Return the safetensors file that `name` is, relative to the bundle and not outside it."""
     path = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
     plain = re.fullmatch(r"[A-Za-z0-9_./-]+", str(path)) and ".." not in path.parts and not path.is_absolute()
     if not plain or path.suffix != ".safetensors":

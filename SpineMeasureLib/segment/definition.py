@@ -62,12 +62,12 @@ class NetworkDefinition:
                 raise DefinitionError(f"{name} is {value!r:.40}, not a number from {known[0]} to {known[-1]}")
 
     def as_config(self) -> dict[str, object]:
-        """The contents of inference.json."""
+        """Return the contents of inference.json."""
         return {"imports": [], "network_def": {"_target_": TARGET, **asdict(self), "filters": list(self.filters)}}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> NetworkDefinition:
-        """The network that inference.json names.
+        """Return the network that inference.json names.
 
         :raises DefinitionError: it contains anything else, or unreasonable sizes.
         """
@@ -87,7 +87,7 @@ class NetworkDefinition:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a bundle.
+    """Return the JSON object in a file of a bundle.
 
     :raises FileNotFoundError: there is no such file.
     :raises DefinitionError: it is larger than any of ours, or is not a JSON object.
@@ -143,7 +143,7 @@ def _entries(content: object) -> Iterator[tuple[str, object]]:
 
 
 def finite(value: object) -> float:
-    """A number of a configuration.
+    """Return a number of a configuration.
 
     :raises DefinitionError: it is not a finite number.
     """

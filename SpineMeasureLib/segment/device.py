@@ -13,7 +13,7 @@ CHOICES = ("auto", "cuda", "mps", "cpu")
 
 
 def choose_device(requested: str = "auto") -> torch.device:
-    """The device to use: as requested, or CUDA, then MPS, then CPU.
+    """Return the device to use: as requested, or CUDA, then MPS, then CPU.
 
     :raises OptionError: there is no such device.
     :raises DeviceError: the computer does not have it.
@@ -34,7 +34,7 @@ def choose_device(requested: str = "auto") -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """One line for people: the device and its name."""
+    """Return one line for people: the device and its name."""
     import torch
 
     if device.type == "cuda":

@@ -104,7 +104,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
 
 
 def expected_seconds(stack: torch.Tensor) -> int:
-    """Seconds that the network takes on the processor for slices [slices, rows, columns] at `IN_PLANE_MM`.
+    """Return the seconds that the network takes on the processor for slices [slices, rows, columns] at `IN_PLANE_MM`.
 
     For a stack that extends beyond the spine fewer slices are segmented, so this is a maximum.
     """

@@ -18,7 +18,7 @@ from .preprocess import SLICES_SEEN
 
 
 def tissues_and_regions(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The channels of the tissues, and those of the regions after them (none if it does not predict regions)."""
+    """Return the channels of the tissues, and those of the regions after them (none if it does not predict regions)."""
     return logits[:, : len(Tissue)], logits[:, len(Tissue) :]
 
 

@@ -29,7 +29,7 @@ def normalised_intensity(array: NDArray) -> NDArray[np.float32]:
 
 
 def slices_seen(spacing: float) -> tuple[int, ...]:
-    """Numbers of the slices the network sees, relative to the one it segments, left to right.
+    """Return the numbers of the slices the network sees, relative to the one it segments, left to right.
 
     The next slice on either side, and the slice about 4 mm away; in a thick stack both are the same.
     """

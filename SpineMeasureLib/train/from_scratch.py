@@ -110,7 +110,7 @@ def _checkpoint(plan: Plan, part: str) -> Path:
 
 
 def _trained(plan: Plan, part: str) -> bool:
-    """Whether a part is complete: the log is written last."""
+    """Return whether a part is complete: the log is written last."""
     return _checkpoint(plan, part).with_suffix(".json").exists()
 
 

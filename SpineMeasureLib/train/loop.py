@@ -174,7 +174,7 @@ class _Run:
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster on the device; a processor that only emulates it is slower."""
+    """Return whether bfloat16 is faster on the device; a processor that only emulates it is slower."""
     return device.type == "cuda" or (device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
 
 

@@ -62,12 +62,12 @@ def method_code(quantity: str, method: str) -> Code:
 
 
 def flag_code(flag: str) -> Code:
-    """A quality flag; an unknown one has a general code, with its name as the meaning."""
+    """Return a quality flag; an unknown one has a general code, with its name as the meaning."""
     return Code(FLAGS[flag].code if flag in FLAGS else "SM-F-OTHER", in_words(flag).capitalize(), SCHEME)
 
 
 def boundary_code(boundary: str) -> Code:
-    """The boundary of a canal value.
+    """Return the boundary of a canal value.
 
     :raises KeyError: the boundary is unknown.
     """
@@ -83,7 +83,7 @@ def group_site(level: str) -> Code:
 
 
 def code_table() -> str:
-    """The private scheme as Markdown tables, for docs/dicom.md."""
+    """Return the private scheme as Markdown tables, for docs/dicom.md."""
     lines = ["| quantity, method | concept name | method code | meaning | unit |", "|---|---|---|---|---|"]
     for d in methods():
         concept = f"{d.concept.value} {d.concept.scheme} {d.concept.meaning}"

@@ -66,7 +66,7 @@ class Changes:
 
 
 def inherited(image: Dataset, changes: Changes) -> Dataset:
-    """A dataset of the attributes that derived objects inherit from an image, in valid form and Unicode.
+    """Return a dataset of the attributes that derived objects inherit from an image, in valid form and Unicode.
 
     :param changes: receives the keywords of changed attributes.
     """
@@ -154,7 +154,7 @@ def _items(image: Dataset, tag: Any) -> list[Dataset] | None:
 
 
 def _is_sound(item: Dataset, keyword: str) -> bool:
-    """Whether an item of a sequence, and all below it, conforms to the standard; items are not corrected."""
+    """Return whether an item of a sequence, and all below it, conforms to the standard; items are not corrected."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
     if keyword.endswith("CodeSequence") and not (any(item.get(k) for k in _CODE) and item.get("CodeMeaning")):

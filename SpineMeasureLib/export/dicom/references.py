@@ -25,7 +25,7 @@ _OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientNa
 def referable(
     headers: Sequence[Dataset], volume: Volume, is_multiframe: bool
 ) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
-    """The images with only those attributes that derived objects inherit and need, all of them valid.
+    """Return the images with only those attributes that derived objects inherit and need, all of them valid.
 
     Attributes of the whole series are taken from the first image.
 
@@ -72,7 +72,7 @@ def _whole(header: Dataset, keyword: str) -> int:
 
 
 def _uid(header: Dataset, keyword: str, otherwise: str, changes: Changes) -> str:
-    """The UID of an attribute; an invalid one is replaced, always by the same UID."""
+    """Return the UID of an attribute; an invalid one is replaced, always by the same UID."""
     found = as_text(value_of(header, keyword)).strip()
     if is_uid(found):
         return found
@@ -81,7 +81,7 @@ def _uid(header: Dataset, keyword: str, otherwise: str, changes: Changes) -> str
 
 
 def _made_of(text: str) -> str:
-    """A UID derived from a text (PS3.5 B.2)."""
+    """Return a UID derived from a text (PS3.5 B.2)."""
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, text).int}"
 
 

@@ -19,7 +19,7 @@ _NTH_SERIES = 1
 
 
 def make_seg(segmentation: SpineSegmentation, source: DicomSource, reviewer: str = "") -> Segmentation:
-    """A binary DICOM Segmentation (PS3.3 A.51) on the voxels of the source images.
+    """Return a binary DICOM Segmentation (PS3.3 A.51) on the voxels of the source images.
 
     :param source: the images, in the order of the label array's k.
     :param reviewer: who reviewed the segments (``Family^Given``); all segments then count as semi-automatic,

@@ -48,7 +48,7 @@ class DicomSource:
         return str(self.images[0].FrameOfReferenceUID)
 
     def series_number(self, nth: int) -> int:
-        """Number of the n-th series derived from the images: 501, 502 from series 5."""
+        """Return the number of the n-th series derived from the images: 501, 502 from series 5."""
         number = abs(int(self.images[0].SeriesNumber))
         return (number % 10_000_000) * 100 + nth
 
@@ -111,7 +111,7 @@ def _check(headers: Sequence[Dataset], is_multiframe: bool) -> None:
 
 
 def missing_package(error: ImportError) -> DependencyError:
-    """The error if pydicom or highdicom is not installed."""
+    """Return the error if pydicom or highdicom is not installed."""
     return DependencyError(
         f"DICOM objects need the package '{error.name}', which is not installed.",
         "Install it with: pip install 'spinemeasure[dicom]'.",
@@ -119,14 +119,14 @@ def missing_package(error: ImportError) -> DependencyError:
 
 
 def concept(code: Code) -> Any:
-    """A `Code` as highdicom takes it."""
+    """Return a `Code` as highdicom takes it."""
     from highdicom.sr import CodedConcept
 
     return CodedConcept(code.value, code.scheme, code.meaning)
 
 
 def equipment(provenance: dict[str, object]) -> dict[str, Any]:
-    """The equipment attributes of SEG and SR.
+    """Return the equipment attributes of SEG and SR.
 
     The serial number is the start of the model's SHA-256, which distinguishes "devices" of this kind.
     """
@@ -139,7 +139,7 @@ def equipment(provenance: dict[str, object]) -> dict[str, Any]:
 
 
 def person_name(name: str) -> str:
-    """A name as DICOM writes persons: ``"Family^Given"``; without a caret it is a family name."""
+    """Return a name as DICOM writes persons: ``"Family^Given"``; without a caret it is a family name."""
     return name if "^" in name else f"{name}^"
 
 

@@ -46,7 +46,7 @@ def make_sr(
     reviewer: str = "",
     organization: str = "",
 ) -> Comprehensive3DSR:
-    """A Comprehensive 3D SR (PS3.3 A.35.13) of all measurements.
+    """Return a Comprehensive 3D SR (PS3.3 A.35.13) of all measurements.
 
     Each value is a NUM with quantity and method coded, UCUM unit, the line's end points as SCOORD3D in the frame of
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
@@ -110,7 +110,7 @@ def _verification(reviewer: str, organization: str) -> dict[str, Any]:
 
 
 def _reviewer_of_all(measurements: Sequence[Measurement]) -> str:
-    """The reviewer who accepted every value; empty if some are not accepted, or there were several reviewers."""
+    """Return the reviewer who accepted every value; empty if some are not accepted, or there were several reviewers."""
     reviewers = {m.accepted.reviewer if m.accepted else "" for m in measurements if m.value is not None}
     return reviewers.pop() if len(reviewers) == 1 else ""
 
@@ -224,7 +224,7 @@ class _Maker:
 
     @staticmethod
     def _failure(m: Measurement) -> Any:
-        """A missing value as a coded evaluation: its method, "Measurement failure", and the reason."""
+        """Return a missing value as a coded evaluation: its method, "Measurement failure", and the reason."""
         from highdicom import sr
 
         name = codes.method_code(m.quantity, m.method)
@@ -252,7 +252,7 @@ def _flag(flag: str) -> Any:
 
 
 def _acceptance(accepted: Acceptance) -> Any:
-    """The acceptance of a value: reviewer and time, if they are known."""
+    """Return the acceptance of a value: reviewer and time, if they are known."""
     from highdicom import sr
 
     item = sr.CodeContentItem(concept(codes.ACCEPTANCE), concept(codes.ACCEPTED), "HAS PROPERTIES")

@@ -28,12 +28,12 @@ _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)
 
 
 def is_uid(text: str) -> bool:
-    """Whether a text is a UID."""
+    """Return whether a text is a UID."""
     return len(text) <= _LONGEST_UID and bool(_UID.fullmatch(text))
 
 
 def corrected(keyword: str, vr: str, text: str) -> str | None:
-    """A single value in valid form; None if there is no valid form of it.
+    """Return a single value in valid form; None if there is no valid form of it.
 
     :param vr: value representation of the attribute.
     :param text: the value as text, backslashes that separate values left out.

@@ -25,7 +25,7 @@ _MAXIMUM_NAMED = 6
 
 
 def impression(measurements: Sequence[Measurement]) -> tuple[str, str]:
-    """The two lines: values against published means; slips and narrowings.
+    """Return the two lines: values against published means; slips and narrowings.
 
     A doubtful value is marked with a question mark. Missing values do not count.
     """

@@ -34,11 +34,11 @@ class Sources:
         self._numbers: dict[str, int] = {}
 
     def cite(self, source: str) -> str:
-        """The mark of a source."""
+        """Return the mark of a source."""
         return f"<sup>{self._numbers.setdefault(source, len(self._numbers) + 1)}</sup>"
 
     def html(self) -> str:
-        """The list of those that were cited."""
+        """Return the list of those that were cited."""
         if not self._numbers:
             return ""
         items = "".join(f"<li>{escape(source)}</li>" for source in self._numbers)
@@ -84,7 +84,7 @@ def _table(
     sources: Sources,
     accepted_by: str,
 ) -> str:
-    """The table of a disc; the columns for automatic values, acceptance and references are left out if empty."""
+    """Return the table of a disc; the columns for automatic values, acceptance and references are left out if empty."""
     edited = any(m.automatic for m in measurements)
     accepted = bool(accepted_by) or any(m.accepted for m in measurements)
     compared = any(m.reference for m in measurements)
@@ -108,7 +108,7 @@ def _table(
 
 
 def _cells(m: Measurement, sources: Sources, shared: Sequence[str], accepted_by: str) -> list[str]:
-    """The cells of a row.
+    """Return the cells of a row.
 
     :param shared: flags that are listed below the table.
     """
@@ -132,7 +132,7 @@ def _cells(m: Measurement, sources: Sources, shared: Sequence[str], accepted_by:
 
 
 def band_chart(m: Measurement, outside: bool) -> str:
-    """The chart of a value; empty without a value or a reference.
+    """Return the chart of a value; empty without a value or a reference.
 
     :param outside: whether the dot is filled with the colour of values that are named in the summary.
     """

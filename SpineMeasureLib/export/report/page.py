@@ -63,7 +63,7 @@ def write_report(
 def report_html(
     volume: Volume, segmentation: SpineSegmentation, measurements: Sequence[Measurement], options: ReportOptions
 ) -> str:
-    """The page: head, summary with the whole spine, one block per disc, vertebrae, definitions, versions."""
+    """Return the page: head, summary with the whole spine, one block per disc, vertebrae, definitions, versions."""
     grey = grey_window(volume, segmentation)
     sources = Sources()
     blocks = [
@@ -120,7 +120,7 @@ def _cell(m: Measurement | None) -> str:
 
 
 def _table(levels: Sequence[str], at: At, measurements: Sequence[Measurement]) -> str:
-    """The summary table of all discs or bodies: a row for each level, a column for each `Definition.heading`."""
+    """Return the summary table of all discs or bodies: a row for each level, a column for each `Definition.heading`."""
     by_key = {m.key: m for m in measurements}
     shown = columns(at)
     over = [d.over for d in shown]

@@ -29,7 +29,7 @@ _SECONDS = 120
 
 
 def find_browser() -> str | None:
-    """A browser that can print without a window; None if there is none."""
+    """Return a browser that can print without a window; None if there is none."""
     return next((found for name in _BROWSERS if (found := shutil.which(name))), None)
 
 

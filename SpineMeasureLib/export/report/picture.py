@@ -51,7 +51,7 @@ class _Sheet:
     height: float
 
     def place(self, point: Sequence[float]) -> tuple[float, float]:
-        """A point (RAS mm), projected."""
+        """Return a point (RAS mm), projected."""
         offset = np.asarray(point, float) - self.origin
         return float(offset @ self.x_axis), float(offset @ self.y_axis)
 
@@ -66,7 +66,7 @@ def grey_window(volume: Volume, segmentation: SpineSegmentation) -> Grey:
 def level_picture(
     volume: Volume, segmentation: SpineSegmentation, plane: Plane, measurements: Sequence[Measurement], grey: Grey
 ) -> str:
-    """A disc in its own sagittal measuring plane, anterior on the left, as an SVG element.
+    """Return a disc in its own sagittal measuring plane, anterior on the left, as an SVG element.
 
     :param plane: x axis anterior, y axis superior (RAS mm).
     :param measurements: rows of the level; its lines are projected into the plane and labelled in mm.
@@ -118,7 +118,7 @@ def spine_picture(
 
 
 def _lines(measurements: Sequence[Measurement]) -> list[tuple[Measurement, tuple[str, str]]]:
-    """The editable lines of discs that have a value, with their looks; AP depth first, under the others."""
+    """Return the editable lines of discs that have a value, with their looks; AP depth first, under the others."""
     found = []
     for m in measurements:
         what = definition(m.quantity, m.method)
@@ -134,7 +134,7 @@ def _grey(image: Array, window: Grey) -> NDArray[np.uint8]:
 
 
 def _cut_out(array: NDArray[Any], places: Array) -> tuple[NDArray[Any], Array]:
-    """The part of an array[i,j,k] around some places (3, ...) in it, and the places in that part."""
+    """Return the part of an array[i,j,k] around some places (3, ...) in it, and the places in that part."""
     spans = [
         (int(np.clip(p.min() - 1, 0, n - 1)), int(np.clip(p.max() + 2, 1, n)))
         for p, n in zip(places, array.shape, strict=True)
@@ -155,7 +155,7 @@ def _outline(pixels: NDArray[np.uint8], inside: NDArray[np.bool_], structure: St
 def _line(
     a: tuple[float, float], b: tuple[float, float], colour: str, text: str = "", where: str = "", width_mm: float = 0.0
 ) -> str:
-    """A line with its number in front of it, above or behind, inside a picture of some width."""
+    """Return a line with its number in front of it, above or behind, inside a picture of some width."""
     dashes = ' stroke-dasharray="1.2 1"' if where == "front" else ""
     width = 0.35 if where == "front" else 0.6
     drawn = (

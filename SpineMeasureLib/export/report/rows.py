@@ -20,7 +20,7 @@ def alignment(measurements: Iterable[Measurement]) -> list[Measurement]:
 
 
 def shown(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Every row that the report prints, in the order of printing."""
+    """Return every row that the report prints, in the order of printing."""
     by_key = {m.key: m for m in measurements}
     keys = [(level, *d.key) for level in disc_levels(measurements) for d in listed("disc")]
     keys += [(level, *d.key) for level in body_levels(measurements) for d in listed("body")]
@@ -28,7 +28,7 @@ def shown(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def unaccepted_edits(measurements: Sequence[Measurement], accepted_by: str) -> str:
-    """The warning of a report with values that were edited but not accepted; else empty.
+    """Return the warning of a report with values that were edited but not accepted; else empty.
 
     :param accepted_by: who accepts the whole case.
     """
@@ -40,7 +40,7 @@ def unaccepted_edits(measurements: Sequence[Measurement], accepted_by: str) -> s
 
 
 def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
-    """Numbers of edited, accepted and doubtful values, and the reviewers.
+    """Return the numbers of edited, accepted and doubtful values, and the reviewers.
 
     :param accepted_by: who accepts the whole case.
     """
@@ -64,12 +64,12 @@ def state(measurements: Sequence[Measurement], accepted_by: str) -> str:
 
 
 def _values(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The rows of the report that have a value."""
+    """Return the rows of the report that have a value."""
     return [m for m in shown(measurements) if m.value is not None]
 
 
 def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] = ()) -> str:
-    """Flags in words, and notes, each once, of rows with a value; for the others see `reasons`.
+    """Return the flags in words, and notes, each once, of rows with a value; for the others see `reasons`.
 
     :param without: flags shown elsewhere.
     """
@@ -81,7 +81,7 @@ def remarks(measurements: Iterable[Measurement | None], without: Iterable[str] =
 
 
 def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:
-    """Flags that all of several values have, to be shown once."""
+    """Return the flags that all of several values have, to be shown once."""
     values = [m for m in measurements if m.value is not None]
     if len(values) < 2:
         return ()

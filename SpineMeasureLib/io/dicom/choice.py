@@ -101,7 +101,7 @@ def _sagittal(series: Sequence[Series]) -> list[Series]:
 
 
 def _is_other_station(one: Series, other: Series) -> bool:
-    """Whether two stacks show different parts of the spine, by their names or positions."""
+    """Return whether two stacks show different parts of the spine, by their names or positions."""
     parts, others = read_description(one.protocol).parts, read_description(other.protocol).parts
     if parts and others and not parts & others:
         return True
@@ -118,7 +118,7 @@ def _span(series: Series) -> tuple[float, float]:
 
 
 def _covers_stations(series: Series, among: Sequence[Series]) -> bool:
-    """Whether a long stack covers two others of its contrast that show different parts of the spine."""
+    """Return whether a long stack covers two others of its contrast that show different parts of the spine."""
     low, high = _span(series)
     slack = _STATION_SHIFT * (high - low) / 2
     inside = []
@@ -221,7 +221,7 @@ def _preference(series: Series, among: Sequence[Series]) -> tuple[bool, bool, in
 
 
 def _merit(series: Series, among: Sequence[Series]) -> tuple[bool, int, int]:
-    """How well its kind of image shows discs and canal: fine enough, contrast, and how it was made."""
+    """Return how well its kind of image shows discs and canal: fine enough, contrast, and how it was made."""
     rank = -_BY_MERIT.index(contrast(series).rstrip("?"))
     return not _is_coarse(series, among) and contrast(series) != "other", rank, _making(series, among)
 
@@ -236,7 +236,7 @@ def _making(series: Series, among: Sequence[Series]) -> int:
 
 
 def _is_coarse(series: Series, among: Sequence[Series]) -> bool:
-    """Whether pixels or slices are as coarse as a localiser's, and clearly coarser than another series."""
+    """Return whether pixels or slices are as coarse as a localiser's, and clearly coarser than another series."""
     if _making(series, among) == _COMPOSED:
         return False
     sizes = [(float(np.sqrt(s.spacing[0] * s.spacing[1])), s.spacing[2]) for s in (series, *among)]

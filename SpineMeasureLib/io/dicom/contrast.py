@@ -50,7 +50,7 @@ def contrast(series: Series) -> str:
 
 
 def milliseconds(series: Series, name: str) -> float:
-    """A time of the header in ms; 0 if it is not stated."""
+    """Return a time of the header in ms; 0 if it is not stated."""
     return _number(series.header.get(name, ""))
 
 

@@ -41,13 +41,13 @@ class Headers:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, by its preamble, its ending, or the element that it begins with."""
+    """Return whether a file is DICOM, by its preamble, its ending, or the element that it begins with."""
     with path.open("rb") as file:
         return begins_as_dicom(path.name, file.read(START_BYTES))
 
 
 def begins_as_dicom(name: str, start: bytes) -> bool:
-    """Whether a file is DICOM, from its name and its first `START_BYTES` bytes; see `is_dicom`."""
+    """Return whether a file is DICOM, from its name and its first `START_BYTES` bytes; see `is_dicom`."""
     if start[:4] in _APPLE:
         return False
     if start[128:START_BYTES] == b"DICM" or name.lower().endswith(_ENDINGS):
@@ -56,7 +56,7 @@ def begins_as_dicom(name: str, start: bytes) -> bool:
 
 
 def read_headers(path: Path) -> Headers:
-    """Headers of every image (whatever has rows) in a folder, sub-folders included, a DICOMDIR or one file.
+    """Headers of every image (whatever has rows) in a folder, subfolders included, a DICOMDIR or one file.
 
     Segmentations, reports, presentation states, documents and files of other kinds are passed over.
 
@@ -82,7 +82,7 @@ def read_headers(path: Path) -> Headers:
 
 
 def files_of(path: Path) -> Sequence[Path]:
-    """Every file in a folder, sub-folders included, the files that a DICOMDIR names, or the file itself."""
+    """Return every file in a folder, subfolders included, the files that a DICOMDIR names, or the file itself."""
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.is_file() and not _is_of_macos(p.relative_to(path)))
     return _files_of_dicomdir(path) if path.name.upper() == "DICOMDIR" else [path]
@@ -94,7 +94,7 @@ def _is_of_macos(path: Path) -> bool:
 
 
 def _files_of_dicomdir(path: Path) -> Sequence[Path]:
-    """The files that a DICOMDIR names, as far as they are there, in its folder (PS3.10, 8.2: names in parts)."""
+    """Return the files that a DICOMDIR names, as far as they are there, in its folder (PS3.10, 8.2: names in parts)."""
     import pydicom
 
     try:

@@ -84,7 +84,7 @@ class Frame:
         return self.contrast[3]
 
     def is_parallel(self, other: Frame) -> bool:
-        """Whether both can be slices of one stack."""
+        """Return whether both can be slices of one stack."""
         return (
             self.size == other.size
             and np.allclose(self.pixel_spacing, other.pixel_spacing, rtol=1e-3)

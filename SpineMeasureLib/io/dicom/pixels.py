@@ -48,7 +48,7 @@ class PixelFiles:
         self._scaled_here = {path for path, found in rescales.items() if len(found) > 1}
 
     def pixels(self, frame: Frame) -> NDArray[Any]:
-        """Array [row, column] of one frame.
+        """Return the array [row, column] of one frame.
 
         :raises DicomSeriesError: the pixels are damaged, or in a transfer syntax that cannot be decoded.
         """
@@ -118,7 +118,7 @@ def _prepared(copy: Callable[[Path], Dataset], path: Path) -> Dataset | None:
 
 
 def _bare(path: Path) -> Dataset:
-    """The pixels with nothing but what describes them: GDCM also fails over attributes that it does not need."""
+    """Return the pixels with nothing but what describes them: GDCM also fails over attributes that it does not need."""
     import pydicom
 
     dataset = pydicom.dcmread(path, force=True)
@@ -135,7 +135,7 @@ def _bare(path: Path) -> Dataset:
 
 
 def _unpacked(path: Path) -> Dataset:
-    """The pixels as pydicom's decoders unpack them."""
+    """Return the pixels as pydicom's decoders unpack them."""
     dataset = _bare(path)
     dataset.decompress()
     return dataset
@@ -160,7 +160,7 @@ def _undecodable(path: Path) -> DicomSeriesError:
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Whether a file ends before its uncompressed pixels do: GDCM fills up what is missing."""
+    """Return whether a file ends before its uncompressed pixels do: GDCM fills up what is missing."""
     import pydicom
 
     with path.open("rb") as file:

@@ -86,7 +86,7 @@ def read_segmentation(path: Path, image: Volume) -> LabelFile:
 
 
 def _decoded(path: Path) -> tuple[Any, NDArray[Any]]:
-    """The dataset and its pixels, array [frame, row, column]."""
+    """Return the dataset and its pixels, array [frame, row, column]."""
     import pydicom
 
     try:
@@ -155,7 +155,7 @@ class _Layers:
         return tuple(found)
 
     def finished(self) -> tuple[NDArray[Any], dict[int, int]]:
-        """Array[i,j,k,layer] of numbers of segments, and the layer of each segment."""
+        """Return the array[i,j,k,layer] of numbers of segments, and the layer of each segment."""
         layers = [self._masks.pop(0).astype(np.uint16)] if 0 in self._masks else []
         homes: dict[int, int] = {}
         for number in sorted(self._masks):

@@ -107,7 +107,7 @@ class Study:
 
 
 def read_study(path: Path) -> Study:
-    """Return every stack of images in a DICOM folder, sub-folders included, in a DICOMDIR, or in one file.
+    """Return every stack of images in a DICOM folder, subfolders included, in a DICOMDIR, or in one file.
 
     :raises DicomSeriesError: there is no DICOM image.
     """
@@ -205,7 +205,7 @@ def _put_together(found: dict[_Facts, list[Frame]]) -> tuple[dict[_Facts, list[F
 
 
 def _series_of(facts: _Facts, frames: Sequence[Frame], unplaced: int, uids: int) -> list[Series]:
-    """The stacks of one DICOM series."""
+    """Return the stacks of one DICOM series."""
     stacks = stacks_of(frames)
     is_localiser = read_description(facts.protocol).localiser or len({_plane(frame) for frame in frames}) == len(
         _PLANES

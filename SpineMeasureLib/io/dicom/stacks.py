@@ -21,7 +21,7 @@ _APART_MM = 1.0
 
 
 def places(frames: Sequence[Frame]) -> NDArray[np.float64]:
-    """Positions in mm along the normal of the first frame."""
+    """Return the positions in mm along the normal of the first frame."""
     return np.array([frame.position for frame in frames]) @ frames[0].normal
 
 
@@ -49,13 +49,13 @@ def what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> s
 
 
 def _share_a_place(one: Sequence[Frame], other: Sequence[Frame]) -> bool:
-    """Whether any two images of the stacks are at the same position: they are repetitions, in any order."""
+    """Return whether any two images of the stacks are at the same position: they are repetitions, in any order."""
     here, there = (np.array([frame.position for frame in stack]) for stack in (one, other))
     return bool((np.linalg.norm(here[:, None] - there, axis=2) < _APART_MM).any())
 
 
 def _where_it_begins(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
-    """The place of the first image along the normal, if it is not that of all stacks."""
+    """Return the place of the first image along the normal, if it is not that of all stacks."""
     begins = [s[int(np.argmin(places(s)))].position for s in (stack, *stacks)]
     if np.ptp(begins, axis=0).max() < _APART_MM:
         return []
@@ -155,7 +155,7 @@ def _contrast_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Fra
 
 
 def _repetition_that_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> list[str]:
-    """The first attribute whose smallest value is another in each stack, with that of this one."""
+    """Return the first attribute whose smallest value is another in each stack, with that of this one."""
     for n, (name, _, _) in enumerate(REPETITION):
         smallest = {min((frame.repetition[n] for frame in s), key=_order) for s in stacks}
         if len(smallest) == len(stacks):

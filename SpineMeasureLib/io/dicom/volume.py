@@ -62,7 +62,7 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
 
 
 def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame, Frame]]]:
-    """Frames by position along their normal.
+    """Return the frames by position along their normal.
 
     :return: (one frame for each place, pairs of a kept frame and another at its place).
     :raises DicomSeriesError: slices are missing.

@@ -49,7 +49,7 @@ class ImageAddress:
 
 
 def pauses(retries: int) -> tuple[float, ...]:
-    """Seconds to wait before each further attempt: each twice the one before."""
+    """Return the seconds to wait before each further attempt: each twice the one before."""
     return tuple(min(_FIRST_PAUSE_S * 2**n, _LONGEST_PAUSE_S) for n in range(retries))
 
 
@@ -245,7 +245,7 @@ class _Bearer:
 
 
 def _datasets(search: Callable[[int | None], list[dict[str, Any]]], offset: int | None) -> list[Dataset]:
-    """One page of results, read from DICOM JSON."""
+    """Return one page of results, read from DICOM JSON."""
     from pydicom.dataset import Dataset
 
     return [Dataset.from_json(entry) for entry in search(offset)]

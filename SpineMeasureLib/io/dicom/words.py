@@ -211,7 +211,7 @@ def in_words(description: str) -> str:
 
 
 def _dixon(text: str) -> str:
-    """Which image of a Dixon series a text names, suppression left out of it."""
+    """Return which image of a Dixon series a text names, suppression left out of it."""
     if _OPPOSED.search(text):
         return "opposed"
     named = [name for name, one in (("water", _WATER_IMAGE), ("fat", _FAT_IMAGE)) if one.search(text)]

@@ -48,7 +48,7 @@ def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
 
 
 def _numbers(path: Path, fields: Mapping[str, str], *names: str) -> list[float]:
-    """The numbers of the first of some fields that is there; none if none is."""
+    """Return the numbers of the first of some fields that is there; none if none is."""
     text = next((fields[name] for name in names if name in fields), "")
     try:
         return [float(word) for word in text.split()]
@@ -78,7 +78,7 @@ def _grid(path: Path, fields: Mapping[str, str], dimensions: int) -> tuple[NDArr
 
 
 def _is_unset(fields: Mapping[str, str], matrix: list[float], origin: list[float]) -> bool:
-    """Whether directions and position are the defaults that a program writes without information."""
+    """Return whether directions and position are the defaults that a program writes without information."""
     is_unknown = set(fields.get("anatomicalorientation", "")) == {"?"}
     is_identity = matrix == np.eye(round(len(matrix) ** 0.5)).ravel().tolist()
     return is_unknown and is_identity and not any(origin)

@@ -122,7 +122,7 @@ def _header_of(path: Path) -> Path:
 
 
 def _pair(path: Path, ending: str) -> Path:
-    """The file of a pair with this ending, compressed or not."""
+    """Return the file of a pair with this ending, compressed or not."""
     stem = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     stem = stem[: stem.rindex(".")]
     for name in (f"{stem}{ending}", f"{stem}{ending}.gz"):
@@ -152,7 +152,7 @@ def _taker(raw: bytes, order: str) -> Any:
 
 
 def _first(raw: bytes, order: str) -> _Header:
-    """A header of 348 bytes: NIfTI-1, or ANALYZE, in which what NIfTI added means something else."""
+    """Return a header of 348 bytes: NIfTI-1, or ANALYZE, in which what NIfTI added means something else."""
     take = _taker(raw, order)
     kind = {b"n+1\0": "n+", b"ni1\0": "ni"}.get(raw[344:348], "")
     qform_code, sform_code = take("2h", 252) if kind else (0, 0)
@@ -175,7 +175,7 @@ def _first(raw: bytes, order: str) -> _Header:
 
 
 def _second(raw: bytes, order: str) -> _Header:
-    """A header of 540 bytes: NIfTI-2."""
+    """Return a header of 540 bytes: NIfTI-2."""
     take = _taker(raw, order)
     qform_code, sform_code = take("2i", 344)
     return _Header(
@@ -201,7 +201,7 @@ def _number(value: float) -> float:
 
 
 def _check(path: Path, header: _Header, fewest_slices: int) -> tuple[int, ...]:
-    """Voxels along the three axes, if this is an image of grey values of a usable size."""
+    """Return the voxels along the three axes, if this is an image of grey values of a usable size."""
     if not 1 <= header.dim[0] <= 7:
         raise unusual(path, f"it states {header.dim[0]} dimensions")
     size = [max(1, n) for n in header.dim[1 : header.dim[0] + 1]]

@@ -53,7 +53,7 @@ class Stream:
         self._rest = memoryview(b"")
 
     def read(self, count: int) -> bytes:
-        """The next `count` bytes; fewer at the end.
+        """Return the next `count` bytes; fewer at the end.
 
         :raises UnreadableInputError: the compressed stream is damaged or truncated.
         """
@@ -99,7 +99,7 @@ class Stream:
             raise too_much(self._path)
 
     def _refill(self) -> bool:
-        """Whether there are bytes in `_rest`."""
+        """Return whether there are bytes in `_rest`."""
         try:
             while not len(self._rest):
                 self._rest = memoryview(next(self._chunks))
@@ -154,7 +154,7 @@ def _bzipped(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_voxels(path: Path, stream: Stream, count: int, dtype: np.dtype[Any], padding: int = 0) -> NDArray[Any]:
-    """The next `count` values of a stream, which is then read to its end.
+    """Return the next `count` values of a stream, which is then read to its end.
 
     :param padding: how many bytes may follow them; see `Stream.finish`.
     :return: flat array in the byte order of this computer.

@@ -57,7 +57,7 @@ def in_plane(point: Point, plane: Plane | None) -> Point:
 
 
 def same(ends: Ends | None, others: Ends | None) -> bool:
-    """True if two lines have the same ends."""
+    """Return whether two lines have the same ends."""
     if ends is None or others is None:
         return ends is others
     return dist(ends[0], others[0]) <= STILL_MM and dist(ends[1], others[1]) <= STILL_MM

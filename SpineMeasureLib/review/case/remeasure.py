@@ -78,7 +78,7 @@ def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:
 
 
 def _is(automatic: Measurement, kept: Measurement | Edit) -> bool:
-    """True if value and ends are the same, except for rounding."""
+    """Return whether value and ends are the same, except for rounding."""
     ends = ((automatic.p1, kept.p1), (automatic.p2, kept.p2))
     same_ends = all(a == b or (a is not None and b is not None and dist(a, b) < _ROUNDING) for a, b in ends)
     return same_ends and not _differ(automatic.value, kept.value)

@@ -56,11 +56,11 @@ class Filter:
     only_level: bool = False
 
     def has_level(self, level: str) -> bool:
-        """True if a level is shown."""
+        """Return whether a level is shown."""
         return self.levels is None or level in self.levels
 
     def has_quantity(self, quantity: str) -> bool:
-        """True if the lines of a quantity are shown."""
+        """Return whether the lines of a quantity are shown."""
         return self.quantities is None or quantity in self.quantities
 
 

@@ -61,7 +61,7 @@ def aim_at(session: Session, key: Key) -> Aim | None:
 
 
 def _across(normal: Vector, *wanted: Vector | None) -> Vector:
-    """The first wanted direction that is not nearly along `normal`, made perpendicular to it."""
+    """Return the first wanted direction that is not nearly along `normal`, made perpendicular to it."""
     for direction in wanted:
         if direction is not None:
             across = direction - (direction @ normal) * normal

@@ -88,7 +88,7 @@ class Measured:
         return now is not None and now != self._stamp
 
     def on(self, segments: Segments) -> bool:
-        """True if measuring again would change nothing."""
+        """Return whether measuring again would change nothing."""
         return segments == self._segments and self._now() == self._stamp
 
     def _now(self) -> Stamp | None:

@@ -58,7 +58,7 @@ def _renamed(anchor: Anchor, names: dict[str, str]) -> str:
 
 
 def _variants(names: Sequence[str]) -> int:
-    """Number of vertebrae that most spines do not have, or that are missing between the others."""
+    """Return the number of vertebrae that most spines do not have, or that are missing between the others."""
     usual = [name for name in names if name in USUAL_ORDER]
     span = USUAL_ORDER[USUAL_ORDER.index(usual[0]) : USUAL_ORDER.index(usual[-1]) + 1] if usual else ()
     return len(names) - len(usual) + len(set(span) - set(usual))

@@ -93,7 +93,7 @@ def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
 
 
 def _present(file: LabelFile, warnings: list[str]) -> list[Segment]:
-    """The segments that have voxels."""
+    """Return the segments that have voxels."""
     layers = file.volume.array.shape[3]
     values = [{int(v) for v in np.unique(file.volume.array[..., n])} - {0} for n in range(layers)]
     there = [s for s in file.segments if s.layer < layers and s.value in values[s.layer]]
@@ -202,7 +202,7 @@ def _separated(
 
 
 def _anchors(file: LabelFile, found: Mapping[Segment, What], segmentation: SpineSegmentation) -> Sequence[Anchor]:
-    """The names that single vertebrae and discs give to the separated structures."""
+    """Return the names that single vertebrae and discs give to the separated structures."""
     anchors = []
     for segment, (kind, level) in found.items():
         if kind not in (Kind.BODY, Kind.DISC) or not level:

@@ -103,7 +103,7 @@ def _check_own(values: set[float]) -> None:
 def named_labels(
     own: NDArray[np.uint8], affine: NDArray[np.float64], lowest_disc: str | None, warnings: tuple[str, ...]
 ) -> SpineSegmentation:
-    """The structures of a map with our own values.
+    """Return the structures of a map with our own values.
 
     :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
     :raises NothingFoundError: there is no disc and no vertebra.
@@ -131,7 +131,7 @@ def _present(values: set[float], vertebra: str) -> bool:
 
 
 def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lower: str) -> bool:
-    """Whether the disc below a vertebra touches another one, so that no vertebra is between them."""
+    """Return whether the disc below a vertebra touches another one, so that no vertebra is between them."""
     disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
     if not disc.any() or not below.any():
         return False
@@ -182,7 +182,7 @@ def divide_whole_vertebrae(own: NDArray[np.uint8], affine: NDArray[np.float64]) 
 
 
 def divide_vertebrae(tissue: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A tissue map with the arches that its bodies include as posterior elements.
+    """Return a tissue map with the arches that its bodies include as posterior elements.
 
     :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values.
     """

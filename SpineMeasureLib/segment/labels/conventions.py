@@ -118,7 +118,7 @@ def _counted(first: int, extra: dict[int, int]) -> dict[int, int]:
 
 @lru_cache(maxsize=1)
 def conventions() -> dict[str, Convention]:
-    """Every convention by name."""
+    """Return every convention by name."""
     total_mr = {18: Tissue.SACRUM, 19: Tissue.BODY, 20: Tissue.DISC, 21: Tissue.CORD}
     found = (
         Convention("spider", "SPIDER masks: vertebrae from L5 upwards, canal 100, discs 201 and on", _spider()),
@@ -148,7 +148,7 @@ def conventions() -> dict[str, Convention]:
 
 
 def named(name: str) -> Convention:
-    """The convention of a name.
+    """Return the convention of a name.
 
     :raises OptionError: there is no such convention.
     """
@@ -160,7 +160,7 @@ def named(name: str) -> Convention:
 
 
 def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Convention | None:
-    """The convention that a label map follows, None for our own.
+    """Return the convention that a label map follows, None for our own.
 
     The convention must know all values, and the vertebrae must be in the order of their names.
 
@@ -198,7 +198,7 @@ def _unclear(names: list[str]) -> UnreadableInputError:
 
 
 def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
-    """Whether the vertebrae are in the order of their names, downwards."""
+    """Return whether the vertebrae are in the order of their names, downwards."""
     ordered = ras_order(array, affine)
     rows = np.arange(ordered.shape[2])
     places = {vertebra_value(name): place for place, name in enumerate(VERTEBRA_ORDER)}
@@ -212,7 +212,7 @@ def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) 
 
 
 def translate(array: NDArray, affine: NDArray[np.float64], convention: Convention) -> NDArray[np.uint8]:
-    """A map of named structures in our own values; whole vertebrae keep the value of their body.
+    """Return a map of named structures in our own values; whole vertebrae keep the value of their body.
 
     :param affine: 4x4, voxel index to RAS mm.
     :raises UnreadableInputError: it contains values that the convention does not know.
@@ -231,7 +231,7 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
 
 
 def tissues_of(array: NDArray, convention: Convention) -> NDArray[np.uint8]:
-    """A map of tissues (`anatomy.Tissue`) of a convention without levels.
+    """Return a map of tissues (`anatomy.Tissue`) of a convention without levels.
 
     :raises UnreadableInputError: it contains values that the convention does not know.
     """

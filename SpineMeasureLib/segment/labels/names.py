@@ -86,7 +86,7 @@ _FURTHER_CODES: dict[str, What] = {
 
 
 def structure_of_name(name: str) -> What | None:
-    """The single structure that a name means; None for several in one, other structures, and unknown names.
+    """Return the single structure that a name means; None for several in one, other structures, and unknown names.
 
     >>> structure_of_name("vertebrae_L4"), structure_of_name("L4/5 disc")
     ((<Kind.BODY: 'vertebra'>, 'L4'), (<Kind.DISC: 'disc'>, 'L4-L5'))
@@ -98,17 +98,17 @@ def structure_of_name(name: str) -> What | None:
 
 
 def is_single(what: What) -> bool:
-    """Whether it is one structure, not several vertebrae or discs in one segment."""
+    """Return whether it is one structure, not several vertebrae or discs in one segment."""
     return bool(what[1]) or what[0] in (Kind.CANAL, Kind.CORD)
 
 
 def is_dural_sac(name: str) -> bool:
-    """Whether a name of the canal means the dural sac, not the whole bony canal."""
+    """Return whether a name of the canal means the dural sac, not the whole bony canal."""
     return bool(_read(name)[0] & _words("SAC SACK THECA DURALSACK DURASACK DURAL THECAL"))
 
 
 def meaning_of_name(name: str) -> What | Beside | None:
-    """The meaning of a name; None if it has none or contains an unknown word."""
+    """Return the meaning of a name; None if it has none or contains an unknown word."""
     words, levels = _read(name)
     if words & _OTHER:
         return Beside.OTHER
@@ -158,7 +158,7 @@ def _of_one_kind(words: frozenset[str]) -> What | None:
 
 
 def _of_none(words: frozenset[str]) -> What | Beside | None:
-    """The meaning of a name without a level: several structures in one."""
+    """Return the meaning of a name without a level: several structures in one."""
     if words & _BEHIND:
         return (Kind.POSTERIOR, "") if not words & _DISC else None
     if words & _DISC:
@@ -201,7 +201,7 @@ def _number(word: str) -> int:
 
 
 def _levels_of(word: str, before: list[str]) -> list[str] | None:
-    """Vertebrae that a word names: ``"L4"``, ``"L4L5"``, ``"L45"``; ``"5"`` or ``"S"`` after one of them."""
+    """Return the vertebrae that a word names: ``"L4"``, ``"L4L5"``, ``"L45"``; ``"5"`` or ``"S"`` after one of them."""
     if before and word == "S":
         return ["S1"]
     if len(before) == 1 and word.isdigit():
@@ -219,12 +219,12 @@ def _levels_of(word: str, before: list[str]) -> list[str] | None:
 
 
 def meaning_of_code(value: str) -> What | None:
-    """The structure, or kind of structure, that a SNOMED CT code means."""
+    """Return the structure, or kind of structure, that a SNOMED CT code means."""
     return _codes().get(value)
 
 
 def structure_of_code(value: str) -> What | None:
-    """The single structure that a SNOMED CT code means."""
+    """Return the single structure that a SNOMED CT code means."""
     what = meaning_of_code(value)
     return what if what and is_single(what) else None
 

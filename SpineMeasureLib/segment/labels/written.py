@@ -19,7 +19,7 @@ def written_name(convention: str) -> str:
 
 
 def written_in(segmentation: SpineSegmentation, name: str) -> tuple[Volume, list[str]]:
-    """A segmentation in the values of another program, and a warning about structures that it has no values for.
+    """Return a segmentation in the values of another program, and a warning about structures that it has no values for.
 
     Vertebrae include their arches; if a convention has no cord, the cord is part of the canal. Vertebrae cut by the
     border of the image get the values for partly visible vertebrae if the convention has them.

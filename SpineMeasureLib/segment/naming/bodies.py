@@ -38,7 +38,7 @@ class Body:
 def find_bodies(
     bone: NDArray[np.bool_], discs: Sequence[Disc], curve: Array, mm: Array
 ) -> tuple[tuple[Body, ...], Labels]:
-    """The bodies from head to sacrum, and their labels [slice, row, column].
+    """Return the bodies from head to sacrum, and their labels [slice, row, column].
 
     Bone is cut at the mid-planes of the discs; pieces one above the other between two discs are separate bodies.
 

@@ -42,7 +42,7 @@ class Slot:
 
 
 def find_chain(column: Column, sacrum: bool) -> list[Slot]:
-    """Vertebrae from head to sacrum, each with the disc below it; the last slot is below the lowest disc."""
+    """Return the vertebrae from head to sacrum, each with the disc below it; the last slot is below the lowest disc."""
     bodies, discs = list(column.bodies), list(column.discs)
     slots: list[Slot] = []
     while bodies or discs:
@@ -64,7 +64,7 @@ def find_chain(column: Column, sacrum: bool) -> list[Slot]:
 
 
 def _with_missing(slots: list[Slot]) -> list[Slot]:
-    """The chain with a slot for each vertebra that is missing together with a neighbouring disc."""
+    """Return the chain with a slot for each vertebra that is missing together with a neighbouring disc."""
     measures = _measures_of_step(slots)
     whole: list[Slot] = []
     last: Body | Disc | None = None
@@ -97,7 +97,7 @@ class _Measure:
         return (self.upper.position + self.lower.position) / 2
 
     def spans(self, upper: Body | Disc, lower: Body | Disc) -> bool:
-        """Whether it includes the space between two neighbours."""
+        """Return whether it includes the space between two neighbours."""
         return self.upper.position >= upper.position and self.lower.position <= lower.position
 
 
@@ -109,12 +109,12 @@ def _measures_of_step(slots: list[Slot]) -> list[_Measure]:
 
 
 def _apart(upper: Body | Disc, lower: Body | Disc) -> float:
-    """Distance along the spine, mm; at most the straight distance, because the curve oscillates in gaps."""
+    """Return the distance along the spine, mm; at most the straight distance, because the curve oscillates in gaps."""
     return min(upper.position - lower.position, float(np.linalg.norm(upper.centre - lower.centre)))
 
 
 def _missing_between(upper: Body | Disc, lower: Body | Disc, measures: list[_Measure]) -> int:
-    """Number of vertebrae that fit into the gap between two neighbours in the chain."""
+    """Return the number of vertebrae that fit into the gap between two neighbours in the chain."""
     middle = (upper.position + lower.position) / 2
     others = sorted((m for m in measures if not m.spans(upper, lower)), key=lambda m: abs(m.position - middle))
     if len(others) < _FEWEST_MEASURES:

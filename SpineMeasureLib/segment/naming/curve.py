@@ -56,7 +56,7 @@ def arc_positions(curve: Array, points: Array) -> tuple[Array, Array]:
 
 
 def tangent_at(curve: Array, position: float) -> Array:
-    """Unit tangent towards the head at an arc length."""
+    """Return the unit tangent towards the head at an arc length."""
     low, high = np.searchsorted(_arc(curve), [position - 6, position + 6])
     ends = curve[min(high, len(curve) - 1)] - curve[max(low - 1, 0)]
     tangent: Array = ends / max(np.linalg.norm(ends), 1e-9)
@@ -64,6 +64,6 @@ def tangent_at(curve: Array, position: float) -> Array:
 
 
 def forward_of(up: Array) -> Array:
-    """Anterior unit vector in the sagittal plane, perpendicular to an axis of the spine."""
+    """Return the anterior unit vector in the sagittal plane, perpendicular to an axis of the spine."""
     ahead: Array = np.array([0.0, -up[2], up[1]]) / np.hypot(up[1], up[2])
     return ahead

@@ -35,7 +35,7 @@ class Disc:
 
 
 def find_discs(pieces: Labels, kept: NDArray[np.int64], curve: Array, mm: Array) -> tuple[tuple[Disc, ...], Labels]:
-    """The discs from head to sacrum, and their labels [slice, row, column].
+    """Return the discs from head to sacrum, and their labels [slice, row, column].
 
     :param pieces: connected pieces of disc.
     :param kept: numbers of the pieces that belong to the column.
@@ -92,7 +92,7 @@ def _separated(pieces: Labels, kept: NDArray[np.int64], curve: Array, mm: Array)
 
 
 def _above_bridge(points: Array, curve: Array) -> NDArray[np.bool_] | None:
-    """Which points of a piece are above the middle of a bridge between two discs; None if it is one disc."""
+    """Return which points of a piece are above the middle of a bridge between two discs; None if it is one disc."""
     centre = points.mean(axis=0)
     tangent = tangent_at(curve, float(arc_positions(curve, centre[None])[0][0]))
     flat = points[:, 1:] - centre[1:]
@@ -115,7 +115,7 @@ def _above_bridge(points: Array, curve: Array) -> NDArray[np.bool_] | None:
 
 
 def _disc_normal(points: Array, tangent: Array) -> Array:
-    """Normal of the disc's mid-plane: its thin principal axis in the sagittal plane, or the tangent."""
+    """Return the normal of the disc's mid-plane: its thin principal axis in the sagittal plane, or the tangent."""
     flat = points[:, 1:] - points[:, 1:].mean(axis=0)
     values, axes = np.linalg.eigh(flat.T @ flat / len(flat))
     normal = np.array([0.0, *axes[:, 0]])

@@ -133,13 +133,13 @@ def _nothing_found() -> NothingFoundError:
 
 
 def _columns_in_use(ordered: NDArray[np.uint8]) -> slice:
-    """The columns of [slice, row, column] that are not empty: the spine needs only a part of them."""
+    """Return the columns of [slice, row, column] that are not empty: the spine needs only a part of them."""
     used = np.flatnonzero(ordered.any(axis=(0, 1)))
     return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(None)
 
 
 def _sizes(slots: list[Slot], height: float) -> list[Size]:
-    """Sizes of the vertebrae that are completely in view, one per level.
+    """Return the sizes of the vertebrae that are completely in view, one per level.
 
     :param height: of the image, mm.
     """
@@ -178,7 +178,7 @@ def _guess_in_words(naming: Naming, anchored: bool) -> str:
 
 
 def _counted_in_words(slots: list[Slot], naming: Naming) -> list[str]:
-    """A warning about vertebrae that were not found but counted, if there are any."""
+    """Return a warning about vertebrae that were not found but counted, if there are any."""
     counted = [naming.vertebrae[level] for slot, level in first_levels(slots) if slot.counted]
     return (
         [f"Not found, but counted because of the gap between their neighbours: {', '.join(counted)}."]

@@ -61,7 +61,7 @@ class Naming:
 
 
 def parse_disc(name: str) -> tuple[str, str]:
-    """The two vertebrae of a disc name.
+    """Return the two vertebrae of a disc name.
 
     >>> parse_disc("L5-S1"), parse_disc("l4/l5")
     (('L5', 'S1'), ('L4', 'L5'))
@@ -78,7 +78,7 @@ def parse_disc(name: str) -> tuple[str, str]:
 
 
 def neighbours() -> set[tuple[str, str]]:
-    """Every pair of vertebrae that can touch, with and without T13 and L6, and with L5 or T12 missing."""
+    """Return every pair of vertebrae that can touch, with and without T13 and L6, and with L5 or T12 missing."""
     pairs = set(zip(USUAL_ORDER, USUAL_ORDER[1:], strict=False)) | set(
         zip(VERTEBRA_ORDER, VERTEBRA_ORDER[1:], strict=False)
     )
@@ -86,7 +86,7 @@ def neighbours() -> set[tuple[str, str]]:
 
 
 def order_for(upper: str, lower: str) -> list[str]:
-    """The vertebrae from C1 to `lower`, with T13 or L6 only if the named disc implies them."""
+    """Return the vertebrae from C1 to `lower`, with T13 or L6 only if the named disc implies them."""
     order = list(USUAL_ORDER)
     if "T13" in (upper, lower):
         order.insert(order.index("L1"), "T13")
@@ -97,7 +97,7 @@ def order_for(upper: str, lower: str) -> list[str]:
 
 
 def name_from_below(slots: int, upper: str, lower: str, anchor: str, probability: float = 1.0) -> Naming:
-    """Names of `slots` vertebrae whose lowest two are `upper` and `lower`.
+    """Return the names of `slots` vertebrae whose lowest two are `upper` and `lower`.
 
     :raises LevelNameError: there are more slots than vertebrae above that disc.
     """
@@ -119,7 +119,7 @@ def name_chain(
     sacrum_drawn: bool = True,
     regions: Sequence[RegionShares | None] = (),
 ) -> Naming:
-    """Names of a chain of vertebrae.
+    """Return the names of a chain of vertebrae.
 
     :param chain: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
     :param lowest_disc: the user's name of the lowest disc; wins over everything else.
@@ -184,7 +184,7 @@ def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> s
 
 
 def _log_drawn(regions: Sequence[RegionShares | None], count: int) -> NDArray[np.float64]:
-    """Array [vertebra, region]: log likelihood of the predicted region shares of each vertebra."""
+    """Return the array [vertebra, region]: log likelihood of the predicted region shares of each vertebra."""
     logs = np.zeros((count, len(Region)))
     for place, shares in enumerate(regions):
         if shares is not None:
@@ -211,7 +211,7 @@ def _regions_fit(drawn: NDArray[np.float64], names: Sequence[str]) -> float:
 
 
 def _orders() -> list[tuple[tuple[str, ...], float]]:
-    """Every order of vertebrae from C1 to S1, with the share of persons who have it."""
+    """Return every order of vertebrae from C1 to S1, with the share of persons who have it."""
     orders = [(USUAL_ORDER, 1 - sum(_VARIANTS.values()))]
     for variant, share in _VARIANTS.items():
         names = [n for n in VERTEBRA_ORDER if n in USUAL_ORDER and n != variant.removeprefix("-") or n == variant]

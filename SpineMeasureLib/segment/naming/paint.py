@@ -95,7 +95,7 @@ def paint_posterior(
 def _owners(
     voxels: NDArray[np.int64], curve: Array, homes: Array, step: float, mm: Array
 ) -> NDArray[np.int64] | int | None:
-    """Number of the vertebra that a piece, or each of its voxels, belongs to; None if it belongs to none."""
+    """Return the number of the vertebra that a piece, or each of its voxels, belongs to; None if it belongs to none."""
     sample = voxels[:: max(1, len(voxels) // _SAMPLE)]
     position, distance = arc_positions(curve, sample * mm)
     _, row, forward = sample.mean(axis=0) * mm

@@ -24,7 +24,7 @@ from .structures import list_structures
 
 
 def rename(segmentation: SpineSegmentation, lowest_disc: str) -> SpineSegmentation:
-    """The same structures with the lowest disc named by the user; all other levels follow, also those below it.
+    """Return the same structures with the lowest disc named by the user; all other levels follow, also those below it.
 
     Vertebrae below the last one that a spine can have become sacrum.
 
@@ -59,7 +59,7 @@ def names_by_lowest(segmentation: SpineSegmentation, lowest_disc: str) -> dict[s
 
 
 def _order_below(lower: str, old: Sequence[str]) -> list[str]:
-    """Names of the vertebrae below the lowest disc.
+    """Return the names of the vertebrae below the lowest disc.
 
     :param lower: the new name of the vertebra below that disc.
     :param old: its old name and the old names of the vertebrae below it.
@@ -85,6 +85,6 @@ def _chain_of(segmentation: SpineSegmentation) -> list[str]:
 
 
 def _span(names: Collection[str]) -> tuple[str, ...]:
-    """Every vertebra from the topmost to the lowest of `names`."""
+    """Return every vertebra from the topmost to the lowest of `names`."""
     places = [VERTEBRA_ORDER.index(name) for name in names]
     return VERTEBRA_ORDER[min(places) : max(places) + 1]

@@ -74,7 +74,7 @@ def settle_sacrum(column: Column, tissue: NDArray[np.uint8], mm: NDArray[np.floa
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected piece of a mask that is not empty."""
+    """Return the largest connected piece of a mask that is not empty."""
     pieces, _ = ndimage.label(mask, ndimage.generate_binary_structure(3, 2))
     largest: NDArray[np.bool_] = pieces == np.bincount(pieces[mask]).argmax()
     return largest
@@ -97,7 +97,7 @@ def _depth_below(shape: tuple[int, ...], disc: Disc, mm: NDArray[np.float64]) ->
 def _near_below(
     mask: NDArray[np.bool_], disc: Disc, mm: NDArray[np.float64], deepest: float = _NEAR_MM
 ) -> NDArray[np.bool_]:
-    """Voxels of the mask below a disc and near its axis."""
+    """Return the voxels of the mask below a disc and near its axis."""
     found = np.zeros_like(mask)
     voxels = np.argwhere(mask)
     points = voxels * mm - disc.centre

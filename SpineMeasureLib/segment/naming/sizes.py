@@ -78,7 +78,7 @@ def log_likelihood(chain: Sequence[Size], names: Sequence[str]) -> float:
 
 
 def without_outliers(chain: Sequence[Size]) -> list[Size]:
-    """The chain without sizes that result from a missed disc or a partly visible body."""
+    """Return the chain without sizes that result from a missed disc or a partly visible body."""
     depths = [size.depth for size in chain if size.depth]
     steps = [size.step for size in chain if size.step]
     usual = float(np.median(depths)) if depths else 1.0, float(np.median(steps)) if steps else 1.0

@@ -59,7 +59,7 @@ def list_structures(
 
 
 def _entries(chain: tuple[str, ...]) -> list[_Entry]:
-    """Every structure that the vertebrae of a chain can have."""
+    """Return every structure that the vertebrae of a chain can have."""
     found: list[_Entry] = []
     for index, vertebra in enumerate(chain):
         value = vertebra_value(vertebra)

@@ -38,12 +38,12 @@ def regions_seen(column: Column, predicted: NDArray[np.uint8]) -> dict[int, Regi
 
 
 def is_axis(shares: RegionShares | None) -> bool:
-    """Whether a body was predicted as C2, not only a part of it, as when C3 is joined to it."""
+    """Return whether a body was predicted as C2, not only a part of it, as when C3 is joined to it."""
     return shares is not None and shares[0] > _SURELY_AXIS
 
 
 def without_above_axis(column: Column, seen: Mapping[int, RegionShares]) -> Column:
-    """The column without bodies and discs above C2, such as false ones in the base of the skull.
+    """Return the column without bodies and discs above C2, such as false ones in the base of the skull.
 
     C2 is a body predicted as such with a cervical one below it.
     """

@@ -38,7 +38,7 @@ class _Extent:
 
 
 def trim_bodies(column: Column, mm: Array) -> Column:
-    """The column without voxels far beside their body; a body with too few complete neighbours is unchanged.
+    """Return the column without voxels far beside their body; a body with too few complete neighbours is unchanged.
 
     :param mm: spacing of slices, rows, columns.
     """

@@ -216,7 +216,7 @@ def _mesh(path: Path, scale: Array) -> Array:
 
 
 def inside_mesh(faces: Array, points: Array) -> NDArray[np.bool_]:
-    """Whether points of a grid [l, a, s, 3] are inside a closed mesh; l must run along the first coordinate.
+    """Return whether points of a grid [l, a, s, 3] are inside a closed mesh; l must run along the first coordinate.
 
     Even-odd rule along lines in that direction.
     """
