@@ -203,7 +203,7 @@ class StructureInfo:
 
 @lru_cache(maxsize=1)
 def all_structures() -> tuple[StructureInfo, ...]:
-    """Every structure that can be named: vertebrae with their posterior elements and discs, sacrum, canal, cord."""
+    """Return every structure that can be named: vertebrae, their posterior elements, discs, sacrum, canal, cord."""
     found = []
     for place, name in enumerate(VERTEBRA_ORDER[:-1]):
         value = vertebra_value(name)

@@ -12,9 +12,9 @@ from scipy import ndimage
 from .errors import EmptyVolumeError, NonFiniteVolumeError
 from .volume import Volume, filled
 
-#: An image with less than this part of its voxels left shows no spine.
+#: An image with less than this fraction of its voxels left shows no spine.
 _MINIMUM_FINITE = 0.1
-#: Padding is one value in at least this part of the voxels: the percentiles of the others would notice more of them.
+#: Padding is one value in at least this fraction of the voxels: less would not affect the percentiles of the others.
 _MINIMUM_PADDING = 0.002
 #: The gap between padding and all other values, in parts of their range: low padding is negative, which no signal is;
 #: high padding is the greatest number of its type (65535), far above what structures of one value reach.

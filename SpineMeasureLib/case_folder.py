@@ -1,7 +1,7 @@
 """The folder of a measured case, the one place that knows it: its files, whether it is complete, writing and reading.
 
-run.json is written last and holds the SHA-256 of every file that was written with it. While files are being replaced it
-says so: a process that is killed meanwhile leaves a folder that every reader refuses.
+run.json is written last and contains the SHA-256 of every file that was written with it. While files are being
+replaced it says so: if the process is killed then, every reader refuses the folder.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ from .segmentation import SpineSegmentation, Structure
 
 #: Flag of a structure that is cut off.
 CUT = "cut_by_field_of_view"
-#: A structure is cut off by a contact larger than this part of its largest parallel section. In 30 patients (SPIDER),
-#: cropped tightly to all, to the lumbar, or to single kinds of structures, 4 of 513 contacts are larger.
+#: A structure is cut off by a contact larger than this fraction of its largest parallel section. In 30 patients
+#: (SPIDER), cropped tightly to all, to the lumbar, or to single kinds of structures, 4 of 513 contacts are larger.
 _CUT_AREA = 0.45
-#: In one row the lumen is cut off if the contact exceeds the first part of its width or depth there, which is taken as
-#: at least the second part of its usual one.
+#: In one row the lumen is cut off if the contact exceeds the first fraction of its width or depth there, which is taken
+#: to be at least the second fraction of the usual width or depth.
 _CUT_WIDTH, _USUAL_PART = 0.6, 0.5
 #: Points up to this far (mm) beyond the cut belong to it.
 _BEYOND_MM = 4.0

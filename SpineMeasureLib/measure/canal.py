@@ -20,7 +20,7 @@ from .types import Measurement
 Array = NDArray[np.float64]
 
 _MINIMUM_WITHIN_MM = 5
-#: The line of an ellipse that is cut off where its depth is this part of the line is half a millimetre too short.
+#: The line of an ellipse that is cut off where its depth is this fraction of the line is half a millimetre too short.
 _AS_DEEP = 0.95
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
 _REFERENCE_MM = range(10, 31, 4)
@@ -60,7 +60,7 @@ def _no_canal(level: str, place: str, common: Shared, note: str) -> list[Measure
 
 
 def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
-    """Flags of the diameter of a section: the lumen ends there, or its middle is beyond the slices or on too few."""
+    """Return the flags of a diameter: the lumen ends there, or its middle is beyond the slices or on too few."""
     sides = transverse(field, section)
     found = []
     if spine.at_border(np.stack([*section.ends, *section.beyond])) or _middle_out_of_view(spine, field, section, sides):
@@ -121,9 +121,9 @@ def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
 def _narrowest(
     field: Field, spine: Spine, piece: Piece, index: int, section: CrossSection, common: Shared
 ) -> tuple[CrossSection | None, Shared]:
-    """The section with the minimum diameter within 5 mm of a disc's plane, and the flags of all sections considered.
+    """Find the section with the minimum diameter within 5 mm of a disc's plane, and the flags of all considered.
 
-    Sections narrowed by an end of the lumen are left out. Of the others the median of each three neighbours counts, so
+    Sections narrowed by an end of the lumen are left out. For the others the median of each three neighbours counts, so
     that a single wrong section does not set the minimum.
 
     :param section: the one in the disc's plane, which counts by itself.

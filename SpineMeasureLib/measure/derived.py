@@ -95,7 +95,7 @@ def derive(quantity: str, method: str, inputs: Sequence[float | None]) -> float 
 
 
 def inputs_of(key: Key, bodies: Sequence[str]) -> tuple[Key, ...]:
-    """Keys of the values from which a value is derived, in the order of its rule; empty if it is measured directly.
+    """Return the keys from which a value is derived, in the order of its rule; empty if it is measured directly.
 
     :param bodies: names of the bodies from head to sacrum.
     """

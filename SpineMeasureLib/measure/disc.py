@@ -15,14 +15,14 @@ from .types import Measurement
 
 Array = NDArray[np.float64]
 
-#: Heights are averaged over a band of this part of the depth around their place.
+#: Heights are averaged over a band of this fraction of the depth around their place.
 _BAND = 0.10
 _BAND_LINES = 9
-#: The depth is averaged over a band of this part of the height, at most so many mm, to even out voxel steps.
+#: The depth is averaged over a band of this fraction of the height, at most so many mm, to even out voxel steps.
 _DEPTH_BAND = 0.3
 _DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
-#: A disc is bent if a straight line at mid-height contains less than this part of its depth.
+#: A disc is bent if a straight line at mid-height contains less than this fraction of its depth.
 _STRAIGHT = 0.8
 _BENT_MM = 8.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
@@ -35,7 +35,7 @@ _CHORDS = {
 
 
 def depth_line(field: Field, frame: Frame) -> Ends | None:
-    """Anterior and posterior end at mid-height, in the frame's sagittal plane; each the mean over a band of heights."""
+    """Find anterior and posterior end at mid-height, in the sagittal plane; each is the mean over a band of heights."""
     middle = intervals(field, frame.origin[None], frame.anterior, 40.0, outermost=True)[0]
     if not np.isfinite(middle).all():
         middle = np.zeros(2)
@@ -56,7 +56,7 @@ def depth_line(field: Field, frame: Frame) -> Ends | None:
 
 
 def _bent_line(field: Field, frame: Frame, step: float) -> Ends | None:
-    """Anterior and posterior end at mid-height, found `step` mm apart: a thin bent disc leaves any straight line."""
+    """Find both AP ends at mid-height in steps of `step` mm: a thin bent disc leaves any straight line."""
     places = np.arange(-40.0, 40.0, step)
     origins = frame.origin + places[:, None] * frame.anterior
     heights = intervals(field, origins, frame.superior, _BENT_MM)
@@ -94,7 +94,7 @@ def section_area(field: Field, frame: Frame, depth: Ends) -> float:
 
 
 def _planes(field: Field, frame: Frame) -> list[tuple[Frame, Ends]]:
-    """The sagittal plane and its neighbours 3 mm to either side, each with its depth line, unless it has none."""
+    """Return the sagittal plane and its neighbours 3 mm to either side, each with its depth line if it has one."""
     moved = [frame.moved(shift) for shift in (0.0, *_NEIGHBOURS_MM)]
     return [(plane, depth) for plane in moved if (depth := depth_line(field, plane))]
 

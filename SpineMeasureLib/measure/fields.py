@@ -104,10 +104,11 @@ class Field:
 
 
 def _curved(values: list[Array], t: Array) -> Array:
-    """Value at `t` in 0..1 between the middle two of four equally spaced ones.
+    """Interpolate at `t` in 0..1 between the middle two of four equally spaced values.
 
-    The parabola through the middle two with the smaller of the two curvatures there, none if their signs differ
-    (Harten et al., essentially non-oscillatory schemes, J Comput Phys 1987): exact on round sides, calm at ends.
+    Uses the parabola through the middle two with the smaller of the two curvatures there, or no curvature if their
+    signs differ (Harten et al., essentially non-oscillatory schemes, J Comput Phys 1987): exact on round sides,
+    stable at ends.
     """
     a, b, c, d = values
     left, right = a - 2 * b + c, b - 2 * c + d
@@ -225,7 +226,7 @@ def _crossing(t: Array, values: Array, index: NDArray[np.int_]) -> Array:
 
 
 def first_entry(field: Field, origins: Array, direction: Array, reach: float) -> Array:
-    """Distance in mm from each origin [n, 3] along `direction` to the first entry into the field; NaN for a miss."""
+    """Return mm from each origin [n, 3] along `direction` to the first entry into the field; NaN for a miss."""
     t = np.arange(-2.0, reach, _STEP_MM)
     values = field.at(origins[:, None, :] + t[None, :, None] * direction)
     entering = (values[:, :-1] <= 0) & (values[:, 1:] > 0)

@@ -99,7 +99,7 @@ class Endplate:
 
 
 def thin_axis(field: Field, up: Array, anterior: Array) -> Array:
-    """Axis of minimum extent of a disc in its sagittal plane, pointing as `up` does; `up` if the disc is too round.
+    """Return a disc's axis of minimum extent in its sagittal plane, pointing along `up`; `up` if it is too round.
 
     Its right-left extent is ignored: a slab may contain only a few slices of the disc.
 
@@ -192,5 +192,5 @@ def alike(upper: Endplate, lower: Endplate) -> bool:
 
 
 def tilt(normal: Array, frame: Frame) -> float:
-    """Angle in degrees by which a normal is tilted forward from superior, in the sagittal plane of a frame."""
+    """Return the angle in degrees by which a normal is tilted forward from superior, in a frame's sagittal plane."""
     return float(np.degrees(np.arctan2(normal @ frame.anterior, normal @ frame.superior)))

@@ -16,7 +16,7 @@ Ends = tuple[Array, Array]
 
 #: The reason for a missing value if nothing more specific is known.
 _NO_VALUE = "its measuring lines miss the structure, or a value that it is derived from could not be measured"
-#: A value is unreliable if its spread over the neighbouring planes exceeds this part of it.
+#: A value is unreliable if its spread over the neighbouring planes exceeds this fraction of it.
 _WIDE_SPREAD = 0.25
 #: Mean probability inside a structure below which its boundary is doubtful. Of 240 discs cross-validated on 30 real
 #: patients (SPIDER) 35 are below: mean Dice 0.65 (the others 0.90), AP depth error 2.9 mm (1.4), canal AP 1.1 mm (0.7).

@@ -199,8 +199,8 @@ def _likeliest(scores: torch.Tensor, size: tuple[int, ...]) -> NDArray[np.uint8]
 
 
 def cord_settled(scores: torch.Tensor) -> torch.Tensor:
-    """Probabilities [batch, tissues, rows, columns] at `IN_PLANE_MM` in which the lumen is divided between canal and
-    cord as it is in the neighbourhood."""
+    """Return probabilities [batch, tissues, rows, columns] at `IN_PLANE_MM`, with the lumen divided between canal and
+    cord as in the neighbourhood."""
     lumen = scores[:, Tissue.CANAL] + scores[:, Tissue.CORD]
     cord, whole = (F.avg_pool2d(part, _CORD_WINDOW, 1, _CORD_WINDOW // 2) for part in (scores[:, Tissue.CORD], lumen))
     settled = scores.clone()

@@ -47,7 +47,7 @@ def split_vertebrae(vertebra: Mask, canal: Mask, affine: NDArray[np.float64]) ->
 
 
 def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Anterior index of the canal for every row s, from the middle of its width, filled from the nearest row."""
+    """Return the canal's anterior index for every row s, from the middle of its width, filled from the nearest row."""
     width = lumen.any(axis=1)
     places = np.arange(lumen.shape[0])[:, None]
     centre = (places * width).sum(axis=0) / np.maximum(width.sum(axis=0), 1)
@@ -60,7 +60,7 @@ def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def lumen_behind(bone: Mask, affine: NDArray[np.float64]) -> Mask:
-    """A substitute for a canal that is not segmented: the voxels directly behind bodies and discs, near the middle.
+    """Substitute for a canal that is not segmented: take voxels directly behind bodies and discs, near the middle.
 
     :param bone: bool array[i,j,k], whole vertebrae, with discs and sacrum if they are known.
     :param affine: 4x4, voxel index to RAS mm.

@@ -52,8 +52,8 @@ class TrainingOptions:
     :ivar datasets: set name -> weight in sampling; names of `labelled_sets.ADAPTERS`.
     :ivar exclude: patients that the model must never see.
     :ivar minutes: time budget, resumed time included; the learning rate follows the elapsed part of it.
-    :ivar light_from: after this part of the budget, samples are closer to real images (`final_augmentation`) and the
-        Dice term is left out: it finds structures quickly but makes discs 15 % too large.
+    :ivar light_from: after this fraction of the budget, samples are closer to real images (`final_augmentation`) and
+        the Dice term is left out: it finds structures quickly but makes discs 15 % too large.
     """
 
     datasets: dict[str, float] = field(default_factory=lambda: {"lumbar_t2_space": 1.0})

@@ -140,7 +140,7 @@ def _edits() -> None:
         select("scope", ("scopes",), "Apply to", 176)
         button("Accept", act("accept"), "accept", tip="Alt+A")
         button("Withdraw", act("withdraw"), "withdraw", tip="Withdraw the acceptance")
-        button("Reset", act("reset"), "reset", tip="Alt+R: back to the automatic value")
+        button("Reset", act("reset"), "reset", tip="Alt+R: restore the automatic value")
         text_field("reviewer", "Reviewer")
     # A Getter for what changes during a drag: alone it takes 1 ms, with the whole panel 15 to 20.
     with client.Getter(name="summary"):

@@ -33,7 +33,7 @@ def impression(measurements: Sequence[Measurement]) -> tuple[str, str]:
 
 
 def is_outside(m: Measurement) -> bool:
-    """Whether a value is further from its published mean than the summary tolerates; False without a reference."""
+    """Return whether a value is too far from its published mean for the summary; False without a reference."""
     if m.value is None or m.reference is None:
         return False
     sd = m.reference.sd

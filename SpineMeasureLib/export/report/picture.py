@@ -96,7 +96,7 @@ def level_picture(
 def spine_picture(
     volume: Volume, segmentation: SpineSegmentation, measurements: Sequence[Measurement], grey: Grey
 ) -> str:
-    """The whole spine in a sagittal plane that follows it, anterior on the left, with names and lines, as SVG."""
+    """Draw the whole spine in a sagittal plane that follows it, anterior on the left, with names and lines, as SVG."""
     picture = reformat(volume, segmentation)
     front, top = picture.extent[1], picture.extent[3]
     pixels = _grey(picture.image[::-1, ::-1], grey)

@@ -24,7 +24,7 @@ _NEARLY_PARALLEL = 0.985
 _COARSE_PIXEL_MM, _COARSE_SLICE_MM, _COARSER = 1.1, 7.5, 1.5
 #: The first parts of a preference describe the kind of image.
 _OF_KIND = 4
-#: Stacks whose centres differ by more than this part of their extent from head to foot are stations of a long spine.
+#: Stacks whose centres differ by more than this fraction of their craniocaudal extent are stations of a long spine.
 _STATION_SHIFT = 0.25
 #: A stack composed of stations is longer than each by this factor.
 _LONGER = 1.3
@@ -146,7 +146,7 @@ def _check_one_study(candidates: Sequence[Series]) -> None:
 
 
 def _is_interleaved(one: Series, other: Series) -> bool:
-    """Whether two stacks of a DICOM series are one, whose slices are not parallel: nearly so, each within the other."""
+    """Return whether two stacks are one whose slices are not parallel: almost parallel, each within the other."""
     a, b = one.frames[0], other.frames[0]
     if (one.uid, one.protocol) != (other.uid, other.protocol) or a.contrast != b.contrast:
         return False

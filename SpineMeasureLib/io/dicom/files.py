@@ -89,7 +89,7 @@ def files_of(path: Path) -> Sequence[Path]:
 
 
 def _is_of_macos(path: Path) -> bool:
-    """Whether macOS put a file there: folder settings, twins with attributes, what its archives hold besides files."""
+    """Return whether macOS added a file: folder settings, files of attributes, extra entries of its archives."""
     return path.name.startswith("._") or path.name == ".DS_Store" or "__MACOSX" in path.parts
 
 

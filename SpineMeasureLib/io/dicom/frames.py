@@ -92,7 +92,7 @@ class Frame:
         )
 
     def is_beside(self, other: Frame) -> bool:
-        """Whether a parallel image is shifted in the plane against this one, as another station of the spine is."""
+        """Return whether a parallel image is shifted in the plane, as another station of the spine is."""
         offset = other.position - self.position
         return bool(np.linalg.norm(offset - (offset @ self.normal) * self.normal) > _SAME_STATION_MM)
 

@@ -25,9 +25,9 @@ _OF_PIXELS = (
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelData",
 )  # fmt: skip
-#: Transfer syntaxes whose pixels take the bytes that they seem to: little and big endian; empty if none is named.
+#: Transfer syntaxes of uncompressed pixels: little and big endian; empty if none is named.
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "")
-#: What the JPEG library prints of bytes that it cannot decode, when it continues with others in their place.
+#: What the JPEG library prints about bytes that it cannot decode and replaces.
 _DAMAGED_JPEG = re.compile(r"Corrupt JPEG data: (?!\d+ extraneous)|Premature end of JPEG")
 
 
@@ -118,7 +118,7 @@ def _prepared(copy: Callable[[Path], Dataset], path: Path) -> Dataset | None:
 
 
 def _bare(path: Path) -> Dataset:
-    """Return the pixels with nothing but what describes them: GDCM also fails over attributes that it does not need."""
+    """Return the pixels with only the attributes that describe them: GDCM also fails on attributes it does not need."""
     import pydicom
 
     dataset = pydicom.dcmread(path, force=True)
@@ -142,7 +142,7 @@ def _unpacked(path: Path) -> Dataset:
 
 
 def _undecodable(path: Path) -> DicomSeriesError:
-    """The error to raise for a file whose pixels cannot be decoded: names its transfer syntax if it is compressed."""
+    """Return the error for a file whose pixels cannot be decoded; it names the transfer syntax if it is compressed."""
     import pydicom
 
     syntax = _syntax(pydicom.dcmread(path, stop_before_pixels=True, force=True))

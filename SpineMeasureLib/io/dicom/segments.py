@@ -145,7 +145,7 @@ class _Layers:
         mask[placed.box] = np.where(placed.array > 0, placed.array, mask[placed.box])
 
     def covered(self) -> tuple[slice, ...]:
-        """The voxels of the image within the frames' edges; all across the frames, as empty ones are often left out."""
+        """Return the image voxels within the frames' edges; all across the frames, as empty ones are often omitted."""
         found = []
         for axis, size in enumerate(self._image.array.shape):
             ranges = [box[axis] for box in self._boxes if all(s.stop > s.start for s in box)]

@@ -13,8 +13,8 @@ from .frames import CONTRAST, REPETITION, Frame
 
 #: Slices nearer than this are at the same place.
 SAME_PLACE_MM = 0.01
-#: So are images nearer than this part of the usual step, if they can be divided: repeated after a small movement. The
-#: usual step is among the largest, as those between repeated images are small.
+#: So are images nearer than this fraction of the usual step, if they can be divided: repeated after a small movement.
+#: The usual step is a high percentile, because the steps between repeated images are small.
 _SAME_PART, _USUAL_STEP = 0.2, 80
 #: Positions are reported to the user in whole mm.
 _APART_MM = 1.0
@@ -114,14 +114,14 @@ def _by_acquisition(stack: list[Frame]) -> list[list[Frame]]:
 
 
 def _by_value(stack: list[Frame], n: int) -> list[list[Frame]]:
-    """Stacks of equal values; none unless each is whole and no place is in it twice."""
+    """Return stacks of equal values; an empty list unless each is complete and contains no position twice."""
     parts = _grouped(stack, lambda frame, first: frame.repetition[n] == first.repetition[n])
     is_whole = all(len(part) >= MINIMUM_SLICES and not _is_repeated(part) for part in parts)
     return parts if is_whole else []
 
 
 def _by_order(stack: list[Frame], n: int) -> list[list[Frame]]:
-    """The first, second ... value at each place, as of times; none unless each place has as many, all different."""
+    """Return stacks of the first, second ... value at each position; empty unless counts match and values differ."""
     at_place: dict[int, list[Frame]] = defaultdict(list)
     for slot, frame in zip(_slots(stack), stack, strict=True):
         at_place[int(slot)].append(frame)

@@ -18,9 +18,9 @@ from .pixels import PixelFiles
 from .series import read_study
 from .stacks import SAME_PLACE_MM, places
 
-#: A step between slices may differ from the usual one by this part of it.
+#: A step between slices may differ from the usual one by this fraction of it.
 _EVEN_STEP = 0.1
-#: A slice may be off the line through the first and last by this part of a pixel; `MAXIMUM_SHEAR` is for that line.
+#: A slice may be off the line through the first and last by this fraction of a pixel; `MAXIMUM_SHEAR` is for that line.
 _ASIDE_PIXELS = 0.5
 
 

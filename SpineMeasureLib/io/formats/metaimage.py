@@ -48,7 +48,7 @@ def read_metaimage(path: Path, as_labels: bool = False) -> RawImage:
 
 
 def _numbers(path: Path, fields: Mapping[str, str], *names: str) -> list[float]:
-    """Return the numbers of the first of some fields that is there; none if none is."""
+    """Return the numbers of the first of these fields that is present; an empty list if all are missing."""
     text = next((fields[name] for name in names if name in fields), "")
     try:
         return [float(word) for word in text.split()]

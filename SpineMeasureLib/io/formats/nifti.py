@@ -20,8 +20,8 @@ from .stream import GZIP_START, Stream, padding_bytes, read_voxels
 
 #: By how much (relative) the two statements of voxel size in a header may differ.
 _SAME_SIZE = 0.02
-#: By how much its two statements of direction may differ: the effect of rounding a quaternion to four digits; and from
-#: where on an axis is flipped, or becomes another.
+#: By how much its two statements of direction may differ: the effect of rounding a quaternion to four digits; and the
+#: difference from which an axis is flipped or exchanged.
 _SAME_DIRECTION_DEG, _TURNED_OVER_DEG = 3.0, 40.0
 _ANALYZE = " It is an ANALYZE 7.5 file: left and right may be exchanged too."
 _SCANNER = 1
@@ -152,7 +152,7 @@ def _taker(raw: bytes, order: str) -> Any:
 
 
 def _first(raw: bytes, order: str) -> _Header:
-    """Return a header of 348 bytes: NIfTI-1, or ANALYZE, in which what NIfTI added means something else."""
+    """Return a header of 348 bytes: NIfTI-1, or ANALYZE, in which the fields that NIfTI added mean something else."""
     take = _taker(raw, order)
     kind = {b"n+1\0": "n+", b"ni1\0": "ni"}.get(raw[344:348], "")
     qform_code, sform_code = take("2h", 252) if kind else (0, 0)

@@ -32,7 +32,7 @@ def too_much(path: Path) -> UnreadableInputError:
 
 
 def padding_bytes(size: Sequence[int], dtype: np.dtype[Any], files: int = 1) -> int:
-    """How many bytes may follow raw voxels: less than a block, and less than what a size too small by one leaves."""
+    """Return how many bytes may follow raw voxels: less than a block, and less than if a size were too small by one."""
     layer = int(np.prod(size)) // max(size) * dtype.itemsize
     return max(0, min(_BLOCK_BYTES, layer // files) - 1)
 

@@ -24,7 +24,7 @@ _ORDER = (Kind.SACRUM, Kind.BODY, Kind.POSTERIOR, Kind.CANAL, Kind.DISC, Kind.CO
 _LEVELLED = (Kind.BODY, Kind.POSTERIOR, Kind.DISC)
 #: Several segments may be parts of one structure of these kinds.
 _OF_PARTS = (Kind.POSTERIOR, Kind.SACRUM, Kind.CANAL, Kind.CORD)
-#: A named vertebra names the structure that covers at least this part of it.
+#: A named vertebra names the structure that covers at least this fraction of it.
 _COVERED = 0.5
 
 

@@ -85,7 +85,7 @@ def read_disc_points(path: Path) -> tuple[DiscPoint, ...]:
 
 
 def lowest_disc_by_points(segmentation: SpineSegmentation, points: Sequence[DiscPoint]) -> tuple[str, list[str]]:
-    """Name of the lowest disc of a segmentation by the points in or behind its discs; warnings about other points.
+    """Return the lowest disc's name by the points in or behind discs, and warnings about other points.
 
     :raises LevelNameError: no point is at a disc, or points contradict each other.
     """

@@ -11,7 +11,7 @@ from ...field_of_view import CUT
 from ...orientation import apply_affine
 from ...segmentation import SpineSegmentation, label_centres
 
-#: At most this part of the canal is in front of the disc centres, from the lowest to the highest disc and this far
+#: At most this fraction of the canal is in front of the disc centres, from the lowest to the highest disc and this far
 #: (mm) beyond.
 _DISC_MM, _CANAL_IN_FRONT = 5.0, 0.2
 _OTHER = (
@@ -44,7 +44,7 @@ def _usual_size(segmentation: SpineSegmentation, kind: Kind) -> float:
 
 
 def _in_front(segmentation: SpineSegmentation) -> float:
-    """The part of the canal, between the highest and the lowest disc, in front of the line through the disc centres."""
+    """Return the fraction of the canal, within the range of the discs, in front of the line through their centres."""
     discs = segmentation.of_kind(Kind.DISC)
     if not discs:
         return 0.0
@@ -100,7 +100,7 @@ def check_between(segmentation: SpineSegmentation) -> None:
 def _is_between(
     middle: NDArray[np.float64], above: list[NDArray[np.float64]], below: list[NDArray[np.float64]]
 ) -> bool:
-    """Whether a place is between the vertebrae above and below it, each list from head to sacrum; one may be empty."""
+    """Return whether a place is between the vertebrae above and below it, from head to sacrum; one may be empty."""
     if above and below:
         down = below[0] - above[-1]
     elif len(above) > 1:

@@ -58,7 +58,7 @@ def _flags_of(segmentation: SpineSegmentation, value: int) -> tuple[str, ...]:
 
 
 def _is_named_alike(structure: Structure, values: dict[int, list[int]]) -> bool:
-    """Whether a disc's value means the same lower vertebra: conventions without L6 call the disc below L5 L5-S1."""
+    """Return whether a disc's value means the same lower vertebra: without L6, the disc below L5 is called L5-S1."""
     upper, _, lower = structure.level.partition("-")
     if structure.kind is not Kind.DISC or DISC_OFFSET + vertebra_value("L6") in values:
         return True

@@ -13,7 +13,7 @@ from ...segmentation import label_centres
 from .curve import CONNECTED, Array, Labels, arc_positions, forward_of, tangent_at
 from .discs import Disc
 
-#: A piece smaller than this part of the median piece is a speck.
+#: A piece smaller than this fraction of the median piece is a speck.
 _SPECK = 0.12
 #: A body longer than this many times the usual step contains two levels.
 _TWO_LEVELS = 1.6

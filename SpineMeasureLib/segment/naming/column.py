@@ -21,7 +21,7 @@ from .discs import OFF_COLUMN_MM, Disc, find_discs
 _SMALLEST_DISC_MM3 = 120.0
 _SMALLEST_BODY_MM3 = 300.0
 #: Something is not part of the spine if it is at least this far from a column that contains most of all voxels, and
-#: itself contains less than this part of them.
+#: itself contains less than this fraction of them.
 _BY_ITSELF_MM, _STRAY = 16.0, 0.1
 
 
@@ -63,7 +63,7 @@ def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) 
 
 
 def _in_company(mask: NDArray[np.bool_], mm: Array) -> NDArray[np.bool_]:
-    """The mask without small isolated parts, such as some in the pelvis; the whole mask if all parts are isolated."""
+    """Remove small isolated parts, such as some in the pelvis; keep the whole mask if all parts are isolated."""
     reach = np.rint(_BY_ITSELF_MM / 2 / mm).astype(int)
     joined, count = ndimage.label(ndimage.maximum_filter(mask, 2 * reach + 1))
     sizes = np.bincount(joined[mask], minlength=count + 1)

@@ -12,12 +12,12 @@ from .curve import Array, Labels, arc_positions, tangent_at
 
 #: A piece farther than this from the curve through the column is not part of the spine.
 OFF_COLUMN_MM = 30.0
-#: A disc smaller than this part of the median disc is a speck.
+#: A disc smaller than this fraction of the median disc is a speck.
 _SPECK = 0.12
 #: Disc pieces closer than this along the spine are parts of one disc (the closest discs, cervical, are 14 mm apart).
 _SAME_DISC_MM = 6.0
-#: Touching discs are separated where their piece contains less than this part of either disc's voxels per mm along the
-#: spine; the smaller one has at least the second part of the larger one's, or is a herniation that migrated.
+#: Touching discs are separated where their piece contains less than the first fraction of either disc's voxels per mm
+#: along the spine; a smaller one with less than the second fraction of the larger one's is a migrated herniation.
 _BRIDGE, _LESSER_DISC = 0.5, 0.25
 _BRIDGE_SMOOTHING_MM = 2.0
 #: A piece with its longest axis in the sagittal plane this close to the spine (cosine) is longer than a disc is thick.

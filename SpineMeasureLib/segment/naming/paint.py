@@ -20,7 +20,7 @@ _SMALLEST_CANAL = 0.05
 _SMALLEST_CANAL_MM3 = 50.0
 _SHORTEST_CORD_MM = 20.0
 _SMALLEST_POSTERIOR_MM3 = 60.0
-#: Posterior elements are lower than their body by about this part of the step between levels.
+#: Posterior elements are lower than their body by about this fraction of the step between levels.
 _POSTERIOR_DROP = 0.35
 _USUAL_STEP_MM = 30.0
 #: A piece of posterior elements longer than this many steps belongs to several vertebrae.

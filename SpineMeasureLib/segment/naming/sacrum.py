@@ -21,7 +21,7 @@ _SMALLEST_SACRUM_MM3 = 500.0
 _NEAR_MM = 25.0
 #: Minimum part of the bone below the lowest disc that is sacrum if there is one.
 _SACRUM_SHARE = 2 / 3
-#: Disc S1-S2 is rudimentary: less than this part of the median volume of the discs.
+#: Disc S1-S2 is rudimentary: less than this fraction of the median volume of the discs.
 _SMALL_VOLUME = 0.5
 #: Part of the bone above the lowest disc that must be sacrum for it to be S1-S2: if it is small, and otherwise.
 _SHARE_ABOVE_SMALL, _SHARE_ABOVE_LARGE = 0.2, 0.9

@@ -21,7 +21,7 @@ from .curve import Array, forward_of, tangent_at
 _ASIDE, _AHEAD = 1.25, 1.5
 _EXPONENT = 4
 _NEIGHBOURS = 2
-#: A body is cut laterally if the first or last slice contains more than this part of the area of its largest slice.
+#: A body is cut laterally if the first or last slice contains more than this fraction of the area of its largest slice.
 _CUT = 0.1
 
 
