@@ -59,7 +59,7 @@ class SpineMeasure(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Segments and names vertebrae, discs and the canal in a spine MRI, and measures disc heights and canal "
             "diameters with lines that can be dragged. Choose a volume and press Segment & Measure; the sample data "
-            "set 'SpineMeasureLumbarT2' is a good start. <b>Not for diagnosis.</b> "
+            "set 'SpineMeasureLumbarT2' is a good starting point. <b>Not for diagnosis.</b> "
             "<a href='{0}#readme'>Manual</a>, <a href='{0}/issues'>questions and bug reports</a>."
         ).format(HOMEPAGE)
         self.parent.acknowledgementText = _(

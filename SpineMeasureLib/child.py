@@ -35,7 +35,7 @@ NEXT_STEPS = {
     "empty": "Check that the volume is an MRI that shows the spine, or segment a few levels by hand and measure those.",
     "input": "Choose another volume.",
     "level": "Name the lowest disc in view, for example L5-S1, or leave the field empty.",
-    "disk": "Free some space on the disk with the temporary files, then try again.",
+    "disk": "Free some space on the disk that holds the temporary files, then try again.",
     "output": "Check that the folder for temporary files can be written to, then try again.",
     "job": "Make sure that the child process runs the same version of SpineMeasure, or report this with the log.",
     "killed": "The computer may have run out of memory: close other programs or crop the volume, then try again.",

@@ -146,7 +146,7 @@ def mark_cut_by_file(segmentation: SpineSegmentation, outside: Mask | None) -> S
             named.append(structure)
         if any(axes[axis] for axis in range(3) if axis != across):
             cut.append(structure)
-    what = "The label file covers a part of the image only, and ends within"
+    what = "The label file covers only part of the image and ends within"
     return _flagged(replace(segmentation, outside=outside), cut, named, what)
 
 

@@ -56,7 +56,7 @@ def on_grid_of(volume: Volume, labels: Volume) -> Volume:
     """
     placed = place(volume, labels)
     if placed.array.shape != volume.array.shape or labels.array.size != volume.array.size:
-        raise _mismatch("it covers another part of the body", _RESAMPLE)
+        raise _mismatch("it covers a different part of the body", _RESAMPLE)
     return Volume(np.ascontiguousarray(placed.array), volume.affine, labels.meta)
 
 
@@ -91,7 +91,7 @@ def cut_in_words(labelled: int, inside: int) -> list[str]:
     :raises GeometryMismatchError: all of them are.
     """
     if labelled and not inside:
-        raise _mismatch("it covers another part of the body", "Choose the label map of this image.")
+        raise _mismatch("it covers a different part of the body", "Choose the label map of this image.")
     if inside < labelled:
         share = (labelled - inside) / labelled
         return [f"{share:.1%} of the label map is outside the image and was cut off."]

@@ -28,9 +28,9 @@ def installNeeds(onLine=None) -> bool:
     if not missing or slicer.app.testingEnabled():
         return not missing
     torchLogic = _torchLogic() if needs.TORCH[0] in missing else None
-    question = _("{packages} will be downloaded and installed in Slicer. This may take some minutes. Continue?").format(
-        packages=", ".join(missing)
-    )
+    question = _(
+        "{packages} will be downloaded and installed in Slicer. This may take a few minutes. Continue?"
+    ).format(packages=", ".join(missing))
     if not slicer.util.confirmOkCancelDisplay(question, TITLE):
         return False
     try:

@@ -133,7 +133,7 @@ def texts() -> tuple:
         _("Check that the volume is an MRI that shows the spine, or segment a few levels by hand and measure those."),
         _("Choose another volume."),
         _("Name the lowest disc in view, for example L5-S1, or leave the field empty."),
-        _("Free some space on the disk with the temporary files, then try again."),
+        _("Free some space on the disk that holds the temporary files, then try again."),
         _("Check that the folder for temporary files can be written to, then try again."),
         _("The computer may have run out of memory: close other programs or crop the volume, then try again."),
         _("Install Slicer again, or report this with the log."),

@@ -179,7 +179,7 @@ _ALL = (
            _PRIVATE("SM-MCC", "Maximum canal compromise"), "SM-MCC-M", _FEHLINGS, listed=True),
     *_of_cord("disc_level", "disc", "DISC", listed=True),
     _cord("cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
-          "as the maximum canal compromise, with the minimum AP diameter of the cord within 5 mm of the disc plane",
+          "as the maximum canal compromise, but with the minimum AP diameter of the cord within 5 mm of the disc plane",
           _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
     _body("body_height_anterior", "corner", "mm", "Body height, anterior",
           "distance between the anterior endplate corners", _HEIGHT, "SM-BH-ANT", over="body height",

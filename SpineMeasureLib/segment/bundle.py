@@ -118,7 +118,7 @@ def _short_text(metadata: dict[str, Any], key: str) -> str:
     text = metadata.get(key)
     if isinstance(text, str) and text and len(text) <= _LONGEST_NAME and text == printable(text):
         return text
-    raise DefinitionError(f"its {key} is missing or not a short text")
+    raise DefinitionError(f"its {key} is missing or not a short string")
 
 
 def _file_inside(name: object) -> PurePosixPath:

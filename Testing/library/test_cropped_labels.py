@@ -86,7 +86,7 @@ def test_what_a_face_cuts_through_is_flagged(
     size = whole.labels.shape[axis]
     found = cropped(whole, axis, *((place, size) if end == "low" else (0, place)), tmp_path)
     assert value in flagged(found)
-    assert value in found.warnings[-1] and "covers a part of the image" in found.warnings[-1]
+    assert value in found.warnings[-1] and "covers only part of the image" in found.warnings[-1]
     rows = by_key(found)
     assert all(CUT in row.flags for key, row in rows.items() if key[0] == value)
     assert not silently_wrong(rows, truth)
@@ -168,7 +168,7 @@ def test_the_command_tells_where_a_label_file_ends(whole: SpineSegmentation, tmp
     write_volume(part_of(image, (0, 0, 0), stop), tmp_path / "mask.nii.gz")
     job = Job(tmp_path / "x.nii.gz", tmp_path / "out", tmp_path / "mask.nii.gz", scene=False, picture=False)
     result = run(job)
-    assert any("covers a part of the image" in w for w in result.warnings)
+    assert any("covers only part of the image" in w for w in result.warnings)
     rows = [r for r in result.measurements if r.level == "L4-L5"]
     assert rows and all(CUT in r.flags for r in rows)
     assert any(s.kind is Kind.DISC and CUT not in s.flags for s in result.segmentation.structures)

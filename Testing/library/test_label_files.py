@@ -274,7 +274,7 @@ def test_what_lies_outside_the_image_is_cut_off_with_a_warning(own: Volume, tmp_
         (lambda a: a @ np.array([[1, 0, 0, 0], [0, 1, 0, 0.4], [0, 0, 1, 0], [0, 0, 0, 1]]), "shifted"),
         (lambda a: a @ np.diag([1, 1.1, 1, 1]), "its voxels are"),
         (lambda a: np.diag([1, 1, 1, 1]) @ _turned(3) @ a, "rotated by 3.0 degrees relative"),
-        (lambda a: a @ np.array([[1, 0, 0, 0], [0, 1, 0, 900], [0, 0, 1, 0], [0, 0, 0, 1]]), "another part"),
+        (lambda a: a @ np.array([[1, 0, 0, 0], [0, 1, 0, 900], [0, 0, 1, 0], [0, 0, 0, 1]]), "a different part"),
     ],
 )
 def test_a_mask_off_the_image_s_lattice_is_refused_with_the_reason(

@@ -23,7 +23,7 @@ _SAME_SIZE = 0.02
 #: By how much its two statements of direction may differ: the effect of rounding a quaternion to four digits; and the
 #: difference from which an axis is flipped or exchanged.
 _SAME_DIRECTION_DEG, _TURNED_OVER_DEG = 3.0, 40.0
-_ANALYZE = " It is an ANALYZE 7.5 file: left and right may be exchanged too."
+_ANALYZE = " It is an ANALYZE 7.5 file: left and right may be swapped, too."
 _SCANNER = 1
 #: Values of `datatype`; the colours and complex numbers have several values per voxel.
 _TYPES = {

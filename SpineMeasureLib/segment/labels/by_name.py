@@ -87,7 +87,7 @@ def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
     wider = [s for s, what in found.items() if what[0] is Kind.CANAL and s not in sacs] if sacs else []
     if wider:
         warnings.append(
-            f"The file has both canal and dural sac; the sac was used, left out: {', '.join(s.name for s in wider)}."
+            f"The file has both canal and dural sac; the sac was used. Left out: {', '.join(s.name for s in wider)}."
         )
     return {s: what for s, what in found.items() if s not in wider}
 
@@ -116,7 +116,7 @@ def _meaning(segment: Segment, warnings: list[str]) -> What | Beside | None:
         if same_kind and not by_name[1]:
             return by_code
         if not same_kind or by_code[1]:
-            warnings.append(f"The code of segment '{segment.name}' means another structure; its name was used.")
+            warnings.append(f"The code of segment '{segment.name}' contradicts its name; the name was used.")
     return by_name
 
 
@@ -126,7 +126,7 @@ def _without_groups(found: dict[Segment, What], warnings: list[str]) -> dict[Seg
     left = {s: what for s, what in found.items() if is_single(what) or what[0] not in single}
     if len(left) < len(found):
         names = ", ".join(s.name for s in found if s not in left)
-        warnings.append(f"Segments of several structures were left out, as there are single ones: {names}.")
+        warnings.append(f"Segments of several structures were left out because there are single ones: {names}.")
     return left
 
 
