@@ -176,7 +176,7 @@ _SINGLE_COLOURS: dict[Kind, Colour] = {
 
 
 def colour_of(kind: Kind, level: str) -> Colour:
-    """Display colour of a structure, 0-255 RGB."""
+    """Return the display colour of a structure, 0-255 RGB."""
     if kind in _SINGLE_COLOURS:
         return _SINGLE_COLOURS[kind]
     place = VERTEBRA_ORDER.index(level.partition("-")[0])

@@ -32,7 +32,7 @@ class Calibrated:
     slope: float
 
     def __call__(self, blur: float) -> float:
-        """Probability for a blur in mm, see `blurs`."""
+        """Return the probability for a blur in mm, see `blurs`."""
         return float(1 / (1 + np.exp(-(self.intercept + self.slope * blur))))
 
 
@@ -51,7 +51,7 @@ class Certainty:
 def blurs(
     probability: NDArray[np.uint8], affine: NDArray[np.float64], lines: Sequence[tuple[Point, Point]]
 ) -> NDArray[np.float64]:
-    """Uncertainty of both ends of each line, mm: 1 - probability, integrated along the line around each end.
+    """Return the uncertainty of both ends of each line, mm: 1 - probability, integrated along the line around each end.
 
     A boundary predicted with full certainty has a blur near 0; ends that could be anywhere add up to several mm.
 

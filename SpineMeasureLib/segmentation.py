@@ -76,11 +76,11 @@ class SpineSegmentation:
         return tuple(s for s in self.structures if s.kind is kind)
 
     def mask(self, structure: Structure) -> NDArray[np.bool_]:
-        """Boolean array[i,j,k] of one structure."""
+        """Return the boolean array[i,j,k] of one structure."""
         return self.labels == structure.value
 
     def fingerprints(self) -> dict[int, str]:
-        """Checksum of the voxels of every structure, by label value; it changes when they are edited."""
+        """Return the checksum of the voxels of every structure, by label value; it changes when they are edited."""
         boxes = ndimage.find_objects(self.labels)
         found = {}
         for structure in self.structures:

@@ -138,7 +138,7 @@ def _evaluate_case(
 
 
 def _by_group(done: Sequence[EvaluatedCase]) -> dict[str, object]:
-    """Dice, discs and names by region, contrast and number of vertebrae, for the cases that state theirs.
+    """Return Dice, discs and names by region, contrast and number of vertebrae, for the cases that state theirs.
 
     Names count if the sacrum or C2 is in view: otherwise they cannot be known, and with an unusual number of vertebrae
     often not even then. A disc is named after the vertebra above it.
@@ -173,7 +173,7 @@ def _anchor_in_view(labels: Volume) -> bool:
 
 
 def _overlap_summary(done: Sequence[EvaluatedCase]) -> dict[str, object]:
-    """Means over cases with 95 % bootstrap intervals, per structure and measure."""
+    """Return the means over cases with 95 % bootstrap intervals, per structure and measure."""
     summary: dict[str, object] = {}
     for structure in done[0].overlaps:
         for measure in MEASURES:

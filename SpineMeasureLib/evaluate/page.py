@@ -133,7 +133,7 @@ def _figure(image: bytes, caption: str) -> str:
 
 
 def _picture(case: EvaluatedCase, structure: str) -> bytes:
-    """Three slices through the structure with both outlines, as JPEG."""
+    """Draw three slices through the structure with both outlines, as JPEG."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -77,7 +77,7 @@ def _made(make: Callable[[], Dataset], name: str, warnings: list[str]) -> Datase
 
 
 def _at(error: Exception) -> str:
-    """Kind of an error, and the function in which it arose."""
+    """Return the kind of an error, and the function in which it arose."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {place.name}"
 

@@ -116,7 +116,7 @@ def _draw_spine(
 
 
 def margins(extent: tuple[float, float, float, float]) -> tuple[float, float]:
-    """Room in front of and behind the picture, in mm at the scale at which picture and margins fit the page.
+    """Return the room in front of and behind the picture, in mm at the scale at which picture and margins fit the page.
 
     :param extent: of the picture, see `Reformat`.
     """
@@ -192,7 +192,7 @@ def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Places (in descending order), moved apart so that neighbours are at least `gap` apart."""
+    """Return the places (in descending order), moved apart so that neighbours are at least `gap` apart."""
     moved = list(places)
     for _ in range(200):
         worst = 0.0

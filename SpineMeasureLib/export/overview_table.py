@@ -48,7 +48,7 @@ _HEAD, _LINE, _TALLEST = 3, 0.032, 0.50
 
 
 def table_height(measurements: Sequence[Measurement]) -> float:
-    """Height of the table as part of the figure."""
+    """Return the height of the table as part of the figure."""
     return min(_LINE * (_HEAD + len(disc_levels(measurements))), _TALLEST)
 
 
@@ -93,7 +93,7 @@ def draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
 
 
 def course_height(measurements: Sequence[Measurement]) -> float:
-    """Height of a chart as part of the figure, if there is room."""
+    """Return the height of a chart as part of the figure, if there is room."""
     return 0.14 + 0.06 * len(disc_levels(measurements))
 
 

@@ -11,7 +11,7 @@ _PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "monai", "slicer-core", "py
 
 
 def versions() -> dict[str, str]:
-    """Versions of this program, Python and the packages that it computes with."""
+    """Return the versions of this program, Python and the packages that it computes with."""
     found = {"spinemeasure": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -216,7 +216,7 @@ def _refuse_half_added(stated: dict | None, parts: Sequence[set[str]], identifie
 
 
 def _lookup() -> str:
-    """Table of label values, names and colours, as BIDS defines it."""
+    """Return the table of label values, names and colours, as BIDS defines it."""
     lines = ["index\tname\tabbreviation\tcolor"]
     seen: set[int] = set()
     for s in sorted(all_structures(), key=lambda s: s.value):

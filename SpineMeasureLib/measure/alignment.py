@@ -24,7 +24,7 @@ Pieces = Mapping[str, Piece | None]
 
 
 def measure_alignment(discs: Pieces, bodies: Pieces) -> list[Measurement]:
-    """Segmental angles, and the regional ones whose levels are in view.
+    """Return segmental angles, and the regional ones whose levels are in view.
 
     :param discs: by level name, head to sacrum.
     :param bodies: by vertebra name.
@@ -49,7 +49,7 @@ def regional_levels(levels: Collection[str]) -> frozenset[str]:
 
 
 def regional_angles(discs: Pieces, bodies: Pieces) -> list[Measurement]:
-    """Lordosis and kyphosis, if their levels are in view."""
+    """Return lordosis and kyphosis, if their levels are in view."""
     rows = []
     top, sacral = bodies.get("L1"), discs.get("L5-S1") or discs.get("L6-S1")
     if top and top.upper and sacral and sacral.lower and not top.field.cut_in_slice:

@@ -28,7 +28,7 @@ _NOT_NARROWED = "negative: not narrowed here"
 
 
 def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:
-    """Canal (and cord) rows at the height of a disc (``"disc_level"``) or body (``"mid_vertebral"``)."""
+    """Return the canal (and cord) rows at the height of a disc (``"disc_level"``) or body (``"mid_vertebral"``)."""
     common = Shared(None, piece.flags(), piece.structure.confidence)
     if spine.line is None or spine.canal is None:
         note = "no canal is segmented"
@@ -160,7 +160,7 @@ def _compression(
     narrowest: CrossSection | None,
     shared: Shared,
 ) -> Measurement:
-    """1 - minimum diameter / mean of the references above and below; negative if nothing is narrowed."""
+    """Return 1 - minimum diameter / mean of the references above and below; negative if nothing is narrowed."""
     method = "1-mi/mean(ma,mb)"
     if narrowest is None:
         return row(level, quantity, method, None, shared, note=f"the {quantity.partition('_')[0]} ends at this level")
@@ -209,7 +209,7 @@ def _cord_rows(
 
 
 def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
-    """Mid-vertebral canal diameter over body depth (Torg et al., J Bone Joint Surg Am 1986)."""
+    """Return the mid-vertebral canal diameter over body depth (Torg et al., J Bone Joint Surg Am 1986)."""
     found = []
     for level, body in spine.bodies.items():
         canal = next((r for r in rows if r.key == (level, "canal_ap", "mid_vertebral")), None)

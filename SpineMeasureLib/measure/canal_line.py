@@ -51,7 +51,7 @@ class Centreline:
 
 
 def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
-    """Smoothed centreline of the canal mask[i,j,k], or None if it is too short."""
+    """Return the smoothed centreline of the canal mask[i,j,k], or None if it is too short."""
     voxels = np.argwhere(mask)
     if len(voxels) < 100:
         return None
@@ -88,7 +88,7 @@ def _evenly(curve: Array) -> Array:
 
 
 def _smooth(curve: Array) -> Array:
-    """Gaussian smoothing of the curve with its ends continued straight."""
+    """Return the curve after Gaussian smoothing, with its ends continued straight."""
     pad = int(3 * _SMOOTHING_MM)
     window = min(len(curve) - 1, 10)
     steps = np.arange(1, pad + 1)[:, None]
@@ -146,7 +146,7 @@ class CrossSection:
 
 
 def cross_section(field: Field, line: Centreline, index: int, target: Array) -> CrossSection | None:
-    """Cross-section at a centreline point, its AP direction towards `target` (a disc or body centroid)."""
+    """Return the cross-section at a centreline point, its AP direction towards `target` (a disc or body centroid)."""
     place, tangent = line.points[index], line.tangents[index]
     towards = target - place
     anterior = unit(towards - (towards @ tangent) * tangent)
@@ -195,7 +195,7 @@ def _beyond(field: Field, line: Centreline, index: int, centre: Array, ends: tup
 
 
 def transverse(field: Field, section: CrossSection) -> tuple[Array, Array] | None:
-    """Right and left ends of the widest stretch across the section, through its centre."""
+    """Return the right and left ends of the widest stretch across the section, through its centre."""
     stretch = intervals(field, section.centre[None], section.across, 20.0)[0]
     if not np.isfinite(stretch).all():
         return None

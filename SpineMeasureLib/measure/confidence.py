@@ -43,5 +43,5 @@ def with_confidence(
 
 
 def calibration_key(row: Measurement) -> str:
-    """Key of a row's calibration: quantity and method, as in ``"canal_ap.disc_level"``."""
+    """Return the key of a row's calibration: quantity and method, as in ``"canal_ap.disc_level"``."""
     return f"{row.quantity}.{row.method}"

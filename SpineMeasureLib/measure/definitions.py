@@ -228,7 +228,7 @@ def methods() -> tuple[Definition, ...]:
 
 
 def columns(at: At) -> tuple[Definition, ...]:
-    """What the summary tables show of each disc or body, from left to right.
+    """Return what the summary tables show of each disc or body, from left to right.
 
     >>> [d.heading for d in columns("disc") if d.over == "disc height"]
     ['anterior', 'middle', 'posterior']
@@ -237,7 +237,7 @@ def columns(at: At) -> tuple[Definition, ...]:
 
 
 def listed(at: At) -> tuple[Definition, ...]:
-    """What the report lists at a level, in its order."""
+    """Return what the report lists at a level, in its order."""
     return tuple(d for d in _ALL if d.at == at and (d.heading or d.listed))
 
 

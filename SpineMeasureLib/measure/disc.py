@@ -68,7 +68,7 @@ def _bent_line(field: Field, frame: Frame, step: float) -> Ends | None:
 
 
 def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
-    """Height at a fraction of the depth from anterior: (superior end, inferior end).
+    """Return the height at a fraction of the depth from anterior: (superior end, inferior end).
 
     The length is the mean over a band; the line is in the middle of the band.
     """
@@ -84,7 +84,7 @@ def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
 
 
 def section_area(field: Field, frame: Frame, depth: Ends) -> float:
-    """Area in mm2 of the disc in the frame's sagittal plane: chords along superior, 0.25 mm apart."""
+    """Return the area in mm2 of the disc in the frame's sagittal plane: chords along superior, 0.25 mm apart."""
     step = 0.25
     # The rim bulges past the ends of the mid-height line: look beyond them.
     places = np.arange(-8.0, length(depth) + 8.0, step)
@@ -100,7 +100,7 @@ def _planes(field: Field, frame: Frame) -> list[tuple[Frame, Ends]]:
 
 
 def _spread(field: Field, planes: list[tuple[Frame, Ends]], place: float | None) -> float | None:
-    """Standard deviation of a height (or the depth) over a plane and its neighbours."""
+    """Return the standard deviation of a height (or the depth) over a plane and its neighbours."""
     found = [depth if place is None else chord(field, plane, depth, place) for plane, depth in planes]
     values = [length(ends) for ends in found if ends is not None]
     return float(np.std(values, ddof=1)) if len(values) >= 3 else None

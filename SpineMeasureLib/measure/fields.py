@@ -53,7 +53,7 @@ class Field:
     slices: int
 
     def at(self, points: Array) -> Array:
-        """Field at RAS points [..., 3]; beyond the crop, the value at its border."""
+        """Return the field at RAS points [..., 3]; beyond the crop, the value at its border."""
         index = apply_affine(self.ras_to_index, points.reshape(-1, 3)).T
         if self.slice_axis is None:
             sampled: Array = ndimage.map_coordinates(self.values, index, order=1, mode="nearest")
@@ -68,7 +68,7 @@ class Field:
         return _curved(near, t)
 
     def _in_slices(self, number: Array, index: Array, axis: int) -> Array:
-        """Bilinear value in whole slices; beyond the border that at the border.
+        """Return the bilinear value in whole slices; beyond the border that at the border.
 
         `map_coordinates` would weigh two slices for each point, and take twice the time.
         """
@@ -175,14 +175,14 @@ def _fill_empty(values: Array, filled: NDArray[np.int_], spacing: float) -> None
 
 
 def _smooth(values: Array) -> Array:
-    """Gaussian smoothing without its shift of curved boundaries (twice the narrow less the wide one)."""
+    """Apply Gaussian smoothing without its shift of curved boundaries (twice the narrow less the wide one)."""
     wide = ndimage.gaussian_filter(values, _ANTIALIAS_VOXELS * 2**0.5, truncate=3)
     smooth: Array = 2 * ndimage.gaussian_filter(values, _ANTIALIAS_VOXELS, truncate=3) - wide
     return smooth
 
 
 def _distance(inside: NDArray[np.bool_], spacing: Array) -> Array:
-    """Signed distance with the boundary half-way between voxel centres."""
+    """Return the signed distance with the boundary half-way between voxel centres."""
     half = spacing.min() / 2
     outer = ndimage.distance_transform_edt(~inside, sampling=spacing)
     inner = ndimage.distance_transform_edt(inside, sampling=spacing)
@@ -191,7 +191,7 @@ def _distance(inside: NDArray[np.bool_], spacing: Array) -> Array:
 
 
 def intervals(field: Field, origins: Array, direction: Array, reach: float, *, outermost: bool = False) -> Array:
-    """Longest stretch inside the field along each of many parallel lines.
+    """Return the longest stretch inside the field along each of many parallel lines.
 
     :param origins: RAS points [n, 3]; the lines run from -reach to +reach mm around them.
     :param direction: unit vector.

@@ -119,7 +119,7 @@ def thin_axis(field: Field, up: Array, anterior: Array) -> Array:
 
 
 def footprint(frame: Frame, half_depth: float, half_width: float) -> Array:
-    """Points [n, 3] of a grid in the plane of a disc or body, across the central part of its depth."""
+    """Return the points [n, 3] of a grid in the plane of a disc or body, across the central part of its depth."""
     u = np.arange(-half_depth * _CENTRAL, half_depth * _CENTRAL + 0.01, _GRID_MM)
     v = np.arange(-half_width, half_width + 0.01, _GRID_MM)
     grid = np.stack(np.meshgrid(u, v, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -186,7 +186,7 @@ def endplate_line(
 
 
 def alike(upper: Endplate, lower: Endplate) -> bool:
-    """False if two facing endplates differ in depth by more than a third: one of them is only partly visible."""
+    """Return False if two facing endplates differ in depth by more than a third: one of them is only partly visible."""
     depths = [float(np.linalg.norm(e.anterior - e.posterior)) for e in (upper, lower)]
     return max(depths) < min(depths) / _MINIMUM_LIKENESS
 

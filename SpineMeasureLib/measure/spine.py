@@ -139,7 +139,7 @@ class Spine:
         return np.array([0.0, 1.0, 0.0]), False
 
     def _up(self, centroid: Array) -> Array:
-        """Rough direction along the spine at a centroid, towards the head.
+        """Return the rough direction along the spine at a centroid, towards the head.
 
         The tangent of the canal, unless it is across the line to the nearest bodies and discs: stray pieces of canal
         can turn its end.
@@ -217,7 +217,7 @@ class Spine:
 
 
 def _extent(field: Field, frame: Frame) -> tuple[float, float]:
-    """Half depth (mm) of a structure, and half the width over which its endplates are fitted."""
+    """Return half the depth (mm) of a structure, and half the width over which its endplates are fitted."""
     depth = intervals(field, frame.origin[None], frame.anterior, 40.0)[0]
     width = intervals(field, frame.origin[None], frame.right, 40.0)[0]
     half_depth = float(depth[1] - depth[0]) / 2 if np.isfinite(depth).all() else 12.0
@@ -226,7 +226,7 @@ def _extent(field: Field, frame: Frame) -> tuple[float, float]:
 
 
 def _body_surfaces(frame: Frame, field: Field, half_depth: float, half_width: float) -> tuple[Array, Array]:
-    """Points [n, 3] of a body's upper and lower surface."""
+    """Return the points [n, 3] of a body's upper and lower surface."""
     u = np.arange(-0.75 * half_depth, 0.75 * half_depth + 0.01, 1.0)
     v = np.arange(-half_width, half_width + 0.01, 1.0)
     grid = np.stack(np.meshgrid(u, v, indexing="ij"), axis=-1).reshape(-1, 2)

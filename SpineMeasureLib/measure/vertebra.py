@@ -11,7 +11,7 @@ from .types import Measurement
 
 
 def measure_body(level: str, body: Piece) -> list[Measurement]:
-    """Heights, depth, wedge and biconcavity ratio of one body."""
+    """Measure heights, depth, wedge and biconcavity ratio of one body."""
     common = Shared(body.frame.plane, body.flags(), body.structure.confidence)
     upper, lower = body.upper, body.lower
     if body.field.cut_in_slice or upper is None or lower is None:

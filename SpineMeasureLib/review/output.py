@@ -220,7 +220,7 @@ def write_dicom_objects(session: Session, images: Sequence[Path], folder: Path |
 
 
 def write_dicom_of(case: CaseCopy, volume: Volume, folder: Path) -> tuple[list[Path], list[str]]:
-    """`write_dicom_objects` of a copy, on a volume that was read from those files."""
+    """Call `write_dicom_objects` for a copy, on a volume that was read from those files."""
     from ..export.case_files import write_dicom
 
     segmentation = segmentation_on(volume, case.segmentation)

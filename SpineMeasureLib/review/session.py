@@ -175,11 +175,11 @@ class Session:
         return self._editor.case.lines.get(self._numbers[key])
 
     def segment_of(self, key: Key) -> str | None:
-        """Id of the segment on which a value is measured; None if it was not found."""
+        """Return the id of the segment on which a value is measured; None if it was not found."""
         return self.state.segment_of(self.row(key))
 
     def id_of(self, key: Key) -> int:
-        """Identity of a row. It is kept when levels are renamed, and through undo, while the key changes."""
+        """Return the identity of a row. It is kept when levels are renamed, and through undo, while the key changes."""
         return self._numbers[key]
 
     def key_of_id(self, row_id: int) -> Key | None:

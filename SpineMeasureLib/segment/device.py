@@ -46,7 +46,7 @@ def describe(device: torch.device) -> str:
 
 
 def explain(device: torch.device, requested: str) -> str:
-    """Why this device was chosen, in a few words for people."""
+    """Return why this device was chosen, in a few words for people."""
     import torch
 
     if requested != "auto":

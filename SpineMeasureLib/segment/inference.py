@@ -112,7 +112,7 @@ def expected_seconds(stack: torch.Tensor) -> int:
 
 
 def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float, float, float]) -> torch.Tensor:
-    """Slices at the network's in-plane spacing, [slices, rows, columns]."""
+    """Return the slices at the network's in-plane spacing, [slices, rows, columns]."""
     count = -(-image.shape[0] // group)
     averaged = np.stack([image[n * group : (n + 1) * group].mean(axis=0) for n in range(count)])
     size = tuple(max(1, round(n * d / IN_PLANE_MM)) for n, d in zip(averaged.shape[1:], spacing[1:], strict=True))
@@ -210,7 +210,7 @@ def cord_settled(scores: torch.Tensor) -> torch.Tensor:
 
 
 def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tissue of each pixel from probabilities [batch, tissues, rows, columns], and how probable it is.
+    """Return the tissue of each pixel from probabilities [batch, tissues, rows, columns], and how probable it is.
 
     Bone (body or posterior) and lumen (canal or cord) compete as wholes, so that uncertainty within one of them does
     not assign the pixel to a third tissue.

@@ -21,7 +21,7 @@ _CLIP_PERCENTILES = (0.5, 99.5)
 
 
 def normalised_intensity(array: NDArray) -> NDArray[np.float32]:
-    """Intensities clipped to the 0.5 and 99.5 percentiles (of what is not padding) and scaled to 0..1."""
+    """Return the intensities clipped to the 0.5 and 99.5 percentiles (of what is not padding) and scaled to 0..1."""
     sample = unpadded(array.reshape(-1)[:: max(1, array.size // 2_000_000)])
     low, high = (float(p) for p in np.percentile(sample, _CLIP_PERCENTILES))
     scaled: NDArray[np.float32] = (np.clip(array.astype(np.float32), low, high) - low) / max(high - low, 1e-6)

@@ -19,7 +19,7 @@ _WEIGHT_OF_REGION = (4.0, 1.0, 1.0, 1.0)
 
 
 def allowed_table() -> torch.Tensor:
-    """Bool tensor [codes, tissues]: which tissues each code allows.
+    """Return the bool tensor [codes, tissues]: which tissues each code allows.
 
     >>> allowed_table()[UNKNOWN].all().item()
     True

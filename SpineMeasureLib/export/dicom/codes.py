@@ -53,7 +53,7 @@ _BOUNDARIES = {"dural_sac": "SM-B-SAC"}
 
 
 def method_code(quantity: str, method: str) -> Code:
-    """Measurement method of a definition; one code per quantity and method.
+    """Return the measurement method of a definition; one code per quantity and method.
 
     :raises KeyError: there is no such definition.
     """

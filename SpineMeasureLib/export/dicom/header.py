@@ -50,7 +50,7 @@ class Changes:
     several: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
-        """Warnings for the user."""
+        """Return the warnings for the user."""
         texts = (
             ("Values that DICOM does not allow were omitted from SEG and SR: {}.", self.emptied),
             ("Values that DICOM does not allow were corrected in SEG and SR: {}.", self.corrected),
@@ -146,7 +146,7 @@ def _is_single(tag: Any) -> bool:
 
 
 def _items(image: Dataset, tag: Any) -> list[Dataset] | None:
-    """Items of a sequence; None if it cannot be parsed."""
+    """Return the items of a sequence; None if it cannot be parsed."""
     try:
         return list(image[tag].value or [])
     except Exception:  # as above

@@ -86,7 +86,7 @@ def _made_of(text: str) -> str:
 
 
 def _instance_uids(headers: Sequence[Dataset], frames: Sequence[Frame], spare: str, changes: Changes) -> list[str]:
-    """SOP instance UIDs of the files, each different."""
+    """Return the SOP instance UIDs of the files, each different."""
     stated = []
     for header in headers:
         found = as_text(value_of(header, "SOPInstanceUID")).strip()
@@ -115,7 +115,7 @@ def _sop_class(header: Dataset, is_multiframe: bool, changes: Changes) -> str:
 
 
 def _measures(headers: Sequence[Dataset], frames: Sequence[Frame], changes: Changes) -> dict[str, Any]:
-    """Pixel spacing and thickness; a missing thickness is replaced by the step between slices."""
+    """Return the pixel spacing and thickness; a missing thickness is replaced by the step between slices."""
     along = np.array([frame.position for frame in frames]) @ frames[0].normal
     step = round(float(abs(np.median(np.diff(along)))), 5)
     value = values_of(headers[0], frames[0].index)

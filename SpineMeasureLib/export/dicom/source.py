@@ -53,12 +53,12 @@ class DicomSource:
         return (number % 10_000_000) * 100 + nth
 
     def reference(self, k: int) -> tuple[str, str, list[int] | None]:
-        """SOP class, SOP instance and frame numbers of the image at slice k."""
+        """Return the SOP class, SOP instance and frame numbers of the image at slice k."""
         image = self.images[0] if self.frame_numbers else self.images[k]
         return image.SOPClassUID, image.SOPInstanceUID, [self.frame_numbers[k]] if self.frame_numbers else None
 
     def in_frame_order(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """array[i,j,k] as array [frame, row, column], a frame for every frame of the images."""
+        """Return array[i,j,k] as array [frame, row, column], a frame for every frame of the images."""
         slices = np.ascontiguousarray(labels.transpose(2, 1, 0))
         if not self.frame_numbers:
             return slices

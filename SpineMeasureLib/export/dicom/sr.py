@@ -100,7 +100,7 @@ def make_sr(
 
 
 def _verification(reviewer: str, organization: str) -> dict[str, Any]:
-    """Attributes of a report that is verified and final, if there is a reviewer."""
+    """Return the attributes of a report that is verified and final, if there is a reviewer."""
     return {
         "is_final": bool(reviewer),
         "is_verified": bool(reviewer),
@@ -154,7 +154,7 @@ class _Maker:
         self._source = source
 
     def group(self, level: str, measurements: Sequence[Measurement]) -> Any:
-        """TID 1501 of one level."""
+        """Return TID 1501 of one level."""
         from highdicom import UID, sr
 
         by_hand = any(m.is_edited for m in measurements)
@@ -173,7 +173,7 @@ class _Maker:
         return sr.AlgorithmIdentification(name, version, [f"{k}: {v}" for k, v in parameters.items()] or None)
 
     def _number(self, m: Measurement, by_hand: bool) -> Any:
-        """TID 300 of one value.
+        """Return TID 300 of one value.
 
         :param by_hand: whether a person moved lines of the group, so that each value needs its own algorithm.
         """
@@ -271,7 +271,7 @@ def _acceptance(accepted: Acceptance) -> Any:
 
 
 def _further_properties(m: Measurement) -> list[Any]:
-    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, acceptance ..."""
+    """Return the properties of a value beyond TID 300, which is extensible: flags, boundary, spread, acceptance ..."""
     from highdicom import sr
 
     found = [_flag(flag) for flag in m.flags]

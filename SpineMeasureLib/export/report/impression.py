@@ -57,7 +57,7 @@ def _against_references(measurements: Sequence[Measurement]) -> str:
 
 
 def _by_level(found: Sequence[Measurement]) -> str:
-    """``"L1-L2 disc height anterior 4.3 (6.9), middle 5.2 (7.9); L3-L4 ..."``."""
+    """Return ``"L1-L2 disc height anterior 4.3 (6.9), middle 5.2 (7.9); L3-L4 ..."``."""
     levels: dict[str, list[str]] = {}
     said: dict[str, str] = {}
     for m in found:
@@ -105,7 +105,7 @@ def _doubt(m: Measurement) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    """``"L1-L2 ...; L4-L5 ..."``, ``"none"``; values beyond the maximum are counted."""
+    """Return ``"L1-L2 ...; L4-L5 ..."``, ``"none"``; values beyond the maximum are counted."""
     if not texts:
         return "none"
     more = f"; {len(texts) - _MAXIMUM_NAMED} more" if len(texts) > _MAXIMUM_NAMED else ""

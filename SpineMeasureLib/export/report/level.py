@@ -54,7 +54,7 @@ def level_block(
     sources: Sources,
     accepted_by: str,
 ) -> str:
-    """Picture and table of a disc.
+    """Return picture and table of a disc.
 
     :param measurements: of the whole case, so that all its tables have the same columns.
     :param accepted_by: who accepts the whole case.

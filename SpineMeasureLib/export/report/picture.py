@@ -57,7 +57,7 @@ class _Sheet:
 
 
 def grey_window(volume: Volume, segmentation: SpineSegmentation) -> Grey:
-    """Signal that becomes black and white: the same for all pictures of a case."""
+    """Return the signal that becomes black and white: the same for all pictures of a case."""
     values = volume.array[ndimage.binary_dilation(segmentation.labels > 0, iterations=3)]
     low, high = np.percentile(values, (_BLACK, _WHITE))
     return float(low), float(high)
@@ -189,7 +189,7 @@ def _svg(width: float, height: float, pixels: NDArray[np.uint8], drawn: Sequence
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """RGB array [row, column, 3] as a PNG file (ISO/IEC 15948)."""
+    """Return the RGB array [row, column, 3] as a PNG file (ISO/IEC 15948)."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -15,7 +15,7 @@ _SHOWN_ELSEWHERE = ("level_unverified", "not_measurable", "edited")
 
 
 def alignment(measurements: Iterable[Measurement]) -> list[Measurement]:
-    """Regional angles."""
+    """Return the regional angles."""
     return [m for m in measurements if definition(m.quantity, m.method).at == "region"]
 
 
@@ -90,7 +90,7 @@ def shared_flags(measurements: Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def reasons(measurements: Iterable[Measurement]) -> list[str]:
-    """Why values are missing: each reason once, with the missing quantities."""
+    """Return why values are missing: each reason once, with the missing quantities."""
     missing: dict[str, list[str]] = {}
     for m in measurements:
         if m.value is None:

@@ -111,7 +111,7 @@ def _is_other_station(one: Series, other: Series) -> bool:
 
 
 def _span(series: Series) -> tuple[float, float]:
-    """Lowest and highest point of the middle slice, in mm from foot to head."""
+    """Return the lowest and highest point of the middle slice, in mm from foot to head."""
     middle = series.frames[len(series.frames) // 2]
     along = corners(middle.affine(middle.normal), (*middle.size[::-1], 1))[:, 2]
     return float(along.min()), float(along.max())

@@ -56,7 +56,7 @@ def begins_as_dicom(name: str, start: bytes) -> bool:
 
 
 def read_headers(path: Path) -> Headers:
-    """Headers of every image (whatever has rows) in a folder, subfolders included, a DICOMDIR or one file.
+    """Return the headers of every image (whatever has rows) in a folder, subfolders included, a DICOMDIR or one file.
 
     Segmentations, reports, presentation states, documents and files of other kinds are passed over.
 

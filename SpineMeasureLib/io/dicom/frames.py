@@ -113,7 +113,7 @@ def frames_of(image: Any) -> tuple[list[Frame], int]:
 
 
 def values_of(image: Any, index: int) -> Lookup:
-    """Looks up values of a frame: in its own functional groups, in the shared ones, in the file."""
+    """Look up values of a frame: in its own functional groups, in the shared ones, in the file."""
     own = (image.get("PerFrameFunctionalGroupsSequence") or [{}])[index]
     shared = (image.get("SharedFunctionalGroupsSequence") or [{}])[0]
     groups = [group for group in (own, shared) if len(group)]

@@ -170,7 +170,7 @@ class _Layers:
         return np.stack(layers, axis=3), homes
 
     def _affine(self, frame: Frame) -> NDArray[np.float64]:
-        """4x4, index (column, row, 0) to RAS mm; the step between slices is the image's."""
+        """Return the 4x4 affine, index (column, row, 0) to RAS mm; the step between slices is the image's."""
         normal = apply_to_vectors(LPS_TO_RAS, frame.normal)
         along = int(np.abs(directions(self._image.affine).T @ normal).argmax())
         return LPS_TO_RAS @ frame.affine(frame.normal * self._image.spacing[along])

@@ -233,7 +233,7 @@ def _plane(frame: Frame) -> str:
 
 
 def _protocol(image: Any) -> str:
-    """Series description, else the protocol's name, without words of the patient's identity."""
+    """Return the series description, else the protocol's name, without words of the patient's identity."""
     text = _text(image, "SeriesDescription").strip() or _text(image, "ProtocolName").strip()
     for tag in _NAMING:
         for word in re.split(r"[\s^=,\\]+", _text(image, tag)):
@@ -247,7 +247,7 @@ def _text(image: Any, tag: str) -> str:
 
 
 def _spelled(word: str) -> str:
-    """Pattern of a word; of a date (YYYYMMDD) in the usual spellings."""
+    """Return the pattern of a word; of a date (YYYYMMDD) in the usual spellings."""
     if not re.fullmatch(r"\d{8}", word):
         return re.escape(word)
     year, month, day = word[:4], word[4:6], word[6:]

@@ -35,7 +35,7 @@ def stacks_of(frames: Sequence[Frame]) -> list[list[Frame]]:
 
 
 def what_differs(stack: Sequence[Frame], stacks: Sequence[Sequence[Frame]]) -> str:
-    """What distinguishes a stack of a series from the others, in words; empty if there is only one."""
+    """Return what distinguishes a stack of a series from the others, in words; empty if there is only one."""
     if len(stacks) == 1:
         return ""
     found = _contrast_that_differs(stack, stacks)
@@ -86,7 +86,7 @@ def _is_repeated(stack: Sequence[Frame]) -> bool:
 
 
 def _slots(stack: Sequence[Frame]) -> NDArray[np.intp]:
-    """Places as whole numbers, equal for images that are too near to be neighbours in a stack."""
+    """Return the places as whole numbers, equal for images that are too near to be neighbours in a stack."""
     along = places(stack)
     order = np.argsort(along)
     steps = np.diff(along[order], prepend=along[order[:1]])
@@ -105,7 +105,7 @@ def _by_contrast(stack: list[Frame]) -> list[list[Frame]]:
 
 
 def _by_acquisition(stack: list[Frame]) -> list[list[Frame]]:
-    """Repeated acquisitions, by the first attribute that gives whole stacks; else the images as they are."""
+    """Return the repeated acquisitions, by the first attribute that gives whole stacks; else the images as they are."""
     for n in range(len(REPETITION)):
         parts = _by_value(stack, n) or _by_order(stack, n)
         if parts:

@@ -92,7 +92,7 @@ def sort_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[tuple[Frame,
 
 
 def stack_affine(frames: Sequence[Frame]) -> NDArray[np.float64]:
-    """4x4, voxel index (column, row, slice) to LPS mm, of sorted frames.
+    """Return the 4x4 affine, voxel index (column, row, slice) to LPS mm, of sorted frames.
 
     :raises DicomSeriesError: the slices are shifted relative to each other.
     """

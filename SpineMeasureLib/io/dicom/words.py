@@ -30,7 +30,7 @@ _CONTRAST = r"(?:[ck]ontrast(?:s|e|o|ed|mittel)?)"
 
 
 def _any(*patterns: str, end: str = "") -> re.Pattern[str]:
-    """Matches any of some patterns as whole words; Chinese has no spaces between words.
+    """Match any of some patterns as whole words; Chinese has no spaces between words.
 
     A pattern names words to their ends: surnames, places and diseases begin as most abbreviations do.
 
@@ -197,7 +197,7 @@ def read_description(description: str) -> Description:
 
 
 def in_words(description: str) -> str:
-    """Lower case words without accents, a space between them: first as written, then divided at their seams.
+    """Return the lower case words without accents, a space between them: first as written, then divided at their seams.
 
     >>> in_words("sT2W_TSE SwiftMR")
     'st2w tse swiftmr | s t2w tse swift mr'

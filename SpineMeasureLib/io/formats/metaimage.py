@@ -57,7 +57,7 @@ def _numbers(path: Path, fields: Mapping[str, str], *names: str) -> list[float]:
 
 
 def _grid(path: Path, fields: Mapping[str, str], dimensions: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """4x4 to RAS mm, and warnings."""
+    """Return the 4x4 affine to RAS mm, and warnings."""
     try:
         spacing = _numbers(path, fields, "elementspacing", "elementsize")[:3]
     except UnreadableInputError as error:

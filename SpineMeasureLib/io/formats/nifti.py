@@ -234,7 +234,7 @@ def _scaled(flat: NDArray[Any], header: _Header) -> NDArray[Any]:
 
 
 def _grid(path: Path, header: _Header) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """4x4 to RAS mm, and warnings.
+    """Return the 4x4 affine to RAS mm, and warnings.
 
     Slicer and ITK take the sform if it is the scanner's own or the only one, and if it can be a grid of right angles;
     voxel sizes are always those of `pixdim`.

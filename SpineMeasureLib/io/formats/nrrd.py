@@ -108,7 +108,7 @@ def _axes(path: Path, fields: Mapping[str, str], sizes: list[int]) -> _Axes:
 
 
 def _vectors(text: str) -> list[list[float] | None]:
-    """``(1,0,0) none ...``"""
+    """Return ``(1,0,0) none ...``"""
     found = re.findall(r"\(([^)]*)\)|(none)", text.lower())
     return [None if none else [_float(word) for word in inside.split(",")] for inside, none in found]
 
@@ -121,7 +121,7 @@ def _float(word: str) -> float:
 
 
 def _grid(path: Path, fields: Mapping[str, str], space: list[int]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """4x4 to RAS mm, and warnings."""
+    """Return the 4x4 affine to RAS mm, and warnings."""
     origin = (_vectors(fields.get("spaceorigin", "")) or [None])[0] or [0.0, 0.0, 0.0]
     signs = _SPACES.get(re.sub(r"-time$|(?<=^...)t$", "", fields.get("space", "").lower()))
     if "spacedirections" in fields:

@@ -12,7 +12,7 @@ _REGIONAL = ("lordosis", "kyphosis")
 
 
 def is_regional(measurement: Measurement) -> bool:
-    """True for an angle over a named region, which exists or not depending on the level names."""
+    """Return True for an angle over a named region, which exists or not depending on the level names."""
     return measurement.quantity in _REGIONAL
 
 

@@ -161,7 +161,7 @@ def _current_text(m: Measurement) -> str:
 
 
 def _short(title: str) -> str:
-    """``"disc AP depth"`` as ``"AP depth"``: the level says which."""
+    """Return ``"disc AP depth"`` as ``"AP depth"``: the level says which."""
     return title.removeprefix("disc ").removeprefix("body ")
 
 
@@ -189,7 +189,7 @@ def _ahead(m: Measurement, by_mm: float) -> Point | None:
 
 
 def _is_level(m: Measurement) -> bool:
-    """True for a line that the axial view shows."""
+    """Return True for a line that the axial view shows."""
     if m.p1 is None or m.p2 is None or dist(m.p1, m.p2) == 0:
         return False
     return abs(m.p1[2] - m.p2[2]) / dist(m.p1, m.p2) < _LEVEL_LINE

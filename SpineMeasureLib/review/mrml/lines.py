@@ -28,12 +28,12 @@ _THICKNESS = {False: 0.2, True: 0.5}
 
 
 def is_line(measurement: Measurement) -> bool:
-    """True for a distance that has a line."""
+    """Return True for a distance that has a line."""
     return editable(measurement) and None not in (measurement.value, measurement.p1, measurement.p2)
 
 
 def editable(measurement: Measurement) -> bool:
-    """True for a quantity that may have a line."""
+    """Return True for a quantity that may have a line."""
     return definition(measurement.quantity, measurement.method).editable
 
 

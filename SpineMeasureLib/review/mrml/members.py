@@ -15,12 +15,12 @@ _DETACHED = re.compile(rb"\s*data\s*file\s*:", re.IGNORECASE)
 
 
 def regular(member: zipfile.ZipInfo) -> bool:
-    """True for a regular file: neither a link nor a device."""
+    """Return True for a regular file: neither a link nor a device."""
     return stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG)
 
 
 def escapes(name: str) -> bool:
-    """True for a name that, on any system, leads outside the folder that it is relative to.
+    """Return True for a name that, on any system, leads outside the folder that it is relative to.
 
     A colon is part of a drive, an address or a file stream.
     """
@@ -34,7 +34,7 @@ def escapes(name: str) -> bool:
 
 
 def refers_elsewhere(start: bytes) -> bool:
-    """True for an NRRD file whose header names another file or does not end within `start`, its first bytes."""
+    """Return True for an NRRD file whose header names another file or does not end within `start`, its first bytes."""
     if not start.startswith(b"NRRD"):
         return False
     for line in start.split(b"\n")[:-1]:

@@ -54,7 +54,7 @@ def segmentation_from_segments(file: LabelFile, *, lowest_disc: str | None = Non
 
 
 def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
-    """Segments of the spine that have voxels.
+    """Return the segments of the spine that have voxels.
 
     :raises UnreadableInputError: name and code of a segment are unknown, or a vertebra or disc occurs twice.
     """
@@ -105,7 +105,7 @@ def _present(file: LabelFile, warnings: list[str]) -> list[Segment]:
 
 
 def _meaning(segment: Segment, warnings: list[str]) -> What | Beside | None:
-    """What a segment is: by its name, else by the tag of this program, else by its code."""
+    """Return what a segment is: by its name, else by the tag of this program, else by its code."""
     by_name = next((what for name in segment.names if (what := meaning_of_name(name))), None)
     noted = (Kind(segment.kind), segment.level) if segment.kind in [kind.value for kind in Kind] else None
     by_code = meaning_of_code(segment.code)
@@ -133,7 +133,7 @@ def _without_groups(found: dict[Segment, What], warnings: list[str]) -> dict[Seg
 def _painted(
     file: LabelFile, values: Mapping[Segment, int], found: Mapping[Segment, What], warnings: list[str]
 ) -> NDArray[np.uint8]:
-    """uint8 array[i,j,k] of values; warns about overlaps, except of cord and canal."""
+    """Return a uint8 array[i,j,k] of values; warns about overlaps, except of cord and canal."""
     out = np.zeros(file.volume.array.shape[:3], np.uint8)
     owners: dict[int, Segment] = {}
     overlaps: dict[str, int] = {}

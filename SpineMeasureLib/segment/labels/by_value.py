@@ -142,7 +142,7 @@ def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lowe
 def _from_other(
     labels: Volume, convention: Convention, subregions: Volume | None
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Our own values, vertebrae divided into body and arch; warnings."""
+    """Return our own values, vertebrae divided into body and arch; warnings."""
     own = translate(labels.array, labels.affine, convention)
     vertebra = np.isin(own, _VERTEBRA_VALUES)
     warnings: list[str] = []
@@ -159,7 +159,7 @@ def _from_other(
 
 
 def _lumen(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[str]]:
-    """Canal and cord, else a substitute for them; a warning if there is none."""
+    """Return canal and cord, else a substitute for them; a warning if there is none."""
     canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
     if not canal.any():
         canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), affine)

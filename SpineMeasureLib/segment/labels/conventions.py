@@ -92,7 +92,7 @@ def _totalspineseg() -> dict[int, int]:
 
 
 def _instances() -> dict[int, int]:
-    """SPINEPS's seg-vert mask without endplates."""
+    """Return SPINEPS's seg-vert mask without endplates."""
     values = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
     return {v: v for v in (SACRUM_VALUE, *values, *(DISC_OFFSET + value for value in values))}
 

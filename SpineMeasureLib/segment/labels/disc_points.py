@@ -135,7 +135,7 @@ def named_by_points(
 
 
 def _nearest_discs(segmentation: SpineSegmentation, points: Sequence[tuple[float, float, float]]) -> list[str | None]:
-    """Level of the disc that each point belongs to."""
+    """Return the level of the disc that each point belongs to."""
     discs = segmentation.of_kind(Kind.DISC)
     voxels = [apply_affine(segmentation.affine, np.argwhere(segmentation.mask(disc))) for disc in discs]
     centres = np.array([each.mean(axis=0) for each in voxels])
@@ -222,5 +222,5 @@ def _of_fcsv(path: Path) -> list[tuple[str, list[float]]]:
 
 
 def _signs(system: str) -> tuple[int, int, int]:
-    """Signs that turn a position into RAS. Slicer wrote 0 for RAS and 1 for LPS."""
+    """Return the signs that turn a position into RAS. Slicer wrote 0 for RAS and 1 for LPS."""
     return (-1, -1, 1) if system.upper() in ("LPS", "1") else (1, 1, 1)

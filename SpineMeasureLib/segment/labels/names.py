@@ -169,7 +169,7 @@ def _of_none(words: frozenset[str]) -> What | Beside | None:
 
 
 def _read(name: str) -> tuple[frozenset[str], list[str]]:
-    """Words of a name in plain capitals without its levels, and the levels (``"L4"``), each once."""
+    """Return the words of a name in plain capitals without its levels, and the levels (``"L4"``), each once."""
     text = re.sub(r"\.(nii(\.gz)?|nrrd|mha|stl|obj)$", "", name.strip(), flags=re.IGNORECASE)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).upper()
     text = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode().replace("?", "")
@@ -231,7 +231,7 @@ def structure_of_code(value: str) -> What | None:
 
 @lru_cache(maxsize=1)
 def _codes() -> dict[str, What]:
-    """Codes that belong to one structure only, and codes of a kind."""
+    """Return the codes that belong to one structure only, and codes of a kind."""
     codes = [s.code.value for s in all_structures()]
     unique = {s.code.value: (s.kind, s.level) for s in all_structures() if codes.count(s.code.value) == 1}
     return _FURTHER_CODES | unique

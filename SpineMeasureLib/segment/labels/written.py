@@ -14,7 +14,7 @@ WRITTEN = ("totalspineseg", "spineps", "spider", "totalsegmentator")
 
 
 def written_name(convention: str) -> str:
-    """File name of a segmentation in another program's values."""
+    """Return the file name of a segmentation in another program's values."""
     return f"labels_{convention}.nii.gz"
 
 

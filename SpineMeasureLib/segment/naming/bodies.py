@@ -71,7 +71,7 @@ def find_bodies(
 def _stacked_pieces(
     local: NDArray[np.bool_], low: NDArray[np.int64], curve: Array, mm: Array, smallest: float, step: float
 ) -> list[NDArray[np.bool_]]:
-    """Pieces of one interval, joined if they are side by side, without specks."""
+    """Return the pieces of one interval, joined if they are side by side, without specks."""
     labels, count = ndimage.label(local, CONNECTED)
     sizes = np.bincount(labels.ravel())[1:]
     kept = [n for n in range(count) if sizes[n] >= max(smallest, 0.05 * sizes.max())]

@@ -127,5 +127,5 @@ def _missing_between(upper: Body | Disc, lower: Body | Disc, measures: list[_Mea
 
 
 def _half(part: Body | Disc, step: float) -> float:
-    """Half the length of a part along the spine, mm."""
+    """Return half the length of a part along the spine, mm."""
     return (max(part.length, _SHORTEST_BODY * step) if isinstance(part, Body) else _DISC * step) / 2

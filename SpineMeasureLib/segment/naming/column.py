@@ -42,7 +42,7 @@ class Column:
 
 
 def find_column(tissue: NDArray[np.uint8], spacing: tuple[float, float, float]) -> Column | None:
-    """Discs and bodies of a tissue map, or None if there are none."""
+    """Return the discs and bodies of a tissue map, or None if there are none."""
     mm = np.array(spacing)
     voxel = float(mm.prod())
     disc_pieces, discs_kept = pieces_of(tissue == Tissue.DISC, voxel, _SMALLEST_DISC_MM3)
@@ -73,7 +73,7 @@ def _in_company(mask: NDArray[np.bool_], mm: Array) -> NDArray[np.bool_]:
 
 
 def _near_curve(mask: NDArray[np.bool_], curve: Array, mm: Array) -> NDArray[np.bool_]:
-    """Pieces of the mask with their centre near the curve."""
+    """Return the pieces of the mask with their centre near the curve."""
     labels, count = ndimage.label(mask, CONNECTED)
     if not count:
         return mask

@@ -17,7 +17,7 @@ CONNECTED = ndimage.generate_binary_structure(3, 2)
 
 
 def pieces_of(mask: NDArray[np.bool_], voxel_mm3: float, smallest_mm3: float) -> tuple[Labels, NDArray[np.int64]]:
-    """Connected pieces of a mask that are large enough.
+    """Return the connected pieces of a mask that are large enough.
 
     :return: (labels, numbers of the pieces kept).
     """
@@ -50,7 +50,7 @@ def _arc(curve: Array) -> Array:
 
 
 def arc_positions(curve: Array, points: Array) -> tuple[Array, Array]:
-    """Arc length (mm from the inferior end) and distance of each point [n, 3] from the curve."""
+    """Return the arc length (mm from the inferior end) and distance of each point [n, 3] from the curve."""
     offsets = np.linalg.norm(points[:, None, :] - curve[None, :, :], axis=2)
     return _arc(curve)[offsets.argmin(axis=1)], offsets.min(axis=1)
 

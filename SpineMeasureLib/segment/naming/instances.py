@@ -157,7 +157,7 @@ def _sizes(slots: list[Slot], height: float) -> list[Size]:
 
 
 def _per_level(slots: list[Slot], seen: dict[int, RegionShares]) -> list[RegionShares | None]:
-    """Predicted region of each vertebra; None if it has no body, or shares a fused one."""
+    """Return the predicted region of each vertebra; None if it has no body, or shares a fused one."""
     shares: list[RegionShares | None] = []
     for slot in slots:
         shares += [seen.get(slot.body.label) if slot.body and slot.body.levels == 1 else None] * slot.levels

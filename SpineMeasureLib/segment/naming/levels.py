@@ -162,7 +162,7 @@ def name_chain(
 
 
 def _priors(count: int) -> dict[tuple[str, ...], float]:
-    """Prior probability of all names of a chain of vertebrae, up to a constant."""
+    """Return the prior probability of all names of a chain of vertebrae, up to a constant."""
     priors: dict[tuple[str, ...], float] = {}
     for order, share in _orders():
         for start in range(1, len(order) - count + 1):

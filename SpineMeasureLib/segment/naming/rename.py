@@ -71,7 +71,7 @@ def _order_below(lower: str, old: Sequence[str]) -> list[str]:
 
 
 def _chain_of(segmentation: SpineSegmentation) -> list[str]:
-    """Vertebra names from the topmost to the lowest that the structures mention, without gaps.
+    """Return the vertebra names from the topmost to the lowest that the structures mention, without gaps.
 
     A disc such as L4-S1 means that there is no vertebra between the two.
     """

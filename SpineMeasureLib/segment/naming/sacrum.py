@@ -87,7 +87,7 @@ def _share_for_s1_s2(column: Column) -> float:
 
 
 def _depth_below(shape: tuple[int, ...], disc: Disc, mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Depth of every voxel below the mid-plane of a disc, mm; negative above it."""
+    """Return the depth of every voxel below the mid-plane of a disc, mm; negative above it."""
     slices, rows, columns = (np.arange(n) * step - c for n, step, c in zip(shape, mm, disc.centre, strict=True))
     across, up, forward = disc.normal
     depth: NDArray[np.float64] = -(slices[:, None, None] * across + rows[:, None] * up + columns * forward)
@@ -108,6 +108,6 @@ def _near_below(
 
 
 def _share_below(sacrum: NDArray[np.bool_], body: NDArray[np.bool_], disc: Disc, mm: NDArray[np.float64]) -> float:
-    """Part of the bone directly below a disc that is sacrum, 0..1."""
+    """Return the fraction of the bone directly below a disc that is sacrum, 0..1."""
     of_sacrum, of_body = (int(_near_below(mask, disc, mm).sum()) for mask in (sacrum, body))
     return of_sacrum / max(of_sacrum + of_body, 1)

@@ -38,7 +38,7 @@ _SIZED_AS = {"T13": "T12", "L6": "L5"}
 
 
 def usual_step(name: str) -> float:
-    """Distance (mm) from the disc above a vertebra, C3 to L6, to the one below it, of a usual person."""
+    """Return the distance (mm) from the disc above a vertebra, C3 to L6, to the one below it, of a usual person."""
     return _STEP_MM[USUAL_ORDER.index(_SIZED_AS.get(name, name)) - 2]
 
 

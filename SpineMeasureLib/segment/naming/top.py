@@ -30,7 +30,7 @@ _FREE_ABOVE_C2_MM = 4.0
 
 
 def regions_seen(column: Column, predicted: NDArray[np.uint8]) -> dict[int, RegionShares]:
-    """Part of each body, by its label, that the model predicted as each region."""
+    """Return the fraction of each body, by its label, that the model predicted as each region."""
     inside, bodies, count = column.body_labels > 0, int(column.body_labels.max()) + 1, len(Region) + 1
     voxels = np.bincount(column.body_labels[inside] * count + predicted[inside], minlength=bodies * count)
     votes = voxels.reshape(bodies, count)[:, 1:]
@@ -56,7 +56,7 @@ def without_above_axis(column: Column, seen: Mapping[int, RegionShares]) -> Colu
 
 
 def dens_seen(column: Column, tissue: NDArray[np.uint8], mm: Array) -> float:
-    """Likelihood ratio that the topmost body is C2; 1 if the image gives no evidence.
+    """Return the likelihood ratio that the topmost body is C2; 1 if the image gives no evidence.
 
     C2 is a small, tall top body, not cut, with canal behind all of it. It tapers towards its dens; if the arch of C1
     was segmented with it, it does not, but there is no bone between it and the border of the image.
@@ -80,7 +80,7 @@ def dens_seen(column: Column, tissue: NDArray[np.uint8], mm: Array) -> float:
 
 
 def _taper(column: Column, body: Body, mm: Array) -> float:
-    """AP depth of the upper third of a body / AP depth of its lower third; about 1 for two fused bodies."""
+    """Return the AP depth of the upper third of a body / AP depth of its lower third; about 1 for two fused bodies."""
     points = np.argwhere(column.body_labels == body.label) * mm
     up = tangent_at(column.curve, body.position)
     height = (points - body.centre) @ up
