@@ -83,7 +83,7 @@ def remeasureKeepsEdits() -> None:
     edited = session.row(KEY).value
     session.remeasure()
     assert abs(session.row(KEY).value - edited) < 0.5e-6
-    session.reset(KEY)
+    session.reset([KEY])
     assert status_of(session.row(KEY)) == "automatic"
     session.close()
 
