@@ -18,7 +18,7 @@ from pathlib import Path
 from .cancel import cancel_at_end_of_input, cancel_on_signals, first_line_of_input, stop_if_cancelled, true_end
 from .errors import DISK_FULL, CancelledError, DependencyError, JobError, PlainError, as_plain
 from .pipeline import Job, run
-from .segment.labels.conventions import WRITTEN
+from .segment.labels.written import WRITTEN
 
 COMMANDS = ("measure", "segment", "device")
 #: JSON type of a field of `Job`, by its annotation without "| None".

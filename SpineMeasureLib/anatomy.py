@@ -24,7 +24,7 @@ class Kind(str, Enum):
 
 
 class Tissue(IntEnum):
-    """Classes that the segmentation model tells apart (channel index of its output)."""
+    """Classes of the segmentation model (channel index of its output)."""
 
     BACKGROUND = 0
     BODY = 1
@@ -35,8 +35,19 @@ class Tissue(IntEnum):
     SACRUM = 6
 
 
+#: Tissue of each kind of structure, as models learn it.
+TISSUE_OF = {
+    Kind.BODY: Tissue.BODY,
+    Kind.POSTERIOR: Tissue.POSTERIOR,
+    Kind.DISC: Tissue.DISC,
+    Kind.CANAL: Tissue.CANAL,
+    Kind.CORD: Tissue.CORD,
+    Kind.SACRUM: Tissue.SACRUM,
+}
+
+
 class Region(IntEnum):
-    """Parts of the spine that the model tells vertebral bodies apart by; 0 stands for none."""
+    """Regions of the spine that the model assigns to vertebral bodies; 0 means none."""
 
     AXIS = 1
     CERVICAL = 2
@@ -67,7 +78,11 @@ USUAL_ORDER: tuple[str, ...] = tuple(name for name in VERTEBRA_ORDER if name not
 
 
 def vertebra_value(name: str) -> int:
-    """Label value of vertebra `name` (``"L4"`` -> 23, ``"S1"`` -> 26)."""
+    """Label value of a vertebra.
+
+    >>> vertebra_value("L4"), vertebra_value("S1")
+    (23, 26)
+    """
     if name == "S1":
         return SACRUM_VALUE
     if name == "T13":
@@ -76,21 +91,10 @@ def vertebra_value(name: str) -> int:
     return {"C": 0, "T": 7, "L": 19}[region] + number
 
 
-_NAME_OF_VALUE = {vertebra_value(name): name for name in VERTEBRA_ORDER}
-
-
-def vertebra_name(value: int) -> str:
-    """Vertebra name of a label value (inverse of `vertebra_value`).
-
-    :raises KeyError: the value names no vertebra.
-    """
-    return _NAME_OF_VALUE[value]
-
-
 def region_of(name: str) -> Region:
-    """Region of a vertebra with a body: C2 is one of its own; S1 counts as lumbar.
+    """Region of a vertebra with a body: C2 is a separate region; S1 counts as lumbar.
 
-    :raises KeyError: C1, which has no body, or no vertebra.
+    :raises KeyError: the name is C1, which has no body, or not a vertebra.
     """
     if name == "C1":
         raise KeyError(name)
@@ -100,7 +104,11 @@ def region_of(name: str) -> Region:
 
 
 def disc_name(upper: str, lower: str) -> str:
-    """``disc_name("L4", "L5")`` -> ``"L4-L5"``."""
+    """Name of the disc between two vertebrae.
+
+    >>> disc_name("L4", "L5")
+    'L4-L5'
+    """
     return f"{upper}-{lower}"
 
 
@@ -113,9 +121,9 @@ class Code:
     scheme: str = "SCT"
 
 
-#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0. What has no code of its own there
-#: carries a general one and tells its level by name: T13 and L6 that of any vertebra, their discs that of the
-#: vertebral column (PS3.16 has no code of any disc), posterior elements that of any vertebral arch.
+#: DICOM PS3.16 CID 7603 (vertebrae) and 7604 (discs), as listed by pydicom 3.0. A structure without a specific code
+#: there has a general one, and its level is in its name: T13 and L6 the code of any vertebra, their discs the code of
+#: the vertebral column (PS3.16 has no code for any disc), posterior elements the code of any vertebral arch.
 _VERTEBRA_CODES = {
     "C1": "14806007", "C2": "39976000", "C3": "113205007", "C4": "5329002", "C5": "36978003", "C6": "36054005",
     "C7": "87391001", "T1": "64864005", "T2": "53733008", "T3": "1626008", "T4": "73071006", "T5": "56401006",
@@ -138,7 +146,7 @@ _CORD = Code("2748008", "Spinal cord")
 
 
 def code_of(kind: Kind, level: str) -> Code:
-    """SNOMED CT code of a structure; the general one where its level has none."""
+    """SNOMED CT code of a structure; a general one if its level has none."""
     if kind is Kind.BODY and level in _VERTEBRA_CODES:
         return Code(_VERTEBRA_CODES[level], f"{level} vertebra")
     if kind is Kind.DISC and level in _DISC_CODES:
@@ -156,8 +164,8 @@ def code_of(kind: Kind, level: str) -> Code:
 
 Colour = tuple[int, int, int]
 
-#: Neighbouring levels differ in colour, also where T13 or L6 is missing between them (so at least three in turn);
-#: vertebrae are warm, discs green, canal and cord stand apart.
+#: Neighbouring levels differ in colour, also if T13 or L6 is missing between them (so at least three in turn);
+#: vertebrae are warm, discs green; canal and cord differ from both.
 _BODY_COLOURS: tuple[Colour, ...] = ((232, 190, 122), (216, 128, 104), (198, 150, 196), (240, 160, 80))
 _DISC_COLOURS: tuple[Colour, ...] = ((104, 204, 112), (52, 158, 140), (172, 206, 88))
 _SINGLE_COLOURS: dict[Kind, Colour] = {
@@ -223,7 +231,12 @@ def _info_of() -> dict[tuple[Kind, str], StructureInfo]:
 
 
 def structure_info(kind: Kind, level: str) -> StructureInfo:
-    """The row of one structure: ``structure_info(Kind.DISC, "L4-L5").value`` -> 123.
+    """The row of one structure.
+
+    >>> structure_info(Kind.DISC, "L4-L5").value
+    123
+    >>> structure_info(Kind.CANAL, "").code
+    Code(value='61853006', meaning='Spinal canal structure', scheme='SCT')
 
     :param level: ``"L4"``, ``"L4-L5"``, ``"S1"`` of the sacrum, empty of canal and cord.
     :raises KeyError: there is no such structure.
@@ -232,7 +245,7 @@ def structure_info(kind: Kind, level: str) -> StructureInfo:
 
 
 def _lower_neighbours(place: int) -> list[str]:
-    """Vertebrae that can lie right below: T12 is followed by T13 or L1, L5 by L6 or S1."""
+    """Vertebrae that can be directly below: T12 is followed by T13 or L1, L5 by L6 or S1."""
     below = [VERTEBRA_ORDER[place + 1]]
     if below[0] in ("T13", "L6"):
         below.append(VERTEBRA_ORDER[place + 2])

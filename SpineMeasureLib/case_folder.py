@@ -28,7 +28,7 @@ from .grid import on_grid_of
 from .io.read import read_volume
 from .io.same_image import is_stated_image, statement
 from .measure.types import Measurement, measurement_from_dict
-from .segment.labels.conventions import WRITTEN, written_name
+from .segment.labels.written import WRITTEN, written_name
 from .segmentation import SpineSegmentation, segmentation_on, structure_from_dict
 from .volume import Volume
 

@@ -148,7 +148,7 @@ def methods(
     if as_json:
         import json
 
-        from .export.dictionary import data_dictionary
+        from .export.tables import data_dictionary
 
         print(json.dumps(data_dictionary(), indent=1))
         return
@@ -163,8 +163,8 @@ def conventions() -> None:
     'measure --labels' reads label maps with these values.
     """
     from .cli_tables import plain_table
-    from .segment.labels.conventions import WRITTEN
     from .segment.labels.conventions import conventions as known
+    from .segment.labels.written import WRITTEN
 
     rows = [("own", "labels.nii.gz of this program", "yes", "always")]
     for c in known().values():

@@ -78,7 +78,7 @@ def _conventions() -> Sequence[str]:
 
 
 def _written_conventions() -> Sequence[str]:
-    from .segment.labels.conventions import WRITTEN
+    from .segment.labels.written import WRITTEN
 
     return tuple(WRITTEN)
 

@@ -6,47 +6,35 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .measure.definitions import Definition
+from .measure.definitions import Definition, columns, disc_levels
 from .measure.flags import in_words
 from .measure.types import Measurement
+from .measure.units import number
 
 #: Longer lines of text are hard to read.
 _MAX_WIDTH = 100
-
-#: Columns of the table in the terminal: heading, quantity, method.
-_TABLE = (
-    ("ant", "disc_height_anterior", "chord10"),
-    ("mid", "disc_height_middle", "chord50"),
-    ("post", "disc_height_posterior", "chord90"),
-    ("depth", "disc_depth", "depth50"),
-    ("index", "disc_height_index", "dhi_mean3"),
-    ("wedge", "disc_wedge", "wedge"),
-    ("canal", "canal_ap", "disc_level"),
-    ("minimum", "canal_ap_minimum", "within_5mm"),
-)
 
 #: Flags that apply to all levels or that an empty cell already shows.
 _QUIET_FLAGS = ("not_measurable", "level_unverified")
 
 
 def main_values(measurements: list[Measurement]) -> Table:
-    """Return a table of the main values of each disc level, in mm unless the heading says otherwise, and its flags."""
+    """Return a table of the disc levels with the values of the summary tables; flags in words below."""
     by_key = {m.key: m for m in measurements}
-    levels = list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
-    table = Table(
-        title="Disc heights, AP depth, index, wedge (deg); canal AP at the disc and minimum; mm",
-        title_justify="left",
-        caption_justify="left",
-    )
+    shown = columns("disc")
+    groups = {over: [d for d in shown if d.over == over] for over in dict.fromkeys(d.over for d in shown)}
+    words = [f"{over}: {', '.join(f'{d.heading} ({d.unit})' for d in of)}" for over, of in groups.items()]
+    table = Table(title="; ".join(words), title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=(0, 0))
     table.add_column("level", no_wrap=True)
-    for heading, _, _ in _TABLE:
-        table.add_column(heading, justify="right", no_wrap=True)
+    for d in shown:
+        table.add_column(d.heading, justify="right", overflow="fold")
     flagged = []
-    for level in levels:
-        found = [by_key.get((level, quantity, method)) for _, quantity, method in _TABLE]
-        cells = [f"{m.value:.{2 if m.unit == 'ratio' else 1}f}" if m and m.value is not None else "-" for m in found]
+    for level in disc_levels(measurements):
+        found = [by_key.get((level, *d.key)) for d in shown]
+        cells = [number(m.value if m else None, d.unit, missing="-") for m, d in zip(found, shown, strict=True)]
         flags = dict.fromkeys(flag for m in found if m for flag in m.flags if flag not in _QUIET_FLAGS)
         table.add_row(level, *cells)
         if flags:
@@ -68,8 +56,8 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
 def definition_lines(definitions: Sequence[Definition]) -> Iterator[str]:
     """Yield the lines of every definition, a heading and a paragraph, for the width of the terminal."""
     width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
-    for number, d in enumerate(definitions):
-        if number:
+    for n, d in enumerate(definitions):
+        if n:
             yield ""
         yield f"{d.quantity}, {d.method} [{d.unit}]"
         for text in (d.text, f"Source: {d.source}" if d.source else ""):

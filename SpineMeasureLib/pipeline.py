@@ -52,7 +52,7 @@ class Job:
     :ivar convention: meaning of its values: ``"auto"``, ``"own"`` or a name of `segment.labels.conventions`.
     :ivar subregions: SPINEPS's seg-spine mask that belongs to the seg-vert mask.
     :ivar disc_points: a file of points that name the discs (`segment.labels.disc_points`).
-    :ivar write_conventions: programs (`segment.labels.conventions.WRITTEN`) in whose values labels are also written.
+    :ivar write_conventions: programs (`segment.labels.written.WRITTEN`) in whose values labels are also written.
     :ivar replace_review: whether a case that was edited in a review may be replaced.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
@@ -170,7 +170,8 @@ def _segmentation(job: Job, volume: Volume, progress: Progress) -> SpineSegmenta
     from .field_of_view import mark_cut_by_file
     from .io.label_file import read_label_file
     from .segment.labels.by_name import segmentation_from_segments
-    from .segment.labels.by_value import check_anatomy, segmentation_from_labels
+    from .segment.labels.by_value import segmentation_from_labels
+    from .segment.labels.plausible import check_anatomy
 
     progress("labels", 0.0, job.labels.name)
     file = read_label_file(job.labels, volume)
@@ -231,7 +232,7 @@ def _optional(what: str, result: Result) -> Iterator[None]:
 def _write_tables(job: Job, folder: Path, volume: Volume, result: Result, progress: Progress) -> None:
     """Write everything but the scene and DICOM objects: labels, tables, picture."""
     from .export.tables import write_labels
-    from .segment.labels.conventions import written_in, written_name
+    from .segment.labels.written import written_in, written_name
 
     segmentation = result.segmentation
     progress("write", 0.0, "labels")

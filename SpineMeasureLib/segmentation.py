@@ -1,4 +1,4 @@
-"""The result of segmenting: a label array in the image's geometry and what each label is."""
+"""The result of segmenting: a label array in the geometry of the image, and its structures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .volume import Volume
 if TYPE_CHECKING:
     from .certainty import Certainty
 
-#: Flag of a structure whose voxels were changed by hand since the model drew them.
+#: Flag of a structure with voxels that were changed by hand after the segmentation.
 EDITED = "edited"
 
 
@@ -55,9 +55,9 @@ class SpineSegmentation:
     :ivar labels: uint8 array[i,j,k] of label values (`anatomy.py`), same shape and affine as the image.
     :ivar affine: 4x4, voxel index to RAS mm.
     :ivar structures: ordered from head to sacrum, then canal and cord.
-    :ivar level_verified: True where an anchor (sacrum, dens or the user) fixed the level names.
+    :ivar level_verified: True if an anchor (sacrum, dens or the user) fixed the level names.
     :ivar anchor: what fixed them: ``"sacrum"``, ``"dens"``, ``"user"``, ``"labels"`` or ``""``.
-    :ivar certainty: how sure the model was of every voxel; None for label maps.
+    :ivar certainty: how certain the model was of every voxel; None for label maps.
     :ivar outside: array[i,j,k] of the voxels that the label file does not cover; None if it covers all.
     """
 
@@ -80,7 +80,7 @@ class SpineSegmentation:
         return self.labels == structure.value
 
     def fingerprints(self) -> dict[int, str]:
-        """Checksum of the voxels of every structure, by label value: another one once they are edited."""
+        """Checksum of the voxels of every structure, by label value; it changes when they are edited."""
         boxes = ndimage.find_objects(self.labels)
         found = {}
         for structure in self.structures:
@@ -91,7 +91,7 @@ class SpineSegmentation:
         return found
 
     def as_volume(self) -> Volume:
-        """The label array as a `Volume`, to be written beside the image."""
+        """The label array as a `Volume`."""
         return Volume(self.labels, self.affine)
 
 
@@ -115,9 +115,9 @@ def segmentation_on(volume: Volume, segmentation: SpineSegmentation) -> SpineSeg
 
 
 def label_centres(labels: NDArray[Any], count: int) -> NDArray[np.float64]:
-    """Mean index [count, 3] of the voxels of each label from 1 to `count`, the largest; NaN where there are none.
+    """Mean index [count, 3] of the voxels of each label from 1 to `count`, the largest; NaN if there are none.
 
-    As `ndimage.center_of_mass`, which passes over the whole array for each axis and takes ten times as long.
+    Like `ndimage.center_of_mass`, which passes over the whole array for each axis and takes ten times as long.
     """
     voxels = np.nonzero(labels)
     values = labels[voxels]

@@ -216,7 +216,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         from SpineMeasureLib.measure import measure
         from SpineMeasureLib.review.mrml.volume_node import volume_from_node
         from SpineMeasureLib.review.session import Session
-        from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
+        from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+        from SpineMeasureLib.segment.labels.plausible import check_anatomy
 
         segmentation = segmentation_from_labels(volume_from_node(labelmapNode), lowest_disc=lowestDisc.strip() or None)
         check_anatomy(segmentation)

@@ -17,6 +17,7 @@ from ..anatomy import (
     SEMANTIC_CANAL,
     SEMANTIC_DISC,
     SEMANTIC_VERTEBRA,
+    TISSUE_OF,
     VERTEBRA_ORDER,
     Kind,
     Tissue,
@@ -24,7 +25,6 @@ from ..anatomy import (
     region_of,
     vertebra_value,
 )
-from ..export.training import TISSUE_OF
 from ..io.read import read_volume
 from ..orientation import slice_order, slice_spacing
 from ..segment.labels.by_value import segmentation_from_labels

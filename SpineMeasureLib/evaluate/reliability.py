@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ..certainty import DOUBTFUL, Calibrated
+from ..certainty import Calibrated
+from ..measure.confidence import DOUBTFUL
 
 Array = NDArray[np.float64]
 

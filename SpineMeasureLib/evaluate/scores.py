@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, all_structures
-from ..certainty import blurs, calibration_key
+from ..certainty import blurs
 from ..measure import measure
+from ..measure.confidence import calibration_key
+from ..measure.definitions import methods
 from ..measure.types import Measurement
 from ..orientation import slice_order, slice_spacing
 from ..segment.labels.by_value import segmentation_from_labels
@@ -20,14 +22,8 @@ from .labelled_sets import PARTLY_LABELLED, LabelledCase
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
-#: Values compared between the two sets of masks: quantity, method.
-COMPARED = (
-    ("disc_height_anterior", "chord10"),
-    ("disc_height_middle", "chord50"),
-    ("disc_height_posterior", "chord90"),
-    ("disc_depth", "depth50"),
-    ("canal_ap", "disc_level"),
-)
+#: Values compared between the two sets of masks: the lines at discs, as quantity and method.
+COMPARED = tuple(d.key for d in methods() if d.at == "disc" and d.editable)
 
 
 Rows = dict[tuple[str, str, str], Measurement]

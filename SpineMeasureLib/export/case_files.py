@@ -31,7 +31,7 @@ def write_dicom(
     """Write segmentation.dcm and, if there are measurements, measurements.dcm. They belong to the image's study.
 
     :param reviewer: who accepts the case (``Family^Given``); empty leaves the report unverified.
-    :return: warnings: what of the images' headers had to be changed, and which of the objects could not be written.
+    :return: warnings about changed attributes of the images, and about objects that could not be written.
     :raises DependencyError: highdicom is not installed.
     :raises DicomSeriesError: the images cannot be referred to, or no object could be made.
     """
@@ -61,16 +61,18 @@ def write_dicom(
 
 
 def _made(make: Callable[[], Dataset], name: str, warnings: list[str]) -> Dataset | None:
-    """An object; None and a warning if the images' headers defeat the library that makes it."""
+    """An object; None and a warning if the library fails on the headers of the images."""
     try:
         made = make()
         made.save_as(BytesIO(), enforce_file_format=True)
         return made
     except SpineMeasureError:
         raise
-    except Exception as error:  # whatever the library makes of what scanners and archives write into headers
-        # Its text may quote the header, so the patient.
-        warnings.append(f"{name} could not be written: the images' headers are not as DICOM wants them ({_at(error)}).")
+    except Exception as error:  # the library fails in many ways on invalid headers of scanners and archives
+        # Its text may quote the header, and so the patient.
+        warnings.append(
+            f"{name} could not be written: the headers of the images do not conform to DICOM ({_at(error)})."
+        )
         return None
 
 

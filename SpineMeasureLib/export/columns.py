@@ -17,8 +17,8 @@ class Column:
 
     :ivar kind: ``"text"``, ``"number"``, ``"boolean"`` (true or false) or ``"time"`` (ISO 8601 UTC).
     :ivar unit: of a number; ``"as unit"`` if the column "unit" of the same row gives it.
-    :ivar text: what it means, and what an empty cell means.
-    :ivar of: the cell of a value; None for a number that there is not.
+    :ivar text: its meaning, and the meaning of an empty cell.
+    :ivar of: the cell of a value; None for a missing number.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """True if it holds numbers."""
+        """True if it contains numbers."""
         return self.kind == "number"
 
 
@@ -63,8 +63,8 @@ def _ends() -> list[Column]:
     ]  # fmt: skip
 
 
-#: First column of measurements.csv; a scene's table has one case and goes without it.
-CASE_ID = Column("case_id", "text", "", "the same for the same image: made from its voxels and geometry, nothing else",
+#: First column of measurements.csv; the table of a scene has one case and omits it.
+CASE_ID = Column("case_id", "text", "", "identifies the image: derived only from its voxels and geometry",
                  lambda m: "")  # fmt: skip
 
 COLUMNS: tuple[Column, ...] = (
@@ -72,31 +72,31 @@ COLUMNS: tuple[Column, ...] = (
            lambda m: m.level),
     Column("quantity", "text", "", "what was measured; see the list of quantities", lambda m: m.quantity),
     Column("method", "text", "", "how it was measured; see the list of quantities", lambda m: m.method),
-    Column("value", "number", "as unit", "the value in force; empty if there is none, see the note",
+    Column("value", "number", "as unit", "the current value; empty if there is none, see the note",
            lambda m: m.value),
     Column("unit", "text", "", "mm, mm2, mm3, deg, ratio or %", lambda m: m.unit),
-    Column("boundary", "text", "", "what a canal value is measured to: dural_sac; empty for others",
+    Column("boundary", "text", "", "boundary of a canal value: dural_sac; empty for others",
            lambda m: m.boundary),
-    Column("source", "text", "", "automatic, or edited if a person moved the line or one that the value follows from",
+    Column("source", "text", "", "automatic, or edited if a person moved its line or one that it is derived from",
            lambda m: m.source),
-    Column("automatic_value", "number", "as unit", "the value measured from the segmentation, also of an edited one",
+    Column("automatic_value", "number", "as unit", "the value measured from the segmentation, also for an edited value",
            _automatic_value),
     Column("accepted", "boolean", "", "true if a person accepted the value; an edit alone is not an acceptance",
            lambda m: "true" if m.accepted else "false"),
-    Column("reviewer", "text", "", "who accepted the value; empty if nobody did or no name was given",
+    Column("reviewer", "text", "", "who accepted the value; empty if not accepted, or not recorded",
            lambda m: _accepted(m).reviewer),
     Column("accepted_time", "time", "", "when the value was accepted; empty if it was not",
            lambda m: _accepted(m).time),
     Column("flags", "text", "", "reasons to doubt the value, separated by spaces; see the list of flags",
            lambda m: " ".join(m.flags)),
-    Column("note", "text", "", "why there is no value, or a remark on the one there is", lambda m: m.note),
+    Column("note", "text", "", "why the value is missing, or a remark on it", lambda m: m.note),
     *_ends(),
     Column("confidence", "number", "ratio", "0 to 1; empty for label maps, edited values and rows without a value",
            lambda m: m.confidence),
     Column("confidence_kind", "text", "", f"{WITHIN_TOLERANCE}: calibrated probability that the value is within the "
-           f"tolerance of an expert's; {MODEL_PROBABILITY}: mean probability that the model gives to the structure",
+           f"tolerance of an expert's; {MODEL_PROBABILITY}: mean model probability inside the structure",
            lambda m: m.confidence_kind),
-    Column("confidence_tolerance", "number", "mm", f"tolerance that {WITHIN_TOLERANCE} speaks of; empty for others",
+    Column("confidence_tolerance", "number", "mm", f"tolerance of {WITHIN_TOLERANCE}; empty for others",
            lambda m: m.confidence_tolerance),
     Column("repeatability", "number", "as unit", "standard deviation over the neighbouring planes; empty if unknown",
            lambda m: m.repeatability),
@@ -104,6 +104,6 @@ COLUMNS: tuple[Column, ...] = (
            lambda m: m.reference.mean if m.reference else None),
     Column("reference_sd", "number", "as unit", "published standard deviation; empty if the source gives none",
            lambda m: m.reference.sd if m.reference else None),
-    Column("reference_source", "text", "", "where the reference was published",
+    Column("reference_source", "text", "", "citation of the reference",
            lambda m: m.reference.source if m.reference else ""),
 )  # fmt: skip

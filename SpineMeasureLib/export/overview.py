@@ -12,16 +12,17 @@ from scipy import ndimage
 
 from ..anatomy import Kind
 from ..files import atomic_path
+from ..measure.definitions import disc_levels
 from ..measure.types import Measurement
+from ..measure.units import number
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from . import runinfo
 from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, course_height, draw_course, draw_table, table_height
 from .reformat import STEP_MM, Reformat, reformat
-from .report import rows
 
 _BACKGROUND = "#101418"
-#: Outlines: what, kinds, colour. Lines and numbers have other colours, so that each colour means one thing.
+#: Outlines: name, kinds, colour. Lines and numbers have other colours, so that each colour has one meaning.
 _OUTLINES: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
     ("vertebra", (Kind.BODY, Kind.POSTERIOR, Kind.SACRUM), "#d9c7ae"),
     ("disc", (Kind.DISC,), "#e58ad0"),
@@ -33,9 +34,8 @@ _TOP, _BOTTOM = 0.93, 0.10
 _PAGE = (16.0, 10.0)
 _SPINE = (0.01, 0.07, 0.52, 0.86)
 _FRONT_INCHES, _BACK_INCHES = 2.1, 0.6
-#: Columns of the margins: distance from the picture in widths of the margin, alignment.
-_DISC_COLUMNS = ((0.98, "left"), (0.53, "right"), (0.32, "right"), (0.11, "right"))
-_CANAL_COLUMNS = ((0.10, "left"),)
+#: The margins: distance of the last number, the first number and the name from the picture, in widths of the margin.
+_LAST, _FIRST, _NAME = 0.11, 0.53, 0.98
 
 
 def write_overview(
@@ -75,11 +75,11 @@ def _draw_header(figure: Any, segmentation: SpineSegmentation) -> None:
 
 
 def _draw_key(figure: Any, segmentation: SpineSegmentation) -> None:
-    """What each colour of the picture is, those of lines first."""
+    """The key of the colours, those of lines first."""
     from matplotlib.lines import Line2D
 
     lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in HEIGHTS]
-    lines += [("canal AP at the disc", CANAL[0].colour, 2.0), ("low confidence", BAD, 2.0)]
+    lines += [*((f"canal AP, {row.name}", row.colour, 2.0) for row in CANAL), ("low confidence", BAD, 2.0)]
     there = {s.kind for s in segmentation.structures}
     lines += [(f"{name} (outline)", colour, 1.0) for name, kinds, colour in _OUTLINES if there.intersection(kinds)]
     handles = [Line2D([], [], color=colour, linewidth=width, label=name) for name, colour, width in lines]
@@ -99,9 +99,8 @@ def _draw_spine(
     )
     _draw_outlines(axes, picture, segmentation)
     by_key = {m.key: m for m in measurements}
-    levels = [m.level for m in measurements if m.quantity == "disc_height_middle"]
-    heights = [[by_key.get((level, row.quantity, row.method)) for row in HEIGHTS] for level in levels]
-    canals = [[by_key.get((level, row.quantity, row.method)) for row in CANAL] for level in levels]
+    levels = disc_levels(measurements)
+    heights, canals = ([[by_key.get((level, *c.what.key)) for c in of] for level in levels] for of in (HEIGHTS, CANAL))
     for found, curves in ((heights, HEIGHTS), (canals, CANAL)):
         for of_level in found:
             for m, row in zip(of_level, curves, strict=True):
@@ -109,7 +108,7 @@ def _draw_spine(
     back, front, foot, head = picture.extent
     room = margins(picture.extent)
     _margin_notes(axes, picture, levels, heights, [row.colour for row in HEIGHTS], room[0])
-    _margin_notes(axes, picture, [""] * len(levels), canals, [CANAL[0].colour], -room[1])
+    _margin_notes(axes, picture, [""] * len(levels), canals, [row.colour for row in CANAL], -room[1])
     axes.set_xlim(front + room[0], back - room[1])  # anterior on the left
     axes.set_ylim(foot, head)
     axes.set_anchor("W")
@@ -158,7 +157,7 @@ def _margin_notes(
     colours: Sequence[str],
     room: float,
 ) -> None:
-    """Numbers beside the picture, pushed apart where they would overlap, each with a leader to its line.
+    """Numbers beside the picture, pushed apart if they would overlap, each with a leader to its line.
 
     :param room: width of the margin in mm, in front of the picture; negative behind it.
     """
@@ -167,22 +166,25 @@ def _margin_notes(
     ]
     gap = (picture.extent[3] - picture.extent[2]) / 32
     edge = picture.extent[1] if room > 0 else picture.extent[0]
-    columns = _DISC_COLUMNS if room > 0 else _CANAL_COLUMNS
+    places = np.linspace(_FIRST, _LAST, len(colours)) if len(colours) > 1 else [_LAST]
+    side = "right" if room > 0 else "left"
     for (level, values, anchor), y in zip(notes, spread([a[1] for _, _, a in notes], gap), strict=True):
         axes.plot([anchor[0], edge + 0.04 * room], [anchor[1], y], color=DIM, linewidth=0.5, alpha=0.7)
-        cells = [(level, TEXT)] if level else []
-        for m, usual in zip(values, colours, strict=True):
-            cells.append((_number(m), BAD if m and "low_confidence" in m.flags else usual))
-        for (place, side), (text, colour) in zip(columns, cells, strict=True):
+        axes.text(edge + _NAME * room, y, level, fontsize=10, ha="left", va="center")
+        cells = [
+            (_number(m), BAD if m and "low_confidence" in m.flags else usual)
+            for m, usual in zip(values, colours, strict=True)
+        ]
+        for place, (text, colour) in zip(places, cells, strict=True):
             axes.text(edge + place * room, y, text, color=colour, fontsize=10, ha=side, va="center")
 
 
 def _number(m: Measurement | None) -> str:
-    return rows.number(m.value if m else None, "mm")
+    return number(m.value if m else None, "mm")
 
 
 def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
-    """Anterior and superior coordinate of the middle of the first line that there is."""
+    """Anterior and superior coordinate of the middle of the first line that is present."""
     for m in found:
         if m and m.p1 and m.p2:
             return (m.p1[1] + m.p2[1]) / 2, (m.p1[2] + m.p2[2]) / 2
@@ -190,7 +192,7 @@ def _anchor(found: Sequence[Measurement | None]) -> tuple[float, float] | None:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Places (falling) moved as little as need be so that neighbours are at least `gap` apart."""
+    """Places (in descending order), moved apart so that neighbours are at least `gap` apart."""
     moved = list(places)
     for _ in range(200):
         worst = 0.0

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..measure.definitions import Definition, columns, disc_levels
 from ..measure.types import Measurement
-from .report import rows
+from ..measure.units import UNITS, number
 
 TEXT, DIM, BAD = "#e8ecf0", "#93a0ad", "#ff7a70"
 _GRID, _FRAME, _BACKGROUND = "#2a323a", "#3a444e", "#101418"
@@ -17,87 +18,93 @@ _GRID, _FRAME, _BACKGROUND = "#2a323a", "#3a444e", "#101418"
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity with the colour that it has everywhere in the picture."""
+    """A value with the colour that it has everywhere in the picture."""
 
-    name: str
-    quantity: str
-    method: str
+    what: Definition
     colour: str
 
+    @property
+    def name(self) -> str:
+        """Its heading in the tables."""
+        return self.what.heading
 
-HEIGHTS = (
-    Curve("anterior", "disc_height_anterior", "chord10", "#ffd94a"),
-    Curve("middle", "disc_height_middle", "chord50", "#ff9f43"),
-    Curve("posterior", "disc_height_posterior", "chord90", "#9be564"),
-)
-CANAL = (Curve("at the disc", "canal_ap", "disc_level", "#5cd6ff"),)
 
-#: Columns of the table: group, name, unit, quantity, method.
-_COLUMNS = (
-    ("disc height", "anterior", "mm", "disc_height_anterior", "chord10"),
-    ("disc height", "middle", "mm", "disc_height_middle", "chord50"),
-    ("disc height", "posterior", "mm", "disc_height_posterior", "chord90"),
-    ("disc", "depth", "mm", "disc_depth", "depth50"),
-    ("disc", "index", "", "disc_height_index", "dhi_mean3"),
-    ("disc", "wedge", "deg", "disc_wedge", "wedge"),
-    ("disc", "slip", "mm", "listhesis", "posterior_corners"),
-    ("canal AP", "at disc", "mm", "canal_ap", "disc_level"),
-    ("canal AP", "minimum", "mm", "canal_ap_minimum", "within_5mm"),
-)
+#: Colours of curves and lines; a spare one for each further line of a group.
+_YELLOW, _CYAN = ("#ffd94a", "#ff9f43", "#9be564", "#f78fb3"), ("#5cd6ff", "#7ea8ff")
+
+
+def _curves(group: str, colours: Sequence[str]) -> tuple[Curve, ...]:
+    """The lines of discs in a group of `definitions.GROUPS`; the overview does not show AP depth."""
+    lines = [d for d in columns("disc") if d.editable and d.group == group and d.quantity != "disc_depth"]
+    return tuple(map(Curve, lines, colours))
+
+
+HEIGHTS, CANAL = _curves("Disc", _YELLOW), _curves("Canal and cord", _CYAN)
+
+#: Part of the width that the columns of values take.
+_WIDTH = 0.8
 #: Lines of the head; height of a line as part of the figure, and of a table at most.
 _HEAD, _LINE, _TALLEST = 3, 0.032, 0.50
 
 
 def table_height(measurements: Sequence[Measurement]) -> float:
     """Height of the table as part of the figure."""
-    return min(_LINE * (_HEAD + len(_levels(measurements))), _TALLEST)
+    return min(_LINE * (_HEAD + len(disc_levels(measurements))), _TALLEST)
 
 
 def draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
-    """Draw the values of all discs; red where the confidence is low."""
+    """Draw the values of all discs; red if the confidence is low."""
     axes.axis("off")
     axes.set_xlim(0, 1)
     by_key = {m.key: m for m in measurements}
-    levels = _levels(measurements)
+    levels = disc_levels(measurements)
     count = _HEAD + len(levels)
     axes.set_ylim(count, 0)
     size = 10.5 if count * _LINE <= _TALLEST else 10.5 * _TALLEST / (count * _LINE)
-    places = [0.2 + n * 0.1 for n in range(len(_COLUMNS))]
-    groups = [group for group, *_ in _COLUMNS]
+    shown = columns("disc")
+    step = _WIDTH / max(len(shown) - 1, 1)
+    places = [1 - _WIDTH + n * step for n in range(len(shown))]
+    groups = [d.over for d in shown]
     for group in dict.fromkeys(groups):
         inside = [x for x, g in zip(places, groups, strict=True) if g == group]
-        axes.text((inside[0] + inside[-1]) / 2 - 0.03, 0.5, group, color=DIM, fontsize=size, ha="center", va="center")
-        axes.plot([inside[0] - 0.07, inside[-1]], [1, 1], color=_FRAME, linewidth=0.8)
+        axes.text(
+            (inside[0] + inside[-1]) / 2 - 0.3 * step, 0.5, group, color=DIM, fontsize=size, ha="center", va="center"
+        )
+        axes.plot([inside[0] - 0.7 * step, inside[-1]], [1, 1], color=_FRAME, linewidth=0.8)
     axes.text(0, 1.5, "level", color=DIM, fontsize=size, weight="bold", va="center")
-    for x, (_, name, unit, _, _) in zip(places, _COLUMNS, strict=True):
-        axes.text(x, 1.5, name, color=DIM, fontsize=0.84 * size, weight="bold", ha="right", va="center")
-        axes.text(x, 2.4, unit, color=DIM, fontsize=0.85 * size, ha="right", va="center")
+    for x, d in zip(places, shown, strict=True):
+        axes.text(x, 1.5, d.heading, color=DIM, fontsize=0.84 * size, weight="bold", ha="right", va="center")
+        axes.text(x, 2.4, UNITS[d.unit].sign, color=DIM, fontsize=0.85 * size, ha="right", va="center")
     axes.plot([0, 1], [_HEAD - 0.1] * 2, color=DIM, linewidth=0.8)
     for line, level in enumerate(levels, start=_HEAD):
         axes.text(0, line + 0.5, level, fontsize=size, weight="bold", va="center")
-        for x, (*_, quantity, method) in zip(places, _COLUMNS, strict=True):
-            m = by_key.get((level, quantity, method))
+        for x, d in zip(places, shown, strict=True):
+            m = by_key.get((level, *d.key))
             colour = BAD if m and "low_confidence" in m.flags else TEXT
-            axes.text(x, line + 0.5, _cell(m), color=colour, fontsize=size, ha="right", va="center")
-
-
-def _cell(m: Measurement | None) -> str:
-    return rows.number(m.value, m.unit) if m else rows.number(None, "")
+            axes.text(
+                x,
+                line + 0.5,
+                number(m.value if m else None, d.unit),
+                color=colour,
+                fontsize=size,
+                ha="right",
+                va="center",
+            )
 
 
 def course_height(measurements: Sequence[Measurement]) -> float:
-    """Height of a chart as part of the figure, where there is room."""
-    return 0.14 + 0.06 * len(_levels(measurements))
+    """Height of a chart as part of the figure, if there is room."""
+    return 0.14 + 0.06 * len(disc_levels(measurements))
 
 
 def draw_course(axes: Any, measurements: Sequence[Measurement], curves: Sequence[Curve], title: str) -> None:
-    """Draw values over the levels, and published means in the colour of their curve, with the SD where one is given."""
+    """Draw values over the levels, and published means in the colour of their curve, with the SD if it is given."""
     by_key = {m.key: m for m in measurements}
-    levels = _levels(measurements)
+    levels = disc_levels(measurements)
     shifts = np.linspace(-0.17, 0.17, len(curves)) if len(curves) > 1 else [0.0]
     references = []
     for curve, shift in zip(curves, shifts, strict=True):
-        found = [by_key.get((level, curve.quantity, curve.method)) for level in levels]
+        found = [by_key.get((level, *curve.what.key)) for level in levels]
         values = [np.nan if m is None or m.value is None else m.value for m in found]
         places = np.arange(len(levels)) + shift
         axes.plot(values, places, "o-", color=curve.colour, markersize=4, linewidth=1.2, label=curve.name)
@@ -139,15 +146,11 @@ def _draw_key(axes: Any, curves: Sequence[Curve], spreads: Sequence[float | None
 
 
 def reference_words(spreads: Sequence[float | None]) -> str:
-    """What the marks of references are: an SD is named only if one is given.
+    """The words for the marks of references: an SD is named only if one is given.
 
     :param spreads: standard deviations of the references drawn, None for those without.
     """
     known = [sd for sd in spreads if sd is not None]
     if not known:
         return "published mean"
-    return "published mean \u00b1 SD" if len(known) == len(spreads) else "published mean (\u00b1 SD where given)"
-
-
-def _levels(measurements: Sequence[Measurement]) -> list[str]:
-    return [m.level for m in measurements if m.quantity == "disc_height_middle"]
+    return "published mean \u00b1 SD" if len(known) == len(spreads) else "published mean (\u00b1 SD if given)"

@@ -1,4 +1,4 @@
-"""run.json: what ran, with which versions, on what, how long, and what it warned of."""
+"""Versions of the software, for run.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""measurements.csv, measurements.json and labels.json."""
+"""measurements.csv, measurements.json, labels.json, and the data dictionary that describes them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from .. import __version__
 from ..anatomy import code_of
 from ..files import atomic_path
-from ..measure.definitions import definition
+from ..measure.definitions import definition, methods
+from ..measure.flags import FLAGS
 from ..measure.types import Measurement
 from ..segmentation import SpineSegmentation
 from .columns import CASE_ID, COLUMNS, Cell
 
 
 def table_rows(measurements: Sequence[Measurement]) -> list[list[Cell]]:
-    """One row per measurement, in the order of `COLUMNS`; None where there is no number. Points are RAS mm."""
+    """One row per measurement, in the order of `COLUMNS`; None for a missing number. Points are RAS mm."""
     return [[column.of(m) for column in COLUMNS] for m in measurements]
 
 
@@ -28,9 +31,9 @@ def _text(cell: Cell) -> str:
 
 
 def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str) -> None:
-    """Write measurements.csv: one row per value, empty cells where there is none.
+    """Write measurements.csv: one row per value, with empty cells for missing ones.
 
-    :param case_id: of the image (`Volume.case_id`): tables of many cases can be joined into one.
+    :param case_id: of the image (`Volume.case_id`), so that tables of many cases can be concatenated.
     """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -39,13 +42,36 @@ def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str) -> 
 
 
 def write_json(measurements: Sequence[Measurement], provenance: dict[str, object], path: Path) -> None:
-    """Write measurements.json: every field of every measurement, its definition, and where it came from."""
+    """Write measurements.json: every field of every measurement, its definition, and the provenance."""
     values = [{**asdict(m), "definition": definition(m.quantity, m.method).text} for m in measurements]
     _dump({"frame": "RAS mm", "provenance": provenance, "measurements": values}, path)
 
 
+def data_dictionary() -> dict[str, Any]:
+    """The output of ``spinemeasure methods --json``, as plain values."""
+    return {
+        "spinemeasure": __version__,
+        "frame": "RAS mm",
+        "columns": [{"name": c.name, "type": c.kind, "unit": c.unit, "meaning": c.text} for c in (CASE_ID, *COLUMNS)],
+        "quantities": [
+            {
+                "quantity": d.quantity,
+                "method": d.method,
+                "unit": d.unit,
+                "title": d.title,
+                "definition": d.text,
+                "source": d.source,
+                "boundary": d.boundary,
+                "editable": d.editable,
+            }
+            for d in methods()
+        ],
+        "flags": [{"flag": name, "meaning": flag.meaning} for name, flag in FLAGS.items()],
+    }
+
+
 def write_labels(segmentation: SpineSegmentation, path: Path) -> None:
-    """Write labels.json: what each value of labels.nii.gz is."""
+    """Write labels.json: the structure of each value in labels.nii.gz."""
     labels = {}
     for s in segmentation.structures:
         code = code_of(s.kind, s.level)

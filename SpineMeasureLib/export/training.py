@@ -1,7 +1,7 @@
 """Corrected cases as training data: an nnU-Net v2 data set of tissues, or a BIDS derivative with level names.
 
 Layouts: nnU-Net v2, documentation/dataset_format.md; BIDS 1.10, "Imaging data type: segmentations" (derivatives).
-Nothing of the source but voxels and geometry is written: no file name, no header, no UID.
+Only voxels and geometry of the source are written: no file name, no header, no UID.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..anatomy import Kind, Tissue, all_structures
+from ..anatomy import TISSUE_OF, Kind, Tissue, all_structures
 from ..errors import OptionError, OutputError
 from ..files import UNFINISHED, atomic_folder, json_object
 from ..io.write import write_volume
@@ -27,19 +27,10 @@ from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from .runinfo import versions
 
-#: Tissue of each kind of structure, as models learn it.
-TISSUE_OF = {
-    Kind.BODY: Tissue.BODY,
-    Kind.POSTERIOR: Tissue.POSTERIOR,
-    Kind.DISC: Tissue.DISC,
-    Kind.CANAL: Tissue.CANAL,
-    Kind.CORD: Tissue.CORD,
-    Kind.SACRUM: Tissue.SACRUM,
-}
 #: Folders of the nnU-Net data set and how the files of a case end there.
 _NNUNET_PARTS = {"imagesTr": "_0000.nii.gz", "labelsTr": ".nii.gz", "levels": ".nii.gz", "provenance": ".json"}
 _BIDS_VERSION = "1.10.0"
-#: BIDS suffixes of an MRI that are taken.
+#: Accepted BIDS suffixes of an MRI.
 SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
 
 
@@ -47,9 +38,9 @@ SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "MESE", "UNIT1")
 class TrainingCase:
     """One corrected case.
 
-    :ivar name: letters and digits; empty for one made from the voxels.
+    :ivar name: letters and digits; if empty, it is derived from the voxels.
     :ivar editor: who corrected it.
-    :ivar patient: a pseudonym of the patient, the same in all cases of one; empty where there is one case of each.
+    :ivar patient: a pseudonym of the patient, shared by all cases of the patient; empty if each patient has one case.
     """
 
     volume: Volume
@@ -61,23 +52,23 @@ class TrainingCase:
 
     @cached_property
     def image_sha256(self) -> str:
-        """SHA-256 of voxels and geometry of the image: what tells one image from another."""
+        """SHA-256 of voxels and geometry of the image."""
         return self.volume.sha256
 
     @property
     def identifier(self) -> str:
         """The given name, or the `case_id` of the image.
 
-        :raises OptionError: the given name has other signs than letters and digits.
+        :raises OptionError: the given name has characters other than letters and digits.
         """
         if self.name:
             if not re.fullmatch(r"[A-Za-z0-9]+", self.name):
-                raise OptionError(f"'{self.name}' cannot name a case.", "Use letters and digits alone.")
+                raise OptionError(f"'{self.name}' cannot name a case.", "Use only letters and digits.")
             return self.name
         return self.volume.case_id
 
     def tissues(self) -> NDArray[np.uint8]:
-        """Array[i,j,k] of `anatomy.Tissue` values: what the segmentation model learns."""
+        """Array[i,j,k] of `anatomy.Tissue` values, the target of the segmentation model."""
         table = np.zeros(256, np.uint8)
         for s in self.segmentation.structures:
             table[s.value] = TISSUE_OF[s.kind]
@@ -85,7 +76,7 @@ class TrainingCase:
         return found
 
     def provenance(self) -> dict[str, object]:
-        """What made the labels and what a person changed."""
+        """The origin of the labels, and the changes by a person."""
         labels = np.ascontiguousarray(self.segmentation.labels)
         edited = [
             {
@@ -120,13 +111,13 @@ def add_to_nnunet(case: TrainingCase, folder: Path) -> int:
 
     :param folder: the data set, usually named ``DatasetNNN_Name``.
     :return: number of cases in the data set.
-    :raises OutputError: the folder holds a data set with other labels, a case of another image under this name or
-        another case that was not added to its end, or cannot be written to.
+    :raises OutputError: the folder contains a data set with other labels, a case of another image with this name or
+        an incompletely added case, or cannot be written to.
     """
     labels = {tissue.name.lower(): int(tissue) for tissue in Tissue}
     stated = _json(folder / "dataset.json")
     if stated is not None and stated.get("labels") != labels:
-        raise OutputError("The folder holds a data set with other labels.", "Choose another folder.")
+        raise OutputError("The folder contains a data set with other labels.", "Choose another folder.")
     _check_same_image(case, _json(folder / "provenance" / f"{case.identifier}.json"))
     parts = {part: _stems(folder / part, ending) for part, ending in _NNUNET_PARTS.items()}
     _refuse_half_added(stated, list(parts.values()), case.identifier)
@@ -156,8 +147,8 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     :param suffix: contrast of the image: ``"T2w"``, ``"T1w"`` ...
     :return: number of subjects in the data set.
     :raises OptionError: the suffix is unknown.
-    :raises OutputError: a folder with another data set or with a case of another image under this
-        name, or one that cannot be written to.
+    :raises OutputError: the folder contains another data set or a case of another image with this
+        name, or cannot be written to.
     """
     if suffix not in SUFFIXES:
         raise OptionError(f"'{suffix}' is not a BIDS suffix of an MRI.", f"Use one of {', '.join(SUFFIXES)}.")
@@ -170,7 +161,7 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
     }
     stated = _json(folder / "dataset_description.json")
     if stated is not None and [g.get("Name") for g in stated.get("GeneratedBy", [])] != [made_by["Name"]]:
-        raise OutputError("The folder holds a data set of another program.", "Choose another folder.")
+        raise OutputError("The folder contains a data set of another program.", "Choose another folder.")
     subject = f"sub-{case.identifier}"
     sidecar = _json(folder / subject / "anat" / f"{subject}_desc-spine_dseg.json")
     _check_same_image(case, sidecar and sidecar.get("Provenance"))
@@ -190,10 +181,10 @@ def add_to_bids(case: TrainingCase, folder: Path, suffix: str = "T2w") -> int:
 
 
 def _check_same_image(case: TrainingCase, stated: dict | None) -> None:
-    """Refuse to replace the case of another image that has the same name."""
+    """Refuse to replace a case of another image with the same name."""
     if (stated or {}).get("image_sha256", case.image_sha256) != case.image_sha256:
         raise OutputError(
-            f"The data set holds a case '{case.identifier}' of another image.", "Give this case another name."
+            f"The data set contains a case '{case.identifier}' of another image.", "Give this case another name."
         )
 
 
@@ -210,7 +201,7 @@ def _bids_parts(folder: Path) -> list[set[str]]:
 
 
 def _refuse_half_added(stated: dict | None, parts: Sequence[set[str]], identifier: str) -> None:
-    """Refuse a data set in which another case lacks a part: whoever added it was killed.
+    """Refuse a data set in which another case is incomplete because adding it was interrupted.
 
     :param stated: contents of the file that is written last.
     :param parts: names of the cases in every part of the data set.
@@ -224,7 +215,7 @@ def _refuse_half_added(stated: dict | None, parts: Sequence[set[str]], identifie
 
 
 def _lookup() -> str:
-    """Table of label values, names and colours, as BIDS has it."""
+    """Table of label values, names and colours, as BIDS defines it."""
     lines = ["index\tname\tabbreviation\tcolor"]
     seen: set[int] = set()
     for s in sorted(all_structures(), key=lambda s: s.value):
@@ -236,7 +227,7 @@ def _lookup() -> str:
 
 
 def _plain(array: NDArray) -> NDArray:
-    """Voxels in a type that every reader of NIfTI takes."""
+    """Voxels in a type that every NIfTI reader supports."""
     return array if array.dtype in (np.uint8, np.int16, np.int32, np.float32, np.uint16) else array.astype(np.float32)
 
 

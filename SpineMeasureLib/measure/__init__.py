@@ -19,10 +19,20 @@ __all__ = ["Definition", "Measurement", "measure", "measure_spine", "methods"]
 def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> list[Measurement]:
     """Measure every disc, body and canal level of a case.
 
+    >>> from SpineMeasureLib.resources import data_path
+    >>> from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+    >>> from SpineMeasureLib.io.read import read_volume
+    >>> labels = read_volume(data_path("Resources/sample/lumbar_t2_labels.nii.gz"))
+    >>> rows = {row.key: row for row in measure(segmentation_from_labels(labels))}
+    >>> middle = rows["L4-L5", "disc_height_middle", "chord50"]
+    >>> round(middle.value, 1), middle.unit, middle.source
+    (7.3, 'mm', 'automatic')
+
+    :param segmentation: named structures, in the geometry of the image.
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
-    :raises NothingFoundError: the segmentation holds no disc and no vertebra.
+    :raises NothingFoundError: the segmentation contains no disc and no vertebra.
     """
-    from ..certainty import with_confidence
+    from .confidence import with_confidence
     from .spine import Spine
 
     progress("measure", 0.0, "frames")
@@ -33,7 +43,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
 
 
 def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement]:
-    """As `measure`, where the frames of the case are already made."""
+    """As `measure`, for a case with frames that are already built."""
     from .alignment import measure_alignment
     from .canal import measure_canal, torg_pavlov
     from .disc import measure_disc

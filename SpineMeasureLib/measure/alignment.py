@@ -14,7 +14,7 @@ from .types import Measurement
 
 
 def angle_between(upper: Endplate, lower: Endplate, frames: tuple[Frame, Frame]) -> float:
-    """Angle in degrees between two endplates, positive where they open to the front (lordosis)."""
+    """Angle in degrees between two endplates, positive if they open anteriorly (lordosis)."""
     a, b = frames
     mean = make_frame((a.origin + b.origin) / 2, a.superior + b.superior, a.anterior + b.anterior)
     return tilt(lower.normal, mean) - tilt(upper.normal, mean)
@@ -44,19 +44,19 @@ _REGIONS = (("L1", "L5-S1"), ("L1", "L6-S1"), ("T4", "T12"), ("C2", "C7"))
 
 
 def regional_levels(levels: Collection[str]) -> frozenset[str]:
-    """Those of the levels on which regional angles are measured."""
+    """The levels between which regional angles are measured."""
     return frozenset(level for region in _REGIONS if set(region) <= set(levels) for level in region)
 
 
 def regional_angles(discs: Pieces, bodies: Pieces) -> list[Measurement]:
-    """Lordosis and kyphosis: which there are depends on the names of the levels."""
+    """Lordosis and kyphosis, if their levels are in view."""
     rows = []
     top, sacral = bodies.get("L1"), discs.get("L5-S1") or discs.get("L6-S1")
     if top and top.upper and sacral and sacral.lower and not top.field.cut_in_slice:
         value = angle_between(top.upper, sacral.lower, (top.frame, sacral.frame))
         angle = _angle("L1-S1", "lordosis", "cobb", value, top, sacral)
         if not sacral.lower.own:
-            note = "the lowest disc's own surface stands in for the sacral endplate, which is not segmented"
+            note = "measured to the surface of the lowest disc, because the sacral endplate is not segmented"
             angle = replace(angle, note=note).flagged("low_confidence")
         rows.append(angle)
     for name, first, last, quantity, sign, from_lower in (

@@ -20,7 +20,7 @@ from .types import Measurement
 Array = NDArray[np.float64]
 
 _MINIMUM_WITHIN_MM = 5
-#: Of an ellipse cut off where it is this part as deep as at its line, the line is half a millimetre too short.
+#: The line of an ellipse that is cut off where its depth is this part of the line is half a millimetre too short.
 _AS_DEEP = 0.95
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
 _REFERENCE_MM = range(10, 31, 4)
@@ -60,7 +60,7 @@ def _no_canal(level: str, place: str, common: Shared, note: str) -> list[Measure
 
 
 def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
-    """Flags of the diameter of a section: the lumen may end there, its middle lie beyond the slices or in too few."""
+    """Flags of the diameter of a section: the lumen ends there, or its middle is beyond the slices or on too few."""
     sides = transverse(field, section)
     found = []
     if spine.at_border(np.stack([*section.ends, *section.beyond])) or _middle_out_of_view(spine, field, section, sides):
@@ -75,7 +75,7 @@ def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
 
 
 def _middle_out_of_view(spine: Spine, field: Field, section: CrossSection, sides: Ends | None) -> bool:
-    """True where the lumen, at a side that the image cuts off, is about as deep as at the line of the diameter."""
+    """True if the lumen, at a side cut off by the image, is about as deep as at the line of the diameter."""
     for side in sides or ():
         if spine.at_border(side[None]):
             inwards = unit(section.centre - side)
@@ -97,14 +97,14 @@ def _doubts_of_any(spine: Spine, field: Field, sections: Iterable[CrossSection |
 
 
 def _sections(field: Field, spine: Spine, indices: Iterable[int], target: Array) -> list[CrossSection | None]:
-    """The section at each place of the centreline, None where there is none."""
+    """The section at each place of the centreline, None if there is none."""
     assert spine.line is not None
     found: list[CrossSection | None] = []
     for i in indices:
         if not 0 <= i < len(spine.line.points):
             found.append(None)
             continue
-        # The target moves along so that the AP direction does not lean towards the level in the middle.
+        # The target moves along so that the AP direction is not tilted towards the level in the middle.
         shift = spine.line.points[i] - spine.line.points[spine.line.nearest(target)]
         key = (id(field), i, target.tobytes())
         if key not in spine.sections:
@@ -114,17 +114,17 @@ def _sections(field: Field, spine: Spine, indices: Iterable[int], target: Array)
 
 
 def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
-    """Those sections that no end of the lumen narrows."""
+    """The sections that are not narrowed by an end of the lumen."""
     return [s for s in sections if s is not None and not len(s.beyond)]
 
 
 def _narrowest(
     field: Field, spine: Spine, piece: Piece, index: int, section: CrossSection, common: Shared
 ) -> tuple[CrossSection | None, Shared]:
-    """The section with the minimum diameter within 5 mm of a disc's plane, and what to doubt about those looked at.
+    """The section with the minimum diameter within 5 mm of a disc's plane, and the flags of all sections considered.
 
-    Sections that an end of the lumen narrows are left out. Of others the middle one of each three neighbours counts: a
-    single section that is off must not make the minimum.
+    Sections narrowed by an end of the lumen are left out. Of the others the median of each three neighbours counts, so
+    that a single wrong section does not set the minimum.
 
     :param section: the one in the disc's plane, which counts by itself.
     """
@@ -168,7 +168,7 @@ def _compression(
     above = _whole(_sections(field, spine, [index - i for i in _REFERENCE_MM], target))
     below = _whole(_sections(field, spine, [index + i for i in _REFERENCE_MM], target))
     if min(len(above), len(below)) < len(_REFERENCE_MM):
-        note = "the references 10 to 30 mm above and below are not wholly in view"
+        note = "the references 10 to 30 mm above and below are not completely in view"
         return row(level, quantity, method, None, shared, note=note)
     shared = shared.flagged(*_doubts_of_any(spine, field, [*above, *below]))
     reference = (np.mean([s.diameter for s in above]) + np.mean([s.diameter for s in below])) / 2
@@ -218,7 +218,7 @@ def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
             continue
         shared = Shared(None, body.flags(), body.structure.confidence)
         if canal is None or canal.value is None or depth is None or body.field.cut_in_slice:
-            note = "the body or the canal behind it is not wholly in view"
+            note = "the body or the canal behind it is not completely in view"
             found.append(row(level, "torg_pavlov_ratio", "canal_body", None, shared, note=note))
         else:
             ratio = derive("torg_pavlov_ratio", "canal_body", (canal.value, length(depth)))

@@ -19,10 +19,10 @@ _STEP_MM = 1.0
 _SMOOTHING_MM = 6.0
 _SLAB_MM = 1.5
 _RADIUS_MM = 22.0
-#: The diameter is averaged over lines in a band of this height along the centreline: single lines see voxel steps.
+#: The diameter is averaged over lines in a band of this height along the centreline, to even out voxel steps.
 _BAND_MM = 3.0
 _BAND_LINES = 5
-#: Where the lumen ends within 20 mm, a section that loses this much in the 3 mm towards there is narrowed by that end.
+#: If the lumen ends within 20 mm, a section that loses this much in the 3 mm towards the end is narrowed by it.
 _END_WITHIN_MM = 20
 _BEYOND_MM = 3.0
 _NARROWER_MM = 1.25
@@ -40,7 +40,7 @@ class Centreline:
         return int(np.argmin(np.linalg.norm(self.points - point, axis=1)))
 
     def crossing(self, point: Array, normal: Array) -> int | None:
-        """Index where the centreline passes through a plane, the passage nearest to `point`; None where it does not."""
+        """Index where the centreline passes through a plane, the passage nearest to `point`; None if it does not."""
         side = (self.points - point) @ normal
         passages = np.flatnonzero(np.diff(np.sign(side)) != 0)
         if not len(passages):
@@ -51,7 +51,7 @@ class Centreline:
 
 
 def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
-    """Smoothed centreline of the canal mask[i,j,k], or None where it is too short."""
+    """Smoothed centreline of the canal mask[i,j,k], or None if it is too short."""
     voxels = np.argwhere(mask)
     if len(voxels) < 100:
         return None
@@ -124,7 +124,7 @@ class CrossSection:
 
     :ivar anterior: AP direction in the plane.
     :ivar ends: (anterior, posterior) ends of the diameter, RAS mm.
-    :ivar beyond: where the end of the lumen narrows it, the ends of the diameter moved 3 mm towards there [n, 3].
+    :ivar beyond: if an end of the lumen narrows it, the ends of the diameter moved 3 mm towards that end [n, 3].
     """
 
     centre: Array
@@ -161,7 +161,7 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
         return None
     middle = len(t) // 2
     here = labels[middle, middle] or int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
-    # Each cell counts by the part of it that lies inside, as its signed distance says.
+    # Each cell counts by the part of it that is inside, estimated from its signed distance.
     near = ndimage.binary_dilation(labels == here)
     weight = np.where(near, np.clip(values / step + 0.5, 0.0, 1.0), 0.0)
     total = float(weight.sum())
@@ -178,7 +178,7 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
 
 
 def _beyond(field: Field, line: Centreline, index: int, centre: Array, ends: tuple[Array, Array]) -> Array:
-    """`CrossSection.beyond`: empty where the lumen goes on, or is as wide where it comes nearer to its end."""
+    """`CrossSection.beyond`: empty if the lumen continues, or is as wide closer to its end."""
     diameter = float(np.linalg.norm(ends[0] - ends[1]))
     found = [np.empty((0, 3))]
     for towards, way in (

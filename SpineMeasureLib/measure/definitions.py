@@ -1,16 +1,49 @@
-"""The definition of every value, in one place: the command line, the manual and the report print these texts."""
+"""The definition of every value and where it is shown: everything that lists quantities follows from this table.
+
+To add a quantity, add a `Definition` here and return its row from the measuring function. The command line, the data
+dictionary, the report, the overview, the panels' filters and the DICOM report follow.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Literal
+
+from ..anatomy import COLUMN, Code, Kind, code_of
+from .types import Measurement
+
+#: Titles that begin with a name.
+_NAMES = ("Farfan", "Torg")
+
+At = Literal["disc", "body", "region"]
+Method = tuple[str, str]
+
+#: Values of `Definition.group`, in the order in which filters offer them.
+GROUPS = ("Disc", "Canal and cord", "Vertebra", "Alignment")
+#: Designator of our private DICOM coding scheme.
+SCHEME = "99SPINEMEASURE"
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a value is.
+    """What a value is, how it is coded, and where it is shown.
 
-    :ivar editable: its line is offered for dragging.
+    >>> definition("disc_height_middle", "chord50").title
+    'Disc height, middle'
+
+    :ivar quantity: id of the quantity; the method is the second half of the key.
+    :ivar unit: a name in `units.UNITS`.
+    :ivar concept: the general quantity in DICOM (PS3.16 TID 300).
+    :ivar code: value of the private DICOM method code; it belongs to this definition alone.
+    :ivar at: the kind of level that has it.
+    :ivar group: the filter of the panels that shows it.
+    :ivar site: DICOM finding site if it differs from that of the level.
+    :ivar over: heading of several columns in the summary tables, over its own `heading`.
+    :ivar heading: of its column in the summary tables; empty if it has none.
+    :ivar listed: the report lists it at its level, although it has no column.
+    :ivar editable: its line can be dragged.
     """
 
     quantity: str
@@ -18,143 +51,175 @@ class Definition:
     unit: str
     title: str
     text: str
+    concept: Code
+    code: str
     source: str = ""
     boundary: str = ""
+    at: At = "disc"
+    group: str = "Disc"
+    site: Code | None = None
+    over: str = ""
+    heading: str = ""
+    listed: bool = False
     editable: bool = False
 
+    @property
+    def key(self) -> Method:
+        """Quantity and method."""
+        return self.quantity, self.method
 
+    @property
+    def phrase(self) -> str:
+        """The title as part of a sentence: ``"disc height, middle"``; names keep their capital."""
+        return self.title if self.title.startswith(_NAMES) else self.title[0].lower() + self.title[1:]
+
+
+_HEIGHT = Code("121207", "Height", "DCM")
+_DEPTH = Code("131197000", "Depth")
+_DIAMETER = Code("81827009", "Diameter")
+_AREA = Code("42798000", "Area")
+_ANGLE = Code("1483009", "Angle")
+_COBB = Code("285285000", "Cobb angle")
+_PRIVATE = partial(Code, scheme=SCHEME)
+_CANAL, _CORD = code_of(Kind.CANAL, ""), code_of(Kind.CORD, "")
+
+_SAC = "dural_sac"
 _PLANE = "in the level's own sagittal plane through the disc centroid"
-_BAND = "mean over a band of 30 % of the height, at most 3 mm"
-_CHORD = f"length of the chord along the disc normal at {{}} % of the AP depth from anterior, mean over a band of 10 % of the depth, {_PLANE}"  # noqa: E501
+_BAND = "averaged over a band of 30 % of the height, at most 3 mm"
+_CHORD = f"length of the chord along the disc normal at {{}} % of the AP depth (from anterior), averaged over a band of 10 % of the depth, {_PLANE}"  # noqa: E501
 _AP = (
     "distance between the boundary crossings of the line through the centroid of the cross-section perpendicular to "
-    "the canal's centreline, in the direction to the {} centroid, mean over a band of 3 mm along the centreline"
+    "the canal centreline, directed at the {0} centroid, averaged over 3 mm along the centreline, at the place where "
+    "the mid-plane of the {0} crosses the centreline"
 )
-_SAC = "dural_sac"
+_THIN = "unreliable if slices are thicker than 1.5 mm"
+_HEIGHTS, _OF_DISC, _CANAL_AP = "disc height", "disc", "canal AP"
+_GENANT = "Genant et al., J Bone Miner Res 1993"
+_FEHLINGS = "Fehlings et al., Spine 1999"
 
+_disc = partial(Definition, at="disc", group="Disc")
+_canal = partial(Definition, group="Canal and cord", site=_CANAL, boundary=_SAC)
+_cord = partial(Definition, group="Canal and cord", site=_CORD)
+_body = partial(Definition, at="body", group="Vertebra")
+_angle = partial(Definition, concept=_COBB, group="Alignment", site=COLUMN)
+_slip = partial(Definition, concept=_PRIVATE("SM-SLIP", "Listhesis"), group="Alignment")
+
+
+def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, ...]:
+    """The values of the cord that are measured both at discs and behind bodies."""
+    words = place.replace("_", " ")
+    of = partial(_cord, at=at)
+    return (
+        of("cord_ap", place, "mm", f"Cord AP, {words}", "AP diameter of the cord in the cross-section of the canal",
+           _DIAMETER, f"SM-SCAP-{code}", listed=listed),
+        of("cord_transverse", place, "mm", f"Cord transverse, {words}",
+           f"transverse diameter through the centroid of the cord; {_THIN}", _DIAMETER, f"SM-SCT-{code}"),
+        of("cord_area", place, "mm2", f"Cord area, {words}", "area of the cord in the cross-section of the canal",
+           _AREA, f"SM-SCA-{code}", listed=listed),
+        of("cord_occupancy", place, "ratio", f"Cord occupancy, {words}", "cord area / canal area",
+           _PRIVATE("SM-OCC", "Cord area to canal area ratio"), f"SM-OCC-{code}"),
+    )  # fmt: skip
+
+
+#: In the order of the report.
 _ALL = (
-    Definition("disc_height_anterior", "chord10", "mm", "Disc height, anterior", _CHORD.format(10), editable=True),
-    Definition("disc_height_middle", "chord50", "mm", "Disc height, middle", _CHORD.format(50), editable=True),
-    Definition("disc_height_posterior", "chord90", "mm", "Disc height, posterior", _CHORD.format(90), editable=True),
-    Definition("disc_height_mean", "area_depth", "mm", "Disc height, mean", "sagittal area / AP depth"),
-    Definition("disc_height_mean", "mean3", "mm", "Disc height, mean of three", "(anterior + middle + posterior) / 3"),
-    Definition(
-        "disc_height", "dabbs", "mm", "Disc height (Dabbs)",
-        "mean of the distances between the anterior and between the posterior corners of the facing endplates",
-        "Dabbs & Dabbs, Spine 1990",
-    ),
-    Definition(
-        "disc_height", "hurxthal", "mm", "Disc height (Hurxthal)",
-        "distance between the midpoints of the facing endplates",
-        "Hurxthal, Am J Roentgenol 1968",
-    ),
-    Definition(
-        "disc_depth", "depth50", "mm", "Disc AP depth",
-        f"extent along anterior at mid-height, {_BAND}, {_PLANE}", editable=True,
-    ),
-    Definition(
-        "disc_width", "width50", "mm", "Disc width",
-        "extent to right and left at mid-height; only where the whole disc is in the field of view; doubtful where"
-        " slices are thicker than 1.5 mm",
-    ),
-    Definition("disc_area", "area", "mm2", "Disc sagittal area", f"area {_PLANE}"),
-    Definition("disc_volume", "volume", "mm3", "Disc volume", "voxels times voxel volume; flagged where it is cut"),
-    Definition(
-        "disc_height_index", "dhi_mean3", "ratio", "Disc height index",
-        "mean of the three heights / mid AP depth of the vertebral body above",
-    ),
-    Definition(
-        "farfan_index", "farfan", "ratio", "Farfan index", "(anterior + posterior height) / AP depth",
-        "Farfan et al., J Bone Joint Surg Am 1972",
-    ),
-    Definition(
-        "disc_wedge", "wedge", "deg", "Disc wedge angle",
-        "angle between the two facing endplates in the sagittal plane, positive open anteriorly",
-    ),
-    Definition(
-        "canal_ap", "disc_level", "mm", "Canal AP, disc level",
-        _AP.format("disc") + ", where the disc's mid-plane meets the centreline", boundary=_SAC, editable=True,
-    ),
-    Definition(
-        "canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral",
-        _AP.format("body") + ", where the body's mid-plane meets the centreline", boundary=_SAC, editable=True,
-    ),
-    Definition(
-        "canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
-        "minimum AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
-        " that plane and the medians of three sections 1 mm apart; sections that an end of the canal narrows are left"
-        " out", boundary=_SAC,
-    ),
-    Definition(
-        "canal_area", "disc_level", "mm2", "Canal area, disc level",
-        "area of the cross-section; doubtful where slices are thicker than 1.5 mm", boundary=_SAC,
-    ),
-    Definition(
-        "canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral",
-        "area of the cross-section; doubtful where slices are thicker than 1.5 mm", boundary=_SAC,
-    ),
-    Definition(
-        "canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
-        "1 - minimum AP diameter (the value of 'Canal AP, minimum') / mean of the references, each over 20 mm from"
-        " 10 mm above and below; negative if the canal is not narrower at the disc than there",
-        "Fehlings et al., Spine 1999", _SAC,
-    ),
-    *(
-        Definition(quantity, place, unit, f"{title}, {place.replace('_', ' ')}", text)
-        for place in ("disc_level", "mid_vertebral")
-        for quantity, unit, title, text in (
-            ("cord_ap", "mm", "Cord AP", "AP diameter of the cord in the canal's cross-section"),
-            (
-                "cord_transverse", "mm", "Cord transverse",
-                "diameter across, through the cord's centroid; doubtful where slices are thicker than 1.5 mm",
-            ),
-            ("cord_area", "mm2", "Cord area", "area of the cord in the canal's cross-section"),
-            ("cord_occupancy", "ratio", "Cord occupancy", "cord area / canal area"),
-        )
-    ),
-    Definition(
-        "cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
-        "as the maximum canal compromise, with the minimum AP diameter of the cord within 5 mm of the disc plane",
-        "Fehlings et al., Spine 1999",
-    ),
-    Definition(
-        "torg_pavlov_ratio", "canal_body", "ratio", "Torg-Pavlov ratio",
-        "mid-vertebral canal AP / AP depth of the body; here of the dural sac, so lower than on radiographs",
-        "Torg et al., J Bone Joint Surg Am 1986", _SAC,
-    ),
-    Definition(
-        "body_height_anterior", "corner", "mm", "Body height, anterior",
-        "distance between the anterior endplate corners",
-        editable=True,
-    ),
-    Definition(
-        "body_height_middle", "chord50", "mm", "Body height, middle", "chord along the body's axis at half its depth",
-        editable=True,
-    ),
-    Definition(
-        "body_height_posterior", "corner", "mm", "Body height, posterior",
-        "distance between the posterior endplate corners",
-        editable=True,
-    ),
-    Definition("body_depth", "depth50", "mm", "Body AP depth", f"extent along anterior at mid-height, {_BAND}"),
-    Definition("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height",
-               "Genant et al., J Bone Miner Res 1993"),
-    Definition("body_biconcavity_ratio", "middle_posterior", "ratio", "Body biconcavity ratio",
-               "middle / posterior height", "Genant et al., J Bone Miner Res 1993"),
-    Definition("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",
-               "posterior height / mean posterior height of the neighbouring bodies",
-               "Genant et al., J Bone Miner Res 1993"),
-    Definition("listhesis", "posterior_corners", "mm", "Listhesis",
-               "offset of the posterior corners along the lower endplate, positive when the upper vertebra is "
-               "displaced anteriorly"),
-    Definition("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",
-               "the same over the length of the lower endplate", "Taillard, J Bone Joint Surg Am 1954"),
-    Definition("segmental_angle", "cobb", "deg", "Segmental angle",
-               "upper endplate of the upper body to lower endplate of the lower body, positive lordotic"),
-    Definition("lordosis", "cobb", "deg", "Lordosis",
-               "L1-S1: upper endplate of L1 to the sacral endplate; C2-C7: lower endplates of C2 and C7"),
-    Definition("kyphosis", "cobb", "deg", "Kyphosis", "T4-T12: upper endplate of T4 to lower endplate of T12"),
+    _disc("disc_height_anterior", "chord10", "mm", "Disc height, anterior", _CHORD.format(10), _HEIGHT,
+          "SM-DH-CHORD10", over=_HEIGHTS, heading="anterior", editable=True),
+    _disc("disc_height_middle", "chord50", "mm", "Disc height, middle", _CHORD.format(50), _HEIGHT,
+          "SM-DH-CHORD50", over=_HEIGHTS, heading="middle", editable=True),
+    _disc("disc_height_posterior", "chord90", "mm", "Disc height, posterior", _CHORD.format(90), _HEIGHT,
+          "SM-DH-CHORD90", over=_HEIGHTS, heading="posterior", editable=True),
+    _disc("disc_height_mean", "area_depth", "mm", "Disc height, mean", "sagittal area / AP depth", _HEIGHT,
+          "SM-DH-AREADEP"),
+    _disc("disc_height_mean", "mean3", "mm", "Disc height, mean of three", "(anterior + middle + posterior) / 3",
+          _HEIGHT, "SM-DH-MEAN3", listed=True),
+    _disc("disc_height", "dabbs", "mm", "Disc height (Dabbs)",
+          "mean of the anterior and the posterior corner-to-corner distance between the facing endplates", _HEIGHT,
+          "SM-DH-DABBS", "Dabbs & Dabbs, Spine 1990"),
+    _disc("disc_height", "hurxthal", "mm", "Disc height (Hurxthal)",
+          "distance between the midpoints of the facing endplates", _HEIGHT, "SM-DH-HURXTHAL",
+          "Hurxthal, Am J Roentgenol 1968"),
+    _disc("disc_depth", "depth50", "mm", "Disc AP depth", f"AP extent at mid-height, {_BAND}, {_PLANE}", _DEPTH,
+          "SM-DD-DEPTH50", over=_OF_DISC, heading="AP depth", editable=True),
+    _disc("disc_width", "width50", "mm", "Disc width",
+          f"right-left extent at mid-height; only if the whole disc is in the field of view; {_THIN}",
+          Code("103355008", "Width"), "SM-DW-WIDTH50"),
+    _disc("disc_area", "area", "mm2", "Disc sagittal area", f"area {_PLANE}", _AREA, "SM-DA-SAGITTAL"),
+    _disc("disc_volume", "volume", "mm3", "Disc volume",
+          "number of voxels times voxel volume; flagged if the disc is cut by the field of view",
+          Code("118565006", "Volume"), "SM-DV-VOXELS"),
+    _disc("disc_height_index", "dhi_mean3", "ratio", "Disc height index",
+          "mean of the anterior, middle and posterior height / mid AP depth of the vertebral body above",
+          _PRIVATE("SM-DHI", "Disc height index"), "SM-DHI-MEAN3", over=_OF_DISC, heading="index"),
+    _disc("farfan_index", "farfan", "ratio", "Farfan index", "(anterior + posterior height) / AP depth",
+          _PRIVATE("SM-FARFAN", "Farfan index"), "SM-FARFAN-M", "Farfan et al., J Bone Joint Surg Am 1972"),
+    _disc("disc_wedge", "wedge", "deg", "Disc wedge angle",
+          "angle between the two facing endplates in the sagittal plane, positive if open anteriorly", _ANGLE,
+          "SM-DWEDGE-M", over=_OF_DISC, heading="wedge"),
+    _angle("segmental_angle", "cobb", "deg", "Segmental angle",
+           "upper endplate of the upper body to lower endplate of the lower body, positive if lordotic",
+           code="SM-SEG-COBB", listed=True),
+    _slip("listhesis", "posterior_corners", "mm", "Listhesis",
+          "offset of the posterior corners along the lower endplate, positive if the upper vertebra is displaced"
+          " anteriorly", code="SM-SLIP-MM", over=_OF_DISC, heading="slip"),
+    _slip("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",
+          "that offset as a percentage of the length of the lower endplate", code="SM-SLIP-PC",
+          source="Taillard, J Bone Joint Surg Am 1954"),
+    _canal("canal_ap", "disc_level", "mm", "Canal AP, disc level", _AP.format("disc"), _DIAMETER, "SM-CAP-DISC",
+           over=_CANAL_AP, heading="at disc", editable=True),
+    _canal("canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
+           "smallest AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
+           " that plane and of the medians of three sections 1 mm apart; sections narrowed by an end of the canal are"
+           " excluded", _DIAMETER, "SM-CAP-MIN5", over=_CANAL_AP, heading="minimum"),
+    _canal("canal_area", "disc_level", "mm2", "Canal area, disc level", f"area of the cross-section; {_THIN}", _AREA,
+           "SM-CA-DISC", listed=True),
+    _canal("canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
+           "1 - minimum AP diameter (the value 'Canal AP, minimum') / mean of the references above and below, each"
+           " averaged over 20 mm, starting 10 mm away; negative if the canal is not narrower at the disc",
+           _PRIVATE("SM-MCC", "Maximum canal compromise"), "SM-MCC-M", _FEHLINGS, listed=True),
+    *_of_cord("disc_level", "disc", "DISC", listed=True),
+    _cord("cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
+          "as the maximum canal compromise, with the minimum AP diameter of the cord within 5 mm of the disc plane",
+          _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
+    _body("body_height_anterior", "corner", "mm", "Body height, anterior",
+          "distance between the anterior endplate corners", _HEIGHT, "SM-BH-ANT", over="body height",
+          heading="anterior", editable=True),
+    _body("body_height_middle", "chord50", "mm", "Body height, middle",
+          "chord along the body's axis at half its depth", _HEIGHT, "SM-BH-MID", over="body height", heading="middle",
+          editable=True),
+    _body("body_height_posterior", "corner", "mm", "Body height, posterior",
+          "distance between the posterior endplate corners", _HEIGHT, "SM-BH-POST",
+          over="body height", heading="posterior", editable=True),
+    _body("body_depth", "depth50", "mm", "Body AP depth", f"AP extent at mid-height, {_BAND}", _DEPTH,
+          "SM-BD-DEPTH50", over="body", heading="AP depth"),
+    _body("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height",
+          _PRIVATE("SM-BWR", "Body wedge ratio"), "SM-BWR-M", _GENANT, over="body", heading="wedge ratio"),
+    _body("body_biconcavity_ratio", "middle_posterior", "ratio", "Body biconcavity ratio",
+          "middle / posterior height", _PRIVATE("SM-BBR", "Body biconcavity ratio"), "SM-BBR-M", _GENANT),
+    _body("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",
+          "posterior height / mean posterior height of the neighbouring bodies",
+          _PRIVATE("SM-BCR", "Body crush ratio"), "SM-BCR-M", _GENANT, over="body", heading="crush ratio"),
+    _canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
+           "SM-CAP-BODY", at="body", over="mid-vertebral", heading="canal AP", editable=True),
+    _canal("canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral", f"area of the cross-section; {_THIN}",
+           _AREA, "SM-CA-BODY", at="body"),
+    *_of_cord("mid_vertebral", "body", "BODY", listed=False),
+    _canal("torg_pavlov_ratio", "canal_body", "ratio", "Torg-Pavlov ratio",
+           "mid-vertebral canal AP / AP depth of the body; here of the dural sac, so lower than on radiographs",
+           _PRIVATE("SM-TORG", "Torg-Pavlov ratio"), "SM-TORG-M", "Torg et al., J Bone Joint Surg Am 1986", at="body",
+           site=None, over="mid-vertebral", heading="Torg-Pavlov"),
+    _angle("lordosis", "cobb", "deg", "Lordosis",
+           "L1-S1: upper endplate of L1 to the sacral endplate; C2-C7: lower endplates of C2 and C7",
+           code="SM-LORD-COBB", at="region", listed=True),
+    _angle("kyphosis", "cobb", "deg", "Kyphosis", "T4-T12: upper endplate of T4 to lower endplate of T12",
+           code="SM-KYPH-COBB", at="region", listed=True),
 )  # fmt: skip
+
+#: The values that stand for a level in labels, charts and the choice of a line: at a disc the first two, at a vertebra
+#: the others, the first that there is.
+DISC_HEIGHT, CANAL_AT_DISC = ("disc_height_middle", "chord50"), ("canal_ap", "disc_level")
+CANAL_AT_BODY, BODY_HEIGHT = ("canal_ap", "mid_vertebral"), ("body_height_middle", "chord50")
+MAIN: tuple[Method, ...] = (DISC_HEIGHT, CANAL_AT_DISC, CANAL_AT_BODY, BODY_HEIGHT)
 
 
 def methods() -> tuple[Definition, ...]:
@@ -162,14 +227,38 @@ def methods() -> tuple[Definition, ...]:
     return _ALL
 
 
+def columns(at: At) -> tuple[Definition, ...]:
+    """What the summary tables show of each disc or body, from left to right.
+
+    >>> [d.heading for d in columns("disc") if d.over == "disc height"]
+    ['anterior', 'middle', 'posterior']
+    """
+    return tuple(d for d in _ALL if d.at == at and d.heading)
+
+
+def listed(at: At) -> tuple[Definition, ...]:
+    """What the report lists at a level, in its order."""
+    return tuple(d for d in _ALL if d.at == at and (d.heading or d.listed))
+
+
+def disc_levels(measurements: Iterable[Measurement]) -> list[str]:
+    """Names of the disc levels that were measured, from head to sacrum."""
+    return [m.level for m in measurements if m.key[1:] == DISC_HEIGHT]
+
+
+def body_levels(measurements: Iterable[Measurement]) -> list[str]:
+    """Names of the vertebrae that were measured, from head to sacrum."""
+    return [m.level for m in measurements if m.key[1:] == BODY_HEIGHT]
+
+
 @lru_cache
-def _by_key() -> dict[tuple[str, str], Definition]:
-    return {(d.quantity, d.method): d for d in _ALL}
+def _by_key() -> dict[Method, Definition]:
+    return {d.key: d for d in _ALL}
 
 
 def definition(quantity: str, method: str) -> Definition:
     """The definition of a quantity by a method.
 
-    :raises KeyError: there is none.
+    :raises KeyError: there is no such definition.
     """
     return _by_key()[quantity, method]

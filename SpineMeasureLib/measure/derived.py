@@ -1,4 +1,4 @@
-"""Values that follow from other values: one formula each, used when measuring and again while a line is dragged."""
+"""Values derived from other values: one formula each, used when measuring and while a line is dragged."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from functools import lru_cache
 
 Key = tuple[str, str, str]
 
-#: Where an input stands: at the same level, at the vertebra above a disc, at the bodies next to a body.
+#: Where an input is: at the same level, at the vertebra above a disc, at the bodies next to a body.
 _HERE, _ABOVE, _NEIGHBOURS = "here", "above", "neighbours"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How one value follows from others.
+    """How one value is derived from others.
 
     :ivar inputs: (place, quantity, method) of each, neighbours last.
-    :ivar formula: takes the inputs' values in this order; neighbours that are not known are left out.
+    :ivar formula: takes the inputs' values in this order; unknown neighbours are left out.
     """
 
     quantity: str
@@ -76,10 +76,13 @@ def _rules() -> dict[tuple[str, str], Rule]:
 
 
 def derive(quantity: str, method: str, inputs: Sequence[float | None]) -> float | None:
-    """The value that follows from its inputs; None where one that is needed is not known.
+    """Derive a value from its inputs; None if a required one is unknown.
+
+    >>> derive("disc_height_mean", "mean3", (6.0, 9.0, 6.0))
+    7.0
 
     :param inputs: in the order of the rule.
-    :raises KeyError: the value follows from no others.
+    :raises KeyError: the value is not derived from others.
     """
     rule = _rules()[quantity, method]
     needed, near = inputs[: rule.needed], [v for v in inputs[rule.needed :] if v is not None]
@@ -92,7 +95,7 @@ def derive(quantity: str, method: str, inputs: Sequence[float | None]) -> float 
 
 
 def inputs_of(key: Key, bodies: Sequence[str]) -> tuple[Key, ...]:
-    """Keys of the values from which a value follows, in the order of its rule; empty where it follows from none.
+    """Keys of the values from which a value is derived, in the order of its rule; empty if it is measured directly.
 
     :param bodies: names of the bodies from head to sacrum.
     """

@@ -18,15 +18,20 @@ Array = NDArray[np.float64]
 #: Heights are averaged over a band of this part of the depth around their place.
 _BAND = 0.10
 _BAND_LINES = 9
-#: The depth is averaged over a band of this part of the height, at most so many mm: single lines see voxel steps.
+#: The depth is averaged over a band of this part of the height, at most so many mm, to even out voxel steps.
 _DEPTH_BAND = 0.3
 _DEPTH_BAND_MM = 3.0
 _REACH_MM = 20.0
-#: A disc is bent where a straight line at mid-height holds less than this part of its depth.
+#: A disc is bent if a straight line at mid-height contains less than this part of its depth.
 _STRAIGHT = 0.8
 _BENT_MM = 8.0
 _NEIGHBOURS_MM = (-3.0, 3.0)
-_PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
+#: Heights along the disc normal: where they are taken, as a part of the AP depth from anterior.
+_CHORDS = {
+    ("disc_height_anterior", "chord10"): 0.10,
+    ("disc_height_middle", "chord50"): 0.50,
+    ("disc_height_posterior", "chord90"): 0.90,
+}
 
 
 def depth_line(field: Field, frame: Frame) -> Ends | None:
@@ -34,7 +39,7 @@ def depth_line(field: Field, frame: Frame) -> Ends | None:
     middle = intervals(field, frame.origin[None], frame.anterior, 40.0, outermost=True)[0]
     if not np.isfinite(middle).all():
         middle = np.zeros(2)
-    # Where the structure is thinnest: a band taller than a wedge's thin end would cut that end off.
+    # At the thinnest place: a band taller than the thin end of a wedge would cut that end off.
     places = (middle.mean() + np.linspace(-0.4, 0.4, 3) * (middle[1] - middle[0]))[:, None]
     height = intervals(field, frame.origin + places * frame.anterior, frame.superior, _REACH_MM)
     thinnest = np.abs(height[np.isfinite(height).all(axis=1)]).min(initial=_REACH_MM)
@@ -65,7 +70,7 @@ def _bent_line(field: Field, frame: Frame, step: float) -> Ends | None:
 def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
     """Height at a fraction of the depth from anterior: (superior end, inferior end).
 
-    The length is the mean over a band; the line stands in the middle of the band.
+    The length is the mean over a band; the line is in the middle of the band.
     """
     fractions = place + np.linspace(-_BAND / 2, _BAND / 2, _BAND_LINES)
     origins = depth[0] + fractions[:, None] * (depth[1] - depth[0])
@@ -89,7 +94,7 @@ def section_area(field: Field, frame: Frame, depth: Ends) -> float:
 
 
 def _planes(field: Field, frame: Frame) -> list[tuple[Frame, Ends]]:
-    """The sagittal plane and its neighbours 3 mm to either side, each with its depth line; those without left out."""
+    """The sagittal plane and its neighbours 3 mm to either side, each with its depth line, unless it has none."""
     moved = [frame.moved(shift) for shift in (0.0, *_NEIGHBOURS_MM)]
     return [(plane, depth) for plane in moved if (depth := depth_line(field, plane))]
 
@@ -108,40 +113,32 @@ def measure_disc(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
     depth = depth_line(field, frame)
     if depth is None:
         note = "the disc is not crossed at mid-height by its measuring plane"
-        wanted = [d for d in methods() if d.quantity.startswith("disc_") or d.quantity == "farfan_index"]
-        return [row(level, d.quantity, d.method, None, common, note=note) for d in wanted]
-    chords = {name: chord(field, frame, depth, place) for name, place in _PLACES.items()}
-    heights = {name: length(ends) if ends else None for name, ends in chords.items()}
+        return [row(level, *d.key, None, common, note=note) for d in methods() if d.group == "Disc"]
     planes = _planes(field, frame)
+    chords = {key: chord(field, frame, depth, place) for key, place in _CHORDS.items()}
+    values = {key[0]: length(ends) if ends else None for key, ends in chords.items()}
     rows = [
-        row(
-            level,
-            f"disc_height_{name}",
-            f"chord{round(100 * place)}",
-            heights[name],
-            ends=chords[name],
-            spread=_spread(field, planes, place),
-            shared=common,
-        )
-        for name, place in _PLACES.items()
+        row(level, *key, values[key[0]], common, ends=chords[key], spread=_spread(field, planes, place))
+        for key, place in _CHORDS.items()
     ]
-    area = section_area(field, frame, depth)
-    ap = length(depth)
-    anterior, middle, posterior = heights.values()
-    mean3 = derive("disc_height_mean", "mean3", (anterior, middle, posterior))
+    area, ap = section_area(field, frame, depth), length(depth)
+    anterior, middle, posterior = (values[f"disc_height_{place}"] for place in ("anterior", "middle", "posterior"))
     mean = derive("disc_height_mean", "area_depth", (area, ap))
-    rows.append(row(level, "disc_height_mean", "area_depth", mean, shared=common))
-    rows.append(row(level, "disc_height_mean", "mean3", mean3, shared=common))
-    rows += _endplate_rows(level, disc, common)
-    rows.append(row(level, "disc_depth", "depth50", ap, ends=depth, spread=_spread(field, planes, None), shared=common))
-    rows.append(_width(spine, level, disc, common))
-    rows.append(row(level, "disc_area", "area", area, shared=common))
-    whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
-    rows.append(row(level, "disc_volume", "volume", field.volume, whole))
-    rows.append(_height_index(spine, level, mean3, common))
+    mean3 = derive("disc_height_mean", "mean3", (anterior, middle, posterior))
     farfan = derive("farfan_index", "farfan", (anterior, posterior, ap))
-    rows.append(row(level, "farfan_index", "farfan", farfan, shared=common))
-    return rows
+    whole = common.flagged("cut_by_field_of_view") if field.cut_across else common
+    return [
+        *rows,
+        row(level, "disc_height_mean", "area_depth", mean, common),
+        row(level, "disc_height_mean", "mean3", mean3, common),
+        *_endplate_rows(level, disc, common),
+        row(level, "disc_depth", "depth50", ap, common, ends=depth, spread=_spread(field, planes, None)),
+        _width(spine, level, disc, common),
+        row(level, "disc_area", "area", area, common),
+        row(level, "disc_volume", "volume", field.volume, whole),
+        _height_index(spine, level, mean3, common),
+        row(level, "farfan_index", "farfan", farfan, common),
+    ]
 
 
 def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]:
@@ -153,7 +150,7 @@ def _endplate_rows(level: str, disc: Piece, common: Shared) -> list[Measurement]
     own = upper.own and lower.own
     if not (own and alike(upper, lower)):
         common = common.flagged("low_confidence")
-    note = "" if own else "the disc's own surface stands in for an endplate that is not segmented"
+    note = "" if own else "measured to the disc's own surface, because an endplate is not segmented"
     ends = (upper.middle, lower.middle)
     dabbs = (length((upper.anterior, lower.anterior)) + length((upper.posterior, lower.posterior))) / 2
     wedge = tilt(lower.normal, disc.frame) - tilt(upper.normal, disc.frame)
@@ -180,7 +177,7 @@ def _height_index(spine: Spine, level: str, mean3: float | None, common: Shared)
     above = spine.body_of(level.partition("-")[0])
     body_depth = depth_line(above.field, above.frame) if above else None
     if mean3 is None or above is None or body_depth is None or above.field.cut_in_slice:
-        note = "the body above is not wholly in view"
+        note = "the body above is not completely in view"
         return row(level, "disc_height_index", "dhi_mean3", None, note=note, shared=common)
     index = derive("disc_height_index", "dhi_mean3", (mean3, length(body_depth)))
     return row(level, "disc_height_index", "dhi_mean3", index, shared=common)

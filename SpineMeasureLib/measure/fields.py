@@ -33,7 +33,7 @@ class Field:
 
     :ivar values: float32 array of the cropped neighbourhood, mm.
     :ivar ras_to_index: 4x4, RAS mm to index in `values`.
-    :ivar slice_axis: array axis across the slices; None where voxels are near cubes.
+    :ivar slice_axis: array axis across the slices; None if voxels are nearly cubic.
     :ivar lean: index step per slice along which slices are joined; it follows the structure, not the slice normal.
     :ivar centroid: RAS mm.
     :ivar volume: mm3, voxels times voxel volume.
@@ -53,7 +53,7 @@ class Field:
     slices: int
 
     def at(self, points: Array) -> Array:
-        """Field at RAS points [..., 3]; far outside where the crop ends."""
+        """Field at RAS points [..., 3]; beyond the crop, the value at its border."""
         index = apply_affine(self.ras_to_index, points.reshape(-1, 3)).T
         if self.slice_axis is None:
             sampled: Array = ndimage.map_coordinates(self.values, index, order=1, mode="nearest")
@@ -92,9 +92,9 @@ class Field:
         return value
 
     def along(self, axes: Array) -> Field:
-        """The same field with its slices joined along the one of three RAS axes (rows) that crosses them most squarely.
+        """The field with its slices joined along that of three RAS axes (rows) which is most perpendicular to them.
 
-        Between thick slices a tilted disc or a turned canal is where its own right-left axis says, not straight across.
+        Between thick slices a tilted disc or a rotated canal follows its own right-left axis, not the slice normal.
         """
         if self.slice_axis is None:
             return self
@@ -106,7 +106,7 @@ class Field:
 def _curved(values: list[Array], t: Array) -> Array:
     """Value at `t` in 0..1 between the middle two of four equally spaced ones.
 
-    The parabola through the middle two with the lesser of the two curvatures there, none where they disagree in sign
+    The parabola through the middle two with the smaller of the two curvatures there, none if their signs differ
     (Harten et al., essentially non-oscillatory schemes, J Comput Phys 1987): exact on round sides, calm at ends.
     """
     a, b, c, d = values
@@ -122,11 +122,11 @@ def make_field(
     box: tuple[slice, ...] | None = None,
     outside: NDArray[np.bool_] | None = None,
 ) -> Field | None:
-    """The field of a mask[i,j,k], or None where the mask is empty.
+    """The field of a mask[i,j,k], or None if the mask is empty.
 
     :param affine: 4x4, voxel index to RAS mm.
-    :param box: where the mask lies, if known.
-    :param outside: array[i,j,k] of voxels that the file of the mask does not cover, where the mask may go on.
+    :param box: bounding box of the mask, if known.
+    :param outside: array[i,j,k] of voxels that the file of the mask does not cover, where the mask may continue.
     """
     box = box or (ndimage.find_objects(mask.astype(np.uint8)) or [None])[0]
     if box is None:
@@ -195,7 +195,7 @@ def intervals(field: Field, origins: Array, direction: Array, reach: float, *, o
     :param origins: RAS points [n, 3]; the lines run from -reach to +reach mm around them.
     :param direction: unit vector.
     :param outermost: from the first to the last crossing instead, gaps between included.
-    :return: [n, 2] start and end in mm along `direction` from each origin; NaN where a line misses.
+    :return: [n, 2] start and end in mm along `direction` from each origin; NaN if a line misses.
     """
     t = np.arange(-reach, reach + _STEP_MM / 2, _STEP_MM)
     values = field.at(origins[:, None, :] + t[None, :, None] * direction)
@@ -225,7 +225,7 @@ def _crossing(t: Array, values: Array, index: NDArray[np.int_]) -> Array:
 
 
 def first_entry(field: Field, origins: Array, direction: Array, reach: float) -> Array:
-    """Distance in mm from each origin [n, 3] along `direction` to where the field is first entered; NaN for a miss."""
+    """Distance in mm from each origin [n, 3] along `direction` to the first entry into the field; NaN for a miss."""
     t = np.arange(-2.0, reach, _STEP_MM)
     values = field.at(origins[:, None, :] + t[None, :, None] * direction)
     entering = (values[:, :-1] <= 0) & (values[:, 1:] > 0)

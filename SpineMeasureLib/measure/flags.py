@@ -1,45 +1,54 @@
-"""What the flags of a measurement mean, in words for people."""
+"""What the flags of a measurement mean, in words for people, and their DICOM codes."""
 
 from __future__ import annotations
 
-#: Flag -> (words beside a value, meaning).
-_FLAGS = {
-    "cut_by_field_of_view": (
+from typing import NamedTuple
+
+
+class Flag(NamedTuple):
+    """A flag: its words beside a value, its meaning, and the value of its private DICOM code."""
+
+    words: str
+    meaning: str
+    code: str
+
+
+FLAGS: dict[str, Flag] = {
+    "cut_by_field_of_view": Flag(
         "cut by the field of view",
         "the structure, or what bounds the line, reaches the border of the image",
+        "SM-F-CUT",
     ),
-    "few_slices": ("few slices", "the structure is on so few slices that its shape between them is a guess"),
-    "low_confidence": (
+    "few_slices": Flag(
+        "few slices", "the structure is on so few slices that its shape between them is a guess", "SM-F-FEW"
+    ),
+    "low_confidence": Flag(
         "low confidence",
         "the model is unsure of the boundaries, neighbouring planes disagree, or slices are too thick for the quantity",
+        "SM-F-LOW",
     ),
-    "level_unverified": (
+    "level_unverified": Flag(
         "level name not verified",
-        "neither sacrum nor dens nor the user fixed the names of the levels",
+        "the level names were not confirmed by the sacrum, the dens or the user",
+        "SM-F-LEVEL",
     ),
-    "fused_or_absent_disc": ("fused or absent disc", "no disc was found between two vertebrae, or it is fused"),
-    "frame_fallback": (
-        "measuring directions are a fallback",
-        "the endplates did not give the directions; the principal axis did",
+    "fused_or_absent_disc": Flag(
+        "fused or absent disc", "no disc was found between two vertebrae, or they are fused", "SM-F-FUSED"
     ),
-    "edited": ("edited by hand", "a person moved the line, or one that the value follows from"),
-    "not_measurable": ("not measurable", "there is no value; the note says why"),
+    "frame_fallback": Flag(
+        "measuring directions estimated",
+        "the endplates did not define the measuring directions; the principal axis was used",
+        "SM-F-FRAME",
+    ),
+    "edited": Flag("edited by hand", "a person moved the line, or one that the value is derived from", "SM-F-EDITED"),
+    "not_measurable": Flag("not measurable", "there is no value; the note gives the reason", "SM-F-NONE"),
 }
 
 
-def known_flags() -> tuple[str, ...]:
-    """Every flag that has words."""
-    return tuple(_FLAGS)
+def in_words(name: str) -> str:
+    """The words of a flag, or of another id.
 
-
-def in_words(flag: str) -> str:
-    """``"low_confidence"`` -> ``"low confidence"``; an unknown flag keeps its name."""
-    return _FLAGS[flag][0] if flag in _FLAGS else flag.replace("_", " ")
-
-
-def meaning(flag: str) -> str:
-    """What a known flag means, in a sentence.
-
-    :raises KeyError: it is unknown.
+    >>> in_words("level_unverified"), in_words("dural_sac")
+    ('level name not verified', 'dural sac')
     """
-    return _FLAGS[flag][1]
+    return FLAGS[name].words if name in FLAGS else name.replace("_", " ")

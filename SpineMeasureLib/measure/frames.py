@@ -17,12 +17,12 @@ Array = NDArray[np.float64]
 _CENTRAL = 0.8
 _GRID_MM = 1.5
 _REACH_MM = 28.0
-_LEAST_LIKENESS = 2 / 3
+_MINIMUM_LIKENESS = 2 / 3
 _FEWEST_POINTS = 10
-#: A disc's thin axis tells its direction where it is this much longer than thick, and leans less than 70 degrees.
+#: A disc's thin axis gives its direction if the disc is this much longer than thick and tilted by less than 70 degrees.
 _FLAT = 1.5
 _STEEPEST = 0.34
-#: Where an endplate's ends are looked for: this far inside the body, or inside the disc where that stands in for it.
+#: The ends of an endplate are searched this far inside the body, or inside the disc if the body is not segmented.
 _INSIDE_MM = np.linspace(1.5, 3.5, 5)
 _INSIDE_DISC_MM = np.linspace(0.6, 1.4, 3)
 
@@ -83,7 +83,7 @@ class Endplate:
     :ivar normal: unit normal, pointing to the head.
     :ivar anterior: anterior end of its line, RAS mm.
     :ivar posterior: posterior end of its line, RAS mm.
-    :ivar own: fitted to the neighbouring body; False where the disc's own surface had to stand in for it.
+    :ivar own: fitted to the neighbouring body; False if it was fitted to the disc's own surface instead.
     """
 
     normal: Array
@@ -99,9 +99,9 @@ class Endplate:
 
 
 def thin_axis(field: Field, up: Array, anterior: Array) -> Array:
-    """Axis of least extent of a disc in its sagittal plane, pointing as `up` does; `up` where the disc is too round.
+    """Axis of minimum extent of a disc in its sagittal plane, pointing as `up` does; `up` if the disc is too round.
 
-    How far the disc reaches to the sides says nothing of it: a slab may hold a few slices of it only.
+    Its right-left extent is ignored: a slab may contain only a few slices of the disc.
 
     :param up: rough direction along the spine, towards the head.
     :param anterior: rough anterior direction.
@@ -148,13 +148,13 @@ def fit_plane(points: Array, superior: Array) -> tuple[Array, Array] | None:
 def endplate_points(
     frame: Frame, disc: Field, body: Field | None, up: bool, half_depth: float, half_width: float
 ) -> tuple[Array, bool]:
-    """Surface points [n, 3] of the endplate above (`up`) or below a disc, and whether they lie on the body itself."""
+    """Surface points [n, 3] of the endplate above (`up`) or below a disc, and whether they are on the body itself."""
     origins = footprint(frame, half_depth, half_width)
     direction = frame.superior if up else -frame.superior
     if body is not None:
         distance = first_entry(body, origins, direction, _REACH_MM)
         hit = np.isfinite(distance)
-        # The disc must lie under the point: past the disc's edge a ray meets the body's wall, not its endplate.
+        # The disc must be under the point: past its edge a ray meets the wall of the body, not its endplate.
         over = np.isfinite(intervals(disc, origins, frame.superior, 12.0)[:, 0])
         keep = hit & over
         if keep.sum() >= _FEWEST_POINTS:
@@ -167,13 +167,13 @@ def endplate_points(
 def endplate_line(
     frame: Frame, point: Array, normal: Array, bounded: Field, inwards: Array, own: bool
 ) -> Endplate | None:
-    """The endplate's line in the measuring plane, ended where the structure behind it ends.
+    """The line of the endplate in the measuring plane, as long as the structure behind it.
 
     :param inwards: unit vector from the endplate into the structure that `bounded` describes.
     """
     along = np.cross(frame.right, normal)
     along = unit(along if along @ frame.anterior > 0 else -along)
-    # The point of the fitted plane that lies in the measuring plane, under the frame's origin.
+    # The point of the fitted plane that is in the measuring plane, under the origin of the frame.
     slope = frame.superior @ normal
     start = frame.origin + ((point - frame.origin) @ normal) / slope * frame.superior
     inside = _INSIDE_MM if own else _INSIDE_DISC_MM
@@ -186,11 +186,11 @@ def endplate_line(
 
 
 def alike(upper: Endplate, lower: Endplate) -> bool:
-    """False where two facing endplates differ in depth by more than a third: one of them is seen in part only."""
+    """False if two facing endplates differ in depth by more than a third: one of them is only partly visible."""
     depths = [float(np.linalg.norm(e.anterior - e.posterior)) for e in (upper, lower)]
-    return max(depths) < min(depths) / _LEAST_LIKENESS
+    return max(depths) < min(depths) / _MINIMUM_LIKENESS
 
 
 def tilt(normal: Array, frame: Frame) -> float:
-    """Angle in degrees by which a normal leans forward from the frame's superior direction, in its sagittal plane."""
+    """Angle in degrees by which a normal is tilted forward from superior, in the sagittal plane of a frame."""
     return float(np.degrees(np.arctan2(normal @ frame.anterior, normal @ frame.superior)))

@@ -22,6 +22,6 @@ def _table() -> dict[tuple[str, str, str, str], Reference]:
 
 
 def with_reference(measurement: Measurement) -> Measurement:
-    """The measurement with its reference, where one exists for the same level, quantity, method and boundary."""
+    """Add the reference to a measurement, if there is one for its level, quantity, method and boundary."""
     key = (measurement.level, measurement.quantity, measurement.method, measurement.boundary)
     return replace(measurement, reference=_table().get(key))

@@ -1,4 +1,4 @@
-"""Making `Measurement` rows, with their definition's unit and with a reason where there is no value."""
+"""Building `Measurement` rows, with the unit of their definition, and a reason if there is no value."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .types import MODEL_PROBABILITY, Measurement, Plane
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
 
-#: Why there is no value, where nothing more is known.
-_NO_VALUE = "its measuring lines miss the structure, or a value that it is made of could not be measured"
-#: A value whose spread over the neighbouring planes exceeds this part of it is not to be relied on.
+#: The reason for a missing value if nothing more specific is known.
+_NO_VALUE = "its measuring lines miss the structure, or a value that it is derived from could not be measured"
+#: A value is unreliable if its spread over the neighbouring planes exceeds this part of it.
 _WIDE_SPREAD = 0.25
 #: Mean probability inside a structure below which its boundary is doubtful. Of 240 discs cross-validated on 30 real
-#: patients (SPIDER) 35 lie below: mean Dice 0.65 (the others 0.90), AP depth 2.9 mm off (1.4), canal AP 1.1 mm (0.7).
+#: patients (SPIDER) 35 are below: mean Dice 0.65 (the others 0.90), AP depth error 2.9 mm (1.4), canal AP 1.1 mm (0.7).
 _LOW_CONFIDENCE = 0.85
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all rows of one structure have in common."""
+    """What all rows of one structure share."""
 
     plane: Plane | None = None
     flags: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ def row(
 ) -> Measurement:
     """One row; its unit and boundary come from its definition. A value of None is flagged `not_measurable`.
 
-    A row without a value has neither confidence nor repeatability, and its note says why.
+    A row without a value has neither confidence nor repeatability, and its note gives the reason.
     """
     known = definition(quantity, method)
     marks = list(shared.flags)

@@ -20,14 +20,14 @@ Array = NDArray[np.float64]
 
 #: Fewer slices than this through a structure make its plane and width uncertain.
 FEW_SLICES = 3
-#: Areas and widths across slices need slices this thin; thicker ones blur the sides.
+#: Areas and widths across slices require slices at most this thick; thicker ones blur the sides.
 THIN_SLICES_MM = 1.5
 _LATERAL_MM = 12.0
-#: Beyond the end of the canal by more than this, its centreline says no more where anterior is.
+#: Farther than this beyond the end of the canal, its centreline does not define the anterior direction.
 _BEYOND_CANAL_MM = 10.0
-#: Cosine between the canal and the line to a neighbour below which the canal's direction is not believed.
+#: Cosine between the canal and the line to a neighbour below which the canal direction is rejected.
 _ALONG = 0.6
-#: Sine of the angle to the spine above which the way from the posterior elements tells where the front is.
+#: Sine of the angle to the spine above which the posterior elements define the anterior direction.
 _ACROSS = 0.7
 _LEVEL_FLAGS = ("level_unverified", "fused_or_absent_disc", "cut_by_field_of_view")
 
@@ -89,9 +89,9 @@ class Spine:
         return float(voxel_sizes(self.affine).max())
 
     def at_border(self, points: Array) -> bool:
-        """True where one of the RAS points [n, 3] lies in an outermost voxel of the image or outside it.
+        """True if one of the RAS points [n, 3] is in an outermost voxel of the image or outside it.
 
-        Or where the label file cuts off the lumen of the canal.
+        Also if the label file cuts off the lumen of the canal there.
         """
         index = apply_inverse(self.affine, points)
         last = np.array(self.segmentation.labels.shape) - 1
@@ -120,10 +120,10 @@ class Spine:
         return apply_affine(self.affine, index)
 
     def towards_anterior(self, centroid: Array, up: Array) -> tuple[Array, bool]:
-        """Direction from the canal's centreline to a centroid.
+        """Direction from the canal centreline to a centroid.
 
-        Where no canal reaches the level, from the posterior elements unless they hang far below it along the spine
-        (`up`), else of the image: (direction, False).
+        If no canal reaches the level, the direction from the posterior elements unless they are far below it along the
+        spine (`up`), else the anterior direction of the image: (direction, False).
         """
         if self.line is not None:
             index = self.line.nearest(centroid)
@@ -141,8 +141,8 @@ class Spine:
     def _up(self, centroid: Array) -> Array:
         """Rough direction along the spine at a centroid, towards the head.
 
-        The canal's tangent, unless it runs across the line to the nearest bodies and discs: stray pieces of canal can
-        turn its end.
+        The tangent of the canal, unless it is across the line to the nearest bodies and discs: stray pieces of canal
+        can turn its end.
         """
         tangent: Array | None = None
         if self.line is not None:
@@ -208,7 +208,7 @@ class Spine:
         return Piece(structure, field, frame, ends[0], ends[1])
 
     def body_of(self, level: str) -> Piece | None:
-        """The body of a vertebra, None where it is not segmented."""
+        """The body of a vertebra, None if it is not segmented."""
         return self.bodies.get(level)
 
     def level_order(self) -> list[str]:
@@ -217,7 +217,7 @@ class Spine:
 
 
 def _extent(field: Field, frame: Frame) -> tuple[float, float]:
-    """Half depth (mm) of a structure, and half the width over which its endplates are looked at."""
+    """Half depth (mm) of a structure, and half the width over which its endplates are fitted."""
     depth = intervals(field, frame.origin[None], frame.anterior, 40.0)[0]
     width = intervals(field, frame.origin[None], frame.right, 40.0)[0]
     half_depth = float(depth[1] - depth[0]) / 2 if np.isfinite(depth).all() else 12.0

@@ -1,4 +1,4 @@
-"""The data that measuring hands on: one `Measurement` per value, with everything needed to draw and check it."""
+"""The result of measuring: one `Measurement` per value, with everything needed to draw and check it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 Point = tuple[float, float, float]
 
-#: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the one
-#: measured on an expert's masks (`confidence.Calibrated`).
+#: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the value
+#: measured on an expert's masks (`certainty.Calibrated`).
 WITHIN_TOLERANCE = "probability_within_tolerance"
-#: Not calibrated: mean probability that the model gives to the voxels of the structure that was measured.
+#: Not calibrated: mean model probability of the voxels of the measured structure.
 MODEL_PROBABILITY = "mean_model_probability"
 
 
@@ -49,18 +49,24 @@ class Acceptance:
 class Measurement:
     """One value of one quantity at one level, by one named method.
 
+    >>> height = Measurement("L4-L5", "disc_height_middle", "chord50", 7.3, "mm")
+    >>> height.key
+    ('L4-L5', 'disc_height_middle', 'chord50')
+    >>> height.flagged("few_slices").flags
+    ('few_slices',)
+
     :ivar level: ``"L4-L5"`` for discs and disc-level canal rows, ``"L4"`` for vertebrae, ``"L1-S1"`` for alignment.
     :ivar quantity: id of the quantity, e.g. ``"disc_height_middle"``, ``"canal_ap"``.
-    :ivar method: method name of `measurements.md`, e.g. ``"chord50"``.
-    :ivar value: in `unit`; None where it could not be measured (the flags say why).
+    :ivar method: name of the method, e.g. ``"chord50"``; see `definitions`.
+    :ivar value: in `unit`; None if it could not be measured (see flags and note).
     :ivar unit: ``"mm"``, ``"mm2"``, ``"mm3"``, ``"deg"``, ``"ratio"`` or ``"%"``.
-    :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are no line.
+    :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are not lines.
     :ivar p2: second endpoint in RAS mm (inferior or posterior end).
     :ivar plane: the measuring plane.
     :ivar boundary: ``"dural_sac"`` for canal rows, else empty.
     :ivar source: ``"automatic"``, or ``"edited"`` if a person moved its line or one that it follows from.
     :ivar accepted: who accepted the value and when; None until somebody does. An edit alone is not an acceptance.
-    :ivar flags: why the value is doubtful; names as in `measurements.md`.
+    :ivar flags: why the value is doubtful; names as in `flags`.
     :ivar confidence: 0..1, see `confidence_kind`; None for label maps, edited values and rows without a value.
     :ivar confidence_kind: `WITHIN_TOLERANCE`, `MODEL_PROBABILITY`, or empty if there is no confidence or, in files of
         version 0.1, its kind is not recorded.
@@ -95,12 +101,17 @@ class Measurement:
         """What identifies the row in a case."""
         return (self.level, self.quantity, self.method)
 
+    @property
+    def is_edited(self) -> bool:
+        """True if a person moved the line of the value, or one that it follows from."""
+        return self.source == "edited"
+
     def without_certainty(self) -> Measurement:
-        """The same without confidence and repeatability, which belong to a value as measured."""
+        """The measurement without confidence and repeatability, which belong to an automatic value."""
         return replace(self, confidence=None, confidence_kind="", confidence_tolerance=None, repeatability=None)
 
     def flagged(self, *flags: str) -> Measurement:
-        """The same measurement with more flags."""
+        """The measurement with more flags."""
         return replace(self, flags=tuple(dict.fromkeys((*self.flags, *flags))))
 
 

@@ -9,8 +9,6 @@ from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement
 
-_HEIGHTS = ("body_height_anterior", "body_height_middle", "body_height_posterior")
-
 
 def measure_body(level: str, body: Piece) -> list[Measurement]:
     """Heights, depth, wedge and biconcavity ratio of one body."""
@@ -69,7 +67,7 @@ def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
         body = spine.bodies[level]
         flags = body.flags() if body else ()
         value = derive("body_crush_ratio", "posterior_neighbours", (mine, *near))
-        note = "" if value is not None else "no neighbouring body is wholly in view"
+        note = "" if value is not None else "no neighbouring body is completely in view"
         found.append(row(level, "body_crush_ratio", "posterior_neighbours", value, Shared(None, flags), note=note))
     return found
 

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
-from ..measure.definitions import Definition, definition, methods
+from ..measure.definitions import GROUPS as _QUANTITY_GROUPS
+from ..measure.definitions import MAIN, Definition, definition, methods
+from ..measure.flags import in_words
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
+from ..measure.units import UNITS, number
 from ..resources import data_path
 from .case.state import automatic_of, difference_of, status_of, status_text, statuses_of
 
@@ -24,15 +27,8 @@ STATUSES = ("automatic", "edited", "flagged", "accepted")
 STATUS_TEXTS = (*STATUSES, "edited, accepted")
 COLUMNS = ("Level", "Quantity", "Value", "Auto", "Diff.", "Status", "Flags")
 
-#: Group of quantities -> beginnings of their names. "Lines" are the editable quantities.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "Lines": (),
-    "All values": ("",),
-    "Disc": ("disc", "farfan"),
-    "Canal and cord": ("canal", "cord", "torg"),
-    "Vertebra": ("body",),
-    "Alignment": ("listhesis", "segmental", "lordosis", "kyphosis"),
-}
+#: Filters of the rows: the values with a line to drag, all, and the groups of the definitions.
+GROUPS = ("Lines", "All values", *_QUANTITY_GROUPS)
 ALL_LEVELS = "All levels"
 LEVELS_GUESSED = (
     "The level names are estimated: neither the sacrum nor the dens is in view. Name one disc and the others follow."
@@ -55,8 +51,6 @@ SHORTCUTS = {
     "Ctrl+Y": ("redo", "redo"),
 }
 
-_DECIMALS = {"ratio": 2, "mm2": 0, "mm3": 0}
-
 
 @dataclass(frozen=True)
 class Row:
@@ -74,10 +68,8 @@ class Row:
 
 def value_text(value: float | None, unit: str, sign: bool = False) -> str:
     """Return ``"8.3 mm"``, ``"0.31"``, or ``"-"`` without a value; with `sign` ``"+0.4"`` without its unit."""
-    if value is None:
-        return "-"
-    number = f"{value:{'+' if sign else ''}.{_DECIMALS.get(unit, 1)}f}"
-    return number if sign or unit == "ratio" else f"{number} {unit}"
+    text = number(value, unit, sign="+" if sign else "", missing="-")
+    return text if value is None or sign or not UNITS[unit].sign else f"{text} {unit}"
 
 
 def row_of(session: Session, key: Key) -> Row:
@@ -95,7 +87,7 @@ def row_of(session: Session, key: Key) -> Row:
         value_text(automatic.value, m.unit) if differs else "",
         value_text(difference, m.unit, sign=True) if difference is not None else "",
         status_text(m),
-        ", ".join(flag.replace("_", " ") for flag in m.flags if flag != "edited"),
+        ", ".join(in_words(flag) for flag in m.flags if flag != "edited"),
     )
     return Row(key, cells, status, _tooltip(m, what))
 
@@ -112,7 +104,7 @@ def confidence_text(m: Measurement) -> str:
 def _tooltip(m: Measurement, what: Definition) -> str:
     parts = [f"{what.title} ({m.method}): {what.text}."]
     if m.boundary:
-        parts.append(f"Boundary: {m.boundary.replace('_', ' ')}.")
+        parts.append(f"Boundary: {in_words(m.boundary)}.")
     if m.repeatability is not None:
         parts.append(f"Spread over neighbouring planes: {value_text(m.repeatability, m.unit)}.")
     if m.confidence is not None:
@@ -126,11 +118,9 @@ def _tooltip(m: Measurement, what: Definition) -> str:
 
 
 def in_group(key: Key, group: str) -> bool:
-    """Return whether the quantity of a row belongs to a group of `GROUPS`."""
-    _, quantity, method = key
-    if group == "Lines":
-        return definition(quantity, method).editable
-    return quantity.startswith(GROUPS[group])
+    """Return whether the quantity of a row belongs to one of `GROUPS`."""
+    what = definition(*key[1:])
+    return group == "All values" or (what.editable if group == "Lines" else what.group == group)
 
 
 def keys_shown(session: Session, group: str, level: str = ALL_LEVELS) -> list[Key]:
@@ -164,15 +154,9 @@ def next_flagged(session: Session, after: Key | None) -> Key | None:
 
 
 def main_key(session: Session, level: str) -> Key | None:
-    """Return the row that represents a level.
-
-    That is its middle disc height, canal AP diameter or middle body height, else its first row with a plane.
-    """
+    """Return the row that represents a level: the first of `definitions.MAIN`, else its first with a plane."""
     rows = [m for m in session.rows if m.level == level]
-    for quantity in ("disc_height_middle", "canal_ap", "body_height_middle"):
-        for m in rows:
-            if m.quantity == quantity and m.plane is not None:
-                return m.key
+    rows.sort(key=lambda m: MAIN.index(m.key[1:]) if m.key[1:] in MAIN else len(MAIN))
     return next((m.key for m in rows if m.plane is not None), rows[0].key if rows else None)
 
 

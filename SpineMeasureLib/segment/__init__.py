@@ -25,15 +25,20 @@ def segment_volume(
 ) -> SpineSegmentation:
     """Segment a spine MRI into named structures.
 
+    >>> from SpineMeasureLib.io.read import read_volume
+    >>> segmentation = segment_volume(read_volume("scan.nii.gz"))  # doctest: +SKIP
+    >>> [disc.level for disc in segmentation.of_kind(Kind.DISC)]  # doctest: +SKIP
+    ['T11-T12', 'T12-L1', 'L1-L2', 'L2-L3', 'L3-L4', 'L4-L5', 'L5-S1']
+
     :param volume: MRI of the spine in any storage orientation.
-    :param bundle: folder of a model bundle; the bundled model when None.
+    :param bundle: folder of a model bundle; the bundled model if None.
     :param device: ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
     :param lowest_disc: name of the lowest disc in view (``"L5-S1"``) to anchor the levels by hand.
     :param disc_points: points in or behind discs that name their levels.
     :return: structures on the grid of `volume`; `provenance` holds model name, version, SHA-256 and device.
     :raises DependencyError: torch or MONAI is not installed.
     :raises ModelError: the bundle is missing or damaged.
-    :raises DeviceError: the device is not there or memory ran out.
+    :raises DeviceError: the device is not available or memory ran out.
     :raises NothingFoundError: no disc and no vertebra was found.
     :raises LevelNameError: `lowest_disc` or the disc points do not fit.
     """

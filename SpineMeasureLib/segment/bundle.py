@@ -21,7 +21,7 @@ from .network import SpineNet
 from .preprocess import SLICES_SEEN
 
 DEFAULT_BUNDLE = "spine_mri"
-#: Weights of a network within the bounds of `NetworkDefinition`, and then some.
+#: More than the weights of any network within the bounds of `NetworkDefinition`.
 _LARGEST_WEIGHTS = 2**30
 _LONGEST_NAME = 100
 
@@ -35,7 +35,7 @@ class Bundle:
     :ivar version: of the model.
     :ivar sha256: of the weights, as stated and checked.
     :ivar weights_path: the safetensors file.
-    :ivar calibration: what the model's doubt means for measured values, by quantity and method; empty if not fitted.
+    :ivar calibration: of the confidence of measured values, by quantity and method; empty if not fitted.
     """
 
     folder: Path
@@ -49,10 +49,10 @@ class Bundle:
 
 
 def open_bundle(folder: Path | None = None) -> Bundle:
-    """Find a bundle, check what it says, and its weights against the stated SHA-256.
+    """Find a bundle, check its metadata, and its weights against the stated SHA-256.
 
-    :param folder: bundle folder; the bundled model when None.
-    :raises ModelError: something is missing, unreadable, not data or does not match.
+    :param folder: bundle folder; the bundled model if None.
+    :raises ModelError: something is missing, unreadable, not plain data or does not match.
     """
     folder = folder or data_path(f"models/{DEFAULT_BUNDLE}")
     file = "metadata.json"
@@ -98,9 +98,9 @@ def _hash(path: Path) -> str:
 
 
 def _described(folder: Path, metadata: dict[str, Any], network: NetworkDefinition) -> Bundle:
-    """A bundle from what its metadata say.
+    """Build a bundle from its metadata.
 
-    :raises DefinitionError: something is missing, or of another type than ours.
+    :raises DefinitionError: something is missing or has another type.
     """
     weights, calibration = metadata.get("weights"), metadata.get("calibration", {})
     if not isinstance(weights, dict) or not isinstance(calibration, dict):
@@ -139,7 +139,7 @@ def _calibrated(value: object) -> Calibrated:
 def load_network(bundle: Bundle) -> SpineNet:
     """Build the network that the bundle describes and load its weights (CPU, float32, evaluation mode).
 
-    :raises ModelError: the weights do not fit the network, or it sees another number of slices than this version shows.
+    :raises ModelError: the weights do not fit the network, or it was made for another number of slices.
     """
     from safetensors.torch import load_model
 
@@ -162,7 +162,7 @@ def save_bundle(folder: Path, network: SpineNet, metadata: dict[str, Any]) -> Bu
 
     The same weights give the same bytes.
 
-    :raises DefinitionError: the metadata hold what no bundle may.
+    :raises DefinitionError: the metadata contain something that is not allowed.
     """
     from safetensors.torch import save_file
 
@@ -183,5 +183,5 @@ def save_bundle(folder: Path, network: SpineNet, metadata: dict[str, Any]) -> Bu
 
 
 def write_metadata(folder: Path, metadata: dict[str, Any]) -> None:
-    """Write what a bundle says of itself."""
+    """Write the metadata of a bundle."""
     (folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""What a model bundle may say of its network and of itself. It is data: read as JSON, checked, never evaluated.
+"""What the configuration of a model bundle may contain. It is data: read as JSON, checked, never evaluated.
 
-A MONAI bundle's configuration can hold expressions (``$...``), classes to make (``_target_``) and references to other
-files (``%...``), which MONAI's `ConfigParser` runs. Ours needs the one class that is named here.
+The configuration of a MONAI bundle can contain expressions (``$...``), classes to instantiate (``_target_``) and
+references to other files (``%...``), which MONAI's `ConfigParser` runs. Ours needs only the one class named here.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any, NoReturn
 from ..anatomy import Region, Tissue
 from .preprocess import SLICES_SEEN
 
-#: Channels of a network that tells regions too: the tissues, then the regions from `Region.AXIS` on.
+#: Channels of a network that also predicts regions: the tissues, then the regions from `Region.AXIS` on.
 N_CHANNELS = len(Tissue) + len(Region)
 #: The one class that a configuration may name.
 TARGET = "SpineMeasureLib.segment.network.SpineNet"
-#: No configuration of ours comes near; of a larger one nothing is read.
+#: Our configurations are much smaller; a larger one is not read.
 _LARGEST_FILE = 4 * 2**20
 _BLOCK_BYTES = 2**20
 #: Bounds of the network: number of slices and classes, stages, filters of one stage, pixels folded into channels.
 _MOST_CHANNELS, _STAGES, _MOST_FILTERS, _FOLDS = 64, range(2, 9), 1024, range(1, 5)
-#: How strings begin that MONAI evaluates, follows or includes.
+#: First characters of strings that MONAI evaluates, follows or includes.
 _EVALUATED = ("$", "@", "%")
 
 
 class DefinitionError(ValueError):
-    """A configuration says what it may not, or leaves out what it must say."""
+    """A configuration contains something that is not allowed, or lacks something that is required."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class NetworkDefinition:
     :ivar classes: channels of its output.
     :ivar filters: of each stage, the finest first.
     :ivar fold: as many by as many pixels become channels in front of the network.
-    :raises DefinitionError: one of them has another type, or a size beyond reason.
+    :raises DefinitionError: one of them has another type, or an unreasonable size.
     """
 
     slices: int = SLICES_SEEN
@@ -69,7 +69,7 @@ class NetworkDefinition:
     def from_config(cls, config: dict[str, Any]) -> NetworkDefinition:
         """The network that inference.json names.
 
-        :raises DefinitionError: it says anything else, or something beyond reason.
+        :raises DefinitionError: it contains anything else, or unreasonable sizes.
         """
         network = config.get("network_def")
         if set(config) - {"imports", "network_def"} or config.get("imports"):
@@ -109,7 +109,7 @@ def blocks(path: Path, most: int) -> Iterator[bytes]:
     :raises FileNotFoundError: there is no such file.
     :raises DefinitionError: it is not a regular file (a pipe or device may never end), or has more than `most` bytes.
     """
-    if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # a folder cannot be opened, which says more
+    if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a folder gives a clearer error
         raise DefinitionError("it is not a regular file")
     with path.open("rb") as file:
         left = most

@@ -21,32 +21,32 @@ from .device import describe
 from .network import SpineNet, tissues_and_regions
 from .preprocess import IN_PLANE_MM, normalised_intensity, slices_seen
 
-#: Slices nearer to each other than this are averaged in groups: the network never saw thinner ones.
+#: Slices closer together than this are averaged in groups: the network was not trained on thinner ones.
 _THINNEST_SLICE_MM = 0.75
 #: A slice larger than this (pixels at IN_PLANE_MM) is run in overlapping tiles.
 _LARGEST_TILE = 704
 _GPU_SLICES = 8
-#: Of one thread of an AMD EPYC, measured on the sample (15 slices of 528 x 432 pixels in 5.3 s of processor time).
+#: Per thread of an AMD EPYC, measured on the sample (15 slices of 528 x 432 pixels in 5.3 s of processor time).
 _PIXELS_PER_SECOND = 0.65e6
-#: A stack of more slices than this reaches beyond the spine: every fourth slice tells where to look at all of them.
+#: A stack of more slices than this extends beyond the spine: every fourth slice is scanned to find the spine.
 _MANY_SLICES = 48
 _SCAN_STEP = 4
-#: Fewer pixels (at IN_PLANE_MM) of anything but background than this are no spine.
+#: A slice with fewer pixels (at IN_PLANE_MM) other than background does not show the spine.
 _FEWEST_PIXELS = 200
-#: Probabilities of neighbouring slices are averaged with Gaussian weights of this width: thin slices share what they
-#: show, thick ones do not.
+#: Probabilities of neighbouring slices are averaged with Gaussian weights of this width: thin slices show
+#: nearly the same, thick ones do not.
 _ACROSS_MM = 0.8
-#: Lumen is cord where most of it is, over a window of so many pixels at IN_PLANE_MM.
+#: Lumen is divided between canal and cord by their shares in a window of this many pixels at IN_PLANE_MM.
 _CORD_WINDOW = 7
 
 
 @dataclass(frozen=True)
 class TissueMap:
-    """What the network predicts for the voxels of the image, in slice order (`grid.in_slice_order`).
+    """The prediction of the network for the voxels of the image, in slice order.
 
     :ivar tissue: uint8 array[slice, row, column], values of `anatomy.Tissue`.
     :ivar probability: the same shape, probability of that tissue times 255; 0 in slices far from the spine.
-    :ivar region: the same shape, the likeliest `anatomy.Region` of a body there; None if the model does not predict it.
+    :ivar region: the same shape, most probable `anatomy.Region` of a body there; None if the model does not predict it.
     :ivar affine: 4x4, index (slice, row, column) to RAS mm.
     """
 
@@ -75,7 +75,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
         progress(ESTIMATE, 0.0, f"The model needs about {seconds} s for {len(stack)} slices on {describe(device)}.")
     tissue = np.zeros(image.shape, np.uint8)
     probability = np.zeros(image.shape, np.uint8)
-    region = np.zeros(image.shape, np.uint8) if network.tells_regions else None
+    region = np.zeros(image.shape, np.uint8) if network.predicts_regions else None
     while True:
         try:
             found = _spine_slices(stack, spacing[0] * group, network.to(device), device, progress)
@@ -106,7 +106,7 @@ def predict_tissue(volume: Volume, network: SpineNet, device: torch.device, prog
 def expected_seconds(stack: torch.Tensor) -> int:
     """Seconds that the network takes on the processor for slices [slices, rows, columns] at `IN_PLANE_MM`.
 
-    Of a stack that reaches beyond the spine it looks at fewer slices, so this is the most that it takes.
+    For a stack that extends beyond the spine fewer slices are segmented, so this is a maximum.
     """
     return math.ceil(stack.numel() / _PIXELS_PER_SECOND / torch.get_num_threads())
 
@@ -123,7 +123,7 @@ def _network_slices(image: NDArray[np.float32], group: int, spacing: tuple[float
 def _spine_slices(
     stack: torch.Tensor, spacing: float, network: SpineNet, device: torch.device, progress: Progress
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (slice number, probabilities) of every slice in turn, or of those near the spine where there are many."""
+    """Yield (slice number, probabilities) of every slice in turn, or of those near the spine if there are many."""
     count = len(stack)
     seen = slices_seen(spacing)
     if count <= _MANY_SLICES:
@@ -138,7 +138,7 @@ def _spine_slices(
 
 
 def _shared(found: Iterator[tuple[int, torch.Tensor]], spacing: float) -> Iterator[tuple[int, torch.Tensor]]:
-    """Average the probabilities of consecutive slices with their neighbours'; the first and last stand twice."""
+    """Average the probabilities of consecutive slices with their neighbours'; the first and last count twice."""
     side = math.exp(-0.5 * (spacing / _ACROSS_MM) ** 2)
     before: tuple[int, torch.Tensor] | None = None
     current: tuple[int, torch.Tensor] | None = None
@@ -212,8 +212,8 @@ def cord_settled(scores: torch.Tensor) -> torch.Tensor:
 def most_probable(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Tissue of each pixel from probabilities [batch, tissues, rows, columns], and how probable it is.
 
-    Bone (body or posterior) and lumen (canal or cord) compete as wholes, so that a doubt within one of them does not
-    hand the pixel to a third tissue.
+    Bone (body or posterior) and lumen (canal or cord) compete as wholes, so that uncertainty within one of them does
+    not assign the pixel to a third tissue.
     """
     bone = scores[:, Tissue.BODY] + scores[:, Tissue.POSTERIOR]
     lumen = scores[:, Tissue.CANAL] + scores[:, Tissue.CORD]

@@ -1,6 +1,6 @@
 """The segmentation network: MONAI's DynUNet on neighbouring sagittal slices, fine in and out, coarse in between.
 
-Space-to-depth in front and depth-to-space behind (Shi et al., CVPR 2016) let the network see and draw at full
+Space-to-depth in front and depth-to-space behind (Shi et al., CVPR 2016) let the network work at full
 in-plane resolution at a quarter of the cost.
 """
 
@@ -18,7 +18,7 @@ from .preprocess import SLICES_SEEN
 
 
 def tissues_and_regions(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The channels of the tissues, and those of the regions behind them (none of a network that tells no regions)."""
+    """The channels of the tissues, and those of the regions after them (none if it does not predict regions)."""
     return logits[:, : len(Tissue)], logits[:, len(Tissue) :]
 
 
@@ -30,7 +30,7 @@ class SpineNet(nn.Module):
     Output: logits [batch, classes, rows, columns]: the values of `anatomy.Tissue`, then those of `anatomy.Region`.
 
     :ivar definition: the arguments that it was made with.
-    :raises DefinitionError: one of them is beyond reason.
+    :raises DefinitionError: one of them is unreasonable.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SpineNet(nn.Module):
         super().__init__()
         self.definition = NetworkDefinition(slices, classes, tuple(filters), fold)
         self.slices = slices
-        self.tells_regions = classes > len(Tissue)
+        self.predicts_regions = classes > len(Tissue)
         stages = len(filters)
         self.divisor = fold * 2 ** (stages - 1)
         self.fold = nn.PixelUnshuffle(fold)

@@ -13,7 +13,7 @@ from ..background import unpadded
 #: In-plane spacing of the network's input and output, mm.
 IN_PLANE_MM = 0.5
 #: Distance of the outer slices that the network sees beside the one it segments: where the wall of the canal or the
-#: rim of a disc runs along the slice, the nearest slices of a thin stack look all the same.
+#: rim of a disc is parallel to the slice, the nearest slices of a thin stack look alike.
 _OUTER_MM = 4.0
 #: How many slices `slices_seen` names.
 SLICES_SEEN = 5
@@ -31,7 +31,7 @@ def normalised_intensity(array: NDArray) -> NDArray[np.float32]:
 def slices_seen(spacing: float) -> tuple[int, ...]:
     """Numbers of the slices the network sees, relative to the one it segments, left to right.
 
-    The next slice on either side, and the one about 4 mm away: in a thick stack that is the same one.
+    The next slice on either side, and the slice about 4 mm away; in a thick stack both are the same.
     """
     outer = max(1, round(_OUTER_MM / spacing))
     return (-outer, -1, 0, 1, outer)

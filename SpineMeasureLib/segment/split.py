@@ -1,4 +1,4 @@
-"""Telling vertebral bodies from posterior elements in a mask that holds both, by the front wall of the canal."""
+"""Separating vertebral bodies from posterior elements by the anterior wall of the canal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..orientation import anatomical_axes, ras_order, voxel_sizes
 
 Mask = NDArray[np.bool_]
 
-#: The canal's wall is taken over this half-width around its middle: its sides bend back, root sleeves lie in front.
+#: The wall of the canal is taken over this half-width around its middle: its sides curve back, with root sleeves.
 _HALF_WIDTH_MM = 5.0
 _SMOOTHING_MM = 3.0
 #: A piece in front of the wall smaller than this is a stray part of an arch or facet, not a body.
 _SMALLEST_BODY_MM3 = 600.0
-#: Between body and arch lies a gap of at least this length, in the slices near the middle.
-_LEAST_GAP_MM = 4.0
-#: A row whose front lies this far behind that of the rows around it shows an arch only.
+#: Minimum gap between body and arch in the slices near the middle.
+_MINIMUM_GAP_MM = 4.0
+#: A row with its front this far behind that of the surrounding rows shows only an arch.
 _SET_BACK_MM = 10.0
 _AROUND_MM = 40.0
 
@@ -60,11 +60,11 @@ def _anterior_wall(lumen: Mask, spacing: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def lumen_behind(bone: Mask, affine: NDArray[np.float64]) -> Mask:
-    """A stand-in for the canal where none is segmented: the voxels right behind bodies and discs, near the middle.
+    """A substitute for a canal that is not segmented: the voxels directly behind bodies and discs, near the middle.
 
-    :param bone: bool array[i,j,k], whole vertebrae, with discs and sacrum where they are known.
+    :param bone: bool array[i,j,k], whole vertebrae, with discs and sacrum if they are known.
     :param affine: 4x4, voxel index to RAS mm.
-    :return: bool array[i,j,k], empty where no slice shows an arch behind a gap.
+    :return: bool array[i,j,k], empty if no slice shows an arch behind a gap.
     """
     found = np.zeros_like(bone)
     spacing = voxel_sizes(affine)[list(anatomical_axes(affine)[0])]
@@ -78,7 +78,7 @@ def lumen_behind(bone: Mask, affine: NDArray[np.float64]) -> Mask:
         fronts[row] = np.flatnonzero(section.any(axis=0))[-1]
         for place in np.flatnonzero(np.abs(np.arange(len(section)) - centre) * spacing[0] <= _HALF_WIDTH_MM):
             filled = np.flatnonzero(section[place])[::-1]
-            gaps = np.flatnonzero(-np.diff(filled) * spacing[1] > _LEAST_GAP_MM)
+            gaps = np.flatnonzero(-np.diff(filled) * spacing[1] > _MINIMUM_GAP_MM)
             arches += len(gaps) > 0
             if len(filled) and filled[0] * spacing[1] >= fronts[row] * spacing[1] - _SET_BACK_MM:
                 backs.append((int(place), int(filled[gaps[0]] if len(gaps) else filled[-1]), int(row)))

@@ -16,7 +16,7 @@ for _keys, (_, _does) in SHORTCUTS.items():
     _KEYS.setdefault(_does, []).append(_keys)
 _HELP = (
     ("Mouse, on an end of a line", ""),
-    ("Drag left", "move the end within its measuring plane"),
+    ("Drag left", "move the end within its plane"),
     ("Mouse, elsewhere in a slice", ""),
     ("Wheel", "slices; with Ctrl: zoom"),
     ("Drag left", "window (left, right) and level (up, down)"),
@@ -90,7 +90,7 @@ def _open_dialog(review: Review) -> None:
 
 
 def _help_dialog() -> None:
-    with v3.VDialog(v_model=("helping",), width=520), v3.VCard(title="Mouse and keys"):
+    with v3.VDialog(v_model=("helping",), width=560), v3.VCard(title="Mouse and keys"):
         with v3.VCardText(), html.Table(classes="sm-help"):
             for what, does in _HELP:
                 with html.Tr():

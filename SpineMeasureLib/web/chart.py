@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..measure.definitions import definition
+from ..measure.definitions import CANAL_AT_DISC, DISC_HEIGHT, definition
 from ..measure.types import Measurement
+from ..measure.units import number
 from ..review.case.state import automatic_of, status_of
 
 if TYPE_CHECKING:
     from ..review.session import Key, Session
 
 #: Quantity and method of each panel.
-CHARTS = (("disc_height_middle", "chord50"), ("canal_ap", "disc_level"))
+CHARTS = (DISC_HEIGHT, CANAL_AT_DISC)
 
 _LEFT, _RIGHT, _ROW, _TOP, _GAP = 62, 44, 18, 22, 14
 _COLOURS = {"automatic": "#1976d2", "edited": "#ef6c00", "flagged": "#c62828", "accepted": "#2e7d32"}
@@ -55,9 +56,8 @@ def _panel(session: Session, rows: Sequence[Measurement], title: str, width: int
         colour = _COLOURS[status_of(m)]
         parts.append(f'<line x1="{_LEFT}" x2="{x:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-opacity=".4"/>')
         parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{colour}"/>')
-        parts.append(
-            f'<text x="{width - 4}" y="{y + 4:.0f}" text-anchor="end" fill="currentColor">{m.value:.1f}</text>'
-        )
+        text = number(m.value, unit)
+        parts.append(f'<text x="{width - 4}" y="{y + 4:.0f}" text-anchor="end" fill="currentColor">{text}</text>')
     return "".join(parts) + "</svg>"
 
 

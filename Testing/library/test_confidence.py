@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.certainty import Calibrated, Certainty, blurs, with_confidence
+from SpineMeasureLib.certainty import Calibrated, Certainty, blurs
 from SpineMeasureLib.evaluate.reliability import Doubt, calibrate, held_out, reliability
+from SpineMeasureLib.measure.confidence import with_confidence
 from SpineMeasureLib.measure.rows import Shared, row
 from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement, measurement_from_dict
 from SpineMeasureLib.review.case.derived import Live, new_state

@@ -79,7 +79,7 @@ def test_copies_of_a_slice_are_left_out_with_a_warning(tmp_path: Path) -> None:
 
 def test_different_images_at_one_place_are_refused(tmp_path: Path) -> None:
     write_series(tmp_path, places=[0, 4, 8, 8, 12, 16])
-    with pytest.raises(DicomSeriesError, match="same place"):
+    with pytest.raises(DicomSeriesError, match="same position"):
         read_volume(tmp_path)
 
 

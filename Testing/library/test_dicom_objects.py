@@ -26,12 +26,14 @@ from SpineMeasureLib.grid import on_grid_of  # noqa: E402
 from SpineMeasureLib.io.label_file import read_label_file  # noqa: E402
 from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from SpineMeasureLib.measure import measure, methods  # noqa: E402
+from SpineMeasureLib.measure.definitions import definition  # noqa: E402
 from SpineMeasureLib.measure.types import (  # noqa: E402
     MODEL_PROBABILITY,
     WITHIN_TOLERANCE,
     Acceptance,
     Measurement,
 )
+from SpineMeasureLib.measure.units import UNITS  # noqa: E402
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments  # noqa: E402
 
 # # noqa: E402
@@ -96,8 +98,8 @@ def numbers(report: Any) -> Iterator[tuple[tuple[str, str, str], Any]]:
     for level, group in groups(report).items():
         for item in children(group, "NUM"):
             method = named(item, "CODE", "370129005")[0].ConceptCodeSequence[0]
-            definition = dicom_codes.definition_of(code(method))
-            yield (level, definition.quantity, definition.method), item
+            (key,) = (d.key for d in methods() if d.code == code(method).value)
+            yield (level, *key), item
 
 
 def test_the_segmentation_reads_back_to_the_same_voxels(sample: Sample, written: Path) -> None:
@@ -121,7 +123,7 @@ def test_results_given_as_the_image_are_named(name: str, said: str, written: Pat
     with pytest.raises(DicomSeriesError, match=f"{name} {said}"):
         read_volume(written / name)
     shutil.copy(written / name, tmp_path)
-    with pytest.raises(DicomSeriesError, match=said.replace("is", "holds", 1)):
+    with pytest.raises(DicomSeriesError, match=said.replace("is", "contains", 1)):
         read_volume(tmp_path)
 
 
@@ -163,8 +165,8 @@ def test_the_report_reads_back_to_the_same_numbers_and_lines(sample: Sample, wri
         assert m.value is not None
         measured = item.MeasuredValueSequence[0]
         assert float(measured.NumericValue) == pytest.approx(m.value, abs=5e-5)
-        assert code(item.ConceptNameCodeSequence[0]) == dicom_codes.quantity_code(m.quantity)
-        assert code(measured.MeasurementUnitsCodeSequence[0]) == dicom_codes.UNITS[m.unit]
+        assert code(item.ConceptNameCodeSequence[0]) == definition(m.quantity, m.method).concept
+        assert code(measured.MeasurementUnitsCodeSequence[0]) == UNITS[m.unit].code
         lines = children(item, "SCOORD3D")
         assert len(lines) == (m.p1 is not None)
         for line in lines:
@@ -242,7 +244,7 @@ def test_an_enhanced_image_with_a_frame_that_lies_nowhere_is_refused(sample_fold
     image = pydicom.dcmread(path)
     del image.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence
     image.save_as(path)
-    with pytest.raises(DicomSeriesError, match="do not state their position"):
+    with pytest.raises(DicomSeriesError, match="have no position"):
         read_source(read_volume(path))
 
 
@@ -364,9 +366,8 @@ def test_every_definition_has_codes_of_its_own() -> None:
     assert len({c.value for c in made}) == len(made)
     assert len({c.meaning for c in made}) == len(made)
     for c, d in zip(made, methods(), strict=True):
-        assert dicom_codes.definition_of(c) is d
-        assert d.unit in dicom_codes.UNITS
-        for one in (c, dicom_codes.quantity_code(d.quantity)):
+        assert c.value == d.code and d.unit in UNITS
+        for one in (c, d.concept):
             assert len(one.value) <= 16
             assert len(one.meaning) <= 64
 
@@ -380,7 +381,7 @@ def test_standard_codes_are_those_of_the_standard() -> None:
     from pydicom.sr._concepts_dict import concepts
 
     known = {(scheme, value) for scheme in concepts for entries in concepts[scheme].values() for value in entries}
-    for value in (*vars(dicom_codes).values(), *(dicom_codes.quantity_code(d.quantity) for d in methods())):
+    for value in (*vars(dicom_codes).values(), *(d.concept for d in methods())):
         if isinstance(value, Code) and value.scheme in ("SCT", "DCM", "LN"):
             assert (value.scheme, value.value) in known, value
 

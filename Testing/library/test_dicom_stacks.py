@@ -121,7 +121,7 @@ def test_acquisitions_of_different_extent_are_stacks_too(tmp_path: Path) -> None
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path: Path) -> None:
     write_repeated(tmp_path, 2, lambda n, r: {})
-    with pytest.raises(DicomSeriesError, match="same place"):
+    with pytest.raises(DicomSeriesError, match="same position"):
         read_volume(tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_a_name_can_say_that_there_is_a_sixth_lumbar_vertebra(
 def test_contradictions_are_refused(own: Volume, made: SpineSegmentation, tmp_path: Path) -> None:
     every = places(made)
     skipped = write_nifti(tmp_path / "a.nii.gz", own, {25: every["L5-S1"], 22: every["L3-L4"]})
-    with pytest.raises(LevelNameError, match="do not follow each other"):
+    with pytest.raises(LevelNameError, match="in an order that does not fit"):
         named(own, skipped)
     one = every["L4-L5"]
     twice = write_nifti(tmp_path / "b.nii.gz", own, {24: one, 23: one - own.affine[:3, 1] * 2 + own.affine[:3, 2]})

@@ -14,8 +14,8 @@ from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.export.overview import _OUTLINES, _PAGE, _SPINE, margins, write_overview
 from SpineMeasureLib.export.overview_table import BAD, HEIGHTS, reference_words
 from SpineMeasureLib.export.overview_table import CANAL as CANAL_CURVE
-from SpineMeasureLib.export.report.band import band_chart
 from SpineMeasureLib.export.report.impression import impression, is_outside
+from SpineMeasureLib.export.report.level import band_chart
 from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.types import Measurement, Reference
 from SpineMeasureLib.phantom import lumbar, voxelise
@@ -49,14 +49,14 @@ def test_the_lines_name_levels_values_and_thresholds() -> None:
         "More than 2 SD or 25% from the published mean (25% if no SD published; mean in brackets), 3 values compared: "
         "L4-L5 disc height anterior 7.0 (12.0), middle 8.0 (12.0); T5 canal AP mid-vertebral 9.0 (12.0)."
     )
-    assert "Slip of 3 mm or more: L4-L5 4.2 mm forward." in others
-    assert others.endswith("narrower by 25% or more than 10 to 30 mm above and below: L3-L4 canal 31%.")
+    assert "Listhesis of 3 mm or more: L4-L5 4.2 mm anterior." in others
+    assert others.endswith("narrowed by 25% or more relative to 10 to 30 mm above and below: L3-L4 canal 31%.")
 
 
 def test_what_is_not_there_is_said_and_an_sd_is_named_only_where_one_is_given() -> None:
     against, others = impression([replace(HEIGHT, reference=None)])
-    assert against == "Published means: none for these levels."
-    assert others == "Slip: not measured. Narrowing of the canal: not measured."
+    assert against == "No published means for these levels."
+    assert others == "Listhesis: not measured. Canal narrowing: not measured."
     assert impression([HEIGHT])[0].startswith(
         "More than 25% from the published mean (no SD published; mean in brackets), 1 value compared: "
     )
@@ -65,13 +65,13 @@ def test_what_is_not_there_is_said_and_an_sd_is_named_only_where_one_is_given() 
     )
     calm = [replace(HEIGHT, value=12.0), replace(SLIP, value=-2.9), replace(NARROW, value=-0.06)]
     assert [line.count("none") for line in impression(calm)] == [1, 2]
-    assert "4.2 mm backward" in impression([replace(SLIP, value=-4.2)])[1]
+    assert "4.2 mm posterior" in impression([replace(SLIP, value=-4.2)])[1]
 
 
 def test_doubtful_values_are_marked_and_many_are_counted() -> None:
     assert "8.0 (12.0) (?)" in impression([HEIGHT.flagged("low_confidence")])[0]
     slips = [replace(SLIP, level=f"L{n}-L{n + 1}") for n in range(9)]
-    assert impression(slips)[1].count("forward") == 6 and "; 3 more." in impression(slips)[1]
+    assert impression(slips)[1].count("anterior") == 6 and "; 3 more." in impression(slips)[1]
 
 
 def places(svg: str) -> dict[str, float]:
@@ -104,7 +104,7 @@ def test_no_band_is_drawn_where_no_sd_is_given() -> None:
 def test_the_key_of_the_overview_claims_an_sd_only_where_one_is_given() -> None:
     assert reference_words([None, None]) == "published mean"
     assert reference_words([1.0, 1.5]) == "published mean \u00b1 SD"
-    assert reference_words([None, 1.5]) == "published mean (\u00b1 SD where given)"
+    assert reference_words([None, 1.5]) == "published mean (\u00b1 SD if given)"
 
 
 @pytest.mark.parametrize("extent", [(0.0, 60.0, 0.0, 700.0), (0.0, 120.0, 0.0, 220.0), (0.0, 90.0, 0.0, 80.0)])

@@ -129,7 +129,7 @@ class FromSlices(torch.nn.Module):
     """Calls a pixel body where the chosen one of the slices it is given is bright."""
 
     divisor = 2
-    tells_regions = False
+    predicts_regions = False
 
     def __init__(self, chosen: int) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class BrightIsBone(torch.nn.Module):
     """Calls bright pixels body; counts the slices that it was asked for."""
 
     divisor = 2
-    tells_regions = False
+    predicts_regions = False
     calls = 0
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -192,7 +192,7 @@ def test_what_one_thin_slice_shows_alone_is_outvoted_and_in_a_thick_one_not(spac
 class RegionByBrightness(BrightIsBone):
     """Calls bright pixels body, and thoracic where they are brightest, else lumbar."""
 
-    tells_regions = True
+    predicts_regions = True
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         regions = torch.zeros(len(image), len(Region), *image.shape[2:])

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, Kind, Tissue
+from SpineMeasureLib.anatomy import CANAL_VALUE, CORD_VALUE, SACRUM_VALUE, Kind, Tissue
 from SpineMeasureLib.errors import LevelNameError, NothingFoundError, UnreadableInputError
 from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.segment.naming.instances import name_structures, rename
+from SpineMeasureLib.segment.naming.instances import name_structures
+from SpineMeasureLib.segment.naming.rename import rename
 from SpineMeasureLib.segment.split import split_vertebrae
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
@@ -95,6 +96,16 @@ def test_the_rim_of_the_sacrum_beside_the_lowest_disc_is_no_vertebra() -> None:
     found = named(spine)
     assert names(found, Kind.DISC) == LUMBAR_DISCS
     assert names(found, Kind.BODY) == LUMBAR_BODIES
+
+
+def test_a_top_of_the_sacrum_drawn_as_a_vertebra_is_sacrum_not_part_of_l5() -> None:
+    spine = column()
+    sacrum = spine.array == Tissue.SACRUM
+    top = np.flatnonzero(sacrum.any(axis=(0, 1)))[-1] + 1
+    spine.array[:, :, top - 6 : top][sacrum[:, :, top - 6 : top]] = Tissue.BODY
+    found = named(spine)
+    assert names(found, Kind.BODY) == LUMBAR_BODIES
+    assert (found.labels[sacrum] == SACRUM_VALUE).all()
 
 
 def test_a_disc_below_a_vertebra_drawn_wholly_as_sacrum_is_within_the_sacrum() -> None:

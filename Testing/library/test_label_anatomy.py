@@ -18,7 +18,8 @@ from SpineMeasureLib.measure.spine import Spine
 from SpineMeasureLib.measure.vertebra import measure_body
 from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.segment.labels.by_name import segmentation_from_segments
-from SpineMeasureLib.segment.labels.by_value import check_anatomy, segmentation_from_labels
+from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
+from SpineMeasureLib.segment.labels.plausible import check_anatomy
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
 
@@ -91,7 +92,7 @@ def test_a_disc_with_the_name_of_another_is_refused(
         path = write_seg_nrrd(tmp_path / "mask.seg.nrrd", whole.affine, parts)
         file = read_label_file(path, whole.as_volume())
         if refused:
-            with pytest.raises(UnreadableInputError, match="does not lie between|do not follow each other"):
+            with pytest.raises(UnreadableInputError, match="is not between|are not in the order"):
                 segmentation_from_segments(file)
         else:
             segmentation_from_segments(file)

@@ -34,7 +34,12 @@ LAYERS = """
     evaluate
     train
     web
-    cli cli_dicom cli_export cli_help cli_options cli_tables cli_train terminal __main__
+    __main__
+    terminal
+    cli_help
+    cli_options cli_tables
+    cli_dicom cli_export cli_train
+    cli
 """
 #: Packages that never import others, whatever the order says: (package, what it does not import).
 FORBIDDEN = {
@@ -116,12 +121,13 @@ def layer(module: str) -> int:
 
 
 def upward_imports(modules: Sources) -> list[str]:
-    return [
+    found = [
         f"{module}:{line} imports {target}, which is above it"
         for module in modules
         for target, line in imports(module, modules)
         if target in modules and layer(target) > layer(module)
     ]
+    return list(dict.fromkeys(found))
 
 
 def forbidden_imports(modules: Sources) -> list[str]:

@@ -19,12 +19,13 @@ from SpineMeasureLib.export.case_files import write_report_files
 from SpineMeasureLib.export.report import pdf
 from SpineMeasureLib.export.report.page import FIELDS, NOT_FOR_DIAGNOSIS, ReportOptions, report_html, write_report
 from SpineMeasureLib.export.report.picture import png
-from SpineMeasureLib.export.report.rows import disc_levels, number, shown
+from SpineMeasureLib.export.report.rows import shown
 from SpineMeasureLib.export.report.text import report_text
 from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.measure import measure
-from SpineMeasureLib.measure.definitions import definition
+from SpineMeasureLib.measure.definitions import definition, disc_levels
 from SpineMeasureLib.measure.types import Acceptance, Measurement
+from SpineMeasureLib.measure.units import number
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
 from SpineMeasureLib.segmentation import SpineSegmentation
 from SpineMeasureLib.volume import Volume
@@ -152,25 +153,25 @@ def test_the_state_counts_what_is_accepted_edited_and_doubtful(case: Case) -> No
     count = sum(m.value is not None for m in shown(rows))
     low = sum("low_confidence" in m.flags for m in shown(rows) if m.value is not None)
     page = report_html(volume, segmentation, rows, ReportOptions())
-    told = f"1 of {count} values edited by hand. No value accepted."
+    told = f"1 of {count} values edited by hand. No values accepted."
     assert told in page and told in report_text(segmentation, rows)
     assert f"{low} of {count} values have low confidence." in page
     untouched = [replace(m.automatic or m, flags=()) for m in rows]
     page = report_html(volume, segmentation, untouched, ReportOptions())
     assert "Automatic values, not yet accepted.</p>" in page
     everything = [replace(m, accepted=Acceptance("", "")) for m in untouched]
-    assert "All values accepted, without a name." in report_text(segmentation, everything)
+    assert "All values accepted (reviewer not recorded)." in report_text(segmentation, everything)
     named = [replace(m, accepted=Acceptance(reviewer, "")) for m, reviewer in zip(rows, cycle("AB"), strict=False)]
     assert "All values accepted by A, B." in report_text(segmentation, named)
     some = [replace(m, accepted=Acceptance("R", "")) if m.quantity == "canal_ap" else m for m in untouched]
     accepted = sum(m.accepted is not None and m.value is not None for m in shown(some))
-    assert f"{accepted} of {count} values accepted by R; the others are not." in report_text(segmentation, some)
+    assert f"{accepted} of {count} values accepted by R." in report_text(segmentation, some)
 
 
 def test_edits_that_nobody_accepted_are_reported_at_the_head(case: Case) -> None:
     volume, segmentation, rows = case
     count = sum(m.value is not None for m in shown(rows))
-    told = f"1 of {count} values was edited by hand and not accepted."
+    told = f"1 of {count} values was edited by hand but not accepted."
     page = report_html(volume, segmentation, rows, ReportOptions())
     assert f'<p class="warn">{told}</p>' in page[: page.index('<section class="summary">')]
     assert told.upper() in report_text(segmentation, rows).splitlines()[:2]
@@ -205,7 +206,7 @@ def test_a_note_on_a_value_is_a_remark(case: Case) -> None:
 
 
 def test_missing_values_come_with_their_reason(page: str) -> None:
-    assert "disc height index: the body above is not wholly in view" in level_block(page, "T11-T12")
+    assert "disc height index: the body above is not completely in view" in level_block(page, "T11-T12")
 
 
 def test_unverified_levels_are_said_aloud(case: Case) -> None:
@@ -254,14 +255,18 @@ def test_a_name_with_umlauts_is_whole_in_the_text_file(case: Case, tmp_path: Pat
 
 def test_without_a_browser_the_user_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "find_browser", lambda: None)
-    with pytest.raises(DependencyError, match=r"The PDF was not made: .* Open report\.html"):
+    with pytest.raises(DependencyError, match=r"The PDF was not created: .* Open report\.html"):
         pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
     assert not (tmp_path / "report.pdf").exists()
 
 
 @pytest.mark.parametrize(
     ("script", "why"),
-    [("exit 7", "browser ended with code 7"), ("exec sleep 9", "browser took over 0.1 s"), (None, "not be started")],
+    [
+        ("exit 7", "browser ended with code 7"),
+        ("exec sleep 9", "browser took more than 0.1 s"),
+        (None, "not be started"),
+    ],
 )
 def test_why_there_is_no_pdf_is_told_and_an_earlier_one_is_not_left_beside_the_new_page(
     script: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -270,7 +275,7 @@ def test_why_there_is_no_pdf_is_told_and_an_earlier_one_is_not_left_beside_the_n
     monkeypatch.setattr(pdf, "find_browser", lambda: str(browser))
     monkeypatch.setattr(pdf, "_SECONDS", 0.1 if "sleep" in str(script) else 10)
     (tmp_path / "report.pdf").write_bytes(b"%PDF- of yesterday")
-    with pytest.raises(OutputError, match=rf"The PDF was not made: .*{why}\. Open report\.html in a browser"):
+    with pytest.raises(OutputError, match=rf"The PDF was not created: .*{why}\. Open report\.html in a browser"):
         pdf.write_pdf(tmp_path / "report.html", tmp_path / "report.pdf")
     assert not (tmp_path / "report.pdf").exists()
 

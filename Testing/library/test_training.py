@@ -344,7 +344,7 @@ def test_folds_need_the_base_start_from_it_and_end_in_a_bundle(tmp_path, monkeyp
 
     run(Plan(tmp_path / "data", tmp_path / "work", tmp_path / "bundle", options=options))
     bundle = open_bundle(tmp_path / "bundle")
-    assert load_network(bundle).tells_regions
+    assert load_network(bundle).predicts_regions
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
     assert "3 patients, real" in card and "axis, cervical, thoracic, lumbar" in card
     assert "trained on the synthetic set only, for 0.001 minutes" in card

@@ -23,8 +23,8 @@ from SpineMeasureLib.case_folder import OUTPUTS, earlier_outputs
 from SpineMeasureLib.io.read import read_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
-from SpineMeasureLib.segment.labels.conventions import WRITTEN, written_in
-from SpineMeasureLib.segment.naming.instances import list_structures
+from SpineMeasureLib.segment.labels.written import WRITTEN, written_in
+from SpineMeasureLib.segment.naming.structures import list_structures
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 from SpineMeasureLib.volume import Volume
 

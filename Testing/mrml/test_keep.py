@@ -40,7 +40,7 @@ def test_kept_edits_come_back(session: Any, scene: Any, tmp_path: Path) -> None:
     again = Session.find(scene)[0]
     assert again.state == state and facts(again) == before
     check_case(again)
-    again.reset(*[m.key for m in again.rows])
+    again.reset([m.key for m in again.rows])
     assert again.line(("L3-L4", *ANTERIOR[1:])) is not None
     again.close()
 

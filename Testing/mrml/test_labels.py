@@ -76,7 +76,7 @@ def test_labels_that_are_updated_alone_are_as_if_all_were(scene: Any, session: A
 
 def places(scene: Any) -> list[tuple[float, ...]]:
     nodes = [n for n in nodes_of_class(scene, "vtkMRMLMarkupsFiducialNode") if n.GetAttribute("SpineMeasure.labels")]
-    return [n.GetNthControlPointPosition(i) for n in nodes for i in range(n.GetNumberOfControlPoints())]
+    return sorted(n.GetNthControlPointPosition(i) for n in nodes for i in range(n.GetNumberOfControlPoints()))
 
 
 def test_labels_follow_names_and_undo(scene: Any, session: Any) -> None:

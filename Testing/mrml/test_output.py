@@ -32,7 +32,7 @@ def test_page_and_text_of_the_report_stay_when_the_browser_fails(
 ) -> None:
     put_browser(tmp_path / "bin", "exit 1", monkeypatch)
     out = tmp_path / "out"
-    with pytest.raises(OutputError, match=r"PDF was not made: .* Open T2_report\.html in a browser and print it"):
+    with pytest.raises(OutputError, match=r"PDF was not created: .* Open T2_report\.html in a browser and print it"):
         write_report(session, out)
     assert sorted(file.name for file in out.iterdir()) == ["T2_report.html", "T2_report.txt"]
     assert "L4-L5" in (out / "T2_report.html").read_text(encoding="utf-8")

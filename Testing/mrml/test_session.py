@@ -116,12 +116,12 @@ def test_reset_of_one_a_level_and_all(session: Any) -> None:
     other = ("L3-L4", *MIDDLE[1:])
     for key in (MIDDLE, ANTERIOR, other, CANAL):
         session.set_line(key, *moved(session, key))
-    session.reset(MIDDLE)
+    session.reset([MIDDLE])
     assert [status_of(session.row(k)) for k in (MIDDLE, ANTERIOR, other)] == ["automatic", "edited", "edited"]
-    session.reset(*[m.key for m in session.rows if m.level == "L4-L5"])
+    session.reset([m.key for m in session.rows if m.level == "L4-L5"])
     assert [status_of(session.row(k)) for k in (ANTERIOR, other)] == ["automatic", "edited"]
     assert status_of(session.row(MEAN3)) == "automatic"
-    session.reset(*[m.key for m in session.rows])
+    session.reset([m.key for m in session.rows])
     assert {status_of(m) for m in session.rows} <= {"automatic", "flagged"}
     check_case(session)
     for _ in range(3):
@@ -155,7 +155,7 @@ def test_an_edit_after_undo_drops_what_was_undone(session: Any) -> None:
 
 def test_what_changes_nothing_is_no_step(session: Any) -> None:
     session.set_line(MIDDLE, session.row(MIDDLE).p1, session.row(MIDDLE).p2)
-    session.reset(*[m.key for m in session.rows])
+    session.reset([m.key for m in session.rows])
     session.withdraw([MIDDLE])
     session.rename_disc("L4-L5", "L4-L5")
     assert session.remeasure().changed == ()

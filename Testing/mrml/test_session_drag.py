@@ -233,7 +233,7 @@ def test_deleting_a_line_under_the_mouse_is_survived(view: SliceView, scene: Any
     view.mouse("LeftButtonReleaseEvent", x, y - 60)
     assert session.row(MIDDLE).note == "no line"
     check_case(session)
-    session.reset(MIDDLE)
+    session.reset([MIDDLE])
     view.window.Render()
     check_case(session)
 

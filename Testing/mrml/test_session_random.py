@@ -82,7 +82,7 @@ class Reader:
         return self.random.choice([[row.key], at_level, [m.key for m in self.session.rows]])
 
     def reset(self) -> None:
-        self.session.reset(*self.some_keys())
+        self.session.reset(self.some_keys())
 
     def accept(self) -> None:
         self.session.accept(self.some_keys(), self.random.choice(["", "AB"]))

@@ -47,7 +47,7 @@ def test_everything_is_linked_again_when_the_scene_is_reopened(session: Any, sce
     again = reopened(scene, tmp_path / "case.mrb")
     assert again.state == state and facts(again) == before
     check_case(again)
-    again.reset(*[m.key for m in again.rows])
+    again.reset([m.key for m in again.rows])
     assert again.row(("L3-L4", *MIDDLE[1:])).value == automatic_of(again.row(("L3-L4", *MIDDLE[1:]))).value
     assert again.line(("L3-L4", *ANTERIOR[1:])) is not None
     again.shift_levels(1)
@@ -66,7 +66,7 @@ assert scene.ReadFromMRB(sys.argv[1], True)
 session, = Session.find(scene)
 check_case(session)
 before = facts(session)
-session.reset(*[m.key for m in session.rows])
+session.reset([m.key for m in session.rows])
 check_case(session)
 print(json.dumps([before, facts(session)]))
 """
@@ -77,7 +77,7 @@ def test_a_fresh_process_goes_on_with_the_review(session: Any, scene: Any, tmp_p
     path = tmp_path / "case.mrb"
     assert scene.WriteToMRB(str(path))
     before = facts(session)
-    session.reset(*[m.key for m in session.rows])
+    session.reset([m.key for m in session.rows])
     folder = str(Path(__file__).parent)
     done = subprocess.run([sys.executable, "-c", _FIND, str(path), folder], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [before, facts(session)]
@@ -106,7 +106,7 @@ def test_a_line_moved_while_nobody_watched_is_an_edit(session: Any, scene: Any, 
     assert automatic_of(again.row(MIDDLE)) == before
     assert again.row(CANAL).note == "no line"
     check_case(again)
-    again.reset(*[m.key for m in again.rows])
+    again.reset([m.key for m in again.rows])
     assert again.row(MIDDLE) == before
     check_case(again)
     again.close()
@@ -159,7 +159,7 @@ def test_a_deleted_line_shows_as_no_line_and_comes_back(session: Any, scene: Any
     check_case(session)
     session.redo()
     assert session.line(MIDDLE) is None
-    session.reset(MIDDLE)
+    session.reset([MIDDLE])
     np.testing.assert_allclose(ends(session.line(MIDDLE)), before, atol=1e-9)
     check_case(session)
     # The new line is watched as the old one was.
@@ -175,7 +175,7 @@ def test_deleting_the_folder_of_a_level_deletes_its_lines_only(session: Any, sce
     tree.RemoveItem(folder)
     assert {k for k in session.nodes.lines if k[0] == "L4-L5"} == set()
     check_case(session)
-    session.reset(*[m.key for m in session.rows])
+    session.reset([m.key for m in session.rows])
     assert {k[1] for k in session.nodes.lines if k[0] == "L4-L5"} >= {"disc_height_middle", "disc_depth"}
     check_case(session)
 
@@ -303,7 +303,7 @@ def test_changes_of_many_nodes_are_made_quietly_and_a_drag_is_not(scene: Any, sm
         session.undo,
         session.redo,
         session.undo,
-        lambda: session.reset(*[m.key for m in session.rows]),
+        lambda: session.reset([m.key for m in session.rows]),
         session.remeasure,
         lambda: session.show(levels=["L4-L5"]),
         lambda: session.highlight(ANTERIOR),

@@ -193,7 +193,7 @@ def test_edited_and_accepted_values_stay_when_measured_again(session: Any) -> No
     check_case(session)
     session.withdraw([AREA])
     assert session.row(AREA) == automatic_of(session.row(AREA)) and session.row(AREA).value < area.value
-    session.reset(MIDDLE)
+    session.reset([MIDDLE])
     assert session.row(MIDDLE) == automatic_of(session.row(MIDDLE))
     check_case(session)
 

@@ -87,7 +87,8 @@ class Tab:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until no new picture arrives."""
+        """Wait until the server has handled everything that was sent, and no new picture arrives."""
+        self.page.evaluate("window.trame.trigger('act', [''])")
         self.page.wait_for_function(_QUIET, arg=1000)
 
     def until(self, true: Callable[[], bool], what: str) -> None:

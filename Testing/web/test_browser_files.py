@@ -49,12 +49,15 @@ def test_review_continues_during_an_export_and_a_second_one_is_refused(tab: Tab)
         tab.page.wait_for_selector("#download:disabled")
         assert tab.page.evaluate("fetch('export/report').then((answer) => answer.status)") == 409
         tab.page.keyboard.press("Escape")
+        tab.page.evaluate("window.trame.state.set('message', 'A warning')")
         before = tab.pictures(SAGITTAL)
         tab.page.mouse.move(left + 0.1 * wide, top + 0.5 * high)
         tab.page.mouse.wheel(0, -120)
         tab.until(lambda: tab.pictures(SAGITTAL) > before, "another slice")
         assert tab.page.locator("#download").is_disabled(), "the slice changed only after the export"
     tab.page.wait_for_selector("#download:enabled")
+    tab.wait_for_text("#message", "A warning")  # the end of the download removes its own message only
+    tab.page.evaluate("window.trame.state.set('message', '')")
     tab.page.click("#fit-sagittal")
     tab.settle()
     tab.complaints = [c for c in tab.complaints if "409" not in c]

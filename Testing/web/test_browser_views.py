@@ -197,6 +197,8 @@ def test_lines_can_be_limited_to_the_current_level(tab: Tab) -> None:
     tab.until(lambda: colour() < 0.5 * every, "lines of one level")
     page.click("#only_level")
     tab.until(lambda: colour() > 0.9 * every, "lines of all levels")
+    for control in ("#outline", "#fill", "#labels"):
+        page.click(control)
 
 
 def test_light_theme_and_help(tab: Tab) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from SpineMeasureLib.measure.flags import in_words
 from SpineMeasureLib.review.case.state import status_of
 from Testing.mrml.desk_checks import half_of, move_end
 from Testing.widget.conftest import KEY, wait_for
@@ -389,7 +390,7 @@ def test_texts_of_the_library_are_shown_in_the_language_of_slicer(
     assert row_of(panel, KEY)[1] == "DISC HEIGHT, MIDDLE"
     assert row_of(panel, KEY)[5] == status_of(session.row(KEY)).upper()
     flagged = session.flagged[0]
-    flags = [flag.replace("_", " ").upper() for flag in session.row(flagged).flags]
+    flags = [in_words(flag).upper() for flag in session.row(flagged).flags]
     assert row_of(panel, flagged)[6] == ", ".join(flags)
     panel.showMessage("This case is closed.", "Open it again.")
     assert "THIS CASE IS CLOSED." in panel.ui.messageLabel.text and "OPEN IT AGAIN." in panel.ui.messageLabel.text

@@ -249,14 +249,14 @@ OUTSIDE_SLICER = {"app.py", "bundle.py", "case_tables.py", "keep.py", "members.p
 def test_every_text_of_the_library_that_the_panel_shows_can_be_translated() -> None:
     from SpineMeasureLib.child import NEXT_STEPS
     from SpineMeasureLib.measure.definitions import methods
-    from SpineMeasureLib.measure.flags import known_flags
+    from SpineMeasureLib.measure.flags import FLAGS, in_words
     from SpineMeasureLib.review import actions, panel
 
     calls = [n for n in ast.walk(tree_of(MODULE / "SpineMeasureGui" / "Texts.py")) if isinstance(n, ast.Call)]
     listed = [ast.literal_eval(n.args[0]) for n in calls if isinstance(n.args[0], ast.Constant)]
     wanted = {
         *panel.COLUMNS, *panel.STATUS_TEXTS, *panel.GROUPS, panel.ALL_LEVELS, panel.LEVELS_GUESSED,
-        *(flag.replace("_", " ") for flag in known_flags()), *(d.title for d in methods()),
+        *(in_words(flag) for flag in FLAGS if flag != "edited"), *(d.title for d in methods()),
         *panel.SCOPES, *(text for _, text in panel.SHORTCUTS.values()), *filter(None, NEXT_STEPS.values()),
         *(action.otherwise for action in actions.ACTIONS.values() if action.otherwise),
         *said_in(ROOT / "SpineMeasureLib" / "review" / "actions.py"),

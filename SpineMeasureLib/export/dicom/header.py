@@ -1,4 +1,4 @@
-"""The header that objects derived from images inherit: attributes of patient and study, each allowed or left out."""
+"""The header that objects derived from images inherit: valid attributes of patient and study."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .values import corrected
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-#: Groups of patient and clinical trial, of which everything is inherited.
+#: Groups of patient and clinical trial, which are inherited completely.
 _GROUPS = (0x0010, 0x0012)
-#: What else is inherited of the modules General Study and Patient Study, and of the scanner.
+#: Further inherited attributes, of the modules General Study and Patient Study, and of the scanner.
 _OTHERS = (
     "StudyDate", "StudyTime", "AccessionNumber", "IssuerOfAccessionNumberSequence", "ReferringPhysicianName",
     "ConsultingPhysicianName", "StudyDescription", "ProcedureCodeSequence", "PhysiciansOfRecord",
@@ -28,9 +28,9 @@ REQUIRED = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
     "StudyTime", "ReferringPhysicianName",
 )  # fmt: skip
-#: What a clinical trial must state (type 1).
+#: Required attributes of a clinical trial (type 1).
 _OF_TRIAL = ("ClinicalTrialSponsorName", "ClinicalTrialProtocolID")
-#: Texts in which a backslash is a letter.
+#: Texts in which a backslash is an ordinary character.
 _ONE_TEXT = ("ST", "LT", "UT")
 #: Enumerated numbers.
 _NUMBERS = {"PregnancyStatus": (1, 2, 3, 4)}
@@ -40,7 +40,7 @@ _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 
 @dataclass
 class Changes:
-    """Keywords of what was not as the standard wants it; without values, which may name the patient."""
+    """Keywords of attributes that did not conform to the standard, without values, which may identify the patient."""
 
     emptied: list[str] = field(default_factory=list)
     corrected: list[str] = field(default_factory=list)
@@ -50,25 +50,25 @@ class Changes:
     several: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
-        """What to tell the user."""
-        told = (
-            ("Values that DICOM does not allow were left out of SEG and SR: {}.", self.emptied),
+        """Warnings for the user."""
+        texts = (
+            ("Values that DICOM does not allow were omitted from SEG and SR: {}.", self.emptied),
             ("Values that DICOM does not allow were corrected in SEG and SR: {}.", self.corrected),
-            ("These attributes are missing and left empty in SEG and SR: {}.", self.missing),
+            ("These attributes are missing and are empty in SEG and SR: {}.", self.missing),
             ("{} is missing; the slice spacing is used in SEG.", self.measured),
             (
                 "Missing or invalid UIDs were replaced in SEG and SR, so other programs may not find the images: {}.",
                 self.uids,
             ),
-            ("The images name several values, of which SEG and SR have that of the first slice: {}.", self.several),
+            ("The images have different values; SEG and SR contain the value of the first slice: {}.", self.several),
         )
-        return [sentence.format(", ".join(dict.fromkeys(keywords))) for sentence, keywords in told if keywords]
+        return [sentence.format(", ".join(dict.fromkeys(keywords))) for sentence, keywords in texts if keywords]
 
 
 def inherited(image: Dataset, changes: Changes) -> Dataset:
-    """A dataset with what derived objects inherit of an image, as the standard allows it, in Unicode.
+    """A dataset of the attributes that derived objects inherit from an image, in valid form and Unicode.
 
-    :param changes: takes the keywords of what had to be changed.
+    :param changes: receives the keywords of changed attributes.
     """
     from pydicom.datadict import keyword_for_tag
     from pydicom.dataset import Dataset
@@ -125,10 +125,10 @@ def _inherit_number(image: Dataset, tag: Any, keyword: str, clean: Dataset, chan
 
 
 def _texts(image: Dataset, tag: Any, vr: str) -> Iterator[str]:
-    """The values of an attribute as text; as they stand in the file if they cannot be parsed."""
+    """The values of an attribute as text, unparsed if they cannot be parsed."""
     try:
         value = image[tag].value
-    except Exception:  # values are parsed here, each kind with exceptions of its own
+    except Exception:  # values are parsed here, which raises many kinds of exceptions
         raw = image.get_item(tag).value
         value = raw.decode("latin-1") if isinstance(raw, bytes) else str(raw or "")
     if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
@@ -154,7 +154,7 @@ def _items(image: Dataset, tag: Any) -> list[Dataset] | None:
 
 
 def _is_sound(item: Dataset, keyword: str) -> bool:
-    """Whether an item of a sequence, and all below it, is as the standard wants it; items are not corrected."""
+    """Whether an item of a sequence, and all below it, conforms to the standard; items are not corrected."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
     if keyword.endswith("CodeSequence") and not (any(item.get(k) for k in _CODE) and item.get("CodeMeaning")):
@@ -176,7 +176,7 @@ def _is_sound(item: Dataset, keyword: str) -> bool:
 
 
 def _complete(clean: Dataset, changes: Changes) -> None:
-    """Add or remove what goes with other attributes."""
+    """Add or remove attributes that depend on others."""
     trial = [element.keyword for element in clean if element.keyword.startswith("ClinicalTrial")]
     if trial and not all(clean.get(keyword) for keyword in _OF_TRIAL):
         changes.emptied += trial

@@ -1,4 +1,4 @@
-"""The images as derived objects refer to them: UIDs, classes, frames and geometry, whatever is wrong in their files."""
+"""The images as derived objects refer to them: valid UIDs, classes, frames and geometry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ...volume import Volume
 
-#: Shorter texts in place of a UID may be dummies that images of other patients have too.
+#: Shorter texts in place of a UID may be placeholders that images of other patients share.
 _SHORTEST_OWN_NAME = 10
 _OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName")
 
@@ -25,12 +25,12 @@ _OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientNa
 def referable(
     headers: Sequence[Dataset], volume: Volume, is_multiframe: bool
 ) -> tuple[tuple[Dataset, ...], tuple[str, ...]]:
-    """The images with nothing in their headers but what derived objects inherit and need, all of it allowed.
+    """The images with only those attributes that derived objects inherit and need, all of them valid.
 
-    What belongs to the whole series is that of the first image.
+    Attributes of the whole series are taken from the first image.
 
     :param headers: of the files of the volume's frames, in that order.
-    :return: (images, warnings that name what was changed).
+    :return: (images, warnings that name the changed attributes).
     """
     from pydicom.dataset import Dataset
 
@@ -72,7 +72,7 @@ def _whole(header: Dataset, keyword: str) -> int:
 
 
 def _uid(header: Dataset, keyword: str, otherwise: str, changes: Changes) -> str:
-    """The UID that is there, or one in its place: the same for all that name the same."""
+    """The UID of an attribute; an invalid one is replaced, always by the same UID."""
     found = as_text(value_of(header, keyword)).strip()
     if is_uid(found):
         return found
@@ -115,7 +115,7 @@ def _sop_class(header: Dataset, is_multiframe: bool, changes: Changes) -> str:
 
 
 def _measures(headers: Sequence[Dataset], frames: Sequence[Frame], changes: Changes) -> dict[str, Any]:
-    """Pixel spacing and thickness; a thickness that is not stated is the step between slices."""
+    """Pixel spacing and thickness; a missing thickness is replaced by the step between slices."""
     along = np.array([frame.position for frame in frames]) @ frames[0].normal
     step = round(float(abs(np.median(np.diff(along)))), 5)
     value = values_of(headers[0], frames[0].index)

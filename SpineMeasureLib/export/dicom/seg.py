@@ -22,8 +22,8 @@ def make_seg(segmentation: SpineSegmentation, source: DicomSource, reviewer: str
     """A binary DICOM Segmentation (PS3.3 A.51) on the voxels of the source images.
 
     :param source: the images, in the order of the label array's k.
-    :param reviewer: who looked the segments over (``Family^Given``); all segments then count as semi-automatic,
-        without one those that were edited.
+    :param reviewer: who reviewed the segments (``Family^Given``); all segments then count as semi-automatic,
+        else only edited ones.
     :return: highdicom's object, a pydicom dataset; segment numbers follow the order of the structures.
     :raises DependencyError: highdicom is not installed.
     """

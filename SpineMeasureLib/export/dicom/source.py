@@ -32,10 +32,10 @@ DEVICE_UID = "2.25.13470194054320918028810088999453161255"
 class DicomSource:
     """Headers of the images of a volume.
 
-    :ivar images: one classic image for each k, or a single multi-frame image: what derived objects inherit and refer
-        to, as the standard allows it.
+    :ivar images: one classic image for each k, or a single multi-frame image: the attributes that derived objects
+        inherit and refer to, corrected to conform to the standard.
     :ivar frame_numbers: of a multi-frame image, the number (from 1) of the frame at each k; else empty.
-    :ivar warnings: which attributes of the images had to be changed; no values.
+    :ivar warnings: the attributes of the images that had to be changed, without values.
     """
 
     images: tuple[Dataset, ...]
@@ -68,9 +68,9 @@ class DicomSource:
 
 
 def read_source(volume: Volume) -> DicomSource:
-    """Read the headers of the images that a volume was made of.
+    """Read the headers of the images of a volume.
 
-    Attributes that the standard does not allow are corrected or left empty; `DicomSource.warnings` names them.
+    Invalid attributes are corrected or left empty; `DicomSource.warnings` names them.
 
     :raises DicomSeriesError: it was not read from DICOM, or its images cannot be referred to.
     :raises DependencyError: pydicom is not installed.
@@ -93,25 +93,25 @@ def read_source(volume: Volume) -> DicomSource:
 
 
 def _check(headers: Sequence[Dataset], is_multiframe: bool) -> None:
-    """Refuse what one object cannot refer to."""
+    """Refuse images that one object cannot refer to."""
     if len({as_text(value_of(header, "SeriesInstanceUID")) for header in headers}) > 1:
         raise DicomSeriesError("The slices belong to several series.", "Export one series.")
     if is_multiframe and len(headers) > 1:
         raise DicomSeriesError(
-            "The series is spread over several multi-frame files, which one segmentation object cannot refer to.",
+            "The series consists of several multi-frame files, which one segmentation object cannot refer to.",
             "Export it as one multi-frame file or as single slices.",
         )
     if is_multiframe and not all(
         "PlanePositionSequence" in group for group in headers[0].PerFrameFunctionalGroupsSequence
     ):
         raise DicomSeriesError(
-            "Some frames of the image do not say where they lie, so that no segmentation object can refer to it.",
+            "Some frames of the image have no position, so a segmentation object cannot refer to them.",
             "Export the series again from the archive.",
         )
 
 
 def missing_package(error: ImportError) -> DependencyError:
-    """The error to show where pydicom or highdicom is not installed."""
+    """The error if pydicom or highdicom is not installed."""
     return DependencyError(
         f"DICOM objects need the package '{error.name}', which is not installed.",
         "Install it with: pip install 'spinemeasure[dicom]'.",
@@ -126,9 +126,9 @@ def concept(code: Code) -> Any:
 
 
 def equipment(provenance: dict[str, object]) -> dict[str, Any]:
-    """What SEG and SR say of the program that made them.
+    """The equipment attributes of SEG and SR.
 
-    The serial number is the start of the model's SHA-256: what tells one "device" of this kind from another.
+    The serial number is the start of the model's SHA-256, which distinguishes "devices" of this kind.
     """
     return {
         "manufacturer": MANUFACTURER,
@@ -139,12 +139,12 @@ def equipment(provenance: dict[str, object]) -> dict[str, Any]:
 
 
 def person_name(name: str) -> str:
-    """A name as DICOM writes persons: ``"Family^Given"``; one without a caret is taken for a family name."""
+    """A name as DICOM writes persons: ``"Family^Given"``; without a caret it is a family name."""
     return name if "^" in name else f"{name}^"
 
 
 def algorithm_of(provenance: dict[str, object]) -> tuple[str, str, dict[str, str]]:
-    """Name, version and parameters of what made the segmentation: the model, or a label map given by the user."""
+    """Name, version and parameters of the source of the segmentation: the model, or a label map given by the user."""
     if "model" in provenance:
         parameters = {"sha256": str(provenance["model_sha256"])} if "model_sha256" in provenance else {}
         return f"SpineMeasure {provenance['model']}", str(provenance.get("model_version", "")), parameters

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import __version__
+from ...measure.definitions import SCHEME, definition
 from ...measure.types import Acceptance, Measurement
+from ...measure.units import UNITS
 from ...orientation import LPS_TO_RAS
 from ...segmentation import SpineSegmentation
 from . import codes
@@ -50,7 +52,7 @@ def make_sr(
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
     value that a person edited carries "User chosen value" and the automatic one as a property; one that a person
     accepted carries that, with name and time. The algorithm is at the group, or at each automatic value of a group that
-    has edited ones. What could not be measured is a coded evaluation "Measurement failure" with the reason.
+    has edited ones. A missing value is a coded evaluation "Measurement failure" with the reason.
 
     :param seg: the segmentation object that was measured, named as evidence.
     :param reviewer: who accepts the whole case (``Family^Given``); by default the one named reviewer who accepted every
@@ -68,28 +70,26 @@ def make_sr(
     levels = dict.fromkeys(m.level for m in measurements)
     made = _Maker(segmentation, source)
     groups = [made.group(level, [m for m in measurements if m.level == level]) for level in levels]
-    # highdicom copies and searches the whole tree that it is given, which takes two thirds of the time: it gets the
-    # report with its first group, and the others are added to what it made of it.
+    # highdicom copies and searches the whole tree, which takes two thirds of the time: it gets the report with its
+    # first group, and the other groups are added to its result.
     content = MeasurementReport(
         observation_context=_observers(reviewer, organization, equipment(segmentation.provenance)),
         procedure_reported=concept(codes.MRI_PROCEDURE),
         imaging_measurements=groups[:1],
         title=concept(codes.IMAGING_REPORT),
     )
+    evidence = [*source.images, *([seg] if seg is not None else [])]
     report = Comprehensive3DSR(
-        evidence=[*source.images, *([seg] if seg is not None else [])],
+        evidence=evidence,
         content=content[0],
         series_instance_uid=UID(),
         series_number=source.series_number(_NTH_SERIES),
         sop_instance_uid=UID(),
         instance_number=1,
         is_complete=True,
-        is_final=bool(reviewer),
-        is_verified=bool(reviewer),
-        verifying_observer_name=person_name(reviewer) if reviewer else None,
-        verifying_organization=(organization or "Not stated") if reviewer else None,
         series_description="SpineMeasure measurements",
         coding_schemes=[_coding_scheme()],
+        **_verification(reviewer, organization),
         **equipment(segmentation.provenance),
     )
     report.SpecificCharacterSet = CHARACTERS
@@ -99,8 +99,18 @@ def make_sr(
     return report
 
 
+def _verification(reviewer: str, organization: str) -> dict[str, Any]:
+    """Attributes of a report that is verified and final, if there is a reviewer."""
+    return {
+        "is_final": bool(reviewer),
+        "is_verified": bool(reviewer),
+        "verifying_observer_name": person_name(reviewer) if reviewer else None,
+        "verifying_organization": (organization or "Not stated") if reviewer else None,
+    }
+
+
 def _reviewer_of_all(measurements: Sequence[Measurement]) -> str:
-    """The one person who accepted every value that there is; empty if some are not accepted, or several people did."""
+    """The reviewer who accepted every value; empty if some are not accepted, or there were several reviewers."""
     reviewers = {m.accepted.reviewer if m.accepted else "" for m in measurements if m.value is not None}
     return reviewers.pop() if len(reviewers) == 1 else ""
 
@@ -129,7 +139,7 @@ def _coding_scheme() -> Any:
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
     return CodingSchemeIdentificationItem(
-        designator=codes.SCHEME,
+        designator=SCHEME,
         name=codes.SCHEME_NAME,
         uid=codes.SCHEME_UID,
         responsible_organization="SpineMeasure",
@@ -147,7 +157,7 @@ class _Maker:
         """TID 1501 of one level."""
         from highdicom import UID, sr
 
-        by_hand = any(_is_edited(m) for m in measurements)
+        by_hand = any(m.is_edited for m in measurements)
         return sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(UID(), level),
             algorithm_id=None if by_hand else self._algorithm(),
@@ -165,19 +175,19 @@ class _Maker:
     def _number(self, m: Measurement, by_hand: bool) -> Any:
         """TID 300 of one value.
 
-        :param by_hand: whether a person moved lines of the group, so that each value says what made it.
+        :param by_hand: whether a person moved lines of the group, so that each value needs its own algorithm.
         """
         from highdicom import sr
 
         assert m.value is not None
-        site = codes.site_of(m)
+        what = definition(m.quantity, m.method)
         item = sr.Measurement(
-            name=concept(codes.quantity_code(m.quantity)),
+            name=concept(what.concept),
             value=round(float(m.value), _DECIMALS),
-            unit=concept(codes.UNITS[m.unit]),
-            algorithm_id=self._algorithm() if by_hand and not _is_edited(m) else None,
+            unit=concept(UNITS[m.unit].code),
+            algorithm_id=self._algorithm() if by_hand and not m.is_edited else None,
             derivation=concept(codes.MINIMUM) if m.method == "within_5mm" else None,
-            finding_sites=[sr.FindingSite(concept(site))] if site else None,
+            finding_sites=[sr.FindingSite(concept(what.site))] if what.site else None,
             method=concept(codes.method_code(m.quantity, m.method)),
             properties=self._properties(m),
             **self._geometry(m),
@@ -207,14 +217,14 @@ class _Maker:
             if m.reference.sd is not None:
                 values.append(_num(codes.POPULATION_SD, m.reference.sd, m.unit))
             population = sr.MeasurementStatisticalProperties(values, authority=m.reference.source)
-        chosen = concept(codes.USER_CHOSEN) if _is_edited(m) else None
+        chosen = concept(codes.USER_CHOSEN) if m.is_edited else None
         if population is None and chosen is None:
             return None
         return sr.MeasurementProperties(selection_status=chosen, measurement_statistical_properties=population)
 
     @staticmethod
     def _failure(m: Measurement) -> Any:
-        """A value that there is not, as a coded evaluation: its method, "Measurement failure", and why."""
+        """A missing value as a coded evaluation: its method, "Measurement failure", and the reason."""
         from highdicom import sr
 
         name = codes.method_code(m.quantity, m.method)
@@ -227,16 +237,11 @@ class _Maker:
         return item
 
 
-def _is_edited(m: Measurement) -> bool:
-    """Whether a person moved the line, or one that the value follows from."""
-    return m.source == "edited"
-
-
 def _num(name: codes.Code, value: float, unit: str) -> Any:
     from highdicom.sr import NumContentItem
 
     return NumContentItem(
-        concept(name), round(float(value), _DECIMALS), concept(codes.UNITS[unit]), relationship_type="HAS PROPERTIES"
+        concept(name), round(float(value), _DECIMALS), concept(UNITS[unit].code), relationship_type="HAS PROPERTIES"
     )
 
 
@@ -247,7 +252,7 @@ def _flag(flag: str) -> Any:
 
 
 def _acceptance(accepted: Acceptance) -> Any:
-    """That a person accepted a value: who and when, as far as it is known."""
+    """The acceptance of a value: reviewer and time, if they are known."""
     from highdicom import sr
 
     item = sr.CodeContentItem(concept(codes.ACCEPTANCE), concept(codes.ACCEPTED), "HAS PROPERTIES")
@@ -266,7 +271,7 @@ def _acceptance(accepted: Acceptance) -> Any:
 
 
 def _further_properties(m: Measurement) -> list[Any]:
-    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, ancestor, acceptance ..."""
+    """Properties of a value beyond TID 300, which is extensible: flags, boundary, spread, acceptance ..."""
     from highdicom import sr
 
     found = [_flag(flag) for flag in m.flags]

@@ -1,4 +1,4 @@
-"""DICOM values as the standard allows them (PS3.5 6.2): what scanners and people wrote, corrected or refused."""
+"""Correcting or rejecting values that DICOM does not allow (PS3.5 6.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENUMERATED = {
     "TypeOfPatientID": ("TEXT", "RFID", "BARCODE"),
     "LossyImageCompression": ("00", "01"),
 }
-#: What stands for bytes that the stated character set does not have.
+#: Placeholder of bytes that are not in the stated character set.
 _UNREADABLE = "\ufffd"
 _SEXES = {"MALE": "M", "FEMALE": "F", "OTHER": "O"}
 _LONGEST_UID, _LONGEST_DS, _LARGEST_IS = 64, 16, 2**31 - 1
@@ -33,7 +33,7 @@ def is_uid(text: str) -> bool:
 
 
 def corrected(keyword: str, vr: str, text: str) -> str | None:
-    """A single value as it may be written; None if the standard allows no value that says the same.
+    """A single value in valid form; None if there is no valid form of it.
 
     :param vr: value representation of the attribute.
     :param text: the value as text, backslashes that separate values left out.

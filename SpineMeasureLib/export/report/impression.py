@@ -1,6 +1,6 @@
-"""Two lines at the head of a report: what differs from published means, what has slipped, what is narrowed.
+"""Two lines at the head of a report: values outside published means, listhesis, narrowing of canal and cord.
 
-Numbers in neutral words, with the threshold beside them. None is a diagnosis or a cut-off.
+Numbers in neutral words, each with its threshold. None is a diagnosis or a cut-off.
 """
 
 from __future__ import annotations
@@ -9,24 +9,25 @@ from collections.abc import Callable, Sequence
 
 from ...measure.definitions import definition
 from ...measure.types import Measurement
+from ...measure.units import number
 
-TITLE = "Summary of the numbers, not for diagnosis"
-#: A value is named if it is further from the published mean: in standard deviations, or without one as a part of it.
+TITLE = "Summary of measurements, not for diagnosis"
+#: A value is named if it is further from the published mean: in standard deviations, or as a part of a mean without SD.
 _SPREADS, _SHARE = 2.0, 0.25
-#: Above the error of the measurement (listhesis was compared with experts' masks with a tolerance of 2 mm).
+#: Above the error of the measurement (tolerance of 2 mm against experts' masks).
 _SLIP_MM = 3.0
-#: Part of the references above and below by which canal or cord is narrower (compromise, compression).
+#: Narrowing of canal or cord relative to the references above and below (MCC, MSCC).
 _NARROWER = 0.25
 #: Flags of a value that the reader has to check before anything else.
 _DOUBTFUL = ("low_confidence", "cut_by_field_of_view")
-#: More names than this make no summary: the others are counted.
-_MOST = 6
+#: Maximum number of values named; the others are counted.
+_MAXIMUM_NAMED = 6
 
 
 def impression(measurements: Sequence[Measurement]) -> tuple[str, str]:
     """The two lines: values against published means; slips and narrowings.
 
-    A value with a doubtful flag is marked with a question mark. Only values that there are count.
+    A doubtful value is marked with a question mark. Missing values do not count.
     """
     return _against_references(measurements), f"{_slips(measurements)} {_narrowings(measurements)}"
 
@@ -42,7 +43,7 @@ def is_outside(m: Measurement) -> bool:
 def _against_references(measurements: Sequence[Measurement]) -> str:
     known = [m for m in measurements if m.reference is not None and m.value is not None]
     if not known:
-        return "Published means: none for these levels."
+        return "No published means for these levels."
     limits, notes = [], []
     if any(m.reference and m.reference.sd is not None for m in known):
         limits.append(f"{_SPREADS:g} SD")
@@ -61,41 +62,42 @@ def _by_level(found: Sequence[Measurement]) -> str:
     said: dict[str, str] = {}
     for m in found:
         assert m.value is not None and m.reference is not None
-        title = definition(m.quantity, m.method).title
-        what, _, place = (title[0].lower() + title[1:]).partition(", ")
+        what, _, place = definition(m.quantity, m.method).phrase.partition(", ")
         name = place if said.get(m.level) == what else f"{what} {place}".strip()
         said[m.level] = what
-        levels.setdefault(m.level, []).append(f"{name} {m.value:.1f} ({m.reference.mean:.1f}){_doubt(m)}")
+        levels.setdefault(m.level, []).append(
+            f"{name} {number(m.value, m.unit)} ({number(m.reference.mean, m.unit)}){_doubt(m)}"
+        )
     return _listed([f"{level} {', '.join(texts)}" for level, texts in levels.items()])
 
 
 def _slips(measurements: Sequence[Measurement]) -> str:
     slips = [m for m in measurements if m.key[1:] == ("listhesis", "posterior_corners") and m.value is not None]
     if not slips:
-        return "Slip: not measured."
+        return "Listhesis: not measured."
 
-    def told(m: Measurement) -> str:
+    def text(m: Measurement) -> str:
         assert m.value is not None
-        return f"{abs(m.value):.1f} mm {'forward' if m.value > 0 else 'backward'}"
+        return f"{number(abs(m.value), m.unit)} mm {'anterior' if m.value > 0 else 'posterior'}"
 
-    found = _named([m for m in slips if m.value is not None and abs(m.value) >= _SLIP_MM], told)
-    return f"Slip of {_SLIP_MM:g} mm or more: {found}."
+    found = _named([m for m in slips if m.value is not None and abs(m.value) >= _SLIP_MM], text)
+    return f"Listhesis of {_SLIP_MM:g} mm or more: {found}."
 
 
 def _narrowings(measurements: Sequence[Measurement]) -> str:
     known = [m for m in measurements if m.quantity in ("canal_compression", "cord_compression") and m.value is not None]
     if not known:
-        return "Narrowing of the canal: not measured."
+        return "Canal narrowing: not measured."
 
-    def told(m: Measurement) -> str:
+    def text(m: Measurement) -> str:
         return f"{m.quantity.partition('_')[0]} {m.value:.0%}"
 
-    found = _named([m for m in known if m.value is not None and m.value >= _NARROWER], told)
-    return f"Canal or cord narrower by {_NARROWER:.0%} or more than 10 to 30 mm above and below: {found}."
+    found = _named([m for m in known if m.value is not None and m.value >= _NARROWER], text)
+    return f"Canal or cord narrowed by {_NARROWER:.0%} or more relative to 10 to 30 mm above and below: {found}."
 
 
-def _named(found: Sequence[Measurement], told: Callable[[Measurement], str]) -> str:
-    return _listed([f"{m.level} {told(m)}{_doubt(m)}" for m in found])
+def _named(found: Sequence[Measurement], text: Callable[[Measurement], str]) -> str:
+    return _listed([f"{m.level} {text(m)}{_doubt(m)}" for m in found])
 
 
 def _doubt(m: Measurement) -> str:
@@ -103,8 +105,8 @@ def _doubt(m: Measurement) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    """``"L1-L2 ...; L4-L5 ..."``, ``"none"``; what is too much is counted."""
+    """``"L1-L2 ...; L4-L5 ..."``, ``"none"``; values beyond the maximum are counted."""
     if not texts:
         return "none"
-    more = f"; {len(texts) - _MOST} more" if len(texts) > _MOST else ""
-    return "; ".join(texts[:_MOST]) + more
+    more = f"; {len(texts) - _MAXIMUM_NAMED} more" if len(texts) > _MAXIMUM_NAMED else ""
+    return "; ".join(texts[:_MAXIMUM_NAMED]) + more

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ...measure.definitions import definition
+from ...measure.definitions import DISC_HEIGHT, definition
+from ...measure.definitions import listed as defined
 from ...measure.flags import in_words
 from ...measure.types import Measurement
+from ...measure.units import UNITS, number
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
 from . import rows
-from .band import band_chart
 from .impression import is_outside
 from .picture import Grey, level_picture
 
 _NOTE = (
-    "Published means of other people, shown for comparison; they are not limits of the normal. In the charts the tick "
-    "is the mean, the dot the value, and the band one standard deviation to either side if the source gives it. A dot "
-    "is orange if the value is named in the summary."
+    "Published means, shown for comparison; they are not limits of normality. In the charts the tick is the mean, the "
+    "dot is the value, and the band is one standard deviation to either side if the source gives it. "
+    "A dot is orange if the value is named in the summary."
 )
+#: Size of a chart of a value against a published mean, and room at its ends.
+_WIDTH, _HEIGHT, _EDGE = 100.0, 14.0, 4.0
+#: Minimum half-range of its scale: in standard deviations, or as a part of the mean if the source gives no SD.
+_SCALE_SD, _SCALE_SHARE = 3.0, 0.5
 
 
 class Sources:
-    """Sources of reference values, numbered as they are first cited."""
+    """Sources of the published means, numbered as they are first cited."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -37,7 +42,7 @@ class Sources:
         if not self._numbers:
             return ""
         items = "".join(f"<li>{escape(source)}</li>" for source in self._numbers)
-        return f'<section class="small"><h2>Sources of reference values</h2><p>{_NOTE}</p><ol>{items}</ol></section>'
+        return f'<section class="small"><h2>Sources of the published means</h2><p>{_NOTE}</p><ol>{items}</ol></section>'
 
 
 def level_block(
@@ -51,14 +56,14 @@ def level_block(
 ) -> str:
     """Picture and table of a disc.
 
-    :param measurements: of the whole case: all its tables have the same columns.
+    :param measurements: of the whole case, so that all its tables have the same columns.
     :param accepted_by: who accepts the whole case.
     """
     by_kind = {(m.quantity, m.method): m for m in measurements if m.level == level}
-    plane = by_kind["disc_height_middle", "chord50"].plane
+    plane = by_kind[DISC_HEIGHT].plane
     found = list(by_kind.values())
     picture = level_picture(volume, segmentation, plane, found, grey) if plane else "<p>not measurable</p>"
-    listed = [by_kind[key] for key in rows.LEVEL if key in by_kind]
+    listed = [by_kind[d.key] for d in defined("disc") if d.key in by_kind]
     shared = rows.shared_flags(listed)
     missing = rows.reasons(listed)
     notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []
@@ -79,7 +84,7 @@ def _table(
     sources: Sources,
     accepted_by: str,
 ) -> str:
-    """Columns that no value of the case needs are left out: of automatic values beside edited ones, of acceptance."""
+    """The table of a disc; the columns for automatic values, acceptance and references are left out if empty."""
     edited = any(m.automatic for m in measurements)
     accepted = bool(accepted_by) or any(m.accepted for m in measurements)
     compared = any(m.reference for m in measurements)
@@ -105,22 +110,51 @@ def _table(
 def _cells(m: Measurement, sources: Sources, shared: Sequence[str], accepted_by: str) -> list[str]:
     """The cells of a row.
 
-    :param shared: flags that are said below the table.
+    :param shared: flags that are listed below the table.
     """
     reference = ""
     if m.reference:
-        spread = f" (SD {rows.number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
-        mean = f"{rows.number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
+        spread = f" (SD {number(m.reference.sd, m.unit)})" if m.reference.sd is not None else ""
+        mean = f"{number(m.reference.mean, m.unit)}{spread}{sources.cite(m.reference.source)}"
         reference = f"<div>{band_chart(m, is_outside(m))}<span>{mean}</span></div>"
-    automatic = rows.number(m.automatic.value, m.unit) if m.automatic else ""
+    automatic = number(m.automatic.value, m.unit) if m.automatic else ""
     tick = "\u2713" if m.value is not None and (accepted_by or m.accepted) else ""
-    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
+    mark = "<sup>e</sup>" if m.is_edited else ""
     return [
         f"<th>{escape(definition(m.quantity, m.method).title)}</th>",
-        f"<td><b>{rows.number(m.value, m.unit)}</b>{mark}</td>",
-        f'<td class="unit">{rows.unit_text(m.unit)}</td>',
+        f"<td><b>{number(m.value, m.unit)}</b>{mark}</td>",
+        f'<td class="unit">{UNITS[m.unit].sign}</td>',
         f"<td>{automatic}</td>",
         f"<td>{tick}</td>",
         f'<td class="reference">{reference}</td>',
         f'<td class="words">{escape(rows.remarks([m], shared))}</td>',
     ]
+
+
+def band_chart(m: Measurement, outside: bool) -> str:
+    """The chart of a value; empty without a value or a reference.
+
+    :param outside: whether the dot is filled with the colour of values that are named in the summary.
+    """
+    if m.value is None or m.reference is None:
+        return ""
+    mean, sd = m.reference.mean, m.reference.sd
+    reach = max(_SCALE_SD * sd if sd is not None else _SCALE_SHARE * abs(mean), 1.1 * abs(m.value - mean), 1e-6)
+
+    def x(value: float) -> float:
+        return _WIDTH / 2 + (value - mean) / reach * (_WIDTH / 2 - _EDGE)
+
+    middle = _HEIGHT / 2
+    parts = [f'<line class="axis" x1="0" x2="{_WIDTH:g}" y1="{middle:g}" y2="{middle:g}"/>']
+    if sd is not None:
+        parts.append(
+            f'<rect class="sd" x="{x(mean - sd):.1f}" y="2" width="{x(mean + sd) - x(mean - sd):.1f}" height="10"/>'
+        )
+    parts.append(f'<line class="mean" x1="{x(mean):.1f}" x2="{x(mean):.1f}" y1="1" y2="{_HEIGHT - 1:g}"/>')
+    kind = "value outside" if outside else "value"
+    parts.append(f'<circle class="{kind}" cx="{x(m.value):.1f}" cy="{middle:g}" r="3.4"/>')
+    spread = "" if sd is None else f", SD {sd:g}"
+    label = f"{number(m.value, m.unit)} {m.unit}, published mean {mean:g}{spread}"
+    return (
+        f'<svg class="band" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    )

@@ -9,8 +9,9 @@ from html import escape
 from pathlib import Path
 
 from ...files import atomic_path
-from ...measure.definitions import definition
+from ...measure.definitions import At, body_levels, columns, definition, disc_levels
 from ...measure.types import Measurement
+from ...measure.units import UNITS, number
 from ...resources import data_path
 from ...segmentation import SpineSegmentation
 from ...volume import Volume
@@ -24,9 +25,9 @@ from .picture import Grey, grey_window, spine_picture
 FIELDS = ("Patient", "Patient ID", "Date of birth", "Date of examination", "Referring physician", "Reported by")
 PAPERS = {"a4": "A4", "letter": "letter"}
 NOT_FOR_DIAGNOSIS = "Research software. Not for diagnosis."
-#: Said by the colour of the number in the tables of all levels.
+#: Shown by the colour of the number in the tables of all levels.
 _RED = ("low_confidence",)
-_UNVERIFIED = "The level names are not verified: count the levels before using a value."
+_UNVERIFIED = "The level names are not verified: count the levels before using any value."
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def report_html(
         "<h2>Disc levels</h2>",
         *(
             level_block(level, volume, segmentation, measurements, grey, sources, options.accepted_by)
-            for level in rows.disc_levels(measurements)
+            for level in disc_levels(measurements)
         ),
         _bodies(measurements),
         _definitions(measurements),
@@ -113,63 +114,53 @@ def _impression(measurements: Sequence[Measurement]) -> str:
 def _cell(m: Measurement | None) -> str:
     if m is None or m.value is None:
         return "<td>\u2013</td>"
-    mark = "<sup>e</sup>" if rows.is_edited(m) else ""
+    mark = "<sup>e</sup>" if m.is_edited else ""
     doubt = ' class="doubt"' if "low_confidence" in m.flags else ""
-    return f"<td{doubt}>{rows.number(m.value, m.unit)}{mark}</td>"
+    return f"<td{doubt}>{number(m.value, m.unit)}{mark}</td>"
 
 
-def _table(levels: Sequence[str], columns: Sequence[rows.Column], measurements: Sequence[Measurement]) -> str:
+def _table(levels: Sequence[str], at: At, measurements: Sequence[Measurement]) -> str:
+    """The summary table of all discs or bodies: a row for each level, a column for each `Definition.heading`."""
     by_key = {m.key: m for m in measurements}
+    shown = columns(at)
+    over = [d.over for d in shown]
+    groups = "".join(f'<th colspan="{over.count(name)}">{name}</th>' for name in dict.fromkeys(over))
+    heads = "".join(f"<th>{d.heading}</th>" for d in shown)
+    units = "".join(f"<th>{UNITS[d.unit].sign}</th>" for d in shown)
     body = []
     for level in levels:
-        found = [by_key.get((level, quantity, method)) for _, quantity, method in columns]
-        cells = "".join(_cell(m) for m in found)
+        found = [by_key.get((level, *d.key)) for d in shown]
+        cells = "".join(map(_cell, found))
         body.append(f'<tr><th>{level}</th>{cells}<td class="words">{escape(rows.remarks(found, _RED))}</td></tr>')
-    return "<tbody>" + "".join(body) + "</tbody>"
+    return (
+        f'<table class="wide"><thead><tr><th></th>{groups}<th></th></tr>'
+        f'<tr><th>level</th>{heads}<th class="words">remarks</th></tr>'
+        f'<tr class="units"><th></th>{units}<th></th></tr></thead><tbody>{"".join(body)}</tbody></table>'
+    )
 
 
 def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequence[Measurement], grey: Grey) -> str:
-    heads = "".join(f"<th>{heading}</th>" for heading, _, _ in rows.SUMMARY)
-    over = (
-        '<th></th><th colspan="3">disc height</th><th colspan="2">disc</th><th colspan="2">angle, slip</th>'
-        '<th colspan="2">canal AP</th><th></th>'
-    )
-    units = "".join(
-        f"<th>{rows.unit_text(definition(quantity, method).unit)}</th>" for _, quantity, method in rows.SUMMARY
-    )
-    table = _table(rows.disc_levels(measurements), rows.SUMMARY, measurements)
     angles = "".join(
-        f"<li>{definition(m.quantity, m.method).title} {m.level}: {rows.number(m.value, m.unit)}\u00b0"
+        f"<li>{definition(m.quantity, m.method).title} {m.level}: {number(m.value, m.unit)}{UNITS[m.unit].sign}"
         f"{' (' + escape(rows.remarks([m])) + ')' if rows.remarks([m]) else ''}</li>"
         for m in rows.alignment(measurements)
     )
     note = (
-        "Red: low confidence, check it on the images. e: edited by hand. \u2013: not measured. "
-        "Wedge: positive when wider anteriorly. Slip: positive when the upper vertebra is displaced anteriorly. "
-        "Canal: dural sac."
+        "Red: low confidence; check it on the images. e: edited by hand. \u2013: not measured. "
+        f"{rows.SIGNS} Canal: dural sac."
     )
     return (
         f'<section class="summary"><figure>{spine_picture(volume, segmentation, measurements, grey)}</figure><div>'
-        f'<table class="wide"><thead><tr>{over}</tr><tr><th>level</th>{heads}<th class="words">remarks</th></tr>'
-        f'<tr class="units"><th></th>{units}<th></th></tr></thead>{table}</table>'
+        f"{_table(disc_levels(measurements), 'disc', measurements)}"
         f'<ul class="angles">{angles}</ul><p class="small">{note}</p></div></section>'
     )
 
 
 def _bodies(measurements: Sequence[Measurement]) -> str:
-    levels = rows.body_levels(measurements)
+    levels = body_levels(measurements)
     if not levels:
         return ""
-    heads = "".join(f"<th>{heading}</th>" for heading, _, _ in rows.BODIES)
-    units = "".join(f"<th>{rows.unit_text(definition(q, method).unit)}</th>" for _, q, method in rows.BODIES)
-    return (
-        '<section class="whole"><h2>Vertebrae</h2><table class="wide"><thead><tr><th></th>'
-        '<th colspan="3">body height</th>'
-        '<th colspan="3">body</th><th colspan="2">mid-vertebral</th><th></th></tr>'
-        f'<tr><th>level</th>{heads}<th class="words">remarks</th></tr>'
-        f'<tr class="units"><th></th>{units}<th></th></tr></thead>{_table(levels, rows.BODIES, measurements)}</table>'
-        "</section>"
-    )
+    return f'<section class="whole"><h2>Vertebrae</h2>{_table(levels, "body", measurements)}</section>'
 
 
 def _definitions(measurements: Sequence[Measurement]) -> str:
@@ -179,7 +170,7 @@ def _definitions(measurements: Sequence[Measurement]) -> str:
         d = definition(quantity, method)
         source = f" ({escape(d.source)})" if d.source else ""
         items.append(f"<dt>{escape(d.title)} <i>{escape(method)}</i></dt><dd>{escape(d.text)}{source}</dd>")
-    return f'<section class="small"><h2>How it is measured</h2><dl class="definitions">{"".join(items)}</dl></section>'
+    return f'<section class="small"><h2>Definitions</h2><dl class="definitions">{"".join(items)}</dl></section>'
 
 
 def _made_by(segmentation: SpineSegmentation) -> str:

@@ -1,4 +1,4 @@
-"""HTML to PDF, by the browser that the computer has."""
+"""HTML to PDF, by an installed browser."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _SECONDS = 120
 
 
 def find_browser() -> str | None:
-    """A browser that prints without a window; None where there is none."""
+    """A browser that can print without a window; None if there is none."""
     return next((found for name in _BROWSERS if (found := shutil.which(name))), None)
 
 
 def write_pdf(page: Path, path: Path, environment: Mapping[str, str] | None = None) -> None:
     """Print an HTML page to PDF, on the paper that its style sheet names.
 
-    Where it fails there is no PDF: an earlier one, which would show other values than the page, is removed.
+    If it fails, an earlier PDF is removed too, because it could show other values than the page.
 
-    :param environment: variables for the browser, by default those of this process. Those of 3D Slicer would give it
-        Slicer's own libraries, with which it may not start.
-    :raises DependencyError: there is no browser that can.
+    :param environment: environment variables of the browser, by default of this process. The environment of 3D Slicer
+        contains Slicer's own libraries, with which the browser may not start.
+    :raises DependencyError: no suitable browser is installed.
     :raises OutputError: it failed, or the file cannot be written.
     """
     instead = f"Open {page.name} in a browser and print it."
@@ -48,16 +48,16 @@ def write_pdf(page: Path, path: Path, environment: Mapping[str, str] | None = No
         path.unlink(missing_ok=True)
         browser = find_browser()
         if browser is None:
-            raise DependencyError("The PDF was not made: there is no Chromium, Chrome or Edge.", instead)
+            raise DependencyError("The PDF was not created: Chromium, Chrome or Edge is not installed.", instead)
         name = Path(browser).stem
-        # The page is our own and has no scripts, so that it needs no sandbox, which containers do not allow.
+        # The page is our own and has no scripts, so it needs no sandbox, which containers do not allow.
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
         command += [f"--user-data-dir={profile}", f"--print-to-pdf={temporary}", page.resolve().as_uri()]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False, env=environment)
         except subprocess.TimeoutExpired as error:
-            raise OutputError(f"The PDF was not made: {name} took over {_SECONDS} s.", instead) from error
+            raise OutputError(f"The PDF was not created: {name} took more than {_SECONDS} s.", instead) from error
         except OSError as error:
-            raise OutputError(f"The PDF was not made: {name} could not be started.", instead) from error
+            raise OutputError(f"The PDF was not created: {name} could not be started.", instead) from error
         if not temporary.is_file() or temporary.read_bytes()[:5] != b"%PDF-":
-            raise OutputError(f"The PDF was not made: {name} ended with code {done.returncode}.", instead)
+            raise OutputError(f"The PDF was not created: {name} ended with code {done.returncode}.", instead)

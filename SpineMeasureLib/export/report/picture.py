@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...anatomy import Kind, colour_of
+from ...measure.definitions import definition
 from ...measure.types import Measurement, Plane
+from ...measure.units import number
 from ...orientation import apply_inverse
 from ...segmentation import SpineSegmentation, Structure
 from ...volume import Volume
@@ -28,14 +30,8 @@ _PIXEL_MM = 0.3
 #: Window of a level's picture: mm in front of, behind, and above and below the disc's centroid.
 _FRONT_MM, _BEHIND_MM, _HALF_HEIGHT_MM = 28.0, 49.0, 26.0
 _DISC_LINE, _CANAL_LINE, _DEPTH_LINE = "#ffd94a", "#5cd6ff", "#ffffff"
-#: Lines of a level's picture: quantity, method, colour, where the number stands.
-_LINES = (
-    ("disc_depth", "depth50", _DEPTH_LINE, "front"),
-    ("disc_height_anterior", "chord10", _DISC_LINE, "above"),
-    ("disc_height_middle", "chord50", _DISC_LINE, "above"),
-    ("disc_height_posterior", "chord90", _DISC_LINE, "above"),
-    ("canal_ap", "disc_level", _CANAL_LINE, "behind"),
-)
+#: Colour of a line, and position of its number, by its group.
+_LOOKS = {"Disc": (_DISC_LINE, "above"), "Canal and cord": (_CANAL_LINE, "behind")}
 #: Signal percentiles of the labelled spine that become black and white.
 _BLACK, _WHITE = 1.0, 99.5
 #: Width of a digit of a number in a level's picture.
@@ -46,7 +42,7 @@ _HALF = 0.5
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where a picture lies: x runs to posterior, y to inferior, both in mm from the upper left corner."""
+    """Position of a picture: x runs to posterior, y to inferior, both in mm from the upper left corner."""
 
     origin: Array
     x_axis: Array
@@ -89,12 +85,11 @@ def level_picture(
     for s in _outlined(segmentation, np.unique(labels)):
         inside = ndimage.map_coordinates((labels == s.value).astype(np.float32), places, order=1) >= _HALF
         _outline(pixels, inside, s)
-    rows = {(m.quantity, m.method): m for m in measurements}
     drawn = []
-    for quantity, method, colour, where in _LINES:
-        m = rows.get((quantity, method))
-        if m and m.p1 and m.p2 and m.value is not None:
-            drawn.append(_line(sheet.place(m.p1), sheet.place(m.p2), colour, f"{m.value:.1f}", where, sheet.width))
+    for m, (colour, where) in _lines(measurements):
+        assert m.p1 and m.p2
+        text = number(m.value, m.unit)
+        drawn.append(_line(sheet.place(m.p1), sheet.place(m.p2), colour, text, where, sheet.width))
     return _svg(sheet.width, sheet.height, pixels, drawn)
 
 
@@ -109,10 +104,9 @@ def spine_picture(
     for s in _outlined(segmentation, np.unique(labels)):
         _outline(pixels, labels == s.value, s)
     drawn = []
-    for m in measurements:
-        colour = next((c for q, way, c, where in _LINES if (q, way) == (m.quantity, m.method) and where != "front"), "")
-        if colour and m.p1 and m.p2:
-            ends = [(front - p[1], top - p[2]) for p in (m.p1, m.p2)]
+    for m, (colour, where) in _lines(measurements):
+        if where != "front":
+            ends = [(front - p[1], top - p[2]) for p in (m.p1, m.p2) if p]
             drawn.append(_line(ends[0], ends[1], colour))
     for s in segmentation.of_kind(Kind.BODY) + segmentation.of_kind(Kind.SACRUM):
         mask = labels == s.value
@@ -121,6 +115,17 @@ def spine_picture(
             drawn.append(_text(x * STEP_MM, y * STEP_MM + 3.0, s.level, "#ffffff", "middle", 8.5))
     height, width = pixels.shape[:2]
     return _svg(width * STEP_MM, height * STEP_MM, pixels, drawn)
+
+
+def _lines(measurements: Sequence[Measurement]) -> list[tuple[Measurement, tuple[str, str]]]:
+    """The editable lines of discs that have a value, with their looks; AP depth first, under the others."""
+    found = []
+    for m in measurements:
+        what = definition(m.quantity, m.method)
+        if what.at == "disc" and what.editable and m.p1 and m.p2 and m.value is not None:
+            is_depth = m.quantity == "disc_depth"
+            found.append((m, (_DEPTH_LINE, "front") if is_depth else _LOOKS[what.group]))
+    return sorted(found, key=lambda line: line[1][1] != "front")
 
 
 def _grey(image: Array, window: Grey) -> NDArray[np.uint8]:

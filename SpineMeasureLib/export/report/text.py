@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...measure.definitions import definition
+from ...measure.definitions import columns, definition, disc_levels
 from ...measure.types import Measurement
+from ...measure.units import number
 from ...segmentation import SpineSegmentation
 from . import rows
 from .impression import TITLE, impression
@@ -13,9 +14,9 @@ from .page import NOT_FOR_DIAGNOSIS
 
 
 def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurement], accepted_by: str = "") -> str:
-    """One line for each disc level, ASCII but for names, without tabs.
+    """Return one line for each disc level, ASCII except for names, without tabs.
 
-    Reporting systems keep neither tables nor other signs.
+    Reporting systems keep neither tables nor other characters.
     """
     by_key = {m.key: m for m in measurements}
     lines = ["Spine MRI measurements (mm, degrees)"]
@@ -24,32 +25,24 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
     if edits := rows.unaccepted_edits(measurements, accepted_by):
         lines.append(edits.upper())
     lines += [f"{TITLE}:", *impression(measurements)]
-    for level in rows.disc_levels(measurements):
-        found = {quantity: by_key.get((level, quantity, method)) for _, quantity, method in rows.SUMMARY}
-
-        def say(quantity: str, found: dict[str, Measurement | None] = found) -> str:
-            m = found[quantity]
-            return _number(m) + ("*" if m and rows.is_edited(m) else "")
-
-        heights = " / ".join(say(f"disc_height_{place}") for place in ("anterior", "middle", "posterior"))
-        line = (
-            f"{level}: disc height anterior/middle/posterior {heights}, AP depth {say('disc_depth')}, "
-            f"wedge {say('disc_wedge')}, slip {say('listhesis')}; canal AP (dural sac) {say('canal_ap')}, "
-            f"minimum {say('canal_ap_minimum')}."
-        )
+    for level in disc_levels(measurements):
+        found = {d: by_key.get((level, *d.key)) for d in columns("disc")}
+        groups: dict[str, list[str]] = {}
+        for d, m in found.items():
+            mark = "*" if m and m.is_edited else ""
+            groups.setdefault(d.over, []).append(f"{d.heading} {_number(m)}{mark}")
+        line = f"{level}: {'; '.join(f'{over} ' + ', '.join(values) for over, values in groups.items())}."
         doubts = rows.remarks(found.values())
         lines.append(f"{line} ({doubts})" if doubts else line)
     for m in rows.alignment(measurements):
         lines.append(f"{definition(m.quantity, m.method).title} {m.level}: {_number(m)}.")
-    if any(map(rows.is_edited, measurements)):
+    if any(m.is_edited for m in measurements):
         lines.append("* edited by hand.")
-    lines.append(
-        "Wedge: positive when wider anteriorly. Slip: positive when the upper vertebra is displaced anteriorly."
-    )
-    lines.append(f"Methods: {', '.join(method for _, _, method in rows.SUMMARY)}.")
+    lines.append(f"{rows.SIGNS} Canal: dural sac.")
+    lines.append(f"Methods: {', '.join(d.method for d in columns('disc'))}.")
     lines += [rows.state(measurements, accepted_by), NOT_FOR_DIAGNOSIS]
     return "\n".join(lines) + "\n"
 
 
 def _number(m: Measurement | None) -> str:
-    return "-" if m is None or m.value is None else rows.number(m.value, m.unit)
+    return "-" if m is None else number(m.value, m.unit, missing="-")

@@ -9,7 +9,8 @@ from ...anatomy import Kind
 from ...errors import NothingFoundError
 from ...measure import measure_spine
 from ...measure.spine import Spine
-from ...segment.labels.by_value import check_anatomy, segmentation_from_labels
+from ...segment.labels.by_value import segmentation_from_labels
+from ...segment.labels.plausible import check_anatomy
 from ..case.derived import new_state
 from ..case.levels import discs_of
 from ..case.rename import named_disc, renamed

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from math import dist
 from typing import Any
 
+from ...measure.definitions import CANAL_AT_BODY, DISC_HEIGHT
 from ...measure.types import Measurement, Point
+from ...measure.units import number
 from .lines import line_title
 from .links import ATTRIBUTE, link, linked
 
@@ -21,7 +23,7 @@ _COLOURS = {_DISCS: (1.0, 0.88, 0.35), _VERTEBRAE: (1.0, 0.65, 0.97), _CURRENT: 
 _NAMES = {_DISCS: "disc labels", _VERTEBRAE: "vertebra labels", _CURRENT: "current label", _AXIAL: "axial label"}
 _SAGITTAL_VIEW, _AXIAL_VIEW = "vtkMRMLSliceNodeYellow", "vtkMRMLSliceNodeRed"
 #: Quantity and method in the label of a level, and the words between name and value.
-_MAIN = {_DISCS: (("disc_height_middle", "chord50"), ""), _VERTEBRAE: (("canal_ap", "mid_vertebral"), "canal ")}
+_MAIN = {_DISCS: (DISC_HEIGHT, ""), _VERTEBRAE: (CANAL_AT_BODY, "canal ")}
 _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
 #: Distance between the front of the spine and the end of the text.
 _GAP_MM = 7.0
@@ -81,32 +83,31 @@ class Labels:
         self._numbers: dict[str, list[int]] = {}
         self._written: _Labels = {}
 
-    def update(self, values: Mapping[int, Measurement], shown: Filter, looked_at: Measurement | None = None) -> None:
-        """Write all labels; missing nodes are made.
+    def update(
+        self,
+        values: Mapping[int, Measurement],
+        shown: Filter,
+        looked_at: Measurement | None = None,
+        changed: Iterable[int] | None = None,
+    ) -> None:
+        """Write the labels; missing nodes are added.
 
         :param values: all values of the case as the reader sees them, by row number.
         :param looked_at: the value whose line is highlighted, or None.
+        :param changed: the rows that changed since the last update, if nothing else did; None to write all labels.
         """
-        self._numbers = {}
-        for number, m in values.items():
-            self._numbers.setdefault(m.level, []).append(number)
-        self._written = self._made(values, self._numbers, shown, looked_at)
-        for role, labels in self._written.items():
-            _fill(_node(self._scene, self._case, role), list(labels.values()))
-
-    def update_levels(
-        self, levels: Collection[str], values: Mapping[int, Measurement], shown: Filter, looked_at: Measurement | None
-    ) -> None:
-        """Write the labels of some levels, on which the same rows changed since `update`; otherwise as `update`."""
+        if changed is None:
+            self._written, self._numbers = {role: {} for role in _NAMES}, {}
+            for row, m in values.items():
+                self._numbers.setdefault(m.level, []).append(row)
+        levels = self._numbers.keys() if changed is None else {values[row].level for row in changed}
         made = self._made(values, levels, shown, looked_at)
         for role, before in self._written.items():
-            if {level for level in before if level in levels} != made[role].keys():
-                self.update(values, shown, looked_at)
-                return
-            changed = [n for n, level in enumerate(before) if made[role].get(level, before[level]) != before[level]]
-            if changed:
-                before |= made[role]
-                _fill(_node(self._scene, self._case, role), list(before.values()), changed)
+            labels = before | made[role]
+            labels = {level: label for level, label in labels.items() if level in made[role] or level not in levels}
+            if changed is None or labels != before:
+                self._written[role] = labels
+                _fill(_node(self._scene, self._case, role), list(labels.values()))
 
     def remove(self) -> None:
         """Remove the labels from the scene."""
@@ -145,7 +146,7 @@ def _role(level: str) -> str:
 def _text(m: Measurement, words: str, shown: Filter) -> str:
     if m.value is None or not shown.has_quantity(m.quantity):
         return m.level
-    return f"{m.level} {words}{m.value:.1f}"
+    return f"{m.level} {words}{number(m.value, m.unit)}"
 
 
 def _has_line(m: Measurement) -> bool:
@@ -156,7 +157,7 @@ def _current_text(m: Measurement) -> str:
     key, words = _MAIN[_role(m.level)]
     if (m.quantity, m.method) != key:
         words = f"{_short(line_title(m))} "
-    return f"{m.level} {words}{m.value:.1f}"
+    return f"{m.level} {words}{number(m.value, m.unit)}"
 
 
 def _short(title: str) -> str:
@@ -223,8 +224,7 @@ def _justify(text: Any, role: str) -> None:
         text.SetVerticalJustificationToCentered()
 
 
-def _fill(node: Any, labels: list[_Label], changed: Iterable[int] | None = None) -> None:
-    """Write labels into a node. :param changed: indices of those that may be outdated; None for all."""
+def _fill(node: Any, labels: list[_Label]) -> None:
     changing = node.StartModify()
     if node.GetNumberOfControlPoints() != len(labels):
         from vtkmodules.vtkCommonDataModel import vtkVector3d
@@ -233,11 +233,11 @@ def _fill(node: Any, labels: list[_Label], changed: Iterable[int] | None = None)
         for label in labels:
             node.AddControlPoint(vtkVector3d(*label.place), label.text)
     else:
-        for n in range(len(labels)) if changed is None else changed:
-            if node.GetNthControlPointLabel(n) != labels[n].text:
-                node.SetNthControlPointLabel(n, labels[n].text)
-            if dist(node.GetNthControlPointPosition(n), labels[n].place) > 1e-6:
-                node.SetNthControlPointPosition(n, labels[n].place)
+        for n, label in enumerate(labels):
+            if node.GetNthControlPointLabel(n) != label.text:
+                node.SetNthControlPointLabel(n, label.text)
+            if dist(node.GetNthControlPointPosition(n), label.place) > 1e-6:
+                node.SetNthControlPointPosition(n, label.place)
     node.EndModify(changing)
 
 

@@ -44,8 +44,7 @@ def line_name(measurement: Measurement) -> str:
 
 def line_title(measurement: Measurement) -> str:
     """Return the title of a quantity as part of a name: ``"disc height middle"``."""
-    title = definition(measurement.quantity, measurement.method).title.replace(",", "")
-    return f"{title[0].lower()}{title[1:]}"
+    return definition(measurement.quantity, measurement.method).phrase.replace(",", "")
 
 
 def add_line(scene: Any, measurement: Measurement, row: Row | None = None) -> Any:

@@ -167,12 +167,7 @@ class SceneCase:
 
     def update_labels(self, live: Live, numbers: Iterable[int] | None = None) -> None:
         """Update the labels beside the spine. :param numbers: the rows that changed; None for all."""
-        looked_at = self._looked_at(live)
-        if numbers is None:
-            self._labels.update(live.values, self._filter, looked_at)
-        else:
-            levels = {live.values[number].level for number in numbers}
-            self._labels.update_levels(levels, live.values, self._filter, looked_at)
+        self._labels.update(live.values, self._filter, self._looked_at(live), numbers)
 
     def _looked_at(self, live: Live) -> Measurement | None:
         """Return the value whose line is highlighted, or None."""

@@ -13,7 +13,7 @@ from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, code_of, colour_of, 
 from ...errors import NothingFoundError
 from ...field_of_view import CUT
 from ...segment.labels.by_value import divide_whole_vertebrae
-from ...segment.naming.instances import list_structures
+from ...segment.naming.structures import list_structures
 from ...segmentation import EDITED, SpineSegmentation, Structure
 from ...volume import Volume
 from ..case.levels import chain_of_levels

@@ -1,4 +1,4 @@
-"""Level names from outside: which name of the lowest disc makes all of them true."""
+"""Known names of single structures: the name of the lowest disc that agrees with all of them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Kind, disc_name
 from ...errors import LevelNameError
 from ...segmentation import SpineSegmentation
-from ..naming.instances import names_by_lowest
 from ..naming.levels import neighbours
+from ..naming.rename import names_by_lowest
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """What is known of the name of one structure.
+    """The known name of one structure.
 
     :ivar kind: vertebral body or disc.
-    :ivar level: name that it has in a segmentation, perhaps a wrong one.
-    :ivar name: its right name.
+    :ivar level: its name in a segmentation, possibly wrong.
+    :ivar name: its correct name.
     """
 
     kind: Kind
@@ -27,10 +27,10 @@ class Anchor:
 
 
 def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], what: str) -> str:
-    """Name of the lowest disc by which every anchor gets its right name; of several, that of the most usual spine.
+    """Name of the lowest disc with which every anchor gets its correct name; of several, that of the most usual spine.
 
-    :param what: what the anchors come from, for the message: ``"Disc points"``.
-    :raises LevelNameError: there is none: they contradict each other, or the number of levels between them.
+    :param what: the source of the anchors, for the message: ``"Disc points"``.
+    :raises LevelNameError: there is none: the anchors contradict each other, or the number of levels between them.
     """
     if not segmentation.of_kind(Kind.DISC):
         raise LevelNameError("There is no disc to name.", "Check that the label map has discs.")
@@ -48,7 +48,7 @@ def lowest_disc_of(segmentation: SpineSegmentation, anchors: Sequence[Anchor], w
         return min(fitting)[2]
     said = ", ".join(dict.fromkeys(anchor.name for anchor in anchors))
     raise LevelNameError(
-        f"{what} name levels that do not follow each other as those in the image do: {said}.",
+        f"{what} name levels in an order that does not fit the image: {said}.",
         "Check their names, and that they belong to this image.",
     )
 
@@ -58,7 +58,7 @@ def _renamed(anchor: Anchor, names: dict[str, str]) -> str:
 
 
 def _variants(names: Sequence[str]) -> int:
-    """How many vertebrae there are that most spines do not have, or that are missing between the others."""
+    """Number of vertebrae that most spines do not have, or that are missing between the others."""
     usual = [name for name in names if name in USUAL_ORDER]
     span = USUAL_ORDER[USUAL_ORDER.index(usual[0]) : USUAL_ORDER.index(usual[-1]) + 1] if usual else ()
     return len(names) - len(usual) + len(set(span) - set(usual))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, Kind, Tissue, structure_info, vertebra_value
+from ...anatomy import DISC_OFFSET, POSTERIOR_OFFSET, TISSUE_OF, Kind, structure_info, vertebra_value
 from ...errors import NothingFoundError, UnreadableInputError
 from ...io.label_segments import LabelFile, Segment
 from ...segmentation import SpineSegmentation
@@ -17,33 +17,25 @@ from .by_value import divide_vertebrae, divide_whole_vertebrae, named_labels
 from .conventions import check_order
 from .names import Beside, What, is_dural_sac, is_single, meaning_of_code, meaning_of_name
 
-#: Where segments overlap, the later kind of these has the voxel: the cord lies in the canal, and whole vertebrae are
-#: often drawn over canal and discs.
+#: If segments overlap, the later kind of these gets the voxel: the cord is in the canal, and whole vertebrae often
+#: overlap canal and discs.
 _ORDER = (Kind.SACRUM, Kind.BODY, Kind.POSTERIOR, Kind.CANAL, Kind.DISC, Kind.CORD)
-_TISSUES = {
-    Kind.SACRUM: Tissue.SACRUM,
-    Kind.BODY: Tissue.BODY,
-    Kind.POSTERIOR: Tissue.POSTERIOR,
-    Kind.CANAL: Tissue.CANAL,
-    Kind.DISC: Tissue.DISC,
-    Kind.CORD: Tissue.CORD,
-}
 #: Kinds whose names carry a level.
 _LEVELLED = (Kind.BODY, Kind.POSTERIOR, Kind.DISC)
 #: Several segments may be parts of one structure of these kinds.
 _OF_PARTS = (Kind.POSTERIOR, Kind.SACRUM, Kind.CANAL, Kind.CORD)
-#: A named vertebra says the name of what covers at least this part of it.
+#: A named vertebra names the structure that covers at least this part of it.
 _COVERED = 0.5
 
 
 def segmentation_from_segments(file: LabelFile, *, lowest_disc: str | None = None) -> SpineSegmentation:
-    """The structures that the segments of a file are.
+    """Read the segments of a file as structures.
 
     Single vertebrae and discs keep their levels. One segment for all vertebrae or discs is separated, and named after
-    single vertebrae beside it, else as a map of 1 vertebra, 2 disc, 3 canal is.
+    single vertebrae in the same file, else like a map of 1 vertebra, 2 disc, 3 canal.
 
     :raises UnreadableInputError: segments with unknown names, or names that contradict each other or the anatomy.
-    :raises NothingFoundError: there is no vertebra and no disc among them.
+    :raises NothingFoundError: none of them is a vertebra or a disc.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     warnings = list(file.warnings)
@@ -64,7 +56,7 @@ def segmentation_from_segments(file: LabelFile, *, lowest_disc: str | None = Non
 def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
     """Segments of the spine that have voxels.
 
-    :raises UnreadableInputError: the name and code of one are unknown, or a vertebra or disc is there twice.
+    :raises UnreadableInputError: name and code of a segment are unknown, or a vertebra or disc occurs twice.
     """
     found: dict[Segment, What] = {}
     unknown, beside = [], []
@@ -78,9 +70,9 @@ def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
             found[segment] = what
     if unknown:
         raise UnreadableInputError(
-            f"The label file has segments whose names are not known: {', '.join(unknown)}.",
-            "Name them as L4, L4-L5, sacrum, spinal canal and so on (or vertebrae, discs, canal), delete them, or say "
-            "with --convention what their values are.",
+            f"The label file has segments with unknown names: {', '.join(unknown)}.",
+            "Name them as L4, L4-L5, sacrum, spinal canal and so on (or vertebrae, discs, canal), delete them, or "
+            "choose a --convention for their values.",
         )
     every = list(found.values())
     twice = {what for what in every if what[1] and what[0] not in _OF_PARTS and every.count(what) > 1}
@@ -94,7 +86,9 @@ def _recognised(file: LabelFile, warnings: list[str]) -> dict[Segment, What]:
     sacs = [s for s, what in found.items() if what[0] is Kind.CANAL and is_dural_sac(s.name)]
     wider = [s for s, what in found.items() if what[0] is Kind.CANAL and s not in sacs] if sacs else []
     if wider:
-        warnings.append(f"Of canal and dural sac, the sac was taken; left out: {', '.join(s.name for s in wider)}.")
+        warnings.append(
+            f"The file has both canal and dural sac; the sac was used, left out: {', '.join(s.name for s in wider)}."
+        )
     return {s: what for s, what in found.items() if s not in wider}
 
 
@@ -111,7 +105,7 @@ def _present(file: LabelFile, warnings: list[str]) -> list[Segment]:
 
 
 def _meaning(segment: Segment, warnings: list[str]) -> What | Beside | None:
-    """What a segment is: by its name, else by what this program noted, else by its code."""
+    """What a segment is: by its name, else by the tag of this program, else by its code."""
     by_name = next((what for name in segment.names if (what := meaning_of_name(name))), None)
     noted = (Kind(segment.kind), segment.level) if segment.kind in [kind.value for kind in Kind] else None
     by_code = meaning_of_code(segment.code)
@@ -127,7 +121,7 @@ def _meaning(segment: Segment, warnings: list[str]) -> What | Beside | None:
 
 
 def _without_groups(found: dict[Segment, What], warnings: list[str]) -> dict[Segment, What]:
-    """Without segments of several vertebrae or discs if there are single ones of that kind too."""
+    """Leave out segments of several vertebrae or discs if there are single ones of that kind."""
     single = {kind for kind, level in found.values() if kind in _LEVELLED and level}
     left = {s: what for s, what in found.items() if is_single(what) or what[0] not in single}
     if len(left) < len(found):
@@ -139,7 +133,7 @@ def _without_groups(found: dict[Segment, What], warnings: list[str]) -> dict[Seg
 def _painted(
     file: LabelFile, values: Mapping[Segment, int], found: Mapping[Segment, What], warnings: list[str]
 ) -> NDArray[np.uint8]:
-    """uint8 array[i,j,k] of values; a warning about overlaps other than that of cord and canal."""
+    """uint8 array[i,j,k] of values; warns about overlaps, except of cord and canal."""
     out = np.zeros(file.volume.array.shape[:3], np.uint8)
     owners: dict[int, Segment] = {}
     overlaps: dict[str, int] = {}
@@ -154,7 +148,7 @@ def _painted(
         worst = sorted(overlaps, key=lambda pair: -overlaps[pair])
         more = f" and {len(worst) - 3} more pairs" if len(worst) > 3 else ""
         warnings.append(
-            f"Segments overlap ({'; '.join(worst[:3])}{more}): there the cord takes precedence over discs, canal, "
+            f"Segments overlap ({'; '.join(worst[:3])}{more}): the cord takes precedence over discs, canal, "
             "arches and bodies."
         )
     return out
@@ -171,10 +165,10 @@ def _value(what: What) -> int:
 def _named(
     own: NDArray[np.uint8], file: LabelFile, has_arches: bool, lowest_disc: str | None, warnings: list[str]
 ) -> SpineSegmentation:
-    """A map with our own values, every structure of which has a level."""
+    """Read a map with our own values, in which every structure has a level."""
     affine = file.volume.affine
     values = {int(v): int(v) for v in np.unique(own)}
-    check_order(own, affine, values, "their names say", "Correct the names of the segments.")
+    check_order(own, affine, values, "their names", "Correct the names of the segments.")
     if not has_arches:
         warnings += divide_whole_vertebrae(own, affine)
     return named_labels(own, affine, lowest_disc, tuple(warnings))
@@ -183,9 +177,9 @@ def _named(
 def _separated(
     file: LabelFile, found: Mapping[Segment, What], lowest_disc: str | None, warnings: list[str]
 ) -> SpineSegmentation:
-    """Vertebrae or discs that are one segment are separated; single ones beside them tell their names."""
+    """Separate vertebrae or discs that are one segment; single ones in the file give their names."""
     affine = file.volume.affine
-    tissue = _painted(file, {s: int(_TISSUES[kind]) for s, (kind, _) in found.items()}, found, warnings)
+    tissue = _painted(file, {s: int(TISSUE_OF[kind]) for s, (kind, _) in found.items()}, found, warnings)
     kinds = {kind for kind, _ in found.values()}
     if Kind.POSTERIOR not in kinds:
         tissue = divide_vertebrae(tissue, affine)
@@ -208,7 +202,7 @@ def _separated(
 
 
 def _anchors(file: LabelFile, found: Mapping[Segment, What], segmentation: SpineSegmentation) -> Sequence[Anchor]:
-    """What single vertebrae and discs say of the names of the separated structures."""
+    """The names that single vertebrae and discs give to the separated structures."""
     anchors = []
     for segment, (kind, level) in found.items():
         if kind not in (Kind.BODY, Kind.DISC) or not level:

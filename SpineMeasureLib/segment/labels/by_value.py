@@ -1,4 +1,4 @@
-"""Named structures from a label map that is already there: our own, a plain one, or one of another program."""
+"""Named structures from the values of a label map: our own, a plain one, or one of another program."""
 
 from __future__ import annotations
 
@@ -20,29 +20,26 @@ from ...anatomy import (
     Tissue,
     vertebra_value,
 )
-from ...errors import GeometryMismatchError, NothingFoundError, UnreadableInputError
-from ...field_of_view import CUT
-from ...orientation import apply_affine, voxel_sizes
-from ...segmentation import SpineSegmentation, label_centres
+from ...errors import NothingFoundError, UnreadableInputError
+from ...orientation import voxel_sizes
+from ...segmentation import SpineSegmentation
 from ...volume import Volume
-from ..naming.instances import list_structures, name_structures, rename
+from ..naming.instances import name_structures
+from ..naming.rename import rename
+from ..naming.structures import list_structures
 from ..split import lumen_behind, split_vertebrae
 from .conventions import Convention, check_order, guess, named, tissues_of, translate
+from .plausible import check_between
 
 _OWN_VALUES = {CANAL_VALUE, CORD_VALUE} | {
     vertebra_value(name) + offset for name in VERTEBRA_ORDER for offset in (0, DISC_OFFSET, POSTERIOR_OFFSET)
 }
 _VERTEBRA_VALUES = [vertebra_value(name) for name in VERTEBRA_ORDER[:-1]]
-#: A disc nearer than this to a vertebra lies on it: less than half the height of a lumbar body.
+#: A disc closer than this to a vertebra touches it: less than half the height of a lumbar body.
 _TOUCHING_MM = 8.0
-#: Of the canal, as far as discs reach and so much (mm) beyond, at most this part is in front of their middles.
-_DISC_MM, _CANAL_IN_FRONT = 5.0, 0.2
-_OTHER = (
-    "Without names, values are 1 vertebra, 2 disc, 3 canal. Correct the values or names, or name another --convention."
-)
 _SEMANTIC = {SEMANTIC_VERTEBRA: Tissue.BODY, SEMANTIC_DISC: Tissue.DISC, SEMANTIC_CANAL: Tissue.CANAL}
-#: A vertebra of which less than this lies behind the canal's anterior wall is a body.
-_LEAST_ARCH = 0.05
+#: A vertebra with less than this part behind the anterior wall of the canal is a body without its arch.
+_MINIMUM_ARCH = 0.05
 
 
 def segmentation_from_labels(
@@ -54,15 +51,15 @@ def segmentation_from_labels(
 ) -> SpineSegmentation:
     """Read a label map as a segmentation.
 
-    Maps with our own values (`anatomy.py`) keep their names, those of other programs (`conventions.py`) get them. Maps
-    of 1 vertebra, 2 disc, 3 canal are separated and named; they show no sacrum, so the levels stay unverified unless
+    Maps with our own values (`anatomy.py`) or those of other programs (`conventions.py`) have level names. Maps of
+    1 vertebra, 2 disc, 3 canal are separated and named; they have no sacrum, so the levels remain unverified unless
     `lowest_disc` names one.
 
     :param convention: ``"auto"``, ``"own"`` or a name of `conventions.conventions`.
-    :param subregions: SPINEPS's seg-spine mask on the same voxels, beside the seg-vert mask in `labels`, which
-        ``"auto"`` then takes for one of SPINEPS.
-    :raises NothingFoundError: the map holds no disc and no vertebra.
-    :raises UnreadableInputError: its values are those of no convention, of several, or not those of the named one.
+    :param subregions: SPINEPS's seg-spine mask on the same voxels as the seg-vert mask in `labels`, which ``"auto"``
+        then takes for a mask of SPINEPS.
+    :raises NothingFoundError: the map contains no disc and no vertebra.
+    :raises UnreadableInputError: its values match no convention, several, or not the named one.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     array = labels.array
@@ -80,8 +77,8 @@ def segmentation_from_labels(
         followed = named(convention) if convention != "auto" else guess(array, labels.affine, values <= _OWN_VALUES)
     if subregions is not None and (followed is None or followed.tissues):
         raise UnreadableInputError(
-            f"Label maps of the convention '{convention}' have no subregions beside them.",
-            "Leave out --subregions, or name a convention of SPINEPS.",
+            f"Label maps of the convention '{convention}' have no separate subregions.",
+            "Leave out --subregions, or choose a convention of SPINEPS.",
         )
     if followed and followed.tissues:
         return _from_tissues(labels, followed, lowest_disc)
@@ -89,7 +86,7 @@ def segmentation_from_labels(
     own = array.astype(np.uint8)
     if followed:
         own, warnings = _from_other(labels, followed, subregions)
-    if convention != "auto":  # which looks at the order itself
+    if convention != "auto":  # "auto" checks the order itself
         check_order(array, labels.affine, followed.own if followed else {int(v): int(v) for v in values})
     return named_labels(own, labels.affine, lowest_disc, warnings)
 
@@ -98,7 +95,8 @@ def _check_own(values: set[float]) -> None:
     if not values <= _OWN_VALUES:
         strange = ", ".join(f"{v:g}" for v in sorted(values - _OWN_VALUES)[:5])
         raise UnreadableInputError(
-            f"The label map holds values that this program does not write ({strange}).", "Choose another --convention."
+            f"The label map contains values that this program does not write ({strange}).",
+            "Choose another --convention.",
         )
 
 
@@ -109,7 +107,7 @@ def named_labels(
 
     :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
     :raises NothingFoundError: there is no disc and no vertebra.
-    :raises UnreadableInputError: a disc does not lie between the vertebrae that it is named after.
+    :raises UnreadableInputError: a disc is not between the vertebrae that it is named after.
     :raises LevelNameError: `lowest_disc` is unknown or does not fit.
     """
     values = {float(v) for v in np.unique(own)}
@@ -120,103 +118,12 @@ def named_labels(
     structures = list_structures(own, affine, tuple(order))
     if not any(s.kind in (Kind.BODY, Kind.DISC) for s in structures):
         raise NothingFoundError(
-            "The label map holds no disc and no vertebra.", "Choose the label map of this image and its --convention."
+            "The label map contains no disc and no vertebra.",
+            "Choose the label map of this image and its --convention.",
         )
     segmentation = SpineSegmentation(own, affine, structures, True, "labels", warnings)
-    _check_between(segmentation)
+    check_between(segmentation)
     return rename(segmentation, lowest_disc) if lowest_disc else segmentation
-
-
-def check_anatomy(segmentation: SpineSegmentation) -> None:
-    """Refuse a label map that no spine can have: it is mirrored, or its values mean something else.
-
-    :raises GeometryMismatchError: the discs are behind the canal.
-    :raises UnreadableInputError: the discs are larger than the vertebrae, or the canal lies in front of their middles.
-    """
-    check_front(segmentation)
-    discs, bodies = (_usual_size(segmentation, kind) for kind in (Kind.DISC, Kind.BODY))
-    if discs > bodies:
-        raise UnreadableInputError("What the label map calls discs is larger than what it calls vertebrae.", _OTHER)
-    if _in_front(segmentation) > _CANAL_IN_FRONT:
-        raise UnreadableInputError("What the label map calls canal does not lie behind the discs.", _OTHER)
-
-
-def _usual_size(segmentation: SpineSegmentation, kind: Kind) -> float:
-    """Median number of voxels of the structures of a kind, of those wholly in view if there are any; NaN for none."""
-    counts = np.bincount(segmentation.labels.ravel(), minlength=256)
-    found = segmentation.of_kind(kind)
-    whole = [s for s in found if CUT not in s.flags] or found
-    return float(np.median([counts[s.value] for s in whole])) if whole else float("nan")
-
-
-def _in_front(segmentation: SpineSegmentation) -> float:
-    """The part of the canal, as far as discs reach, that lies in front of the line through their centres."""
-    discs = segmentation.of_kind(Kind.DISC)
-    if not discs:
-        return 0.0
-    centres = label_centres(segmentation.labels, 255)[[d.value - 1 for d in discs]]
-    line = apply_affine(segmentation.affine, centres)
-    line = line[np.argsort(line[:, 2])]
-    canal = apply_affine(segmentation.affine, np.argwhere(segmentation.labels == CANAL_VALUE))
-    canal = canal[(canal[:, 2] > line[0, 2] - _DISC_MM) & (canal[:, 2] < line[-1, 2] + _DISC_MM)]
-    return float(np.mean(canal[:, 1] > np.interp(canal[:, 2], line[:, 2], line[:, 1]))) if len(canal) else 0.0
-
-
-def check_front(segmentation: SpineSegmentation) -> None:
-    """Refuse a label map whose discs are behind the canal: it is mirrored from front to back.
-
-    :raises GeometryMismatchError: they are.
-    """
-    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
-    canal = centres[CANAL_VALUE - 1, 1]
-    behind = [centres[disc.value - 1, 1] < canal for disc in segmentation.of_kind(Kind.DISC)]
-    if behind and all(behind):
-        raise GeometryMismatchError(
-            "The discs of the label map are behind its canal: it is mirrored from front to back.",
-            "Export it again with the geometry of the image.",
-        )
-
-
-def _check_between(segmentation: SpineSegmentation) -> None:
-    """Refuse a map whose discs are numbered otherwise than its vertebrae.
-
-    Where only one of a disc's vertebrae is there, or neither, the nearest ones by name count.
-    """
-    centres = apply_affine(segmentation.affine, label_centres(segmentation.labels, 255))
-    discs = [disc.value - 1 for disc in segmentation.of_kind(Kind.DISC)]
-    if (np.diff(centres[discs, 2]) >= 0).any():
-        raise UnreadableInputError(
-            "The discs of the label map do not follow each other from head to sacrum as their names say.",
-            "Correct its names or values, or choose another --convention.",
-        )
-    places = {name: centres[vertebra_value(name) - 1] for name in VERTEBRA_ORDER}
-    order = [name for name in VERTEBRA_ORDER if np.isfinite(places[name]).all()]
-    for disc in segmentation.of_kind(Kind.DISC):
-        middle = centres[disc.value - 1]
-        first, last = (VERTEBRA_ORDER.index(name) for name in disc.level.split("-"))
-        above = [places[name] for name in order if VERTEBRA_ORDER.index(name) <= first]
-        below = [places[name] for name in order if VERTEBRA_ORDER.index(name) >= last]
-        if not _is_between(middle, above, below):
-            raise UnreadableInputError(
-                f"Disc {disc.level} of the label map does not lie between these vertebrae.",
-                "Correct its names or values, or choose another --convention.",
-            )
-
-
-def _is_between(
-    middle: NDArray[np.float64], above: list[NDArray[np.float64]], below: list[NDArray[np.float64]]
-) -> bool:
-    """Whether a place lies between vertebrae above and below it, each list from head to sacrum; one may be empty."""
-    if above and below:
-        down = below[0] - above[-1]
-    elif len(above) > 1:
-        down = above[-1] - above[-2]
-    elif len(below) > 1:
-        down = below[1] - below[0]
-    else:
-        down = np.array([0.0, 0.0, -1.0])
-    after = not above or (middle - above[-1]) @ down > 0
-    return bool(after and (not below or (below[0] - middle) @ down > 0))
 
 
 def _present(values: set[float], vertebra: str) -> bool:
@@ -224,7 +131,7 @@ def _present(values: set[float], vertebra: str) -> bool:
 
 
 def _touch(own: NDArray[np.uint8], affine: NDArray[np.float64], upper: str, lower: str) -> bool:
-    """Whether the disc below a vertebra lies on another one, so that there is none between."""
+    """Whether the disc below a vertebra touches another one, so that no vertebra is between them."""
     disc, below = own == DISC_OFFSET + vertebra_value(upper), own == vertebra_value(lower)
     if not disc.any() or not below.any():
         return False
@@ -252,30 +159,30 @@ def _from_other(
 
 
 def _lumen(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[str]]:
-    """Canal and cord, else what stands in for them; a warning if nothing does."""
+    """Canal and cord, else a substitute for them; a warning if there is none."""
     canal = np.isin(own, (CANAL_VALUE, CORD_VALUE))
     if not canal.any():
         canal = lumen_behind((own > 0) & (own < CORD_VALUE) | (own > DISC_OFFSET), affine)
     return canal, [] if canal.any() else [
-        "The label map shows neither canal nor arches: each vertebra was taken for a body."
+        "The label map has neither canal nor arches: each vertebra was treated as a body."
     ]
 
 
 def divide_whole_vertebrae(own: NDArray[np.uint8], affine: NDArray[np.float64]) -> list[str]:
-    """Give the arches of those vertebrae that have one the values of posterior elements, in place; warnings.
+    """Give the arches of vertebrae the values of posterior elements, in place; return warnings.
 
     :param own: uint8 array[i,j,k] of label values (`anatomy.py`).
     """
     canal, warnings = _lumen(own, affine)
     posterior = split_vertebrae(np.isin(own, _VERTEBRA_VALUES), canal, affine)[1]
     whole, behind = (np.bincount(part, minlength=256) for part in (own.ravel(), own[posterior]))
-    with_arch = np.flatnonzero(behind > _LEAST_ARCH * whole)
+    with_arch = np.flatnonzero(behind > _MINIMUM_ARCH * whole)
     own[posterior & np.isin(own, with_arch)] += POSTERIOR_OFFSET
     return warnings
 
 
 def divide_vertebrae(tissue: NDArray[np.uint8], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A tissue map whose bodies cover the arches too, with the arches as posterior elements.
+    """A tissue map with the arches that its bodies include as posterior elements.
 
     :param tissue: uint8 array[i,j,k] of `anatomy.Tissue` values.
     """

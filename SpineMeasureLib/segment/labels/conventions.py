@@ -8,7 +8,7 @@ Sources:
 - TotalSpineSeg: neuropoly/totalspineseg, totalspineseg/resources/labels_maps/tss_map.json.
 - SPINEPS: Hendrik-code/spineps, README "Labels" (seg-spine mask: subregions; seg-vert mask: vertebra X, the disc
   below it 100 + X, endplates 200 + X), names of X in TPTBox core/vert_constants.py, class Vertebra_Instance.
-- VERIDAH names the vertebrae of SPINEPS's seg-vert mask anew, with the same values (Moeller et al., arXiv 2601.14066).
+- VERIDAH renames the vertebrae of SPINEPS's seg-vert mask, with the same values (Moeller et al., arXiv 2601.14066).
 - TotalSegmentator: wasserth/TotalSegmentator, totalsegmentator/map_to_binary.py, tasks vertebrae_mr, total, total_mr.
 """
 
@@ -25,22 +25,15 @@ from ...anatomy import (
     CANAL_VALUE,
     CORD_VALUE,
     DISC_OFFSET,
-    POSTERIOR_OFFSET,
     SACRUM_VALUE,
     USUAL_ORDER,
     VERTEBRA_ORDER,
-    Kind,
     Tissue,
     vertebra_value,
 )
 from ...errors import OptionError, UnreadableInputError
 from ...orientation import ras_order, voxel_sizes
-from ...segmentation import SpineSegmentation, Structure
-from ...volume import Volume
 from ..split import lumen_behind
-
-#: Conventions that label maps are written in.
-WRITTEN = ("totalspineseg", "spineps", "spider", "totalsegmentator")
 
 #: Vertebrae from L5 up to C1.
 _UPWARDS = tuple(reversed(USUAL_ORDER[:-1]))
@@ -48,13 +41,13 @@ _UPWARDS = tuple(reversed(USUAL_ORDER[:-1]))
 
 @dataclass(frozen=True)
 class Convention:
-    """What the values of a program's label map are.
+    """The meaning of the values of a program's label map.
 
-    :ivar own: its value -> our value (`anatomy.py`); a vertebra's value stands for the whole of it, arch included.
-    :ivar endplates: values of endplates, which belong to the vertebra that they touch, whatever their number says.
-    :ivar tissues: its value -> tissue, of a map that does not tell the levels apart; then `own` is empty.
-    :ivar whole: whether the label of a vertebra covers its arch too.
-    :ivar others: whether further values (organs) may occur; they are left out.
+    :ivar own: its value -> our value (`anatomy.py`); a vertebra's value includes its arch.
+    :ivar endplates: values of endplates, which belong to the vertebra that they touch, whatever their number.
+    :ivar tissues: its value -> tissue, of a map without levels; then `own` is empty.
+    :ivar whole: whether the label of a vertebra includes its arch.
+    :ivar others: whether further values (organs) may occur; they are ignored.
     :ivar guessed: whether "auto" considers it.
     """
 
@@ -69,12 +62,12 @@ class Convention:
 
     @property
     def program(self) -> str:
-        """The program's name, with which `what` begins."""
+        """Name of the program, the first word of `what`."""
         return self.what.replace(",", " ").partition(" ")[0]
 
     @property
     def values(self) -> frozenset[int]:
-        """The values that it knows."""
+        """All its values."""
         return frozenset(self.own) | frozenset(self.tissues) | self.endplates
 
 
@@ -157,7 +150,7 @@ def conventions() -> dict[str, Convention]:
 def named(name: str) -> Convention:
     """The convention of a name.
 
-    :raises OptionError: there is none.
+    :raises OptionError: there is no such convention.
     """
     try:
         return conventions()[name]
@@ -169,9 +162,9 @@ def named(name: str) -> Convention:
 def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Convention | None:
     """The convention that a label map follows, None for our own.
 
-    Its values must all be known to the convention, and the vertebrae must lie in the order of their names.
+    The convention must know all values, and the vertebrae must be in the order of their names.
 
-    :param is_own: whether the values could be our own.
+    :param is_own: whether all values are among our own.
     :raises UnreadableInputError: none fits, or several do.
     """
     values = {int(v) for v in np.unique(array)} - {0}
@@ -180,7 +173,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
     ]
     if is_own and _in_order(array, affine, {v: v for v in values}):
         # SPINEPS uses nearly the same values: its endplates are our posterior elements, its vertebrae are whole. Our
-        # own maps have a canal beside, or at least no arches.
+        # own maps have a canal, or at least no arches.
         twin = next((c for c in fitting if c.endplates), None)
         if twin is None or values & {CANAL_VALUE, CORD_VALUE}:
             return None
@@ -191,7 +184,7 @@ def guess(array: NDArray, affine: NDArray[np.float64], is_own: bool) -> Conventi
         strange = ", ".join(str(v) for v in sorted(values)[:8])
         raise UnreadableInputError(
             f"The values of the label map match no known convention ({strange}{', ...' if len(values) > 8 else ''}).",
-            "Name it with --convention, or use 1 vertebra, 2 disc, 3 canal.",
+            "Choose one with --convention, or use 1 vertebra, 2 disc, 3 canal.",
         )
     if len(fitting) > 1:
         raise _unclear([c.name for c in fitting])
@@ -205,11 +198,11 @@ def _unclear(names: list[str]) -> UnreadableInputError:
 
 
 def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) -> bool:
-    """Whether the vertebrae follow each other downwards as their names do."""
+    """Whether the vertebrae are in the order of their names, downwards."""
     ordered = ras_order(array, affine)
     rows = np.arange(ordered.shape[2])
     places = {vertebra_value(name): place for place, name in enumerate(VERTEBRA_ORDER)}
-    largest: dict[int, tuple[int, float]] = {}  # voxels and mean row of each vertebra; the largest label speaks for it
+    largest: dict[int, tuple[int, float]] = {}  # voxels and mean row of each vertebra; the largest label counts
     for value, ours in own.items():
         counts = np.count_nonzero(ordered == value, axis=(0, 1)) if ours in places else np.zeros(1)
         if counts.sum() > largest.get(places.get(ours, -1), (0, 0.0))[0]:
@@ -218,63 +211,11 @@ def _in_order(array: NDArray, affine: NDArray[np.float64], own: dict[int, int]) 
     return all(upper > lower for upper, lower in zip(falling, falling[1:], strict=False))
 
 
-def written_name(convention: str) -> str:
-    """Name of the file in which a segmentation is written in another program's values."""
-    return f"labels_{convention}.nii.gz"
-
-
-def written_in(segmentation: SpineSegmentation, name: str) -> tuple[Volume, list[str]]:
-    """A segmentation in the values of another program, and a warning about what these cannot say.
-
-    Vertebrae become whole, with their arches; where a convention has no cord, it is part of the canal. Vertebrae that
-    are cut by the border of the image get the values of those partly in view if the convention has such values.
-
-    :param name: one of `WRITTEN`.
-    :raises UnreadableInputError: there is no such convention.
-    """
-    theirs = named(name).own
-    values: dict[int, list[int]] = {}
-    for their, our in theirs.items():
-        values.setdefault(our, []).append(their)
-    table = np.zeros(256, np.uint8)
-    missing = []
-    for structure in segmentation.structures:
-        our = structure.value - (POSTERIOR_OFFSET if structure.kind is Kind.POSTERIOR else 0)
-        if structure.kind is Kind.CORD and our not in values:
-            our = CANAL_VALUE
-        if our not in values or not _is_named_alike(structure, values):
-            missing.append(structure.name)
-            continue
-        is_cut = "cut_by_field_of_view" in _flags_of(segmentation, our)
-        table[structure.value] = values[our][-1 if is_cut else 0]
-    return Volume(table[segmentation.labels], segmentation.affine), _missing_in_words(name, missing)
-
-
-def _missing_in_words(name: str, missing: list[str]) -> list[str]:
-    if not missing:
-        return []
-    they_were = "it was" if len(missing) == 1 else "they were"
-    what = ", ".join(missing)
-    return [f"{named(name).program} has no label for {what}; {they_were} not written to {written_name(name)}."]
-
-
-def _flags_of(segmentation: SpineSegmentation, value: int) -> tuple[str, ...]:
-    return next((s.flags for s in segmentation.structures if s.value == value), ())
-
-
-def _is_named_alike(structure: Structure, values: dict[int, list[int]]) -> bool:
-    """Whether a disc's number means the same vertebra below it: conventions without L6 name that below L5 L5-S1."""
-    upper, _, lower = structure.level.partition("-")
-    if structure.kind is not Kind.DISC or DISC_OFFSET + vertebra_value("L6") in values:
-        return True
-    return upper in USUAL_ORDER and lower == USUAL_ORDER[USUAL_ORDER.index(upper) + 1]
-
-
 def translate(array: NDArray, affine: NDArray[np.float64], convention: Convention) -> NDArray[np.uint8]:
     """A map of named structures in our own values; whole vertebrae keep the value of their body.
 
     :param affine: 4x4, voxel index to RAS mm.
-    :raises UnreadableInputError: it holds values that the convention does not know.
+    :raises UnreadableInputError: it contains values that the convention does not know.
     """
     check_values(array, convention)
     out = np.zeros(array.shape, np.uint8)
@@ -290,9 +231,9 @@ def translate(array: NDArray, affine: NDArray[np.float64], convention: Conventio
 
 
 def tissues_of(array: NDArray, convention: Convention) -> NDArray[np.uint8]:
-    """A map of tissues (`anatomy.Tissue`) of a convention that does not tell levels apart.
+    """A map of tissues (`anatomy.Tissue`) of a convention without levels.
 
-    :raises UnreadableInputError: it holds values that the convention does not know.
+    :raises UnreadableInputError: it contains values that the convention does not know.
     """
     check_values(array, convention)
     out = np.zeros(array.shape, np.uint8)
@@ -305,18 +246,18 @@ def check_order(
     array: NDArray,
     affine: NDArray[np.float64],
     own: dict[int, int],
-    as_said: str = "its convention says",
+    whose: str = "its convention",
     hint: str = "Choose another --convention.",
 ) -> None:
-    """Refuse a map whose vertebrae do not follow each other downwards as the names of their values do.
+    """Refuse a map with vertebrae that are not in the order of the names of their values, downwards.
 
     :param own: its value -> our value.
-    :param as_said: what names them, and `hint`: what to do, for the message.
+    :param whose: what names them, and `hint`: what to do, for the message.
     :raises UnreadableInputError: they do not.
     """
     if not _in_order(array, affine, own):
         raise UnreadableInputError(
-            f"The vertebrae of the label map do not follow each other from head to sacrum as {as_said}.",
+            f"The vertebrae of the label map are not in the order of {whose} from head to sacrum.",
             hint,
         )
 
@@ -330,6 +271,6 @@ def check_values(array: NDArray, convention: Convention) -> None:
     if strange and not convention.others:
         listed = ", ".join(f"{v:g}" for v in sorted(strange)[:5])
         raise UnreadableInputError(
-            f"The label map holds values that '{convention.name}' does not have ({listed}).",
+            f"The label map contains values that '{convention.name}' does not have ({listed}).",
             "Choose another --convention.",
         )

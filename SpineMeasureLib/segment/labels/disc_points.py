@@ -24,18 +24,18 @@ from ...files import json_object
 from ...io.read import read_volume
 from ...orientation import apply_affine
 from ...segmentation import SpineSegmentation
-from ..naming.instances import rename
 from ..naming.levels import parse_disc
+from ..naming.rename import rename
 from .anchors import Anchor, lowest_disc_of
 from .names import structure_of_name
 
 #: Disc of each number of a NIfTI file.
 DISC_OF_NUMBER = {n: disc_name(USUAL_ORDER[n - 2], USUAL_ORDER[n - 1]) for n in range(3, len(USUAL_ORDER) + 1)}
-#: Numbers of what is no disc between two bodies: top of C1, C1-C2; S1-S2 and below; landmarks of the brainstem, conus.
+#: Numbers that are not discs between two bodies: top of C1, C1-C2; S1-S2 and below; landmarks of the brainstem, conus.
 _NO_DISC = (1, 2, *range(26, 31), 49, 50, 60)
-#: Voxels of one point lie within this (mm).
+#: Maximum extent of the voxels of one point (mm).
 _POINT_MM = 15.0
-#: A point lies at most this far (mm) from its disc: in the middle of a wide canal; and within this part of a level.
+#: Maximum distance (mm) of a point from its disc, as in the middle of a wide canal, and in height, in levels.
 _FARTHEST_MM, _PART_OF_LEVEL = 30.0, 0.5
 _USUAL_LEVEL_MM = 30.0
 
@@ -55,7 +55,7 @@ def read_disc_points(path: Path) -> tuple[DiscPoint, ...]:
     """Read disc points from a NIfTI file (numbers), or from .mrk.json or .fcsv of 3D Slicer (names of discs).
 
     :raises InputNotFoundError: there is no such file.
-    :raises UnreadableInputError: it is damaged or holds something else.
+    :raises UnreadableInputError: it is damaged or contains something else.
     :raises LevelNameError: it has points that are not named after discs, or none.
     """
     if not path.is_file():
@@ -81,7 +81,7 @@ def read_disc_points(path: Path) -> tuple[DiscPoint, ...]:
 
 
 def lowest_disc_by_points(segmentation: SpineSegmentation, points: Sequence[DiscPoint]) -> tuple[str, list[str]]:
-    """Name of the lowest disc of a segmentation by the points in or behind its discs; warnings about points beside.
+    """Name of the lowest disc of a segmentation by the points in or behind its discs; warnings about other points.
 
     :raises LevelNameError: no point is at a disc, or points contradict each other.
     """
@@ -108,7 +108,7 @@ def lowest_disc_by_points(segmentation: SpineSegmentation, points: Sequence[Disc
 def named_by_points(
     name: Callable[[str | None], SpineSegmentation], points: Sequence[DiscPoint], lowest_disc: str | None
 ) -> SpineSegmentation:
-    """A segmentation whose levels are named by disc points, if there are any.
+    """Name the levels of a segmentation by disc points, if there are any.
 
     :param name: makes the segmentation, given the name of its lowest disc.
     :param lowest_disc: the user's name of the lowest disc, which must not contradict the points.
@@ -124,7 +124,7 @@ def named_by_points(
         )
     if lowest_disc is None:
         again = name(lowest)
-        # Where the lowest disc was not found, it is not the one that `name` calls so.
+        # If that disc was not found, `name` gave its name to another one.
         named = {disc.level for disc in again.of_kind(Kind.DISC)} >= {lowest}
         segmentation = again if named else rename(segmentation, lowest)
     return replace(segmentation, warnings=(*segmentation.warnings, *warnings))

@@ -1,4 +1,4 @@
-"""Which structure of the spine a segment is, by its name or its coded type; no word of a name is passed over."""
+"""Which structure of the spine a segment is, by its name or its coded type. Every word of a name must be known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ What = tuple[Kind, str]
 
 
 class Beside(Enum):
-    """What a segment is that is not a structure to measure."""
+    """A segment that is not a structure to measure."""
 
     SPINE = "the whole spine"
     OTHER = "another structure"
@@ -39,18 +39,18 @@ _BEHIND = _words(
     "POSTERIOR ARCH ARCHES ARCUS LAMINA LAMINAE SPINOUS SPINOSUS TRANSVERSE COSTAL PEDICLE PEDICLES FACET FACETS"
     " ARTICULAR WIRBELBOGEN DORNFORTSATZ"
 )
-#: Words that only say more of posterior elements.
+#: Words that only qualify posterior elements.
 _OF_BEHIND = _words("ELEMENT ELEMENTS PROCESS PROCESSES NEURAL LEFT RIGHT SUPERIOR INFERIOR JOINT JOINTS")
 _CANAL = _words("CANAL CANALIS SAC SACK THECA DURALSACK DURASACK SPINALKANAL WIRBELKANAL CSF LIQUOR")
 _CORD = _words("CORD MEDULLA MYELON RUCKENMARK RUECKENMARK CONUS MEDULLARIS")
 _SACRUM = _words("SACRUM SACRUMS KREUZBEIN")
 _WHOLE = _words("SPINE COLUMN COLUMNA BACKBONE WIRBELSAULE WIRBELSAEULE")
-#: Words that say nothing of which structure it is, beside those that do.
+#: Words that are allowed beside those that name a structure.
 _FILL = _words(
     "SPINAL SPINALIS DURAL THECAL VERTEBRALIS LUMBAR THORACIC CERVICAL SACRAL DORSAL OS LABEL SEG SEGMENTATION MASK"
     " STRUCTURE OF THE AND AT BETWEEN BONE ALL LENDENWIRBEL BRUSTWIRBEL HALSWIRBEL"
 )
-#: A segment of which one word is among these is another structure, whatever level it names.
+#: A segment with one of these words is another structure, whatever level it names.
 _OTHER = _words(
     "BACKGROUND AIR SKIN FAT MUSCLE MUSCLES PSOAS MULTIFIDUS ERECTOR LIGAMENT LIGAMENTUM FLAVUM NERVE NERVES ROOT ROOTS"
     " ROOTLETS FORAMEN FORAMINA ENDPLATE ENDPLATES LESION LESIONS TUMOR TUMOUR METASTASIS METASTASES FRACTURE"
@@ -72,7 +72,7 @@ _COUNTED = re.compile(rf"\b({'|'.join(_ORDINALS)}|\d{{1,2}})(?:ST|ND|RD|TH)? ({_
 _NUMBERED = re.compile(rf"\b({_NAMES})(?: (VERTEBRAE?))? (\d{{1,2}})\b")
 _ONE = re.compile(r"(LWK|LW|BWK|BW|TH|HWK|HW|SWK|[CTLSD])0?(\d{1,2})")
 _PAIR_OF_DIGITS = re.compile(r"([CTL])(\d)(\d)")
-#: Codes beside those of `anatomy.py` that mean a single structure or one kind: PS3.16 CID 7603, 7604, 7605.
+#: Further codes, not in `anatomy.py`, of a single structure or a kind: PS3.16 CID 7603, 7604, 7605.
 _FURTHER_CODES: dict[str, What] = {
     "75782005": (Kind.DISC, "L5-S1"),
     "51282000": (Kind.BODY, ""),
@@ -86,9 +86,12 @@ _FURTHER_CODES: dict[str, What] = {
 
 
 def structure_of_name(name: str) -> What | None:
-    """The single structure that a name names; None for several in one, others, and unknown names.
+    """The single structure that a name means; None for several in one, other structures, and unknown names.
 
-    ``"L4"``, ``"vertebrae_L4"``, ``"L4/5 disc"``, ``"LWK 4"``, ``"L4 posterior elements"``, ``"Spinal canal"`` ...
+    >>> structure_of_name("vertebrae_L4"), structure_of_name("L4/5 disc")
+    ((<Kind.BODY: 'vertebra'>, 'L4'), (<Kind.DISC: 'disc'>, 'L4-L5'))
+    >>> structure_of_name("psoas L4") is None
+    True
     """
     what = meaning_of_name(name)
     return what if isinstance(what, tuple) and is_single(what) else None
@@ -100,12 +103,12 @@ def is_single(what: What) -> bool:
 
 
 def is_dural_sac(name: str) -> bool:
-    """Whether a name of the canal means the dural sac, not all that the bones enclose."""
+    """Whether a name of the canal means the dural sac, not the whole bony canal."""
     return bool(_read(name)[0] & _words("SAC SACK THECA DURALSACK DURASACK DURAL THECAL"))
 
 
 def meaning_of_name(name: str) -> What | Beside | None:
-    """What a name says, None where it does not say that or has a word that is not known."""
+    """The meaning of a name; None if it has none or contains an unknown word."""
     words, levels = _read(name)
     if words & _OTHER:
         return Beside.OTHER
@@ -155,7 +158,7 @@ def _of_one_kind(words: frozenset[str]) -> What | None:
 
 
 def _of_none(words: frozenset[str]) -> What | Beside | None:
-    """Meaning of a name without a level: several structures in one."""
+    """The meaning of a name without a level: several structures in one."""
     if words & _BEHIND:
         return (Kind.POSTERIOR, "") if not words & _DISC else None
     if words & _DISC:
@@ -189,7 +192,7 @@ def _read(name: str) -> tuple[frozenset[str], list[str]]:
     if dorsal and len(levels) < 2 and not _BODY & set(words):
         words.append("D")  # "D3" may be the third disc
     if not levels:
-        words = [word for word in words if not word.isdigit()]  # instances that are numbered only
+        words = [word for word in words if not word.isdigit()]  # instances that only have a number
     return frozenset(words), levels
 
 
@@ -228,7 +231,7 @@ def structure_of_code(value: str) -> What | None:
 
 @lru_cache(maxsize=1)
 def _codes() -> dict[str, What]:
-    """Structures whose code no other one has, and codes of a kind."""
+    """Codes that belong to one structure only, and codes of a kind."""
     codes = [s.code.value for s in all_structures()]
     unique = {s.code.value: (s.kind, s.level) for s in all_structures() if codes.count(s.code.value) == 1}
     return _FURTHER_CODES | unique

@@ -1,4 +1,4 @@
-"""Vertebrae from head to sacrum: which body belongs to which disc, and where one is missing.
+"""The vertebrae from head to sacrum: the body and disc of each, including missing ones.
 
 Positions are mm along the curve of the column, larger towards the head.
 """
@@ -9,24 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .column import Body, Column, Disc
+from .bodies import Body
+from .column import Column
+from .discs import Disc
 
 #: Part of the step between levels that a body takes, and a disc.
 _BODY, _DISC = 0.75, 0.25
-#: Space of this many steps more than usual between neighbours was taken by a vertebra that was not found. It is at most
-#: 0.2 in maps of 175 patients and of 60 synthetic spines.
+#: An excess of this many steps between neighbours means that a vertebra was not found. Without one it is at most 0.2,
+#: in maps of 175 patients and of 60 synthetic spines.
 _ROOM = 0.7
-#: The step at a place is the median of so many nearest measures of it; fewer than the second number say nothing.
+#: The step at a place is the median of this many nearest measures; fewer than the second number are not enough.
 _MEASURES, _FEWEST_MEASURES = 6, 3
-#: A body drawn in part takes at least this part of a step.
+#: Minimum length of an incompletely segmented body, as a part of a step.
 _SHORTEST_BODY = 0.6
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One vertebra of the chain: its body where there is one, and the disc below it where there is one.
+    """One vertebra of the chain: its body and the disc below it, if they were found.
 
-    :ivar counted: neither its body nor one of its discs was found; it is there for the room that it leaves.
+    :ivar counted: neither its body nor one of its discs was found; it is inferred from the gap.
     """
 
     body: Body | None
@@ -35,12 +37,12 @@ class Slot:
 
     @property
     def levels(self) -> int:
-        """Vertebrae that it stands for: two where two bodies are fused."""
+        """Number of vertebrae that it represents: two if two bodies are fused."""
         return self.body.levels if self.body else 1
 
 
 def find_chain(column: Column, sacrum: bool) -> list[Slot]:
-    """Vertebrae from head to sacrum, each with the disc below it; the last slot lies below the lowest disc."""
+    """Vertebrae from head to sacrum, each with the disc below it; the last slot is below the lowest disc."""
     bodies, discs = list(column.bodies), list(column.discs)
     slots: list[Slot] = []
     while bodies or discs:
@@ -62,7 +64,7 @@ def find_chain(column: Column, sacrum: bool) -> list[Slot]:
 
 
 def _with_missing(slots: list[Slot]) -> list[Slot]:
-    """The chain with a slot for each vertebra that is missing together with a disc beside it."""
+    """The chain with a slot for each vertebra that is missing together with a neighbouring disc."""
     measures = _measures_of_step(slots)
     whole: list[Slot] = []
     last: Body | Disc | None = None
@@ -84,7 +86,7 @@ def _with_missing(slots: list[Slot]) -> list[Slot]:
 
 @dataclass(frozen=True)
 class _Measure:
-    """What a pair of discs, or a body, says of the step between levels (mm), and where it lies."""
+    """An estimate of the step between levels (mm) from a pair of discs, or from a body, and its position."""
 
     upper: Body | Disc
     lower: Body | Disc
@@ -95,7 +97,7 @@ class _Measure:
         return (self.upper.position + self.lower.position) / 2
 
     def spans(self, upper: Body | Disc, lower: Body | Disc) -> bool:
-        """Whether it holds the space between two neighbours."""
+        """Whether it includes the space between two neighbours."""
         return self.upper.position >= upper.position and self.lower.position <= lower.position
 
 
@@ -107,12 +109,12 @@ def _measures_of_step(slots: list[Slot]) -> list[_Measure]:
 
 
 def _apart(upper: Body | Disc, lower: Body | Disc) -> float:
-    """Distance along the spine, mm; at most in a straight line, for the curve swings where nothing was found."""
+    """Distance along the spine, mm; at most the straight distance, because the curve oscillates in gaps."""
     return min(upper.position - lower.position, float(np.linalg.norm(upper.centre - lower.centre)))
 
 
 def _missing_between(upper: Body | Disc, lower: Body | Disc, measures: list[_Measure]) -> int:
-    """How many vertebrae the space between two neighbours in the chain has room for."""
+    """Number of vertebrae that fit into the gap between two neighbours in the chain."""
     middle = (upper.position + lower.position) / 2
     others = sorted((m for m in measures if not m.spans(upper, lower)), key=lambda m: abs(m.position - middle))
     if len(others) < _FEWEST_MEASURES:
@@ -125,5 +127,5 @@ def _missing_between(upper: Body | Disc, lower: Body | Disc, measures: list[_Mea
 
 
 def _half(part: Body | Disc, step: float) -> float:
-    """Half of what a part takes along the spine, mm."""
+    """Half the length of a part along the spine, mm."""
     return (max(part.length, _SHORTEST_BODY * step) if isinstance(part, Body) else _DISC * step) / 2

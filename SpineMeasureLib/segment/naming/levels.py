@@ -1,7 +1,7 @@
-"""Naming the chain of vertebrae and discs: by the user, else by the likeliest of all names that fit.
+"""Naming the chain of vertebrae and discs: by the user, else by the most probable of all names that fit.
 
-What is seen of sacrum and dens, which region each body looks like and how large the vertebrae are is weighed together
-(Bayes), over every place in the spine and over spines with one vertebra more or less.
+Evidence of sacrum and dens, the predicted region of each body and the sizes of the vertebrae are combined (Bayes) for
+every place in the spine, and for spines with one vertebra more or less.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from ...anatomy import USUAL_ORDER, VERTEBRA_ORDER, Region, disc_name, region_of
 from ...errors import LevelNameError
 from .sizes import Size, log_likelihood, without_outliers
 
-#: Part of a body that the model drew as each `anatomy.Region`, in their order.
+#: Part of a body that the model predicted as each `anatomy.Region`, in their order.
 RegionShares = tuple[float, ...]
 
-#: How much likelier it is to see a sacrum where there is one than where there is none.
+#: Likelihood ratio of an apparent sacrum.
 _SACRUM_SEEN = 1e5
-#: The same of a dens, and of a top body that may be one or two that the network joined.
+#: Likelihood ratio of an apparent dens, and of a top body that may instead be two that the network joined.
 DENS_SEEN, DENS_LIKELY = 1e5, 30.0
-#: How much likelier a chain ends on the sacrum where that is drawn by nobody: lumbar images show it.
+#: Prior odds that the chain ends at the sacrum if the masks have no sacrum: lumbar images usually show it.
 _UNDRAWN_SACRUM = 100.0
-#: Part of a body that the model draws as another region than it is, so that one body decides no name.
+#: Part of a body that the model predicts as a wrong region, so that one body does not decide the names.
 _MISDRAWN = 0.1
-#: By how many levels lower than it does the model sees a region begin, in which share of spines: about as it saw T12-L1
-#: in 141 patients whom it was not trained on (`Testing/benchmarks/level_names.py`).
+#: By how many levels too low the model predicts the beginning of a region, and in which share of spines: as for T12-L1
+#: in 141 patients not used for training (`Testing/benchmarks/level_names.py`).
 _BORDER_SEEN = {0: 0.55, -1: 0.24, -2: 0.09, -3: 0.03, 1: 0.06, 2: 0.03}
-#: Names less probable than this are not verified even where an anchor is seen: the sizes contradict it.
+#: Names less probable than this are not verified even with an anchor: the sizes contradict it.
 _VERIFIED = 0.8
-#: The same where the only anchor is a change of region that the model saw: those it takes for one another by a level.
+#: The same if the only anchor is a predicted change of region, which can be off by a level.
 _VERIFIED_BY_LANDMARK = 0.95
 #: Share of persons whose spine has one vertebra more or less (our estimate), by the vertebra that is there or missing.
 _VARIANTS = {"L6": 0.04, "T13": 0.01, "-L5": 0.03, "-T12": 0.01}
@@ -43,10 +43,10 @@ class Naming:
     """Names of a chain of vertebrae.
 
     :ivar vertebrae: names from head to sacrum, one per slot; the last slot is the vertebra below the lowest disc.
-    :ivar anchor: ``"user"``, ``"sacrum"``, ``"dens"``, the disc at which the region of the spine was seen to change
-        (``"C7-T1"``, ``"T12-L1"``), or ``""`` where the names are a guess.
-    :ivar probability: of these names among all that fit; 1 where the user gave them.
-    :ivar runner_up: the second most likely names; empty where there are no others.
+    :ivar anchor: ``"user"``, ``"sacrum"``, ``"dens"``, the disc at which the region of the spine changes
+        (``"C7-T1"``, ``"T12-L1"``), or ``""`` if the names are a guess.
+    :ivar probability: of these names among all that fit; 1 if the user gave them.
+    :ivar runner_up: the second most likely names; empty if there are no others.
     """
 
     vertebrae: tuple[str, ...]
@@ -56,14 +56,17 @@ class Naming:
 
     @property
     def verified(self) -> bool:
-        """True where something anchors the names."""
+        """True if something anchors the names."""
         return bool(self.anchor)
 
 
 def parse_disc(name: str) -> tuple[str, str]:
-    """``"L5-S1"`` -> ``("L5", "S1")``; also ``"L5/S1"`` and lower case.
+    """The two vertebrae of a disc name.
 
-    :raises LevelNameError: no such disc.
+    >>> parse_disc("L5-S1"), parse_disc("l4/l5")
+    (('L5', 'S1'), ('L4', 'L5'))
+
+    :raises LevelNameError: there is no such disc.
     """
     upper, _, lower = name.upper().replace("/", "-").replace(" ", "").partition("-")
     if upper in VERTEBRA_ORDER and lower in VERTEBRA_ORDER and upper != "C1" and (upper, lower) in neighbours():
@@ -83,7 +86,7 @@ def neighbours() -> set[tuple[str, str]]:
 
 
 def order_for(upper: str, lower: str) -> list[str]:
-    """The vertebrae from C1 to `lower`, with T13 or L6 only where the named disc says that they exist."""
+    """The vertebrae from C1 to `lower`, with T13 or L6 only if the named disc implies them."""
     order = list(USUAL_ORDER)
     if "T13" in (upper, lower):
         order.insert(order.index("L1"), "T13")
@@ -121,23 +124,19 @@ def name_chain(
     :param chain: vertebrae from the topmost in view to the one below the lowest disc, missing ones counted.
     :param lowest_disc: the user's name of the lowest disc; wins over everything else.
     :param sacrum: the last of the chain is the sacrum.
-    :param dens: how much likelier what is seen of the first of the chain is if that is C2.
-    :param regions: of each of the chain, what the model drew its body as; None where there is no body.
-    :param sacrum_drawn: False where the masks have no sacrum, so that its absence says nothing.
+    :param dens: likelihood ratio that the first of the chain is C2, see `top.dens_seen`.
+    :param regions: predicted region of each body of the chain; None if there is no body.
+    :param sacrum_drawn: False if the masks have no sacrum, so that its absence is no evidence.
     :raises LevelNameError: the user's name is unknown or does not fit, or the chain is longer than any spine.
     """
     if lowest_disc is not None:
         return name_from_below(len(chain), *parse_disc(lowest_disc), "user")
-    priors: dict[tuple[str, ...], float] = {}
-    for order, share in _orders():
-        for start in range(1, len(order) - len(chain) + 1):
-            names = order[start : start + len(chain)]
-            priors[names] = priors.get(names, 0.0) + share
+    priors = _priors(len(chain))
     known = sacrum or dens > 1 or any(regions) or any(size.depth or size.step for size in chain)
     if not priors:
         raise LevelNameError(
             f"{len(chain)} vertebrae were found, more than any spine has.",
-            "Check that image or label map shows one spine, and no other parts as vertebrae or discs.",
+            "Check that the image or label map shows one spine, and nothing else labelled as vertebrae or discs.",
         )
     if not known:
         return name_from_below(len(chain), "L5", "S1", "", probability=0.0)
@@ -153,17 +152,27 @@ def name_chain(
     ranked = sorted(scores, key=lambda names: -scores[names])
     best = ranked[0]
     probability = float(np.exp(scores[best] - np.logaddexp.reduce(list(scores.values()))))
-    anchor = _landmark(best, regions)
-    verified = _VERIFIED_BY_LANDMARK if anchor else _VERIFIED
     if best[-1] == "S1" and sacrum:
-        anchor, verified = "sacrum", _VERIFIED
+        anchor, required = "sacrum", _VERIFIED
     elif best[0] == "C2" and dens > 1:
-        anchor, verified = "dens", _VERIFIED
-    return Naming(best, anchor if probability >= verified else "", probability, ranked[1] if ranked[1:] else ())
+        anchor, required = "dens", _VERIFIED
+    else:
+        anchor, required = _landmark(best, regions), _VERIFIED_BY_LANDMARK
+    return Naming(best, anchor if probability >= required else "", probability, ranked[1] if ranked[1:] else ())
+
+
+def _priors(count: int) -> dict[tuple[str, ...], float]:
+    """Prior probability of all names of a chain of vertebrae, up to a constant."""
+    priors: dict[tuple[str, ...], float] = {}
+    for order, share in _orders():
+        for start in range(1, len(order) - count + 1):
+            names = order[start : start + count]
+            priors[names] = priors.get(names, 0.0) + share
+    return priors
 
 
 def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> str:
-    """``"dens"`` where the model drew the top body as C2, else the disc where it saw the region change, or nothing."""
+    """``"dens"`` if the model predicted the top body as C2, else the disc at which the region changes, or nothing."""
     pairs = zip(names, regions, strict=False)
     seen = [shares is not None and shares[region_of(name) - Region.AXIS] > 0.5 for name, shares in pairs]
     if seen and seen[0] and names[0] == "C2":
@@ -175,7 +184,7 @@ def _landmark(names: Sequence[str], regions: Sequence[RegionShares | None]) -> s
 
 
 def _log_drawn(regions: Sequence[RegionShares | None], count: int) -> NDArray[np.float64]:
-    """Array [vertebra, region]: logarithm of how much likelier each is drawn like this if it is of that region."""
+    """Array [vertebra, region]: log likelihood of the predicted region shares of each vertebra."""
     logs = np.zeros((count, len(Region)))
     for place, shares in enumerate(regions):
         if shares is not None:
@@ -184,9 +193,9 @@ def _log_drawn(regions: Sequence[RegionShares | None], count: int) -> NDArray[np
 
 
 def _regions_fit(drawn: NDArray[np.float64], names: Sequence[str]) -> float:
-    """Logarithm of how much likelier bodies are drawn like this if they are vertebrae `names` than if of none.
+    """Log likelihood of the predicted regions of bodies, given the names of their vertebrae.
 
-    Where one region ends and the next begins, the model is often off by a level or two; C2 it takes for no other.
+    At the border of two regions the model is often wrong by a level or two; it does not confuse C2 with others.
 
     :param drawn: see `_log_drawn`.
     """

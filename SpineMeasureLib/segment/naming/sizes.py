@@ -1,4 +1,4 @@
-"""How well the sizes of a chain of vertebrae fit names, whatever the size of the person."""
+"""How well the sizes of a chain of vertebrae fit their names, independent of the size of the person."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _STEP_MM = (
     19.0, 20.0, 20.5, 21.0, 21.5, 22.5, 23.5, 24.5, 25.5, 27.0, 28.2, 30.3,
     32.9, 35.1, 35.7, 35.2, 33.8,
 )  # fmt: skip
-#: Standard deviations of logarithms: of a person's size, of their height besides, of one depth, of one step (wear
-#: narrows discs). The last two as seen within those patients, widened.
+#: Standard deviations of logarithms: of a person's size, additionally of their height, of one depth, of one step
+#: (degeneration narrows discs). The last two as observed within those patients, widened.
 _PERSON, _TALL, _DEPTH, _STEP = 0.10, 0.08, 0.08, 0.085
-#: Of how much more or less than usual the sizes grow from one vertebra to the next, persons and slices aside of the
-#: middle (scoliosis) together: 0.008 in 30 SPIDER patients, 0.020 in single slices of 137 others.
+#: Standard deviation of the growth from one vertebra to the next, including slices off the middle (scoliosis): 0.008 in
+#: 30 SPIDER patients, 0.020 in single slices of 137 others.
 _GROWTH = 0.015
-#: Degrees of freedom of Student's t: a few sizes far off (a crushed body, a false disc) decide no name.
+#: Degrees of freedom of Student's t: a few outliers (a crushed body, a false disc) do not decide a name.
 _FREEDOM = 6.0
-#: A size this many times the median of its chain, or less than one over it, is none; T1 to L5 differ by less.
+#: A size this many times the median of its chain, or its inverse, is discarded; T1 to L5 differ by less.
 _OUTLIER = 1.7
-#: A vertebra too many is as large as its neighbour.
+#: A supernumerary vertebra is as large as its neighbour.
 _SIZED_AS = {"T13": "T12", "L6": "L5"}
 
 
@@ -44,19 +44,19 @@ def usual_step(name: str) -> float:
 
 @dataclass(frozen=True)
 class Size:
-    """What is known of one vertebra: AP depth of its body, distance between its discs (mm); None where unknown."""
+    """Known sizes of one vertebra: AP depth of its body, distance between its discs (mm); None if unknown."""
 
     depth: float | None = None
     step: float | None = None
 
 
 def log_likelihood(chain: Sequence[Size], names: Sequence[str]) -> float:
-    """Of the sizes of a chain, from head to sacrum, if its vertebrae are `names`, C2 to S1; up to a constant.
+    """Log likelihood of the sizes of a chain, from head to sacrum, given `names`, C2 to S1; up to a constant.
 
-    Every size is taken as the mean of its level times the size of the person, their growth from vertebra to vertebra
-    and chance, all log-normal with heavy tails; size and growth of the person are integrated out.
+    Every size is modelled as the mean of its level times the size of the person, the growth from vertebra to vertebra
+    and noise, all log-normal with heavy tails; size and growth are integrated out.
     """
-    found: list[tuple[float, bool, int]] = []  # off its mean; is it a step; which vertebra
+    found: list[tuple[float, bool, int]] = []  # log ratio to its mean; whether it is a step; place in the chain
     for place, (size, name) in enumerate(zip(chain, names, strict=True)):
         level = USUAL_ORDER.index(_SIZED_AS.get(name, name))
         if size.depth:
@@ -71,14 +71,14 @@ def log_likelihood(chain: Sequence[Size], names: Sequence[str]) -> float:
     growth = _GROWTH * (places - places.mean())
     covariance = np.diag(np.where(steps, _STEP, _DEPTH) ** 2)
     covariance += _PERSON**2 + _TALL**2 * np.outer(steps, steps) + np.outer(growth, growth)
-    # Not by scipy.stats, whose import takes longer than all the naming.
+    # Without scipy.stats: its import takes longer than the naming.
     distance = residuals @ np.linalg.solve(covariance, residuals)
     heavy = (_FREEDOM + len(found)) * np.log1p(distance / _FREEDOM)
     return float(-(heavy + np.linalg.slogdet(covariance)[1]) / 2)
 
 
 def without_outliers(chain: Sequence[Size]) -> list[Size]:
-    """The chain without sizes that say more of a missed disc or a half-seen body than of a level."""
+    """The chain without sizes that result from a missed disc or a partly visible body."""
     depths = [size.depth for size in chain if size.depth]
     steps = [size.step for size in chain if size.step]
     usual = float(np.median(depths)) if depths else 1.0, float(np.median(steps)) if steps else 1.0

@@ -1,33 +1,33 @@
-"""What a model drew as body far beyond where the neighbouring bodies end is taken away.
+"""Removing voxels that a model predicted as body far beyond the extent of the neighbouring bodies.
 
-Networks that saw narrow slabs alone let the lowest lumbar body run into the ala of the sacrum. Everything here is in
-network order [slice, row, column]; points are mm along those axes.
+Networks trained on narrow slabs extend the lowest lumbar body into the ala of the sacrum. Arrays are in network
+order [slice, row, column]; points are mm along those axes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .column import Body, Column, forward_of, tangent_at
+from .bodies import Body
+from .column import Column
+from .curve import Array, forward_of, tangent_at
 
-Array = NDArray[np.float64]
-
-#: How far a body may reach sideways and in depth, as parts of what 9 of 10 voxels of its neighbours span; between the
-#: two the border is a superellipse. Neighbours differ by a tenth; spurs reach ahead more than aside.
+#: Maximum extent of a body sideways and in depth, as multiples of the span of 9 of 10 voxels of its neighbours; between
+#: the two the border is a superellipse. Neighbours differ by a tenth; spurs extend forward more than sideways.
 _ASIDE, _AHEAD = 1.25, 1.5
 _EXPONENT = 4
 _NEIGHBOURS = 2
-#: A body is cut at the side where the first or last slice holds more than this part of what its largest slice holds.
+#: A body is cut laterally if the first or last slice contains more than this part of the area of its largest slice.
 _CUT = 0.1
 
 
 @dataclass(frozen=True)
 class _Extent:
-    """A body's voxels [n, 3], how far (mm) aside and ahead of its middle they lie, and half of what 9 of 10 span."""
+    """A body's voxels [n, 3], their distances (mm) sideways and forward, and half the span of 9 of 10."""
 
     voxels: NDArray[np.int64]
     aside: Array
@@ -37,11 +37,12 @@ class _Extent:
     cut: bool
 
 
-def trim_bodies(column: Column, mm: Array) -> None:
-    """Drop from `column.body_labels` what lies far beside its body; bodies beside which too few are whole stay.
+def trim_bodies(column: Column, mm: Array) -> Column:
+    """The column without voxels far beside their body; a body with too few complete neighbours is unchanged.
 
     :param mm: spacing of slices, rows, columns.
     """
+    labels, bodies = column.body_labels.copy(), list(column.bodies)
     boxes = ndimage.find_objects(column.body_labels)
     extents = [_extent(column, body, boxes[body.label - 1], mm) for body in column.bodies]
     for index, extent in enumerate(extents):
@@ -56,8 +57,10 @@ def trim_bodies(column: Column, mm: Array) -> None:
         beyond = (np.abs(aside) / (_ASIDE * width)) ** _EXPONENT + (np.abs(ahead) / (_AHEAD * depth)) ** _EXPONENT > 1
         if beyond.all():
             continue
-        column.body_labels[tuple(extent.voxels[beyond].T)] = 0
-        column.bodies[index].depth = float(np.subtract(*np.percentile(extent.ahead[~beyond], [97, 3])))
+        labels[tuple(extent.voxels[beyond].T)] = 0
+        depth_left = float(np.subtract(*np.percentile(extent.ahead[~beyond], [97, 3])))
+        bodies[index] = replace(bodies[index], depth=depth_left)
+    return replace(column, bodies=tuple(bodies), body_labels=labels)
 
 
 def _extent(column: Column, body: Body, box: tuple[slice, ...], mm: Array) -> _Extent:

@@ -1,0 +1,71 @@
+"""The table of definitions, from which reports, tables, filters and DICOM codes follow."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from SpineMeasureLib.export import overview_table
+from SpineMeasureLib.export.dicom.codes import code_table, write_tables
+from SpineMeasureLib.export.report.text import report_text
+from SpineMeasureLib.measure import definitions, disc, measure
+from SpineMeasureLib.measure.definitions import GROUPS, MAIN, columns, definition, listed, methods
+from SpineMeasureLib.measure.units import UNITS, number
+from SpineMeasureLib.phantom import lumbar, voxelise
+
+
+def test_every_definition_belongs_to_a_group_a_unit_and_one_code() -> None:
+    assert {d.group for d in methods()} == set(GROUPS) and {d.unit for d in methods()} <= set(UNITS)
+    assert len({d.code for d in methods()}) == len({d.key for d in methods()}) == len(methods())
+    assert all(definition(*key).at in ("disc", "body") for key in MAIN)
+
+
+def test_every_line_and_every_column_of_a_level_is_in_the_report() -> None:
+    for at in ("disc", "body"):
+        shown = listed(at)  # type: ignore[arg-type]
+        assert {d for d in methods() if d.at == at and (d.editable or d.heading)} <= set(shown)
+    assert all(d.heading and d.over for d in methods() if d.at == "disc" and d.editable)
+
+
+def test_columns_with_one_heading_are_next_to_each_other() -> None:
+    for at in ("disc", "body"):
+        over = [d.over for d in columns(at)]  # type: ignore[arg-type]
+        assert [name for n, name in enumerate(over) if name not in over[:n]] == [
+            name for n, name in enumerate(over) if n == 0 or name != over[n - 1]
+        ]
+
+
+def test_the_lines_of_the_overview_are_those_of_the_table_in_its_order() -> None:
+    heights = [curve.what for curve in overview_table.HEIGHTS]
+    assert heights == [d for d in columns("disc") if d.over == "disc height"]
+    assert len({curve.colour for curve in overview_table.HEIGHTS}) == len(heights)
+
+
+def test_a_new_quantity_needs_a_definition_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a newcomer has to do: one row in each of two tables."""
+    middle = definition("disc_height_middle", "chord50")
+    new = dataclasses.replace(
+        middle, quantity="disc_height_quarter", method="chord75", title="Disc height, quarter", heading="quarter"
+    )
+    table = [d for old in methods() for d in ((old, new) if old is middle else (old,))]
+    monkeypatch.setattr(definitions, "_ALL", tuple(table))
+    monkeypatch.setattr(disc, "_CHORDS", {**disc._CHORDS, new.key: 0.75})
+    definitions._by_key.cache_clear()
+    try:
+        segmentation = voxelise(lumbar(upper="L5"))
+        rows = measure(segmentation)
+        value = next(m for m in rows if m.key == ("L5-S1", *new.key))
+        assert value.p1 is not None and value.value is not None
+        assert f"quarter {number(value.value, 'mm')}" in report_text(segmentation, rows)
+        assert "SM-DH-CHORD50 | Disc height, quarter" in code_table()
+    finally:
+        definitions._by_key.cache_clear()
+
+
+def test_the_tables_of_the_manual_are_replaced_and_nothing_else(tmp_path: Path) -> None:
+    manual = tmp_path / "dicom.md"
+    manual.write_text("# Codes\n\n" + code_table().replace("Farfan", "Other") + "\n## After\n\nText.\n")
+    write_tables(manual)
+    assert manual.read_text() == "# Codes\n\n" + code_table() + "\n## After\n\nText.\n"
