@@ -181,16 +181,7 @@ class Desk:
         if session is None:
             return
         with self._view.quietly():
-            self.row = session.id_of(key)
-            self._set_level(key[0])
-            self.selection = [self.row] if selection is None else list(selection)
-            pinned = self.row if self.rows.get(self.row, True) else None
-            if pinned != self._pinned:
-                self._pinned = pinned
-                self.fill()
-            else:
-                session.highlight(key)
-                self._show_place()
+            self._make_current(session, key, selection)
             aim = aim_at(session, key)
             if aim is not None:
                 self._view.look(aim)
@@ -317,8 +308,8 @@ class Desk:
                 self._follow_rows(session)
             return
         dragged = session.dragged
-        if dragged is not None and dragged != self.current:
-            self._take_up(session, dragged)
+        if dragged is not None and (dragged != self.current or self.row not in self.rows):
+            self._make_current(session, dragged)  # the views stay as they are
         self._view.update_rows(keys)
         if not session.dragging:
             self.check_segments()
@@ -338,13 +329,17 @@ class Desk:
         if gone and levels:
             self.go_to_level(here[0] if here is not None else levels[min(place, len(levels) - 1)])
 
-    def _take_up(self, session: Session, key: Key) -> None:
-        """Make a line that the mouse took the current one; the views stay as they are."""
+    def _make_current(self, session: Session, key: Key, selection: Iterable[int] | None = None) -> None:
         self.row = session.id_of(key)
         self._set_level(key[0])
-        self.selection = [self.row]
-        session.highlight(key)
-        self._view.show_place()
+        self.selection = [self.row] if selection is None else list(selection)
+        pinned = self.row if self.rows.get(self.row, True) else None
+        if pinned != self._pinned:
+            self._pinned = pinned
+            self.fill()
+        else:
+            session.highlight(key)
+            self._show_place()
 
     def _listed(self) -> dict[int, bool]:
         session, wanted = self.session, self.filter

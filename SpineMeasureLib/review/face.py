@@ -74,4 +74,4 @@ class View(Protocol):
         """Draw `Desk.messages`."""
 
     def show_state(self) -> None:
-        """Draw what depends on the case as a whole: counts, and what can be done (`Desk.reason`). Not during drags."""
+        """Draw counts and what can be done (`Desk.reason`); not called at every mouse move of a drag."""

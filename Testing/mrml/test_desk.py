@@ -257,6 +257,16 @@ def test_a_dragged_line_is_the_one_that_keys_act_on(view: Recorder, session: Any
     assert status_of(session.row(KEY)) == "accepted" and status_of(session.row(other)) != "accepted"
 
 
+def test_a_dragged_line_whose_row_the_filter_hides_is_listed(view: Recorder, session: Any) -> None:
+    desk = view.desk
+    desk.show_only(statuses=["accepted"])
+    assert desk.keys == []
+    move_end(session.line(KEY), (0.0, 0.0, 2.0))
+    assert desk.keys == desk.selected == [KEY] == highlighted(session)
+    desk.act("reset")
+    assert status_of(session.row(KEY)) == "automatic"
+
+
 def test_a_line_that_a_script_moves_is_drawn_too(view: Recorder, session: Any) -> None:
     row = session.row(KEY)
     session.set_line(KEY, row.p1, tuple(np.array(row.p2) + (0, 0, -2)))
