@@ -1,7 +1,7 @@
 """What a labelled set says of a voxel, and no more: a code for the set of tissues that it may be.
 
 A set that does not label a structure leaves it unlabelled, not background. Codes 0 to 6 are the tissues of
-`anatomy.Tissue`; the others stand for several.
+`anatomy.Tissue`; the others represent several.
 """
 
 from __future__ import annotations
