@@ -68,7 +68,7 @@ def _disc_truth(spine: Spine, disc: Element) -> dict[tuple[str, str, str], float
     slip = float((ends[0][1] - ends[1][1]) @ along)
     up, low = (np.array([(a - p) @ anterior, (a - p)[2]]) for a, p in ends)
     wedge = np.degrees(np.arctan2(up[1], up[0]) - np.arctan2(low[1], low[0]))
-    mean3 = sum(heights.values()) / 3
+    mean3 = (heights[0.1] + heights[0.5] + heights[0.9]) / 3
     above = next((e for e in spine.elements if e.name == disc.name.partition("-")[0]), None)
     values = {
         ("disc_height_anterior", "chord10"): heights[0.1],
