@@ -27,7 +27,7 @@ from .case_folder import (
     write_values,
     writing,
 )
-from .errors import SpineMeasureError
+from .errors import OutputError, SpineMeasureError
 from .field_of_view import mark_cut
 from .files import require_place
 from .io.checks import check_mri
@@ -220,9 +220,11 @@ def _write(job: Job, folder: Path, volume: Volume, result: Result, progress: Pro
 
 @contextmanager
 def _optional(what: str, result: Result) -> Iterator[None]:
-    """Turn an error into a warning: the other outputs are not lost for it."""
+    """Turn an error into a warning: the other outputs are not lost for it. A disk that refuses a file ends the run."""
     try:
         yield
+    except OutputError:
+        raise
     except SpineMeasureError as error:
         result.warnings.append(f"No {what} written. {error}")
     except Exception as error:

@@ -43,7 +43,7 @@ def test_images_a_hundredth_of_a_millimetre_apart_are_at_the_same_place(
 ) -> None:
     """Pixels differ: at one place that is a mix of images, at two places a stack of uneven steps."""
     write_series(tmp_path, places=[0.0, 4.0, 8.0, 8.0 + apart, 12.0, 16.0])
-    with pytest.raises(DicomSeriesError, match="same place" if is_a_copy else "unevenly spaced"):
+    with pytest.raises(DicomSeriesError, match="at the same position" if is_a_copy else "unevenly spaced"):
         read_volume(tmp_path)
 
 

@@ -164,7 +164,7 @@ def test_the_canal_is_compared_with_the_body_in_front_of_it() -> None:
     assert found["L3"].value == pytest.approx(12 / 20, abs=0.01)
     assert set(found["L3"].flags) == {"frame_fallback", "few_slices"} and found["L3"].note == ""
     for level in ("L4", "L5"):
-        assert found[level].value is None and "not wholly in view" in found[level].note
+        assert found[level].value is None and "not completely in view" in found[level].note
 
 
 def test_a_calibrated_line_gets_its_own_confidence_and_others_keep_the_structure_s() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from SpineMeasureLib.errors import CancelledError, OutputError
+from SpineMeasureLib.errors import CancelledError, DependencyError, OutputError
 from SpineMeasureLib.pipeline import Job, Result, run
 
 OTHERS = ["labels.json", "labels.nii.gz", "run.json"]
@@ -39,7 +39,7 @@ def test_without_slicer_core_the_run_says_so_and_writes_the_rest(sample_folder: 
     assert sorted(p.name for p in tmp_path.iterdir()) == OTHERS
 
 
-@pytest.mark.parametrize("error", [OutputError("scene.mrb could not be written.", "Check the disk."), MemoryError()])
+@pytest.mark.parametrize("error", [DependencyError("A package is missing.", "Install it."), MemoryError()])
 def test_a_scene_that_cannot_be_written_loses_nothing_else(
     application: Any, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -56,16 +56,17 @@ def test_a_scene_that_cannot_be_written_loses_nothing_else(
     assert (str(error) or "MemoryError") in warning
 
 
-def test_cancelling_while_the_scene_is_written_leaves_nothing(
-    application: Any, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [CancelledError("The work was cancelled."), OutputError("The disk is full.", "")])
+def test_cancelling_or_a_full_disk_while_the_scene_is_written_leaves_nothing(
+    application: Any, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     from SpineMeasureLib.review.mrml import save
 
-    def cancelled(scene: Any, path: Path) -> None:
+    def failing(scene: Any, path: Path) -> None:
         path.write_bytes(b"half of it")
-        raise CancelledError("The work was cancelled.")
+        raise error
 
-    monkeypatch.setattr(save, "write_bundle", cancelled)
-    with pytest.raises(CancelledError):
+    monkeypatch.setattr(save, "write_bundle", failing)
+    with pytest.raises(type(error)):
         run_sample(sample_folder, tmp_path / "out")
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
