@@ -130,7 +130,7 @@ def test_what_is_not_a_case_is_told(place: Path) -> None:
     [
         ("nope.mrb", 10, "There is no file or folder nope.mrb"),
         ("bad.mrb", 11, "damaged"),
-        ("other.mrml", 11, "refers to files beside"),
+        ("other.mrml", 11, "refers to other files"),
         ("bad.nii.gz", 11, "bad.nii.gz"),
         ("empty", 17, ""),
         ("interrupted", 21, "was interrupted"),
