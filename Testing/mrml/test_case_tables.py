@@ -346,7 +346,7 @@ def test_a_scene_of_another_image_writes_no_tables(
         tables_from_scene(folder)
     opened = Review(review.scene, folder)
     opened.move()
-    with pytest.raises(GeometryMismatchError, match="another image"):
+    with pytest.raises(GeometryMismatchError, match="a different image"):
         opened.follow()
     opened.session.close()
     assert {name: file_hash(folder / name) for name in names_in(folder)} == before
