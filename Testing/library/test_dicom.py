@@ -154,7 +154,7 @@ def test_a_series_is_chosen_by_number_or_description(tmp_path: Path, wanted: str
 def test_equal_candidates_are_listed_for_the_user_to_choose(tmp_path: Path) -> None:
     write_series(tmp_path, SeriesNumber=2, SeriesDescription="t2 sag upper")
     write_series(tmp_path, SeriesNumber=3, SeriesDescription="t2 sag lower")
-    with pytest.raises(DicomSeriesError, match="equally well.*2: t2 sag upper.*3: t2 sag lower"):
+    with pytest.raises(DicomSeriesError, match="equally suitable.*2: t2 sag upper.*3: t2 sag lower"):
         read_volume(tmp_path)
 
 

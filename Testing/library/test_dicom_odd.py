@@ -139,7 +139,7 @@ def test_two_stations_in_one_series_are_offered_for_a_choice(tmp_path: Path) -> 
         ds.ImagePositionPatient = [*ds.ImagePositionPatient[:2], -220.0]
 
     write_series(tmp_path / "lower", SeriesInstanceUID=uid, change=lower)
-    with pytest.raises(DicomSeriesError, match="equally well.* -220 mm.* 30 mm|equally well.* 30 mm.* -220 mm"):
+    with pytest.raises(DicomSeriesError, match="equally suitable.* -220 mm.* 30 mm|equally suitable.* 30 mm.* -220 mm"):
         read_volume(tmp_path)
     numbers = {read_volume(tmp_path, number).affine[2, 3]: number for number in ("1.1", "1.2")}
     assert same(read_volume(tmp_path, numbers[max(numbers)]), upper)

@@ -74,7 +74,7 @@ def test_a_missing_lumbar_vertebra_keeps_the_sacrum_only_by_the_users_word() -> 
 
 @pytest.mark.parametrize(("disc", "name"), [("L1-L2", "T12-L1"), ("L4-L5", "L3-L4")])
 def test_no_disc_between_l4_and_the_sacrum_arises_from_another_name(disc: str, name: str) -> None:
-    with pytest.raises(LevelNameError, match="right below L4"):
+    with pytest.raises(LevelNameError, match="directly below L4"):
         named_disc(spine(*usual("L1", "S1")), disc, name)
 
 

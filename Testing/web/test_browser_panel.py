@@ -131,7 +131,7 @@ def test_a_name_that_does_not_fit_is_refused_and_the_refusal_goes_with_the_next_
     tab.click_row(height("L4-L5"))
     tab.choose("new-name", "L3-L4")
     tab.page.click("#rename")
-    tab.wait_for_text("#message", "right below L4")
+    tab.wait_for_text("#message", "directly below L4")
     tab.page.click("#accept")
     tab.wait_for_cell(height("L4-L5"), STATUS, "accepted")
     tab.page.wait_for_selector("#message", state="detached")
