@@ -98,7 +98,7 @@ def with_panel(session: Session, moves: int) -> tuple[tuple[float, float], list[
     slicer.app._testing = True
     panel = module_classes().SpineMeasureWidget()
     panel.enter()
-    panel._parameterNode.group = "All values"
+    panel.ui.quantityFilter.setCurrentText("All values")
     wall, cpu, _ = timed(lambda: panel.addSession(session))
     walls, cpus, _ = drag(session, moves)
     panel.cleanup()
