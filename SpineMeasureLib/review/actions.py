@@ -61,10 +61,6 @@ def _accept(desk: Desk, session: Session) -> None:
         desk.say("Accepted without initials.", "Enter yours to sign.", "note")
 
 
-def _reset(desk: Desk, session: Session) -> None:
-    desk.attempt(lambda: session.reset(desk.in_scope))
-
-
 def _rename(desk: Desk, session: Session, rename: Callable[[], None]) -> None:
     """Rename levels, and say which values do not exist under the new names."""
     ended: list[str] = []
@@ -105,7 +101,11 @@ ACTIONS: dict[str, Action] = {
         lambda desk, session: session.can_withdraw(desk.in_scope),
         "None of these values is accepted.",
     ),
-    "reset": Action(_reset, lambda desk, session: session.can_reset(desk.in_scope), "None of these values was edited."),
+    "reset": Action(
+        lambda desk, session: desk.attempt(lambda: session.reset(desk.in_scope)),
+        lambda desk, session: session.can_reset(desk.in_scope),
+        "None of these values was edited.",
+    ),
     "undo": Action(
         lambda desk, session: desk.attempt(session.undo),
         lambda desk, session: session.can_undo,

@@ -39,10 +39,9 @@ def test_without_slicer_core_the_run_says_so_and_writes_the_rest(sample_folder: 
     assert sorted(p.name for p in tmp_path.iterdir()) == OTHERS
 
 
-@pytest.mark.parametrize("error", [DependencyError("A package is missing.", "Install it."), MemoryError()])
-def test_a_scene_that_cannot_be_written_loses_nothing_else(
-    application: Any, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+@pytest.fixture
+def failing_scene(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Writing the scene ends half-way with `error`."""
     from SpineMeasureLib.review.mrml import save
 
     def failing(scene: Any, path: Path) -> None:
@@ -50,6 +49,12 @@ def test_a_scene_that_cannot_be_written_loses_nothing_else(
         raise error
 
     monkeypatch.setattr(save, "write_bundle", failing)
+
+
+@pytest.mark.parametrize("error", [DependencyError("A package is missing.", "Install it."), MemoryError()])
+def test_a_scene_that_cannot_be_written_loses_nothing_else(
+    application: Any, sample_folder: Path, tmp_path: Path, failing_scene: None, error: Exception
+) -> None:
     result = run_sample(sample_folder, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == result.files == OTHERS
     (warning,) = (w for w in result.warnings if "No Slicer scene was written" in w)
@@ -58,15 +63,8 @@ def test_a_scene_that_cannot_be_written_loses_nothing_else(
 
 @pytest.mark.parametrize("error", [CancelledError("The work was cancelled."), OutputError("The disk is full.", "")])
 def test_cancelling_or_a_full_disk_while_the_scene_is_written_leaves_nothing(
-    application: Any, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    application: Any, sample_folder: Path, tmp_path: Path, failing_scene: None, error: Exception
 ) -> None:
-    from SpineMeasureLib.review.mrml import save
-
-    def failing(scene: Any, path: Path) -> None:
-        path.write_bytes(b"half of it")
-        raise error
-
-    monkeypatch.setattr(save, "write_bundle", failing)
     with pytest.raises(type(error)):
         run_sample(sample_folder, tmp_path / "out")
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

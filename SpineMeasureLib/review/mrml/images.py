@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,18 @@ def matrix_of(affine: NDArray[np.float64]) -> Any:
     return matrix
 
 
-def affine_of(image: Any) -> NDArray[np.float64]:
-    """Return the affine of a vtkOrientedImageData, index to RAS mm. The first index is that of its extent, rarely 0."""
+def affine_from(fill: Callable[[Any], object]) -> NDArray[np.float64]:
+    """Return the affine that a VTK object writes into a matrix, for example ``node.GetIJKToRASMatrix``."""
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     matrix = vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+    fill(matrix)
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def affine_of(image: Any) -> NDArray[np.float64]:
+    """Return the affine of a vtkOrientedImageData, index to RAS mm. The first index is that of its extent, rarely 0."""
+    return affine_from(image.GetImageToWorldMatrix)
 
 
 def labels_of(image: Any) -> Volume:

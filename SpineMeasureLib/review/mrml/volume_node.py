@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import DimensionError, EmptyVolumeError, GeometryMismatchError
 from ...volume import Volume
+from .images import affine_from
 
 
 def volume_from_node(node: Any) -> Volume:
@@ -28,7 +29,7 @@ def volume_from_node(node: Any) -> Volume:
         raise DimensionError("The volume contains several values per voxel.", "Choose a greyscale volume.")
     refuse_transforms(node)
     array = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0)
-    return Volume(np.array(array, order="C"), _affine(node))
+    return Volume(np.array(array, order="C"), affine_from(node.GetIJKToRASMatrix))
 
 
 def refuse_transforms(*nodes: Any) -> None:
@@ -51,7 +52,7 @@ def refuse_moved(node: Any, affine: NDArray[np.float64]) -> None:
     :raises GeometryMismatchError: it has another affine now, or is under a transform.
     """
     refuse_transforms(node)
-    if not np.array_equal(_affine(node), affine):
+    if not np.array_equal(affine_from(node.GetIJKToRASMatrix), affine):
         raise GeometryMismatchError("The volume was moved in the meantime.", "Measure it again.")
 
 
@@ -71,12 +72,3 @@ def refuse_elsewhere(volume: Any, segmentation: Any) -> None:
         raise GeometryMismatchError(
             "The segmentation is not inside the volume.", "Choose the volume that it was made on."
         )
-
-
-def _affine(node: Any) -> NDArray[np.float64]:
-    """Return the affine of a volume node, index to RAS mm."""
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    matrix = vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
