@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import gamma, radians, tan
+from math import cos, gamma, radians, tan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy import USUAL_ORDER, Kind, disc_name
 from ..orientation import from_matvec
-from .geometry import Array, rotation, superellipse
+from .geometry import Array, distance_within, rotation, superellipse
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,14 @@ class Canal:
             return ellipse
         centre = self.half_ap - self.dent + self.dent_radius
         return ellipse & ((u - centre) ** 2 + v**2 > self.dent_radius**2)
+
+    def within(self, u: Array, v: Array) -> Array:
+        """Return the distance inside its wall in mm, negative outside; exact at the wall (see `Element.within`)."""
+        ellipse = distance_within(u, v, self.half_ap, self.half_width, 2.0)
+        if self.dent <= 0:
+            return ellipse
+        bulge: Array = np.hypot(u - (self.half_ap - self.dent + self.dent_radius), v) - self.dent_radius
+        return np.minimum(ellipse, bulge)
 
     def area(self) -> float:
         """Compute the true area: the ellipse minus the bulge (by quadrature over 20000 steps across)."""
@@ -107,6 +115,20 @@ class Element:
     def footprint(self, v: Array, u: Array) -> Array:
         """Negative inside its cylinder."""
         return superellipse(u, v, self.half_depth, self.half_width, self.power) - 1
+
+    def within(self, v: Array, u: Array) -> Array:
+        """Return the distance inside its cylinder in mm, negative outside; exact at the wall, first order near it."""
+        return distance_within(u, v, self.half_depth, self.half_width, self.power)
+
+    def between(self, v: Array, u: Array, s: Array) -> Array:
+        """Return the distance from the nearer of its two planes in mm, negative outside them."""
+        right, front = self.opening.tolist()
+        distance: Array = (self.height / 2 + self.slope * (right * v + front * u) - np.abs(s)) * self._upright
+        return distance
+
+    @property
+    def _upright(self) -> float:
+        return cos(radians(self.bend / 2))
 
     def _moment(self, alpha: float, beta: float) -> float:
         p = self.power

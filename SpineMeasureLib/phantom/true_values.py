@@ -139,3 +139,72 @@ def _angle_truth(spine: Spine) -> dict[tuple[str, str, str], float]:
     if "S1" in names and "L1" in names:
         found["L1-S1", "lordosis", "cobb"] = sum(bends[names.index("S1") + 1 : names.index("L1") + 1])
     return found
+
+
+def edge_truth(spine: Spine) -> dict[tuple[str, str, str], float]:
+    """Compute the true values between edges of the image (see `signal`) by (level, quantity, method).
+
+    The marrow of two bodies is as far apart as the planes of the disc, whatever a label map gives to the disc. A height
+    at a place which one of the bodies does not reach, as in listhesis, is left out.
+
+    >>> from SpineMeasureLib.phantom import lumbar
+    >>> round(edge_truth(lumbar("L5", "L4"))["L4-L5", "disc_height_middle", "endplate50"], 6)
+    10.0
+    """
+    found: dict[tuple[str, str, str], float] = {}
+    for element in spine.elements:
+        if element.kind is Kind.SACRUM:
+            continue
+        values = _endplate_truth(spine, element) if element.kind is Kind.DISC else _cortex_truth(spine, element)
+        values["canal_ap", "wall"] = spine.canal.ap
+        if spine.canal.cord[0] > 0:
+            values["cord_ap", "wall"] = 2 * spine.canal.cord[0]
+        found |= {(element.name, q, m): v for (q, m), v in values.items()}
+    return found
+
+
+def _endplate_truth(spine: Spine, disc: Element) -> dict[tuple[str, str], float]:
+    centre, anterior, front, back = _depth(spine, disc)
+    gaps = {
+        percent: _marrow_gap(spine, disc, centre + (front - percent / 100 * (front + back)) * anterior)
+        for percent in (10, 50, 90)
+    }
+    found = {}
+    for name, percent in (("anterior", 10), ("middle", 50), ("posterior", 90)):
+        gap = gaps[percent]
+        if gap is not None:
+            found[f"disc_height_{name}", f"endplate{percent}"] = gap
+    if len(found) == 3:
+        # Between two planes the height changes linearly: its mean over the depth is the mean of two mirrored places.
+        found["disc_height_mean", "endplate_area_depth"] = (
+            found["disc_height_anterior", "endplate10"] + found["disc_height_posterior", "endplate90"]
+        ) / 2
+    return found
+
+
+def _marrow_gap(spine: Spine, disc: Element, place: Array) -> float | None:
+    """Return the distance between the marrow of both bodies along the disc's axis; None if one ends before `place`."""
+    _, frame = spine.named(disc.name)
+    ends = []
+    for sign, name in zip((1, -1), disc.name.split("-"), strict=True):
+        body, body_frame = spine.named(name)
+        to_body = np.linalg.inv(body_frame) @ frame
+        # The plane of the body that faces the disc, in the body's own coordinates: s = -sign * (h / 2 + slope * q).
+        normal = np.array([*(sign * body.slope * body.opening), 1.0])
+        begin, along = apply_affine(to_body, place), apply_to_vectors(to_body, np.array([0.0, 0.0, 1.0]))
+        step = (-sign * body.height / 2 - float(normal @ begin)) / float(normal @ along)
+        end = begin + step * along
+        if body.footprint(end[0], end[1]) > 0:
+            return None
+        ends.append(step)
+    return float(ends[0] - ends[1])
+
+
+def _cortex_truth(spine: Spine, body: Element) -> dict[tuple[str, str], float]:
+    centre, anterior, front, back = _depth(spine, body)
+    places = {"anterior": front, "middle": (front - back) / 2, "posterior": -back}
+    found = {}
+    for name, forward in places.items():
+        v, u, _ = centre + forward * anterior
+        found[f"body_height_{name}", "cortex"] = body.height_at(float(v), float(u))
+    return found

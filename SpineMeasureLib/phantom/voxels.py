@@ -28,13 +28,34 @@ class Grid:
     half_extent: tuple[float | None, float | None, float | None] = (None, None, None)
 
 
+@dataclass(frozen=True)
+class Habit:
+    """How an annotator draws, in mm by which boundaries are moved outward (negative: inward).
+
+    Discs are drawn over bodies, the canal over both; what nobody covers stays without label.
+
+    :ivar disc: the ends of discs, at the endplates.
+    :ivar body: the ends of bodies, at the endplates.
+    :ivar everything: all boundaries of discs, bodies, canal and cord, in addition.
+    """
+
+    disc: float = 0.0
+    body: float = 0.0
+    everything: float = 0.0
+
+
 SAGITTAL_2D = Grid()
 SPACE = Grid((0.9, 0.47, 0.47))
 ISOTROPIC = Grid((1.0, 1.0, 1.0))
+_EXACT = Habit()
 
 
-def voxelise(spine: Spine, grid: Grid = SAGITTAL_2D, *, flags: tuple[str, ...] = ()) -> SpineSegmentation:
+def voxelise(
+    spine: Spine, grid: Grid = SAGITTAL_2D, *, flags: tuple[str, ...] = (), habit: Habit = _EXACT
+) -> SpineSegmentation:
     """Make the label map of a spine: each voxel gets the label of the structure at its centre.
+
+    :param habit: moves the boundaries; by default the discs reach from body to body, including the bony endplates.
 
     >>> from SpineMeasureLib.phantom import lumbar
     >>> found = voxelise(lumbar("L5", "L4"))
@@ -54,8 +75,11 @@ def voxelise(spine: Spine, grid: Grid = SAGITTAL_2D, *, flags: tuple[str, ...] =
     shape = np.ceil(2 * np.array(half) / spacing).astype(int) + 1
     affine = from_matvec(directions * spacing, directions @ (middle - (shape - 1) / 2 * spacing))
     labels = np.zeros(shape, np.uint8)
-    for element, frame in _zip(spine, frames):
-        _paint(labels, affine, element, frame, spine.canal)
+    painted = _zip(spine, frames)
+    if habit != _EXACT:
+        painted.sort(key=lambda pair: pair[0].kind is Kind.DISC)
+    for element, frame in painted:
+        _paint(labels, affine, element, frame, spine.canal, habit)
     return SpineSegmentation(labels, affine, _structures(spine, flags), True, "labels")
 
 
@@ -71,31 +95,38 @@ def _box(element: Element, canal: Canal) -> Array:
     )  # fmt: skip
 
 
-def _paint(labels: NDArray[np.uint8], affine: Array, element: Element, frame: Array, canal: Canal) -> None:
+def _paint(
+    labels: NDArray[np.uint8], affine: Array, element: Element, frame: Array, canal: Canal, habit: Habit
+) -> None:
+    grown = habit.everything
+    ends = grown + (habit.disc if element.kind is Kind.DISC else habit.body)
     to_index = np.linalg.inv(affine) @ frame
-    box = apply_affine(to_index, _box(element, canal))
+    corners = _box(element, canal)
+    box = apply_affine(to_index, corners + max(0.0, ends, grown) * np.sign(corners))
     start = np.maximum(np.floor(box.min(axis=0)).astype(int), 0)
     stop = np.minimum(np.ceil(box.max(axis=0)).astype(int) + 1, labels.shape)
     if (stop <= start).any():
         return
     index = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(start, stop, strict=True)), indexing="ij"), -1)
-    back = np.linalg.inv(to_index)
-    v, u, s = np.moveaxis(apply_affine(back, index), -1, 0)
-    q = element.opening[0] * v + element.opening[1] * u
-    between = np.abs(s) <= element.height / 2 + element.slope * q
+    v, u, s = np.moveaxis(apply_affine(np.linalg.inv(to_index), index), -1, 0)
+    between = element.between(v, u, s)
     part = labels[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
-    part[between & (element.footprint(v, u) <= 0)] = _value(element)
-    v, u = _swept(element, v, u, s)
-    part[between & canal.inside(u + canal.behind, v)] = CANAL_VALUE
-    if canal.cord[0] > 0:
-        part[between & (((u + canal.behind) / canal.cord[0]) ** 2 + (v / canal.cord[1]) ** 2 <= 1)] = CORD_VALUE
+    inside = element.within(v, u) >= -grown if grown else element.footprint(v, u) <= 0
+    part[(between >= -ends) & inside] = _value(element)
+    v, u = swept(element, v, u, s)
+    u = u + canal.behind
+    inside = canal.within(u, v) >= -grown if grown else canal.inside(u, v)
+    part[(between >= 0) & inside] = CANAL_VALUE
+    ap, across = (half + grown for half in canal.cord)
+    if canal.cord[0] > 0 and min(ap, across) > 0:
+        part[(between >= 0) & ((u / ap) ** 2 + (v / across) ** 2 <= 1)] = CORD_VALUE
 
 
-def _swept(element: Element, v: Array, u: Array, s: Array) -> tuple[Array, Array]:
+def swept(element: Element, v: Array, u: Array, s: Array) -> tuple[Array, Array]:
     """Return the place of a point in the cross-section swept from the lower to the upper plane about their hinge."""
     if not element.bend:
         return v, u
-    right, front = element.opening
+    right, front = element.opening.tolist()
     q, along = right * v + front * u, -front * v + right * u
     hinge = -element.height / (2 * element.slope)
     q = hinge + np.sign(-hinge) * np.hypot(q - hinge, s)
