@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from .endplates import EdgePair, body_edges, disc_edges, marrow_is_bright
 from .fields import Field
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from .spine import Piece, Spine
 
 Array = NDArray[np.float64]
+
+#: Percentile of the signal around the spine that is taken for compact bone's.
+_DARKEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,18 +42,28 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges:
     discs = {level: disc for level, disc in spine.discs.items() if disc}
     votes = [v for d in discs.values() if (v := marrow_is_bright(image, d.field, d.frame)) is not None]
     bright = sum(votes) * 2 >= len(votes)
+    dark = _bone_signal(spine, image)
     found, bodies = {}, {}
     for level, disc in discs.items():
         upper, _, lower = level.partition("-")
-        pair = disc_edges(image, disc.field, disc.frame, bright, (_body(spine, upper), _body(spine, lower)))
+        pair = disc_edges(image, disc.field, disc.frame, bright, (_body(spine, upper), _body(spine, lower)), dark)
         if pair:
             found[level] = pair
     for level, body in spine.bodies.items():
         if body and body.upper and body.lower:
-            edges = body_edges(image, body.field, body.frame, bright)
+            edges = body_edges(image, body.field, body.frame, bright, dark)
             if edges:
                 bodies[level] = edges
     return CaseEdges(found, bodies, _canal(spine, image), bright)
+
+
+def _bone_signal(spine: Spine, image: ImageSlices) -> float:
+    """Return the signal of compact bone: the lowest that is seen around the bodies and discs."""
+    labels = spine.segmentation.labels
+    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
+    values = np.asarray(image.volume.array[box], np.float64)[::1, ::2, ::2]
+    seen = values[np.isfinite(values) & (values > np.nanmin(image.volume.array))]
+    return float(np.percentile(seen, _DARKEST)) if seen.size else 0.0
 
 
 def _body(spine: Spine, level: str) -> Field | None:

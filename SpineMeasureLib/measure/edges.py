@@ -9,7 +9,7 @@ with a model of the profile: three levels, blurred by the width of the image's p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .image_slices import ImageSlices
+from .profile_fit import PLACES_MM, refine
 
 Array = NDArray[np.float64]
 
@@ -34,6 +35,8 @@ _REACH_MM, _WEIGHT_MM, _MOST_SLICES = 3.0, 1.2, 5
 #: The bright side is taken to be at most this much brighter than its usual signal over this distance (mm) at the end of
 #: the search: beyond bone, fat and CSF may be brighter than marrow.
 _BRIGHTER, _END_MM = 1.1, 2.0
+#: Profiles are averaged over this much of the curve (standard deviation, mm) before the position is refined.
+_NEIGHBOURS_MM = 1.0
 #: A profile counts if this part of it is in the image.
 _SEEN = 0.6
 #: An edge is trusted if the step across it is at least this part of the contrast.
@@ -81,15 +84,24 @@ class Trace:
     trusted: NDArray[np.bool_]
 
 
-def trace(image: ImageSlices, base: Array, outward: Array, right: Array, search: Search, rising: bool) -> Trace | None:
+def trace(
+    image: ImageSlices,
+    base: Array,
+    outward: Array,
+    right: Array,
+    search: Search,
+    rising: bool,
+    dark: float | None = None,
+) -> Trace | None:
     """Trace one boundary; None if the image does not show it (no slice, or less than half of the curve in view).
 
     :param base: starting points [n, 3] along the boundary of the mask, RAS mm, about evenly spaced.
     :param outward: unit vectors [n, 3] or [3].
     :param right: unit vector [3] or [n, 3] across the measuring plane.
     :param rising: True if the signal rises outward.
+    :param dark: signal of bone; with it, the position is refined for a dark layer thinner than the point spread.
     """
-    margin = _BRIGHT_MM + 0.5
+    margin = float(np.abs(PLACES_MM).max()) + 0.4
     t = np.arange(search.low - margin, search.high + margin + STEP_MM / 2, STEP_MM)
     outward = np.broadcast_to(outward, base.shape)
     points = base[:, None] + t[:, None] * outward[:, None]
@@ -116,7 +128,13 @@ def trace(image: ImageSlices, base: Array, outward: Array, right: Array, search:
         for k, signal in profiles.items():
             costs[k] += search.gap * _dark_before(signal, low + scale / 2, scale, chosen, rising)
     paths = _paths(costs, asides, places, search)
-    return _combined(profiles, asides, paths, scores, t, chosen, image, rising, scale)
+    positions = {k: _between_steps(t[chosen] - STEP_MM / 2, path, scores[k]) for k, path in paths.items()}
+    strengths = {k: scores[k][np.arange(len(path)), path] / scale for k, path in paths.items()}
+    found = _combined(asides, positions, strengths)
+    if dark is None:
+        return found
+    shift = refine(_mean_profiles(profiles, asides, positions, t[0], rising, step_along), dark)
+    return replace(found, offset=found.offset + (shift if rising else -shift))
 
 
 def _paths(
@@ -206,31 +224,43 @@ def shortest_path(cost: Array, bend: float, steepest: int) -> NDArray[np.int_]:
     return np.array(path[::-1])
 
 
-def _combined(
+def _mean_profiles(
     profiles: dict[int, Array],
     asides: dict[int, Array],
-    paths: dict[int, NDArray[np.int_]],
-    scores: dict[int, Array],
-    t: Array,
-    chosen: NDArray[np.int_],
-    image: ImageSlices,
+    positions: dict[int, Array],
+    first: float,
     rising: bool,
-    scale: float,
-) -> Trace:
-    """Refine the path of each slice and combine them at the measuring plane: a line through the slices' positions."""
-    rows = np.arange(len(next(iter(paths.values()))))
-    positions, strengths, weights, offsets = [], [], [], []
-    for k, path in paths.items():
-        score = scores[k]
-        column = np.clip(path, 1, score.shape[1] - 2)
-        before, here, after = (score[rows, column + n] for n in (-1, 0, 1))
-        curve = before - 2 * here + after
-        shift = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, -1.0), 0.0)
-        positions.append(t[chosen[column]] - STEP_MM / 2 + STEP_MM * np.clip(shift, -0.5, 0.5))
-        strengths.append(here / scale)
-        offsets.append(np.where(np.isfinite(asides[k]), asides[k], 0.0))
-        weights.append(np.exp(-0.5 * (asides[k] / _WEIGHT_MM) ** 2) + 1e-4 * np.isfinite(asides[k]))
-    p, s, w, x = (np.array(each) for each in (positions, strengths, weights, offsets))
+    step_along: float,
+) -> Array:
+    """Return the signal [n, places] around the edge, bright side outward, averaged over slices and neighbours."""
+    total, weights = 0.0, 0.0
+    outward = PLACES_MM if rising else -PLACES_MM
+    for k, position in positions.items():
+        place = position[:, None] + outward
+        rows = np.broadcast_to(np.arange(len(position))[:, None], place.shape)
+        around = ndimage.map_coordinates(profiles[k], [rows, (place - first) / STEP_MM], order=1, mode="nearest")
+        weight = (np.exp(-0.5 * (asides[k] / _WEIGHT_MM) ** 2) + 1e-4)[:, None]
+        total, weights = total + weight * around, weights + weight
+    mean: Array = ndimage.gaussian_filter1d(total / weights, _NEIGHBOURS_MM / step_along, axis=0, mode="nearest")
+    return mean
+
+
+def _between_steps(places: Array, path: NDArray[np.int_], score: Array) -> Array:
+    """Return the places of the path's maxima between the steps: of the parabola through three scores."""
+    rows, column = np.arange(len(path)), np.clip(path, 1, score.shape[1] - 2)
+    before, here, after = (score[rows, column + n] for n in (-1, 0, 1))
+    curve = before - 2 * here + after
+    shift = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, -1.0), 0.0)
+    found: Array = places[column] + STEP_MM * np.clip(shift, -0.5, 0.5)
+    return found
+
+
+def _combined(asides: dict[int, Array], positions: dict[int, Array], strengths: dict[int, Array]) -> Trace:
+    """Combine the slices at the measuring plane: a line through their positions."""
+    weights = [np.exp(-0.5 * (asides[k] / _WEIGHT_MM) ** 2) + 1e-4 * np.isfinite(asides[k]) for k in positions]
+    offsets = [np.where(np.isfinite(asides[k]), asides[k], 0.0) for k in positions]
+    p, s = np.array(list(positions.values())), np.array([strengths[k] for k in positions])
+    w, x = np.array(weights), np.array(offsets)
     total = w.sum(axis=0)
     seen = total > 0
     w = np.where(seen, w / np.where(seen, total, 1.0), 1.0 / len(w))

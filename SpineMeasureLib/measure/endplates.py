@@ -94,13 +94,19 @@ Neighbours = tuple[Field | None, Field | None]
 
 
 def disc_edges(
-    image: ImageSlices, field: Field, frame: Frame, rising: bool, bodies: Neighbours = (None, None)
+    image: ImageSlices,
+    field: Field,
+    frame: Frame,
+    rising: bool,
+    bodies: Neighbours = (None, None),
+    dark: float | None = None,
 ) -> EdgePair | None:
     """Find the bony endplates of a disc; None if the mask or the image does not reach them.
 
     :param field: of the disc mask.
     :param rising: whether the signal rises from the disc outward into the marrow.
     :param bodies: masks of the bodies above and below, whose walls start the search for the ends of the endplates.
+    :param dark: signal of bone.
     """
     extent = _extent(field, frame, bodies)
     if extent is None:
@@ -128,19 +134,23 @@ def disc_edges(
     # Where the mask has no disc, start from the edge found at its end.
     outside = (again < along[0]) | (again > along[-1])
     start = tuple(np.where(outside, b + side, s) for b, s, side in zip(begun, start, (1.3, -1.3), strict=True))
-    final = _traced(image, frame, again, start, rising)
+    final = _traced(image, frame, again, start, rising, dark if rising else None)
     if final is None:
         return None
     above, below = ((new_front if f is None else f, new_back if b is None else b) for f, b in corners)
     return replace(final, front=new_front, back=new_back, ends_found=found, corners=(above, below))
 
 
-def body_edges(image: ImageSlices, field: Field, frame: Frame, bright: bool) -> EdgePair | None:
+def body_edges(
+    image: ImageSlices, field: Field, frame: Frame, bright: bool, dark: float | None = None
+) -> EdgePair | None:
     """Find the edges of a body's marrow at its two endplates, and its walls.
 
     :param field: of the mask of the body.
     :param bright: whether the marrow is brighter than its endplates.
+    :param dark: signal of bone.
     """
+    dark = dark if bright else None
     depth = depth_line(field, frame)
     if depth is None:
         return None
@@ -160,8 +170,8 @@ def body_edges(image: ImageSlices, field: Field, frame: Frame, bright: bool) -> 
         return None
     foot = frame.origin + along[:, None] * frame.anterior
     lower, upper = surfaces
-    above = trace(image, foot + upper[:, None] * frame.superior, frame.superior, frame.right, _BODY, not bright)
-    below = trace(image, foot + lower[:, None] * frame.superior, -frame.superior, frame.right, _BODY, not bright)
+    above = trace(image, foot + upper[:, None] * frame.superior, frame.superior, frame.right, _BODY, not bright, dark)
+    below = trace(image, foot + lower[:, None] * frame.superior, -frame.superior, frame.right, _BODY, not bright, dark)
     if above is None or below is None:
         return None
     return EdgePair(
@@ -233,14 +243,14 @@ def _smooth(places: Array) -> Array:
 
 
 def _traced(
-    image: ImageSlices, frame: Frame, along: Array, surfaces: tuple[Array, ...], rising: bool
+    image: ImageSlices, frame: Frame, along: Array, surfaces: tuple[Array, ...], rising: bool, dark: float | None = None
 ) -> EdgePair | None:
     lower, upper = surfaces
     inward = min(_INWARD_MM, _INWARD_PART * float(np.median(upper - lower)))
     search = Search(-inward, _OUTWARD_MM, *_FREE)
     foot = frame.origin + along[:, None] * frame.anterior
     traces = [
-        trace(image, foot + at[:, None] * frame.superior, sign * frame.superior, frame.right, search, rising)
+        trace(image, foot + at[:, None] * frame.superior, sign * frame.superior, frame.right, search, rising, dark)
         for at, sign in ((upper, 1.0), (lower, -1.0))
     ]
     if traces[0] is None or traces[1] is None:
