@@ -1,11 +1,11 @@
 """Accuracy of measurements between edges of the image, beside measurements on the masks, on closed-form images.
 
-    python -m Testing.benchmarks.edge_accuracy [--only TEXT ...] [--worst N]
+    python -m Testing.benchmarks.edge_accuracy [--only TEXT ...] [--worst N] [--summary]
 
 Both are compared with the same truth: from marrow to marrow for heights, from wall to wall of the sac for diameters.
 Prints mean absolute error, bias and largest error in mm for every condition, way to draw the masks and kind of value,
 over all levels and poses; "on mask" counts edge values with the flag ``edge_not_found``, "missing" edge values without
-a number. `--only` runs the conditions whose title contains one of the texts.
+a number. `--only` runs the conditions whose title contains one of the texts, `--summary` prints one line per condition.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def conditions() -> Iterator[Condition]:
         for thickness in (3.0, 4.0, 5.0):
             title = f"{name}, slices {thickness:.0f} mm"
             yield replace(base, title=title, signal=signal, grid=Grid((thickness, 0.5, 0.5)))
+    for name, roots in (("T2", 480.0), ("T1", 240.0)):
+        yield replace(base, title=f"{name} with roots", signal=replace(contrasts[name], roots=roots))
     for snr in (10, 20, 50, None):
         yield replace(base, title=f"SNR {snr}", scan=Scan(snr=snr, seed=3))
     for seed in (0, 1):
@@ -127,6 +129,7 @@ class Error:
     """Errors in mm of one value, None if it has no number."""
 
     where: str
+    habit: str
     key: Key
     mask: float | None
     edge: float | None
@@ -148,7 +151,7 @@ def errors(condition: Condition, habit: str, posed: list[tuple[Spine, Volume]]) 
             mask, edge = rows.get(mask_key(key)), rows.get(key)
             off = [None if row is None or row.value is None else row.value - true for row in (mask, edge)]
             flagged = edge is not None and "edge_not_found" in edge.flags
-            found.append(Error(f"{condition.title}, {habit}, pose {n}", key, off[0], off[1], flagged))
+            found.append(Error(f"{condition.title}, {habit}, pose {n}", habit, key, off[0], off[1], flagged))
     return found
 
 
@@ -163,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT")
     parser.add_argument("--worst", type=int, default=20, help="how many of the largest edge errors to list")
+    parser.add_argument("--summary", action="store_true", help="all values of a condition together")
     options = parser.parse_args()
     everything: list[Error] = []
     head = f"{'MAE':>7}{'bias':>7}{'max':>6}"
@@ -173,9 +177,14 @@ def main() -> None:
         posed = images(condition)
         for habit in condition.habits:
             everything += (found := errors(condition, habit, posed))
-            _print_kinds(f"{condition.title} | {habit}", found)
+            if options.summary:
+                _print(f"{condition.title} | {habit}", found)
+            else:
+                _print_kinds(f"{condition.title} | {habit}", found)
     print()
     _print_kinds("everything", everything)
+    for habit in HABITS:
+        _print_kinds(f"everything | {habit}", [e for e in everything if e.habit == habit])
     worst = sorted((e for e in everything if e.edge is not None), key=lambda e: -abs(e.edge or 0))
     for error in worst[: options.worst]:
         mask = "-" if error.mask is None else f"{error.mask:.2f}"
@@ -188,9 +197,13 @@ def _print_kinds(title: str, found: list[Error]) -> None:
     for error in found:
         kinds[kind(error.key)].append(error)
     for name, some in kinds.items():
-        on_mask, missing = sum(e.on_mask for e in some), sum(e.edge is None for e in some)
-        masks, edges = summary([e.mask for e in some]), summary([e.edge for e in some])
-        print(f"{title + ' | ' + name:88}{len(some):4}     {masks}     {edges} {on_mask:7} {missing:7}", flush=True)
+        _print(f"{title} | {name}", some)
+
+
+def _print(title: str, some: list[Error]) -> None:
+    on_mask, missing = sum(e.on_mask for e in some), sum(e.edge is None for e in some)
+    masks, edges = summary([e.mask for e in some]), summary([e.edge for e in some])
+    print(f"{title:88}{len(some):4}     {masks}     {edges} {on_mask:7} {missing:7}", flush=True)
 
 
 if __name__ == "__main__":
