@@ -186,3 +186,22 @@ def test_the_bias_field_is_smooth_and_as_strong_as_asked() -> None:
     steps = [np.abs(np.diff(field, axis=axis)).max() / ON.as_volume().spacing[axis] for axis in range(3)]
     assert max(steps) < 0.03
     assert not np.allclose(biased, other)
+
+
+@pytest.mark.parametrize("plate_mm", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("turn", TURNS[1:4])
+def test_a_plate_thinner_than_a_voxel_takes_away_its_part_of_the_signal(
+    plate_mm: float, turn: tuple[float, float, float]
+) -> None:
+    """With a disc like marrow, what is missing along a line through an endplate is its thickness times its contrast."""
+    spine = ALONE.moved(pose(turn, (0.13, 0.21, 0.37)))
+    signal = replace(T2, disc=T2.marrow, plate_mm=plate_mm)
+    image = render(spine, voxelise(spine, THIN_SLICES), signal, Scan(fwhm_mm=0.75))
+    along = np.arange(-5.0, 5.0, 0.01)
+    for place, normal in endplates(spine):
+        index = apply_inverse(image.affine, place + along[:, None] * normal)
+        profile = ndimage.map_coordinates(image.array, index.T, order=3)
+        missing = (signal.marrow - profile).sum() * 0.01 / (signal.marrow - signal.bone)
+        assert missing == pytest.approx(plate_mm, abs=0.02)
+        centre = along @ (signal.marrow - profile) / (signal.marrow - profile).sum()
+        assert centre == pytest.approx(-plate_mm / 2, abs=0.02)  # the normal points out of the disc
