@@ -146,7 +146,7 @@ def _measured(job: Job, volume: Volume, seconds: dict[str, float], progress: Pro
         from .measure import measure
 
         with _timed(seconds, "measure"):
-            measurements = measure(segmentation, progress)
+            measurements = measure(segmentation, volume, progress)
     stated = volume.meta.get("warnings")
     warnings = [str(warning) for warning in stated] if isinstance(stated, (list, tuple)) else []
     return Result(segmentation, measurements, [], [*warnings, *segmentation.warnings], seconds)

@@ -43,7 +43,7 @@ def write_csv(measurements: Sequence[Measurement], path: Path, case_id: str) -> 
 
 def write_json(measurements: Sequence[Measurement], provenance: dict[str, object], path: Path) -> None:
     """Write measurements.json: every field of every measurement, its definition, and the provenance."""
-    values = [{**asdict(m), "definition": definition(m.quantity, m.method).text} for m in measurements]
+    values = [{**asdict(m), "definition": definition(m.quantity, m.method, m.level).text} for m in measurements]
     _dump({"frame": "RAS mm", "provenance": provenance, "measurements": values}, path)
 
 

@@ -11,12 +11,15 @@ from .types import Measurement
 
 if TYPE_CHECKING:
     from ..segmentation import SpineSegmentation
+    from ..volume import Volume
     from .spine import Spine
 
 __all__ = ["Definition", "Measurement", "measure", "measure_spine", "methods"]
 
 
-def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> list[Measurement]:
+def measure(
+    segmentation: SpineSegmentation, image: Volume | None = None, progress: Progress = silent
+) -> list[Measurement]:
     """Measure every disc, body and canal level of a case.
 
     >>> from SpineMeasureLib.resources import data_path
@@ -29,6 +32,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
     (7.3, 'mm', 'automatic')
 
     :param segmentation: named structures, in the geometry of the image.
+    :param image: on the same voxels; without it, lines end on the boundaries of the masks only.
     :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
     :raises NothingFoundError: the segmentation contains no disc and no vertebra.
     """
@@ -36,7 +40,7 @@ def measure(segmentation: SpineSegmentation, progress: Progress = silent) -> lis
     from .spine import Spine
 
     progress("measure", 0.0, "frames")
-    rows = measure_spine(Spine(segmentation), progress)
+    rows = measure_spine(Spine(segmentation, image), progress)
     if segmentation.certainty is None:
         return rows
     return with_confidence(rows, segmentation.affine, segmentation.certainty)
@@ -47,6 +51,7 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
     from .alignment import measure_alignment
     from .canal import measure_canal, torg_pavlov
     from .disc import measure_disc
+    from .edge_rows import body_edge_rows, canal_edge_row, disc_edge_rows
     from .reference import with_reference
     from .vertebra import crush_ratios, measure_body, measure_slip
 
@@ -58,11 +63,15 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
     for done, (is_disc, level, piece) in enumerate(pieces):
         progress("measure", done / len(pieces), level)
         if is_disc:
+            rows += disc_edge_rows(spine, level, piece)
             rows += measure_disc(spine, level, piece)
+            rows += canal_edge_row(spine, level, piece)
             rows += measure_canal(spine, level, piece, "disc_level")
             rows += measure_slip(level, piece)
         else:
+            rows += body_edge_rows(spine, level, piece)
             rows += measure_body(level, piece)
+            rows += canal_edge_row(spine, level, piece)
             rows += measure_canal(spine, level, piece, "mid_vertebral")
     rows += crush_ratios(spine, rows)
     rows += torg_pavlov(spine, rows)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canal_line import CrossSection, cross_section, transverse
+from .chords import depth_line
 from .derived import derive
-from .disc import depth_line
 from .fields import Field, intervals
 from .frames import unit
 from .rows import Ends, Shared, length, row

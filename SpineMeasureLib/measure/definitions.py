@@ -19,6 +19,8 @@ _NAMES = ("Farfan", "Torg")
 
 At = Literal["disc", "body", "region"]
 Method = tuple[str, str]
+#: What the ends of a line lie on: edges of the image, or the boundary of the segmentation.
+EndsOn = Literal["edges", "masks"]
 
 #: Values of `Definition.group`, in the order in which filters offer them.
 GROUPS = ("Disc", "Canal and cord", "Vertebra", "Alignment")
@@ -44,6 +46,8 @@ class Definition:
     :ivar heading: of its column in the summary tables; empty if it has none.
     :ivar listed: the report lists it at its level, although it has no column.
     :ivar editable: its line can be dragged.
+    :ivar ends_on: if there is the same value with its ends on something else: what they lie on here. Only one of the
+        two is shown in the summary tables and can be dragged at a time; see `shown`.
     """
 
     quantity: str
@@ -62,6 +66,7 @@ class Definition:
     heading: str = ""
     listed: bool = False
     editable: bool = False
+    ends_on: EndsOn | None = None
 
     @property
     def key(self) -> Method:
@@ -94,6 +99,20 @@ _AP = (
 )
 _THIN = "unreliable if slices are thicker than 1.5 mm"
 _HEIGHTS, _OF_DISC, _CANAL_AP = "disc height", "disc", "canal AP"
+_ENDPLATE = (
+    "distance between the bony endplates above and below the disc, found as edges between marrow and endplate in the "
+    f"image, along the disc normal at {{}} % of the AP depth between the walls of the facing bodies (from anterior), "
+    f"averaged over a band of 10 % of the depth, {_PLANE}; larger than the chord of the disc's segment by both plates"
+)
+_CORTEX = (
+    "distance between the edges of the marrow at the upper and the lower endplate in the image, along the body's axis "
+    "at {} % of its AP depth (from anterior), averaged over a band of 10 % of the depth"
+)
+_WALL = (
+    "distance between the front and back wall of the {0}, found as edges of the image along the whole canal at once, "
+    "along the AP direction where the mid-plane of the {1} crosses the centreline, averaged over 3 mm"
+)
+_LI = "Li et al., IEEE Trans Pattern Anal Mach Intell 2006 (optimal surface)"
 _GENANT = "Genant et al., J Bone Miner Res 1993"
 _FEHLINGS = "Fehlings et al., Spine 1999"
 
@@ -123,14 +142,23 @@ def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, .
 
 #: In the order of the report.
 _ALL = (
+    *(
+        _disc(f"disc_height_{place}", f"endplate{percent}", "mm", f"Disc height, {place}, endplate to endplate",
+              _ENDPLATE.format(percent), _HEIGHT, f"SM-DH-EP{percent}", _LI, over=_HEIGHTS, heading=place,
+              editable=True, ends_on="edges")
+        for place, percent in (("anterior", 10), ("middle", 50), ("posterior", 90))
+    ),
     _disc("disc_height_anterior", "chord10", "mm", "Disc height, anterior", _CHORD.format(10), _HEIGHT,
-          "SM-DH-CHORD10", over=_HEIGHTS, heading="anterior", editable=True),
+          "SM-DH-CHORD10", over=_HEIGHTS, heading="anterior", editable=True, ends_on="masks"),
     _disc("disc_height_middle", "chord50", "mm", "Disc height, middle", _CHORD.format(50), _HEIGHT,
-          "SM-DH-CHORD50", over=_HEIGHTS, heading="middle", editable=True),
+          "SM-DH-CHORD50", over=_HEIGHTS, heading="middle", editable=True, ends_on="masks"),
     _disc("disc_height_posterior", "chord90", "mm", "Disc height, posterior", _CHORD.format(90), _HEIGHT,
-          "SM-DH-CHORD90", over=_HEIGHTS, heading="posterior", editable=True),
+          "SM-DH-CHORD90", over=_HEIGHTS, heading="posterior", editable=True, ends_on="masks"),
     _disc("disc_height_mean", "area_depth", "mm", "Disc height, mean", "sagittal area / AP depth", _HEIGHT,
           "SM-DH-AREADEP"),
+    _disc("disc_height_mean", "endplate_area_depth", "mm", "Disc height, mean, endplate to endplate",
+          "area between the bony endplates in the image / AP depth between the walls of the facing bodies", _HEIGHT,
+          "SM-DH-EPAREA", _LI),
     _disc("disc_height_mean", "mean3", "mm", "Disc height, mean of three", "(anterior + middle + posterior) / 3",
           _HEIGHT, "SM-DH-MEAN3", listed=True),
     _disc("disc_height", "dabbs", "mm", "Disc height (Dabbs)",
@@ -165,8 +193,10 @@ _ALL = (
     _slip("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",
           "that offset as a percentage of the length of the lower endplate", code="SM-SLIP-PC",
           source="Taillard, J Bone Joint Surg Am 1954"),
+    _canal("canal_ap", "wall", "mm", "Canal AP, disc level, wall to wall", _WALL.format("canal", "disc"), _DIAMETER,
+           "SM-CAP-WALLD", _LI, over=_CANAL_AP, heading="at disc", editable=True, ends_on="edges"),
     _canal("canal_ap", "disc_level", "mm", "Canal AP, disc level", _AP.format("disc"), _DIAMETER, "SM-CAP-DISC",
-           over=_CANAL_AP, heading="at disc", editable=True),
+           over=_CANAL_AP, heading="at disc", editable=True, ends_on="masks"),
     _canal("canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
            "smallest AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
            " that plane and of the medians of three sections 1 mm apart; sections narrowed by an end of the canal are"
@@ -181,15 +211,20 @@ _ALL = (
     _cord("cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
           "as the maximum canal compromise, but with the minimum AP diameter of the cord within 5 mm of the disc plane",
           _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
+    *(
+        _body(f"body_height_{place}", "cortex", "mm", f"Body height, {place}, edge to edge", _CORTEX.format(percent),
+              _HEIGHT, f"SM-BH-C{percent}", _LI, over="body height", heading=place, editable=True, ends_on="edges")
+        for place, percent in (("anterior", 10), ("middle", 50), ("posterior", 90))
+    ),
     _body("body_height_anterior", "corner", "mm", "Body height, anterior",
           "distance between the anterior endplate corners", _HEIGHT, "SM-BH-ANT", over="body height",
-          heading="anterior", editable=True),
+          heading="anterior", editable=True, ends_on="masks"),
     _body("body_height_middle", "chord50", "mm", "Body height, middle",
           "chord along the body's axis at half its depth", _HEIGHT, "SM-BH-MID", over="body height", heading="middle",
-          editable=True),
+          editable=True, ends_on="masks"),
     _body("body_height_posterior", "corner", "mm", "Body height, posterior",
           "distance between the posterior endplate corners", _HEIGHT, "SM-BH-POST",
-          over="body height", heading="posterior", editable=True),
+          over="body height", heading="posterior", editable=True, ends_on="masks"),
     _body("body_depth", "depth50", "mm", "Body AP depth", f"AP extent at mid-height, {_BAND}", _DEPTH,
           "SM-BD-DEPTH50", over="body", heading="AP depth"),
     _body("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height",
@@ -199,8 +234,10 @@ _ALL = (
     _body("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",
           "posterior height / mean posterior height of the neighbouring bodies",
           _PRIVATE("SM-BCR", "Body crush ratio"), "SM-BCR-M", _GENANT, over="body", heading="crush ratio"),
+    _canal("canal_ap", "wall", "mm", "Canal AP, mid-vertebral, wall to wall", _WALL.format("canal", "body"), _DIAMETER,
+           "SM-CAP-WALLB", _LI, at="body", over="mid-vertebral", heading="canal AP", editable=True, ends_on="edges"),
     _canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
-           "SM-CAP-BODY", at="body", over="mid-vertebral", heading="canal AP", editable=True),
+           "SM-CAP-BODY", at="body", over="mid-vertebral", heading="canal AP", editable=True, ends_on="masks"),
     _canal("canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral", f"area of the cross-section; {_THIN}",
            _AREA, "SM-CA-BODY", at="body"),
     *_of_cord("mid_vertebral", "body", "BODY", listed=False),
@@ -217,9 +254,9 @@ _ALL = (
 
 #: The values that represent a level in labels, charts and the choice of a line: at a disc the first two, at a vertebra
 #: the others, whichever comes first.
-DISC_HEIGHT, CANAL_AT_DISC = ("disc_height_middle", "chord50"), ("canal_ap", "disc_level")
-CANAL_AT_BODY, BODY_HEIGHT = ("canal_ap", "mid_vertebral"), ("body_height_middle", "chord50")
-MAIN: tuple[Method, ...] = (DISC_HEIGHT, CANAL_AT_DISC, CANAL_AT_BODY, BODY_HEIGHT)
+MAIN_QUANTITIES = ("disc_height_middle", "canal_ap", "body_height_middle")
+#: What is shown first: the ends that depend less on who drew the segmentation (docs/measurements.md).
+PREFERRED: EndsOn = "edges"
 
 
 def methods() -> tuple[Definition, ...]:
@@ -227,13 +264,15 @@ def methods() -> tuple[Definition, ...]:
     return _ALL
 
 
-def columns(at: At) -> tuple[Definition, ...]:
+def columns(at: At, ends_on: EndsOn = PREFERRED) -> tuple[Definition, ...]:
     """Return what the summary tables show of each disc or body, from left to right.
 
-    >>> [d.heading for d in columns("disc") if d.over == "disc height"]
-    ['anterior', 'middle', 'posterior']
+    >>> [d.method for d in columns("disc", "masks") if d.over == "disc height"]
+    ['chord10', 'chord50', 'chord90']
+    >>> [d.method for d in columns("disc") if d.over == "disc height"]
+    ['endplate10', 'endplate50', 'endplate90']
     """
-    return tuple(d for d in _ALL if d.at == at and d.heading)
+    return tuple(d for d in _ALL if d.at == at and d.heading and d.ends_on in (None, ends_on))
 
 
 def listed(at: At) -> tuple[Definition, ...]:
@@ -241,24 +280,48 @@ def listed(at: At) -> tuple[Definition, ...]:
     return tuple(d for d in _ALL if d.at == at and (d.heading or d.listed))
 
 
+def shown_ends(measurements: Iterable[Measurement], preferred: EndsOn = PREFERRED) -> EndsOn:
+    """Return what the ends of the lines lie on that are shown first: as preferred, if a row has them.
+
+    A case that was measured without its image has lines between boundaries of masks only.
+    """
+    have = {definition(m.quantity, m.method, m.level).ends_on for m in measurements}
+    other: EndsOn = "masks" if preferred == "edges" else "edges"
+    return other if preferred not in have and other in have else preferred
+
+
+def is_shown(row: Measurement, ends_on: EndsOn = PREFERRED) -> bool:
+    """Return whether a row belongs to what is shown first, or has no alternative."""
+    return definition(row.quantity, row.method, row.level).ends_on in (None, ends_on)
+
+
 def disc_levels(measurements: Iterable[Measurement]) -> list[str]:
     """Return the names of the disc levels that were measured, from head to sacrum."""
-    return [m.level for m in measurements if m.key[1:] == DISC_HEIGHT]
+    return list(dict.fromkeys(m.level for m in measurements if m.quantity == "disc_height_middle"))
 
 
 def body_levels(measurements: Iterable[Measurement]) -> list[str]:
     """Return the names of the vertebrae that were measured, from head to sacrum."""
-    return [m.level for m in measurements if m.key[1:] == BODY_HEIGHT]
+    return list(dict.fromkeys(m.level for m in measurements if m.quantity == "body_height_middle"))
 
 
 @lru_cache
-def _by_key() -> dict[Method, Definition]:
-    return {d.key: d for d in _ALL}
+def _by_key() -> dict[Method, tuple[Definition, ...]]:
+    found: dict[Method, tuple[Definition, ...]] = {}
+    for d in _ALL:
+        found[d.key] = (*found.get(d.key, ()), d)
+    return found
 
 
-def definition(quantity: str, method: str) -> Definition:
+def definition(quantity: str, method: str, level: str = "") -> Definition:
     """Return the definition of a quantity by a method.
 
+    >>> definition("canal_ap", "wall", "L4").at
+    'body'
+
+    :param level: where it was measured; tells apart a method that is used at discs and at bodies.
     :raises KeyError: there is no such definition.
     """
-    return _by_key()[quantity, method]
+    found = _by_key()[quantity, method]
+    at = "disc" if "-" in level or not level else "body"
+    return next((d for d in found if d.at == at), found[0])

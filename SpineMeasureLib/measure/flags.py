@@ -27,6 +27,11 @@ FLAGS: dict[str, Flag] = {
         "the model is unsure of the boundaries, neighbouring planes disagree, or slices are too thick for the quantity",
         "SM-F-LOW",
     ),
+    "edge_not_found": Flag(
+        "edge not found",
+        "an end of the line has no edge in the image that can be trusted, and stays on the segmentation",
+        "SM-F-EDGE",
+    ),
     "level_unverified": Flag(
         "level name not verified",
         "the level names were not confirmed by the sacrum, the dens or the user",

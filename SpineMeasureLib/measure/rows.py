@@ -51,7 +51,7 @@ def row(
 
     A row without a value has neither confidence nor repeatability, and its note gives the reason.
     """
-    known = definition(quantity, method)
+    known = definition(quantity, method, level)
     marks = list(shared.flags)
     if value is not None and not np.isfinite(value):
         value = None

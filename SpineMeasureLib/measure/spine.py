@@ -12,9 +12,12 @@ from ..anatomy import Kind, vertebra_value
 from ..field_of_view import cut_lumen
 from ..orientation import apply_affine, apply_inverse, voxel_sizes
 from ..segmentation import SpineSegmentation, Structure
+from ..volume import Volume
 from .canal_line import Centreline, CrossSection, centreline
+from .case_edges import CaseEdges, find_edges
 from .fields import Field, intervals, make_field
 from .frames import Endplate, Frame, endplate_line, endplate_points, fit_plane, make_frame, thin_axis, unit
+from .image_slices import ImageSlices
 
 Array = NDArray[np.float64]
 
@@ -57,11 +60,13 @@ class Piece:
 class Spine:
     """Fields, frames and endplates of one case, built once.
 
+    :param image: on the voxels of the segmentation; without it there are no lines between edges of the image.
     :ivar discs: by level name, head to sacrum.
     :ivar bodies: by vertebra name, head to sacrum.
+    :ivar edges: edges of the image; None without an image.
     """
 
-    def __init__(self, segmentation: SpineSegmentation) -> None:
+    def __init__(self, segmentation: SpineSegmentation, image: Volume | None = None) -> None:
         self.segmentation = segmentation
         self.affine = segmentation.affine
         self._boxes = ndimage.find_objects(segmentation.labels, max_label=255)
@@ -82,6 +87,7 @@ class Spine:
         self._middles = [f.centroid for f in (*self._body_fields.values(), *disc_fields.values()) if f]
         self.discs = {s.level: self._disc(s, disc_fields[s.level]) for s in segmentation.of_kind(Kind.DISC)}
         self.bodies = {s.level: self._body(s, self._body_fields[s.level]) for s in segmentation.of_kind(Kind.BODY)}
+        self.edges: CaseEdges | None = find_edges(self, ImageSlices(image)) if image is not None else None
 
     @property
     def thickness(self) -> float:

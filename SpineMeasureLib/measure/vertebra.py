@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .chords import chord, depth_line
 from .derived import derive
-from .disc import chord, depth_line
 from .frames import alike
 from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine

@@ -75,7 +75,7 @@ def value_text(value: float | None, unit: str, sign: bool = False) -> str:
 def row_of(session: Session, key: Key) -> Row:
     """Return the row of one measurement."""
     m: Measurement = session.row(key)
-    what = definition(m.quantity, m.method)
+    what = definition(m.quantity, m.method, m.level)
     automatic = automatic_of(m)
     difference = difference_of(m)
     differs = difference is not None or automatic.value != m.value
@@ -189,7 +189,9 @@ def ended_by(session: Session, rename: Callable[[], object]) -> list[str]:
     before = [(session.id_of(m.key), m) for m in session.rows]
     rename()
     return [
-        f"{m.level} {definition(m.quantity, m.method).title}" for row, m in before if session.key_of_id(row) is None
+        f"{m.level} {definition(m.quantity, m.method, m.level).title}"
+        for row, m in before
+        if session.key_of_id(row) is None
     ]
 
 

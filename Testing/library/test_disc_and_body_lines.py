@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from SpineMeasureLib.anatomy import Kind
-from SpineMeasureLib.measure.disc import chord, depth_line, section_area
+from SpineMeasureLib.measure.chords import chord, depth_line
+from SpineMeasureLib.measure.disc import section_area
 from SpineMeasureLib.measure.fields import Field, make_field
 from SpineMeasureLib.measure.frames import Endplate, Frame, make_frame
 from SpineMeasureLib.measure.spine import Piece

@@ -15,8 +15,8 @@ from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.errors import NothingFoundError
 from SpineMeasureLib.export.dicom import codes as dicom_codes
 from SpineMeasureLib.measure import Measurement, measure
+from SpineMeasureLib.measure.chords import depth_line
 from SpineMeasureLib.measure.definitions import methods
-from SpineMeasureLib.measure.disc import depth_line
 from SpineMeasureLib.measure.fields import make_field
 from SpineMeasureLib.measure.flags import FLAGS
 from SpineMeasureLib.measure.frames import make_frame

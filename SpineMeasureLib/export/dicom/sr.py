@@ -180,7 +180,7 @@ class _Maker:
         from highdicom import sr
 
         assert m.value is not None
-        what = definition(m.quantity, m.method)
+        what = definition(m.quantity, m.method, m.level)
         item = sr.Measurement(
             name=concept(what.concept),
             value=round(float(m.value), _DECIMALS),

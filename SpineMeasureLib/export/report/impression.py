@@ -62,7 +62,7 @@ def _by_level(found: Sequence[Measurement]) -> str:
     said: dict[str, str] = {}
     for m in found:
         assert m.value is not None and m.reference is not None
-        what, _, place = definition(m.quantity, m.method).phrase.partition(", ")
+        what, _, place = definition(m.quantity, m.method, m.level).phrase.partition(", ")
         name = place if said.get(m.level) == what else f"{what} {place}".strip()
         said[m.level] = what
         levels.setdefault(m.level, []).append(

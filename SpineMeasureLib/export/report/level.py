@@ -121,7 +121,7 @@ def _cells(m: Measurement, sources: Sources, shared: Sequence[str], accepted_by:
     tick = "\u2713" if m.value is not None and (accepted_by or m.accepted) else ""
     mark = "<sup>e</sup>" if m.is_edited else ""
     return [
-        f"<th>{escape(definition(m.quantity, m.method).title)}</th>",
+        f"<th>{escape(definition(m.quantity, m.method, m.level).title)}</th>",
         f"<td><b>{number(m.value, m.unit)}</b>{mark}</td>",
         f'<td class="unit">{UNITS[m.unit].sign}</td>',
         f"<td>{automatic}</td>",

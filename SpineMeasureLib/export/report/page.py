@@ -141,7 +141,7 @@ def _table(levels: Sequence[str], at: At, measurements: Sequence[Measurement]) -
 
 def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequence[Measurement], grey: Grey) -> str:
     angles = "".join(
-        f"<li>{definition(m.quantity, m.method).title} {m.level}: {number(m.value, m.unit)}{UNITS[m.unit].sign}"
+        f"<li>{definition(m.quantity, m.method, m.level).title} {m.level}: {number(m.value, m.unit)}{UNITS[m.unit].sign}"
         f"{' (' + escape(rows.remarks([m])) + ')' if rows.remarks([m]) else ''}</li>"
         for m in rows.alignment(measurements)
     )

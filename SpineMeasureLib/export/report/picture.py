@@ -121,7 +121,7 @@ def _lines(measurements: Sequence[Measurement]) -> list[tuple[Measurement, tuple
     """Return the editable lines of discs that have a value, with their looks; AP depth first, under the others."""
     found = []
     for m in measurements:
-        what = definition(m.quantity, m.method)
+        what = definition(m.quantity, m.method, m.level)
         if what.at == "disc" and what.editable and m.p1 and m.p2 and m.value is not None:
             is_depth = m.quantity == "disc_depth"
             found.append((m, (_DEPTH_LINE, "front") if is_depth else _LOOKS[what.group]))

@@ -16,7 +16,7 @@ _SHOWN_ELSEWHERE = ("level_unverified", "not_measurable", "edited")
 
 def alignment(measurements: Iterable[Measurement]) -> list[Measurement]:
     """Return the regional angles."""
-    return [m for m in measurements if definition(m.quantity, m.method).at == "region"]
+    return [m for m in measurements if definition(m.quantity, m.method, m.level).at == "region"]
 
 
 def shown(measurements: Sequence[Measurement]) -> list[Measurement]:
@@ -94,5 +94,5 @@ def reasons(measurements: Iterable[Measurement]) -> list[str]:
     missing: dict[str, list[str]] = {}
     for m in measurements:
         if m.value is None:
-            missing.setdefault(m.note or "not measurable", []).append(definition(m.quantity, m.method).phrase)
+            missing.setdefault(m.note or "not measurable", []).append(definition(m.quantity, m.method, m.level).phrase)
     return [f"{', '.join(phrases)}: {reason}" for reason, phrases in missing.items()]

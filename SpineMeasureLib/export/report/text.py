@@ -35,7 +35,7 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
         doubts = rows.remarks(found.values())
         lines.append(f"{line} ({doubts})" if doubts else line)
     for m in rows.alignment(measurements):
-        lines.append(f"{definition(m.quantity, m.method).title} {m.level}: {_number(m)}.")
+        lines.append(f"{definition(m.quantity, m.method, m.level).title} {m.level}: {_number(m)}.")
     if any(m.is_edited for m in measurements):
         lines.append("* edited by hand.")
     lines.append(f"{rows.SIGNS} Canal: dural sac.")

@@ -34,7 +34,7 @@ def is_line(measurement: Measurement) -> bool:
 
 def editable(measurement: Measurement) -> bool:
     """Return True for a quantity that may have a line."""
-    return definition(measurement.quantity, measurement.method).editable
+    return definition(measurement.quantity, measurement.method, measurement.level).editable
 
 
 def line_name(measurement: Measurement) -> str:
@@ -44,7 +44,7 @@ def line_name(measurement: Measurement) -> str:
 
 def line_title(measurement: Measurement) -> str:
     """Return the title of a quantity as part of a name: ``"disc height middle"``."""
-    return definition(measurement.quantity, measurement.method).phrase.replace(",", "")
+    return definition(measurement.quantity, measurement.method, measurement.level).phrase.replace(",", "")
 
 
 def add_line(scene: Any, measurement: Measurement, row: Row | None = None) -> Any:

@@ -1,0 +1,85 @@
+"""All edges of one case: of its discs, bodies and canal, found once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .endplates import EdgePair, body_edges, disc_edges, marrow_is_bright
+from .fields import Field
+from .image_slices import ImageSlices
+from .wall import Walls, find_walls
+
+if TYPE_CHECKING:
+    from .spine import Piece, Spine
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CaseEdges:
+    """Edges by level; a level whose edges the image does not show is missing.
+
+    :ivar bright_marrow: the marrow is brighter than the endplates (T1, T2), so that both endplates are visible.
+    """
+
+    discs: Mapping[str, EdgePair]
+    bodies: Mapping[str, EdgePair]
+    canal: Walls | None
+    bright_marrow: bool
+
+
+def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges:
+    """Find the edges of every disc, body and of the canal."""
+    discs = {level: disc for level, disc in spine.discs.items() if disc}
+    votes = [v for d in discs.values() if (v := marrow_is_bright(image, d.field, d.frame)) is not None]
+    bright = sum(votes) * 2 >= len(votes)
+    found, bodies = {}, {}
+    for level, disc in discs.items():
+        upper, _, lower = level.partition("-")
+        pair = disc_edges(image, disc.field, disc.frame, bright, (_body(spine, upper), _body(spine, lower)))
+        if pair:
+            found[level] = pair
+    for level, body in spine.bodies.items():
+        if body and body.upper and body.lower:
+            edges = body_edges(image, body.field, body.frame, bright)
+            if edges:
+                bodies[level] = edges
+    return CaseEdges(found, bodies, _canal(spine, image), bright)
+
+
+def _body(spine: Spine, level: str) -> Field | None:
+    body = spine.bodies.get(level)
+    return body.field if body and not body.field.cut_in_slice else None
+
+
+def _canal(spine: Spine, image: ImageSlices) -> Walls | None:
+    pieces: list[Piece] = [p for p in (*spine.discs.values(), *spine.bodies.values()) if p]
+    if spine.canal is None or spine.line is None or len(pieces) < 2:
+        return None
+    column = np.array(sorted((p.frame.origin for p in pieces), key=lambda c: spine.line.nearest(c)))  # type: ignore[union-attr]
+    rising = _darker_than_surroundings(spine, image)
+    return find_walls(image, spine.canal, spine.line, column, rising)
+
+
+def _darker_than_surroundings(spine: Spine, image: ImageSlices) -> bool:
+    """Return whether the lumen is darker than what is around it, as CSF is on T1."""
+    line, field = spine.line, spine.canal
+    assert line is not None and field is not None
+    t = np.arange(-14.0, 14.1, 0.5)
+    ahead = np.array([0.0, 1.0, 0.0]) - line.tangents * line.tangents[:, 1:2]
+    right = np.cross(ahead, line.tangents)
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    points = line.points[:, None] + t[:, None] * ahead[:, None]
+    inside, outside = [], []
+    for k, where in image.in_slices(points, right, 1.0, 1).items():
+        signal, depth = image.at(k, where.points), field.at(where.points)
+        inside.append(signal[depth > 1.5])
+        outside.append(signal[(depth < -1.0) & (depth > -5.0)])
+    if not inside:
+        return False
+    return bool(np.nanmedian(np.concatenate(inside)) < np.nanmedian(np.concatenate(outside)))

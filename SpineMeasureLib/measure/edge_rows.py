@@ -1,0 +1,119 @@
+"""Rows of the lines whose ends lie on edges of the image; an end without an edge stays on the mask and says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .edges import Trace
+from .endplates import EdgePair
+from .rows import Ends, Shared, length, row
+from .spine import Piece, Spine
+from .types import Measurement, Plane
+from .wall import Walls
+
+Array = NDArray[np.float64]
+
+PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
+_NO_EDGE = "an end has no edge in the image that can be trusted: it stays on the segmentation"
+_DARK_MARROW = "the marrow is as dark as the endplate in this image: measured between the edges of the {}"
+_NO_IMAGE_OF_IT = "the image does not show its surroundings"
+#: Less than this part of the profiles of an end with a trusted edge is not an edge.
+_ENOUGH = 0.5
+#: Walls are averaged over this much of the centreline, mm.
+_BAND_MM = 3.0
+
+
+def disc_edge_rows(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
+    """Return the heights of a disc between its bony endplates; none if the case has no image."""
+    if spine.edges is None:
+        return []
+    common = Shared(disc.frame.plane, disc.flags())
+    pair = spine.edges.discs.get(level)
+    if pair is None:
+        rows = [row(level, f"disc_height_{p}", f"endplate{round(100 * f)}", None, common, note=_NO_IMAGE_OF_IT)
+                for p, f in PLACES.items()]  # fmt: skip
+        return [*rows, row(level, "disc_height_mean", "endplate_area_depth", None, common, note=_NO_IMAGE_OF_IT)]
+    note = "" if spine.edges.bright_marrow else _DARK_MARROW.format("disc")
+    rows = [
+        _height(level, f"disc_height_{p}", f"endplate{round(100 * f)}", pair, f, common, note)
+        for p, f in PLACES.items()
+    ]
+    inside = (pair.along >= pair.back) & (pair.along <= pair.front)
+    area = np.trapezoid((pair.upper - pair.lower)[inside], pair.along[inside])
+    whole = common if _trusted(pair, inside) else common.flagged("edge_not_found")
+    mean = float(area / (pair.along[inside][-1] - pair.along[inside][0]))
+    return [*rows, row(level, "disc_height_mean", "endplate_area_depth", mean, whole, note=note)]
+
+
+def body_edge_rows(spine: Spine, level: str, body: Piece) -> list[Measurement]:
+    """Return the heights of a body between the edges of its marrow; none if the case has no image."""
+    if spine.edges is None:
+        return []
+    common = Shared(body.frame.plane, body.flags())
+    pair = None if body.field.cut_in_slice else spine.edges.bodies.get(level)
+    reason = "the body is cut by the field of view" if body.field.cut_in_slice else _NO_IMAGE_OF_IT
+    if pair is None:
+        return [row(level, f"body_height_{place}", "cortex", None, common, note=reason) for place in PLACES]
+    note = "" if spine.edges.bright_marrow else _DARK_MARROW.format("body")
+    return [_height(level, f"body_height_{p}", "cortex", pair, f, common, note) for p, f in PLACES.items()]
+
+
+def _height(
+    level: str, quantity: str, method: str, pair: EdgePair, place: float, common: Shared, note: str
+) -> Measurement:
+    band = pair.band(place)
+    if not _trusted(pair, band):
+        common, note = common.flagged("edge_not_found"), _NO_EDGE
+    made = row(level, quantity, method, pair.height(place), common, ends=pair.ends(place), note=note)
+    return replace(made, repeatability=pair.spread(place)) if made.value is not None else made
+
+
+def _trusted(pair: EdgePair, band: NDArray[np.bool_]) -> bool:
+    return all(bool(t.trusted[band].mean() >= _ENOUGH) for t in (pair.upper_trace, pair.lower_trace))
+
+
+def canal_edge_row(spine: Spine, level: str, piece: Piece) -> list[Measurement]:
+    """Return the AP diameter of the canal between its walls at the height of a disc or body; none without an image."""
+    if spine.edges is None:
+        return []
+    common = Shared(None, piece.flags())
+    walls, line = spine.edges.canal, spine.line
+    if walls is None or line is None:
+        return [
+            row(level, "canal_ap", "wall", None, common, note="no canal is segmented, or the image does not show it")
+        ]
+    index = line.crossing(piece.frame.origin, piece.frame.superior)
+    if index is None:
+        return [row(level, "canal_ap", "wall", None, common, note="the canal does not reach this level")]
+    return [_diameter(spine, level, walls, index, common)]
+
+
+def _diameter(spine: Spine, level: str, walls: Walls, index: int, common: Shared) -> Measurement:
+    line = spine.line
+    assert line is not None
+    band = np.abs(np.arange(len(line.points)) - index) <= _BAND_MM / 2
+    point, ahead = line.points[index], walls.anterior[index]
+    front, back = float(walls.front[band].mean()), float(walls.back[band].mean())
+    if not np.isfinite(walls.mask_front[index]):
+        return row(
+            level, "canal_ap", "wall", 0.0, common.flagged("obliterated"), note="the segmentation has no lumen here"
+        )
+    ends: Ends = (point + front * ahead, point + back * ahead)
+    right = np.cross(ahead, line.tangents[index])
+    plane = Plane(*(tuple(float(x) for x in v) for v in (point, right, ahead)))  # type: ignore[arg-type]
+    shared, note = replace(common, plane=plane), ""
+    traces = (walls.front_trace, walls.back_trace)
+    if spine.at_border(np.stack(ends)):
+        shared = shared.flagged("cut_by_field_of_view")
+    if not all(bool(t.trusted[band].mean() >= _ENOUGH) for t in traces):
+        shared, note = shared.flagged("edge_not_found"), _NO_EDGE
+    made = row(level, "canal_ap", "wall", length(ends), shared, ends=ends, note=note)
+    spread = float(np.sqrt(sum(_variance(t, band) for t in traces)))
+    return replace(made, repeatability=spread if np.isfinite(spread) else None)
+
+
+def _variance(trace: Trace, band: NDArray[np.bool_]) -> float:
+    return float(np.mean(trace.spread[band] ** 2))

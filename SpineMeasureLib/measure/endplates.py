@@ -1,0 +1,274 @@
+"""Endplates and walls of bodies as edges of the image: where a radiologist's callipers go.
+
+The marrow is bright and its bony endplate and cortex are dark on T1 and T2; the edge between them is searched from the
+disc outward. Where the marrow is as dark as bone (STIR, water images) the edge of the disc itself is all that the image
+shows: `rising` is False then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .chords import depth_line
+from .edges import Search, Trace, trace
+from .fields import Field, intervals
+from .frames import Frame
+from .image_slices import ImageSlices
+from .rows import Ends
+
+Array = NDArray[np.float64]
+
+#: Distance between profiles along an endplate, mm.
+_ALONG_MM = 0.5
+#: An endplate is searched from this far inside the disc mask (at most this part of its height) to this far beyond.
+_INWARD_MM, _INWARD_PART, _OUTWARD_MM = 3.0, 0.45, 7.0
+_FREE = (-3.0, 5.0)
+#: The walls of a body are searched at these distances from its endplate, mm, and their end is the mean of the first.
+_DEPTHS_MM = np.arange(2.0, 7.01, 0.5)
+_CORNER_ROWS = 6
+_WALL = Search(-7.0, 5.0, -4.0, 4.0, gap=1.0)
+#: The endplates of a body are searched from inside its mask.
+_BODY = Search(-4.0, 3.0, -2.5, 2.0, gap=0.3)
+#: A valley at the endplate is at most this part of the marrow's signal.
+_VALLEY = 0.75
+#: Heights are averaged over a band of this fraction of the depth.
+BAND = 0.10
+
+
+@dataclass(frozen=True)
+class EdgePair:
+    """The two facing edges of a disc (or body) in its sagittal measuring plane.
+
+    :ivar frame: places below are mm along its anterior and superior axes, from its origin.
+    :ivar along: [n] places along anterior.
+    :ivar upper, lower: [n] places along superior.
+    :ivar upper_trace, lower_trace: what they were found from.
+    :ivar front, back: places along anterior between which fractions of the depth count.
+    :ivar ends_found: whether the image shows the walls that `front` and `back` are the mean of.
+    :ivar corners: (front, back) of the structure above, then of the one below.
+    """
+
+    frame: Frame
+    along: Array
+    upper: Array
+    lower: Array
+    upper_trace: Trace
+    lower_trace: Trace
+    front: float
+    back: float
+    ends_found: bool
+    corners: tuple[tuple[float, float], tuple[float, float]]
+
+    def band(self, place: float, width: float = BAND) -> NDArray[np.bool_]:
+        """Return which profiles are within a band around a fraction of the depth from anterior."""
+        depth = self.front - self.back
+        return np.abs(self.along - (self.front - place * depth)) <= max(width / 2 * depth, _ALONG_MM)
+
+    def height(self, place: float) -> float:
+        """Return the mean height in mm over the band at a fraction of the depth."""
+        band = self.band(place)
+        return float((self.upper - self.lower)[band].mean())
+
+    def spread(self, place: float) -> float | None:
+        """Return the standard deviation (mm) of that height over the slices; None for a single slice."""
+        band = self.band(place)
+        both = self.upper_trace.spread[band] ** 2 + self.lower_trace.spread[band] ** 2
+        found = float(np.sqrt(both.mean()))
+        return found if np.isfinite(found) else None
+
+    def ends(self, place: float) -> Ends:
+        """Return the superior and inferior end of that height, RAS mm."""
+        band = self.band(place)
+        foot = self.frame.origin + (self.front - place * (self.front - self.back)) * self.frame.anterior
+        return (
+            foot + float(self.upper[band].mean()) * self.frame.superior,
+            foot + float(self.lower[band].mean()) * self.frame.superior,
+        )
+
+
+Neighbours = tuple[Field | None, Field | None]
+
+
+def disc_edges(
+    image: ImageSlices, field: Field, frame: Frame, rising: bool, bodies: Neighbours = (None, None)
+) -> EdgePair | None:
+    """Find the bony endplates of a disc; None if the mask or the image does not reach them.
+
+    :param field: of the disc mask.
+    :param rising: whether the signal rises from the disc outward into the marrow.
+    :param bodies: masks of the bodies above and below, whose walls start the search for the ends of the endplates.
+    """
+    extent = _extent(field, frame, bodies)
+    if extent is None:
+        return None
+    front, back = extent
+    along = np.arange(back, front + _ALONG_MM / 2, _ALONG_MM)
+    surfaces = mask_surfaces(field, frame, along)
+    if surfaces is None:
+        return None
+    pair = _traced(image, frame, along, surfaces, rising)
+    if pair is None:
+        return None
+    starts = [_body_extent(body, field, frame, sign) or extent for body, sign in zip(bodies, (1, -1), strict=True)]
+    corners = tuple(_walls(image, pair, sign, start, rising) for sign, start in zip((1.0, -1.0), starts, strict=True))
+    fronts = [c[0] for c in corners if c[0] is not None]
+    backs = [c[1] for c in corners if c[1] is not None]
+    found = bool(fronts and backs)
+    new_front = float(np.mean(fronts)) if fronts else front
+    new_back = float(np.mean(backs)) if backs else back
+    if new_front - new_back < 0.5 * (front - back):
+        new_front, new_back, found = front, back, False
+    again = np.arange(new_back, new_front + _ALONG_MM / 2, _ALONG_MM)
+    begun = tuple(np.interp(again, along, edge) for edge in (pair.lower, pair.upper))
+    start = tuple(np.interp(again, along, surface) for surface in surfaces)
+    # Where the mask has no disc, start from the edge found at its end.
+    outside = (again < along[0]) | (again > along[-1])
+    start = tuple(np.where(outside, b + side, s) for b, s, side in zip(begun, start, (1.3, -1.3), strict=True))
+    final = _traced(image, frame, again, start, rising)
+    if final is None:
+        return None
+    above, below = ((new_front if f is None else f, new_back if b is None else b) for f, b in corners)
+    return replace(final, front=new_front, back=new_back, ends_found=found, corners=(above, below))
+
+
+def body_edges(image: ImageSlices, field: Field, frame: Frame, bright: bool) -> EdgePair | None:
+    """Find the edges of a body's marrow at its two endplates, and its walls.
+
+    :param field: of the mask of the body.
+    :param bright: whether the marrow is brighter than its endplates.
+    """
+    depth = depth_line(field, frame)
+    if depth is None:
+        return None
+    front, back = (float((end - frame.origin) @ frame.anterior) for end in depth)
+    height = np.arange(-3.0, 3.1, 0.5)
+    ends = []
+    for start, outward in ((front, 1.0), (back, -1.0)):
+        base = frame.origin + start * frame.anterior + height[:, None] * frame.superior
+        wall = trace(image, base, outward * frame.anterior, frame.right, _WALL, not bright)
+        if wall is not None and wall.trusted.mean() >= 0.5:
+            start += outward * float(np.median(wall.offset))
+        ends.append(start)
+    front, back = ends
+    along = np.arange(back + 1.0, front - 1.0 + _ALONG_MM / 2, _ALONG_MM)
+    surfaces = mask_surfaces(field, frame, along) if len(along) > 10 else None
+    if surfaces is None:
+        return None
+    foot = frame.origin + along[:, None] * frame.anterior
+    lower, upper = surfaces
+    above = trace(image, foot + upper[:, None] * frame.superior, frame.superior, frame.right, _BODY, not bright)
+    below = trace(image, foot + lower[:, None] * frame.superior, -frame.superior, frame.right, _BODY, not bright)
+    if above is None or below is None:
+        return None
+    return EdgePair(
+        frame, along, upper + above.offset, lower - below.offset, above, below, front, back, True,
+        ((front, back), (front, back)),
+    )  # fmt: skip
+
+
+def marrow_is_bright(image: ImageSlices, field: Field, frame: Frame) -> bool | None:
+    """Return whether the signal has a valley between a disc and the marrow around it; None if it is not seen."""
+    half = np.abs(intervals(field, frame.origin[None], frame.superior, 30.0)).max()
+    if not np.isfinite(half):
+        return None
+    along = np.arange(-6.0, 6.1, 1.0)
+    t = np.arange(0.0, half + 8.0, 0.4)
+    lowest, marrow = [], []
+    for sign in (1.0, -1.0):
+        points = frame.origin + along[:, None, None] * frame.anterior + sign * t[:, None] * frame.superior
+        for k, where in image.in_slices(points, frame.right, 1.0, 1).items():
+            signal = np.nanmedian(image.at(k, where.points), axis=0)
+            if np.isfinite(signal).all():
+                lowest.append(signal[(t > half - 2.0) & (t < half + 3.0)].min())
+                marrow.append(np.median(signal[t > half + 4.0]))
+    if not marrow:
+        return None
+    return bool(np.mean(lowest) < _VALLEY * np.mean(marrow))
+
+
+def _extent(field: Field, frame: Frame, bodies: Neighbours) -> tuple[float, float] | None:
+    """Return where a disc ends in front and behind: as the facing bodies do near it, else as its own mask does."""
+    near = [end for body, sign in zip(bodies, (1, -1), strict=True) if (end := _body_extent(body, field, frame, sign))]
+    if near:
+        front, back = np.mean(near, axis=0)
+        return float(front), float(back)
+    depth = depth_line(field, frame)
+    if depth is None:
+        return None
+    front, back = (float((end - frame.origin) @ frame.anterior) for end in depth)
+    return front, back
+
+
+def _body_extent(body: Field | None, field: Field, frame: Frame, sign: int) -> tuple[float, float] | None:
+    """Return where a body's mask ends in front and behind, a few mm from the disc."""
+    if body is None:
+        return None
+    half = np.abs(intervals(field, frame.origin[None], frame.superior, 30.0)).max()
+    start = (float(half) if np.isfinite(half) else 4.0) + _DEPTHS_MM
+    found = intervals(body, frame.origin + sign * start[:, None] * frame.superior, frame.anterior, 40.0)
+    found = found[np.isfinite(found).all(axis=1)]
+    if len(found) < len(start) / 2:
+        return None
+    back, front = np.median(found, axis=0)
+    return (float(front), float(back)) if front > back else None
+
+
+def mask_surfaces(field: Field, frame: Frame, along: Array) -> tuple[Array, Array] | None:
+    """Return the lower and upper surface of a mask at places along its depth, smoothed; None if it has too little."""
+    stretch = intervals(field, frame.origin + along[:, None] * frame.anterior, frame.superior, 30.0)
+    known = np.isfinite(stretch).all(axis=1)
+    if known.sum() < 5:
+        return None
+    lower, upper = (_smooth(np.interp(along, along[known], stretch[known, n])) for n in (0, 1))
+    return lower, upper
+
+
+def _smooth(places: Array) -> Array:
+    smooth: Array = ndimage.gaussian_filter1d(ndimage.median_filter(places, 9, mode="nearest"), 3, mode="nearest")
+    return smooth
+
+
+def _traced(
+    image: ImageSlices, frame: Frame, along: Array, surfaces: tuple[Array, ...], rising: bool
+) -> EdgePair | None:
+    lower, upper = surfaces
+    inward = min(_INWARD_MM, _INWARD_PART * float(np.median(upper - lower)))
+    search = Search(-inward, _OUTWARD_MM, *_FREE)
+    foot = frame.origin + along[:, None] * frame.anterior
+    traces = [
+        trace(image, foot + at[:, None] * frame.superior, sign * frame.superior, frame.right, search, rising)
+        for at, sign in ((upper, 1.0), (lower, -1.0))
+    ]
+    if traces[0] is None or traces[1] is None:
+        return None
+    above, below = traces
+    front, back = float(along[-1]), float(along[0])
+    return EdgePair(
+        frame, along, upper + above.offset, lower - below.offset, above, below, front, back, False,
+        ((front, back), (front, back)),
+    )  # fmt: skip
+
+
+def _walls(
+    image: ImageSlices, pair: EdgePair, sign: float, start: tuple[float, float], bright: bool
+) -> tuple[float | None, float | None]:
+    """Return where the marrow above (`sign` 1) or below an endplate ends in front and behind; None if not seen."""
+    edge = pair.upper if sign > 0 else pair.lower
+    middle = np.abs(pair.along - (start[0] + start[1]) / 2) < 0.3 * (start[0] - start[1])
+    slope, level = np.polyfit(pair.along[middle], edge[middle], 1)
+    found: list[float | None] = []
+    for end, outward in zip(start, (1.0, -1.0), strict=True):
+        height = level + slope * end + sign * _DEPTHS_MM
+        base = pair.frame.origin + end * pair.frame.anterior + height[:, None] * pair.frame.superior
+        wall = trace(image, base, outward * pair.frame.anterior, pair.frame.right, _WALL, not bright)
+        rows = slice(0, _CORNER_ROWS)
+        if wall is None or wall.trusted[rows].sum() < _CORNER_ROWS / 2:
+            found.append(None)
+            continue
+        good = wall.trusted[rows]
+        found.append(end + outward * float(np.median(wall.offset[rows][good])))
+    return found[0], found[1]

@@ -1,0 +1,114 @@
+"""The image as its own slices: sampled within them, never between them, so that thick slices blur no edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..orientation import anatomical_axes, apply_affine, voxel_sizes
+from ..volume import Volume
+
+Array = NDArray[np.float64]
+
+#: Slices this many times thicker than pixels are the image's own plane; otherwise the sagittal ones are.
+_THICK = 1.2
+#: A direction that crosses the slices less steeply than this leads to no neighbouring slice.
+_ACROSS = 0.35
+
+
+@dataclass(frozen=True)
+class SlicePoints:
+    """Where points of a measuring plane appear in one slice.
+
+    :ivar points: [..., 3] RAS mm, all in the slice.
+    :ivar aside: [...] mm from the measuring plane, to the right.
+    """
+
+    points: Array
+    aside: Array
+
+
+@dataclass
+class ImageSlices:
+    """An image, sampled slice by slice with cubic splines (in-plane only).
+
+    :ivar axis: array axis across the slices.
+    :ivar pixel: in-plane pixel size in mm, the larger of the two.
+    :ivar spacing: distance between slices in mm.
+    """
+
+    volume: Volume
+    axis: int = 0
+    pixel: float = 1.0
+    spacing: float = 1.0
+    _coefficients: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _unknown: dict[int, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        sizes = voxel_sizes(self.volume.affine)
+        thick = sizes.max() > _THICK * sizes.min()
+        self.axis = int(np.argmax(sizes)) if thick else anatomical_axes(self.volume.affine)[0][0]
+        self.pixel = float(np.delete(sizes, self.axis).max())
+        self.spacing = float(sizes[self.axis])
+        self._inverse = np.linalg.inv(self.volume.affine)
+        self._lowest = float(np.nanmin(self.volume.array))
+
+    @property
+    def count(self) -> int:
+        """Number of slices."""
+        return int(self.volume.array.shape[self.axis])
+
+    def in_slices(self, points: Array, right: Array, reach: float, most: int) -> Mapping[int, SlicePoints]:
+        """Return where points appear in each near slice, moved along `right` only.
+
+        :param points: RAS mm [n, m, 3] in a measuring plane.
+        :param right: unit vector [3] or [n, 3] across it: the structure's own right, along which it changes least.
+        :param reach: how far (mm) a slice may be away; the nearest two count in any case.
+        :param most: largest number of slices.
+        :return: by slice number; empty if `right` is along the slices.
+        """
+        gradient = self._inverse[self.axis, :3]
+        steps = right @ gradient  # slices per mm
+        step = float(np.mean(steps))
+        if np.min(np.abs(steps)) * self.spacing < _ACROSS:
+            return {}
+        index = points @ gradient + self._inverse[self.axis, 3]
+        middle = float(index.mean())
+        near = sorted(range(self.count), key=lambda k: abs(k - middle))[:most]
+        wanted = [k for n, k in enumerate(near) if abs(k - middle) / abs(step) <= max(reach, self.spacing * (n < 2))]
+        found = {}
+        for k in sorted(wanted):
+            aside = (k - index) / (steps if right.ndim == 1 else steps[:, None])
+            found[k] = SlicePoints(points + aside[..., None] * (right if right.ndim == 1 else right[:, None]), aside)
+        return found
+
+    def at(self, k: int, points: Array) -> Array:
+        """Return the signal in slice `k` at RAS points [..., 3] of that slice; NaN where it shows nothing."""
+        index = apply_affine(self._inverse, points.reshape(-1, 3))[:, [n for n in range(3) if n != self.axis]].T
+        coefficients = self._spline(k)
+        values = ndimage.map_coordinates(coefficients, index, order=3, prefilter=False, mode="nearest", output=float)
+        last = np.array(coefficients.shape)[:, None] - 1
+        nearest = np.clip(np.rint(index), 0, last).astype(np.intp)
+        values[((index < 0) | (index > last)).any(axis=0) | self._blank(k)[tuple(nearest)]] = np.nan
+        return values.reshape(points.shape[:-1])
+
+    def _blank(self, k: int) -> NDArray[np.bool_]:
+        """Return the pixels of slice `k` without a signal: filled ones, and blocks of the lowest value (padding)."""
+        if k not in self._unknown:
+            plane = np.take(self.volume.array, k, self.axis)
+            blank = ndimage.binary_opening(plane <= self._lowest, np.ones((3, 3), bool))
+            if self.volume.outside is not None:
+                blank |= np.take(self.volume.outside, k, self.axis)
+            self._unknown[k] = blank
+        return self._unknown[k]
+
+    def _spline(self, k: int) -> NDArray[np.float32]:
+        if k not in self._coefficients:
+            plane = np.take(self.volume.array, k, self.axis)
+            known = np.nan_to_num(plane.astype(np.float32))
+            self._coefficients[k] = ndimage.spline_filter(known, order=3, output=np.float32)
+        return self._coefficients[k]
