@@ -77,7 +77,9 @@ class Condition:
 
     def _case(self, spine: Spine) -> Case:
         image = render(spine, voxelise(spine, self.grid), self.signal, self.scan)
-        return Case(edge_truth(spine), image, lambda habit: voxelise(spine, self.grid, habit=HABITS[habit]))
+        top = spine.elements[-1].name  # without a disc above, its upper end is no endplate
+        truth = {key: value for key, value in edge_truth(spine).items() if (key[0], key[2]) != (top, "cortex")}
+        return Case(truth, image, lambda habit: voxelise(spine, self.grid, habit=HABITS[habit]))
 
 
 @dataclass(frozen=True)
