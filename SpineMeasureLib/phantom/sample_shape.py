@@ -39,7 +39,7 @@ _DISC_HEIGHTS = {
 _SAC = {"L5": (11.0, 15.0), "L4": (12.5, 16.5), "L3": (13.0, 17.0), "L2": (13.8, 17.5), "L1": (14.5, 18.0)}
 _SAC_ABOVE = (14.5, 17.5)
 _SACRAL_SLOPE = 38.0
-_ENDPLATE_MM = 0.8
+ENDPLATE_MM = 0.8
 #: Power of the superellipse of discs and bodies.
 _RIM = 2.6
 
@@ -207,7 +207,7 @@ def inside_body(shape: SpineShape, body: Body, points: Array, shrink: float = 0.
     waist = 1.0 - 0.09 * np.clip(1.0 - (z / half_height) ** 2, 0, 1)
     depth, width = body.depth * waist - 2 * shrink, body.width * waist - 2 * shrink
     inside = superellipse(x, y, depth / 2, width / 2, _RIM) < 1
-    gap = _ENDPLATE_MM * (0.3 if shrink == 0 else 1.0) + shrink
+    gap = ENDPLATE_MM * (0.3 if shrink == 0 else 1.0) + shrink
     below = shape.discs[body.lower]
     u, _, w = np.moveaxis(below.local(points), -1, 0)
     inside &= w > below.height_at(u) / 2 + gap

@@ -47,6 +47,8 @@ CONTRASTS: dict[str, tuple[float, ...]] = {
 }
 
 
+#: Thickness of the cortex of a body.
+CORTEX_MM = 0.9
 #: Thickness of the dura, and of the space between the dural sac and the bone around it, mm.
 _DURA_MM, _EPIDURAL_MM = 0.8, 1.6
 
@@ -143,7 +145,7 @@ def _torso(spine: SpineShape, points: Array, textures: Textures) -> NDArray[np.i
 
 
 def _body(spine: SpineShape, body: Body, points: Array, material: NDArray[np.int64], label: NDArray[np.uint8]) -> None:
-    whole, core = inside_body(spine, body, points), inside_body(spine, body, points, 0.9)
+    whole, core = inside_body(spine, body, points), inside_body(spine, body, points, CORTEX_MM)
     x, y, z = np.moveaxis(body.local(points), -1, 0)
     material[whole] = Material.CORTEX
     material[core] = Material.MARROW

@@ -25,11 +25,15 @@ from .voxels import swept
 
 #: float32, of a slice or of a part of it.
 Plane = NDArray[Any]
+#: Coordinates (v, u, s) of samples in an element, and their distance inside its planes, mm.
+_Local = tuple[Plane, Plane, Plane, Plane]
 
 #: Full width at half maximum of a Gaussian, in standard deviations.
 FWHM = 2 * sqrt(2 * log(2))
 #: Fat reaches this far behind the dura (mm); muscle is beyond.
 _FAT_BEHIND_MM = 4.0
+#: Roots fill the sac from its posterior wall to this part of half its AP diameter.
+_ROOTS = 0.8
 #: How far (mm) the canal, which is bent, is at most in front of its place in the mid-plane of an element.
 _SWEPT_MM = 5.0
 
@@ -38,6 +42,7 @@ _SWEPT_MM = 5.0
 class Signal:
     """Signal of each tissue, in any unit, and thickness of the dark layers in mm.
 
+    :ivar roots: the posterior part of the sac, where roots of the cauda equina gather; None for CSF alone.
     :ivar plate_mm: bony endplate, inside the disc's space.
     :ivar cortex_mm: cortex and ligament outside the wall of a body.
     :ivar annulus_mm: outer annulus and ligament outside the wall of a disc.
@@ -53,6 +58,7 @@ class Signal:
     bone: float
     annulus: float
     dura: float
+    roots: float | None = None
     plate_mm: float = 1.0
     cortex_mm: float = 1.0
     annulus_mm: float = 2.0
@@ -108,7 +114,8 @@ def render(spine: Spine, on: SpineSegmentation | Volume, signal: Signal = T2, sc
     rows, columns = (_Axis.of(size, spacing, fwhm) for size, spacing in zip(shape[1:], pixel, strict=True))
     parts = ceil(thickness / fwhm)
     image = np.empty(shape, np.float32)
-    painter = _Painter(spine, signal, affine, rows.places, columns.places, (rows.step_mm + columns.step_mm) / 2)
+    steps = (rows.step_mm + columns.step_mm) / 2, thickness / parts
+    painter = _Painter(spine, tuple(spine.frames()), signal, affine, rows.places, columns.places, steps)
     for k in range(shape[0]):
         planes = [painter.plane(k + (n + 0.5) / parts - 0.5) for n in range(parts)]
         image[k] = rows.blur @ (sum(planes) / np.float32(parts)) @ columns.blur.T
@@ -130,7 +137,7 @@ class _Axis:
         margin = ceil(2 * fwhm / spacing)
         places = (np.arange(-margin * parts, (size + margin) * parts) + 0.5) / parts - 0.5
         step = spacing / parts
-        # A boundary is spread over one step (`_cover`), which is a part of the blur.
+        # A boundary is spread over one step (`_share`), which is a part of the blur.
         sigma = sqrt((fwhm / FWHM) ** 2 - step**2 / 12)
         weights = np.exp(-0.5 * ((np.arange(size)[:, None] - places) * spacing / sigma) ** 2)
         return _Axis(places, step, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
@@ -138,32 +145,34 @@ class _Axis:
 
 @dataclass(frozen=True)
 class _Painter:
-    """Signal of a spine at the fine samples of any plane across the first axis."""
+    """Signal of a spine at the fine samples of any plane across the first axis.
+
+    :ivar step_mm: between samples in a plane, and between planes.
+    """
 
     spine: Spine
+    frames: tuple[Array, ...]
     signal: Signal
     affine: Array
     rows: Array
     columns: Array
-    step_mm: float
+    step_mm: tuple[float, float]
 
     def plane(self, place: float) -> Plane:
         """Return the signal [rows, columns] of the plane at an index, which may be between two slices."""
         plane = np.full((len(self.rows), len(self.columns)), self.signal.fat, np.float32)
-        pieces = [(e, self._piece(f, e, place)) for e, f in zip(self.spine.elements, self.spine.frames(), strict=True)]
-        seen = [(element, piece[0], (*piece[1], element.between(*piece[1]))) for element, piece in pieces if piece]
-        for element, box, local in seen:
-            self._canal(plane[box], element, *local)
+        pieces = [(e, f, self._piece(f, e, place)) for e, f in zip(self.spine.elements, self.frames, strict=True)]
+        seen = [(element, frame, *piece) for element, frame, piece in pieces if piece is not None]
+        for element, _, box, local in seen:
+            self._canal(plane[box], element, local)
         for wanted in (True, False):  # bodies with their endplates over discs
-            for element, box, local in seen:
+            for element, frame, box, local in seen:
                 if (element.kind is Kind.DISC) == wanted:
-                    self._column(plane[box], element, *local)
+                    self._column(plane[box], element, frame, local)
         return plane
 
-    def _piece(
-        self, frame: Array, element: Element, place: float
-    ) -> tuple[tuple[slice, slice], tuple[Plane, Plane, Plane]] | None:
-        """Return the box of the plane that an element with its piece of canal is in, and its local coordinates."""
+    def _piece(self, frame: Array, element: Element, place: float) -> tuple[tuple[slice, slice], _Local] | None:
+        """Return the box of the plane that an element with its piece of canal is in, and where its samples are."""
         m = np.linalg.inv(frame) @ self.affine
         start = m[:3, 0] * place + m[:3, 3]
         low, high = _bounds(element, self.spine.canal, self.signal)
@@ -182,40 +191,51 @@ class _Painter:
         if not rows.size or not columns.size:
             return None
         v, u, s = ((start[n] + m[n, 1] * rows + m[n, 2] * columns).astype(np.float32) for n in range(3))
-        return (box[0], box[1]), (v, u, s)
+        return (box[0], box[1]), (v, u, s, element.between(v, u, s))
 
-    def _cover(self, plane: Plane, distance: Array, value: float) -> None:
-        """Paint `value` where the distance inside is positive; a sample that a boundary crosses is mixed, in place."""
-        share = np.clip(distance / np.float32(self.step_mm) + np.float32(0.5), 0, 1)
-        plane += share * (np.float32(value) - plane)
+    def _layer(self, plane: Plane, share: Plane, value: float) -> None:
+        """Paint `value` over a part, given by its share of each sample (not yet clipped to 0 .. 1), in place."""
+        plane += np.clip(share, 0, 1) * (np.float32(value) - plane)
 
-    def _column(self, plane: Plane, element: Element, v: Plane, u: Plane, s: Plane, between: Plane) -> None:
-        look = self.signal
+    def _share(self, distance: Plane, step_mm: float | None = None) -> Plane:
+        """Return how much of a sample is inside a boundary at a distance in mm; it is spread over one step."""
+        share: Plane = distance / np.float32(step_mm or self.step_mm[0]) + np.float32(0.5)
+        return share
+
+    def _column(self, plane: Plane, element: Element, frame: Array, local: _Local) -> None:
+        look, (v, u, _, between) = self.signal, local
         margin = max(look.plate_mm, look.cortex_mm, look.annulus_mm) + 1
         near = (between > -margin) & (np.abs(u) < element.half_depth + margin)
         between, within, painted = between[near], element.within(v[near], u[near]), plane[near]
+        across = float(frame[:3, 2] @ self.affine[:3, 0]) / float(np.linalg.norm(self.affine[:3, 0]))
+        step = float(np.hypot(self.step_mm[0] * sqrt(max(0, 1 - across**2)), self.step_mm[1] * across))
         if element.kind is Kind.DISC:
             # Under the bodies' endplates, so that nothing else shines through at the planes.
-            between = between + np.float32(self.step_mm)
-            self._cover(painted, np.minimum(between, within + look.annulus_mm), look.annulus)
-            self._cover(painted, np.minimum(between, within), look.disc)
+            ends = self._share(between + look.plate_mm / 2, step)
+            self._layer(painted, np.minimum(ends, self._share(within + look.annulus_mm)), look.annulus)
+            self._layer(painted, np.minimum(ends, self._share(within)), look.disc)
         else:
-            self._cover(painted, np.minimum(between + look.plate_mm, within + look.cortex_mm), look.bone)
-            self._cover(painted, np.minimum(between, within), look.marrow)
+            shell = np.minimum(self._share(between + look.plate_mm, step), self._share(within + look.cortex_mm))
+            self._layer(painted, shell, look.bone)
+            self._layer(painted, np.minimum(self._share(between, step), self._share(within)), look.marrow)
         plane[near] = painted
 
-    def _canal(self, plane: Plane, element: Element, v: Plane, u: Plane, s: Plane, between: Plane) -> None:
-        look, canal = self.signal, self.spine.canal
+    def _canal(self, plane: Plane, element: Element, local: _Local) -> None:
+        look, canal, (v, u, s, between) = self.signal, self.spine.canal, local
         near = (between >= 0) & (u < canal.half_ap + look.dura_mm + _SWEPT_MM - canal.behind)
         v, u = swept(element, v[near], u[near], s[near])
         u = u + np.float32(canal.behind)
         whole = Canal(half_ap=canal.half_ap, half_width=canal.half_width)
-        painted = plane[near]
-        self._cover(painted, -(u + canal.half_ap + look.dura_mm + _FAT_BEHIND_MM), look.muscle)
-        self._cover(painted, whole.within(u, v) + look.dura_mm, look.dura)
-        self._cover(painted, canal.within(u, v), look.csf)
+        sac, painted = self._share(canal.within(u, v)), plane[near]
+        self._layer(painted, self._share(-(u + canal.half_ap + look.dura_mm + _FAT_BEHIND_MM)), look.muscle)
+        self._layer(painted, self._share(whole.within(u, v) + look.dura_mm), look.dura)
+        self._layer(painted, sac, look.csf)
+        if look.roots is not None:
+            behind = self._share(_ROOTS * canal.half_ap - canal.half_ap - u)
+            self._layer(painted, np.minimum(sac, behind), look.roots)
         if canal.cord[0] > 0:
-            self._cover(painted, Canal(half_ap=canal.cord[0], half_width=canal.cord[1]).within(u, v), look.cord)
+            cord = Canal(half_ap=canal.cord[0], half_width=canal.cord[1])
+            self._layer(painted, self._share(cord.within(u, v)), look.cord)
         plane[near] = painted
 
 
