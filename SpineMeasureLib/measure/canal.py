@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .canal_line import CrossSection, cross_section, transverse
+from ..orientation import voxel_sizes
+from .canal_line import Centreline, CrossSection, cross_section, no_lumen, transverse
 from .derived import derive
 from .disc import depth_line
 from .fields import Field, intervals
@@ -24,6 +25,11 @@ _MINIMUM_WITHIN_MM = 5
 _AS_DEEP = 0.95
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
 _REFERENCE_MM = range(10, 31, 4)
+#: References from which places without lumen are left out need this many others above and below.
+_FEWEST_REFERENCES = 3
+#: The lumen is interrupted at most this far by a stenosis; in a longer gap it is not segmented.
+_LONGEST_GAP_MM = 40
+_OBLITERATED = "obliterated"
 _NOT_NARROWED = "negative: not narrowed here"
 
 
@@ -34,12 +40,12 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
         note = "no canal is segmented"
         return _no_canal(level, place, common, note)
     index = spine.line.crossing(piece.frame.origin, piece.frame.superior)
-    section = cross_section(spine.canal, spine.line, index, piece.frame.origin) if index is not None else None
+    section = _at_level(spine, spine.canal, index, piece.frame.origin) if index is not None else None
     if index is None or section is None:
         note = "the canal does not reach this level"
         return _no_canal(level, place, common, note)
     common = replace(common, plane=section.plane).flagged(*_doubts(spine, spine.canal, section))
-    spread = _spread(spine, index, piece)
+    spread = _spread(spine, index, piece) if section.area else None
     rows = [
         row(level, "canal_ap", place, section.diameter, ends=section.ends, spread=spread, shared=common),
         row(level, "canal_area", place, section.area, common.flagged(*_doubts_across(spine, spine.canal, section))),
@@ -61,8 +67,11 @@ def _no_canal(level: str, place: str, common: Shared, note: str) -> list[Measure
 
 def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
     """Return the flags of a diameter: the lumen ends there, or its middle is beyond the slices or on too few."""
+    obliterated = [_OBLITERATED] if section.diameter < _pixel(spine) else []
+    if not section.area:
+        return obliterated + (["cut_by_field_of_view"] if spine.at_border(section.centre[None]) else [])
     sides = transverse(field, section)
-    found = []
+    found = obliterated
     if spine.at_border(np.stack([*section.ends, *section.beyond])) or _middle_out_of_view(spine, field, section, sides):
         found.append("cut_by_field_of_view")
     elif len(section.beyond):
@@ -87,8 +96,10 @@ def _middle_out_of_view(spine: Spine, field: Field, section: CrossSection, sides
 
 def _doubts_across(spine: Spine, field: Field, section: CrossSection) -> list[str]:
     """Return the flags of the area and the width of a section: slices may miss or blur its sides."""
-    sides = transverse(field, section)
     found = ["low_confidence"] if spine.thickness > THIN_SLICES_MM else []
+    if not section.area:
+        return found
+    sides = transverse(field, section)
     return found if sides and not spine.at_border(np.stack(sides)) else [*found, "cut_by_field_of_view"]
 
 
@@ -96,21 +107,59 @@ def _doubts_of_any(spine: Spine, field: Field, sections: Iterable[CrossSection |
     return sorted({flag for s in sections for flag in (_doubts(spine, field, s) if s else ("low_confidence",))})
 
 
+def _pixel(spine: Spine) -> float:
+    return float(voxel_sizes(spine.affine).min())
+
+
+def _at_level(spine: Spine, field: Field, index: int, target: Array) -> CrossSection | None:
+    """Return the section at a level: without lumen if a stenosis interrupts the canal there, None beyond its ends."""
+    assert spine.line is not None
+    section = cross_section(field, spine.line, index, target)
+    if section is None and _interrupted(spine, index, target):
+        return no_lumen(spine.line, index, target)
+    return section
+
+
 def _sections(field: Field, spine: Spine, indices: Iterable[int], target: Array) -> list[CrossSection | None]:
-    """Return the section at each place of the centreline, None if there is none."""
+    """Return the section at each place of the centreline, None if there is none.
+
+    If a stenosis interrupts the canal there, the section has no lumen.
+    """
     assert spine.line is not None
     found: list[CrossSection | None] = []
     for i in indices:
-        if not 0 <= i < len(spine.line.points):
-            found.append(None)
-            continue
-        # The target moves along so that the AP direction is not tilted towards the level in the middle.
-        shift = spine.line.points[i] - spine.line.points[spine.line.nearest(target)]
-        key = (id(field), i, target.tobytes())
-        if key not in spine.sections:
-            spine.sections[key] = cross_section(field, spine.line, i, target + shift)
-        found.append(spine.sections[key])
+        section = _section(field, spine, i, target)
+        if section is None and field is spine.canal and _interrupted(spine, i, target):
+            section = no_lumen(spine.line, i, _moved_along(spine.line, i, target))
+        found.append(section)
     return found
+
+
+def _section(field: Field, spine: Spine, index: int, target: Array) -> CrossSection | None:
+    assert spine.line is not None
+    if not 0 <= index < len(spine.line.points):
+        return None
+    key = (id(field), index, target.tobytes())
+    if key not in spine.sections:
+        moved = _moved_along(spine.line, index, target)
+        spine.sections[key] = cross_section(field, spine.line, index, moved)
+    return spine.sections[key]
+
+
+def _moved_along(line: Centreline, index: int, target: Array) -> Array:
+    """Return the target moved along the line, so that the AP direction does not tilt towards its level."""
+    moved: Array = target + line.points[index] - line.points[line.nearest(target)]
+    return moved
+
+
+def _interrupted(spine: Spine, index: int, target: Array) -> bool:
+    """Return whether the canal has lumen both above and below a place without lumen, not too far from each other."""
+    assert spine.canal is not None
+    gap = 0
+    for step in (-1, 1):
+        steps = range(1, _LONGEST_GAP_MM + 1)
+        gap += next((n for n in steps if _section(spine.canal, spine, index + step * n, target)), _LONGEST_GAP_MM + 1)
+    return gap <= _LONGEST_GAP_MM
 
 
 def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
@@ -124,7 +173,7 @@ def _narrowest(
     """Find the section with the minimum diameter within 5 mm of a disc's plane, and the flags of all considered.
 
     Sections narrowed by an end of the lumen are left out. For the others the median of each three neighbours counts, so
-    that a single wrong section does not set the minimum.
+    that a single wrong section does not set the minimum. A section without lumen always counts.
 
     :param section: the one in the disc's plane, which counts by itself.
     """
@@ -132,7 +181,7 @@ def _narrowest(
     found = _sections(field, spine, near, piece.frame.origin)
     whole = _whole(found)
     middles = [sorted(whole[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(whole) - 1)]
-    candidates = [*middles, *_whole([section])]
+    candidates = [*middles, *_whole([section]), *(s for s in whole if not s.area)]
     narrowest = min(candidates, key=lambda s: s.diameter) if candidates else None
     return narrowest, common.flagged(*_doubts_of_any(spine, field, found))
 
@@ -165,12 +214,19 @@ def _compression(
     if narrowest is None:
         return row(level, quantity, method, None, shared, note=f"the {quantity.partition('_')[0]} ends at this level")
     target = piece.frame.origin
-    above = _whole(_sections(field, spine, [index - i for i in _REFERENCE_MM], target))
-    below = _whole(_sections(field, spine, [index + i for i in _REFERENCE_MM], target))
+    above, below = (
+        _whole(_sections(field, spine, [index + way * i for i in _REFERENCE_MM], target)) for way in (-1, 1)
+    )
     if min(len(above), len(below)) < len(_REFERENCE_MM):
         note = "the references 10 to 30 mm above and below are not completely in view"
         return row(level, quantity, method, None, shared, note=note)
+    above, below = ([s for s in side if s.area] for side in (above, below))
+    if min(len(above), len(below)) < _FEWEST_REFERENCES:
+        note = "the canal has no lumen at most of the references 10 to 30 mm above and below"
+        return row(level, quantity, method, None, shared, note=note)
     shared = shared.flagged(*_doubts_of_any(spine, field, [*above, *below]))
+    if len(above) + len(below) < 2 * len(_REFERENCE_MM):
+        shared = shared.flagged("low_confidence")
     reference = (np.mean([s.diameter for s in above]) + np.mean([s.diameter for s in below])) / 2
     value = float(1 - narrowest.diameter / reference)
     return row(level, quantity, method, value, shared, note=_NOT_NARROWED if round(value, 2) < 0 else "")
@@ -185,7 +241,7 @@ def _cord_rows(
     place: str,
     common: Shared,
 ) -> list[Measurement]:
-    if spine.cord is None or spine.canal is None or spine.line is None:
+    if spine.cord is None or spine.canal is None or spine.line is None or not canal.area:
         return []
     if spine.cord.at(canal.centre[None])[0] < -10:
         return []
