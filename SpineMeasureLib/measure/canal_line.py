@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scipy.linalg import solveh_banded
 from scipy.spatial import cKDTree
 
 from ..orientation import apply_affine, apply_inverse
+from .canal_pieces import without_strays
 from .fields import Field, intervals
 from .frames import unit
 from .types import Plane
@@ -28,15 +30,13 @@ _AREA_OVER_MM = 3
 _CONTINUED_MM = 10
 _END_DIRECTION_MM = 10
 _SHORTEST_MM = 8
-#: A separate piece belongs to the canal if it is this long, has this part of the canal's area, and is in line with it.
-_PIECE_MM = 5
-_SUBSTANTIAL = 0.2
-_ASIDE_MM = 12.0
 #: A section shows the lumen that comes this close to the centreline; other pieces in it are not of the canal.
 _OF_CANAL_MM = 8.0
 _REACH_MM = 20.0
 #: Lumen is looked for on a coarse grid, and if there is none, on a fine one.
 _GRIDS_MM = (1.0, 0.4)
+#: Lumen farther than that from the centreline does not move it if it has less than this part of the canal's area.
+_ASIDE_SHARE = 0.5
 #: The diameter is averaged over lines in a band of this height along the centreline, to even out voxel steps.
 _BAND_MM = 3.0
 _BAND_LINES = 5
@@ -57,15 +57,28 @@ class Centreline:
         """Return the index of the centreline point nearest to a RAS point."""
         return int(np.argmin(np.linalg.norm(self.points - point, axis=1)))
 
-    def crossing(self, point: Array, normal: Array) -> int | None:
-        """Index where the centreline passes through a plane, the passage nearest to `point`; None if it does not."""
+    def at(self, place: float) -> tuple[Array, Array]:
+        """Return point and unit tangent at a place between 0 and the number of points - 1, or nearest to it."""
+        places = np.arange(len(self.points))
+        point, tangent = (
+            np.array([np.interp(place, places, v[:, axis]) for axis in range(3)]) for v in (self.points, self.tangents)
+        )
+        return point, unit(tangent)
+
+    def passage(self, point: Array, normal: Array) -> float | None:
+        """Place where the centreline passes through a plane, the passage nearest to `point`; None if it does not."""
         side = (self.points - point) @ normal
         passages = np.flatnonzero(np.diff(np.sign(side)) != 0)
         if not len(passages):
             return None
         distance = np.linalg.norm(self.points[passages] - point, axis=1)
         best = int(passages[np.argmin(distance)])
-        return best if abs(side[best]) < abs(side[best + 1]) else best + 1
+        return best + float(side[best] / (side[best] - side[best + 1]))
+
+    def crossing(self, point: Array, normal: Array) -> int | None:
+        """Index of the centreline point nearest to a plane, see `passage`."""
+        place = self.passage(point, normal)
+        return None if place is None else round(place)
 
 
 def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
@@ -135,7 +148,9 @@ def _recentred(curve: Array, points: Array) -> Array:
     offset -= np.einsum("ij,ij->i", offset, tangents)[:, None] * tangents
     area = ndimage.uniform_filter1d(count, _AREA_OVER_MM, mode="constant")
     largest = ndimage.maximum_filter1d(area, 2 * _RADIUS_MM + 1)
-    weight = np.where(count > 0, np.minimum(area / np.maximum(largest, 1e-9), 1.0) ** 2, 0.0)
+    share = np.where(count > 0, area / np.maximum(largest, 1e-9), 0.0)
+    aside = (np.linalg.norm(offset, axis=1) > _OF_CANAL_MM) & (share < _ASIDE_SHARE)
+    weight = np.where(aside, 0.0, share**3)
     return _smooth(curve + np.where(count[:, None] > 0, offset, 0.0), weight)
 
 
@@ -167,47 +182,6 @@ def _within(curve: Array, mask: NDArray[np.bool_], affine: Array) -> Array:
     return curve[first : last + 1]
 
 
-def without_strays(mask: NDArray[np.bool_], affine: Array) -> NDArray[np.bool_]:
-    """Return the canal mask[i,j,k] without pieces that are beside it or, beyond its ends, too small or out of line."""
-    pieces, count = ndimage.label(mask, np.ones((3, 3, 3)))
-    if count == 1:
-        return mask
-    voxels = np.argwhere(mask)
-    piece = pieces[mask]
-    places = apply_affine(affine, voxels)
-    layer = np.floor(places[:, 2]).astype(int)
-    layer -= layer.min()
-    area = np.zeros((count + 1, layer.max() + 1))
-    np.add.at(area, (piece, layer), 1.0)
-    length = (area > 0).sum(axis=1)
-    leading = (area > 0) & (area == area.max(axis=0))
-    ahead = leading.sum(axis=1) >= 0.5 * length
-    size = area.sum(axis=1)
-    main = int(np.argmax(size))
-    thick = size / np.maximum(length, 1) > _SUBSTANTIAL * size[main] / length[main]
-    kept = np.isin(np.arange(count + 1), [main])
-    for n in np.argsort(-size):
-        if ahead[n] and thick[n] and length[n] >= _PIECE_MM:
-            kept[n] |= _in_line(places[piece == n], places[kept[piece]])
-    between = np.flatnonzero(area[kept].any(axis=0))[[0, -1]]
-    for n in np.flatnonzero(ahead & (size > 0) & ~kept):  # what is left of the canal in a gap
-        here = np.flatnonzero(area[n])
-        kept[n] = here[0] >= between[0] and here[-1] <= between[1]
-    found: NDArray[np.bool_] = kept[pieces] & mask
-    return found
-
-
-def _in_line(piece: Array, canal: Array) -> bool:
-    """Return whether a piece (points [n, 3]) continues the canal: it is less far aside than up or down, and 12 mm."""
-    above = piece[:, 2].mean() > canal[:, 2].mean()
-    low, high = (canal, piece) if above else (piece, canal)
-    top, bottom = low[:, 2].max(), high[:, 2].min()
-    upper = high[high[:, 2] < bottom + _LAYER_MM].mean(axis=0)
-    lower = low[low[:, 2] > top - _LAYER_MM].mean(axis=0)
-    aside = float(np.linalg.norm((upper - lower)[:2]))
-    return aside < _ASIDE_MM + abs(float(upper[2] - lower[2]))
-
-
 @dataclass(frozen=True)
 class CrossSection:
     """A cross-section perpendicular to the centreline.
@@ -235,15 +209,16 @@ class CrossSection:
         return Plane(*(tuple(float(x) for x in v) for v in (self.centre, self.across, self.anterior)))  # type: ignore[arg-type]
 
 
-def cross_section(field: Field, line: Centreline, index: int, target: Array) -> CrossSection | None:
-    """Return the cross-section at a centreline point, its AP direction towards `target` (a disc or body centroid).
+def cross_section(field: Field, line: Centreline, place: float, target: Array) -> CrossSection | None:
+    """Return the cross-section at a place of the centreline, None if there is no lumen at the centreline or near it.
 
-    None if there is no lumen at the centreline or near it.
+    :param place: index of a centreline point, or between two of them.
+    :param target: a disc or body centroid, towards which the AP direction points.
     """
-    place, tangent = line.points[index], line.tangents[index]
-    anterior, across = _directions(line, index, target)
+    point, tangent = line.at(place)
+    anterior, across = _directions(line, place, target)
     field = field.along(np.stack([across, anterior, tangent]))
-    found = _lumen(field, place, anterior, across)
+    found = _lumen(field, point, anterior, across)
     if found is None:
         return None
     centre, area = found
@@ -257,27 +232,28 @@ def cross_section(field: Field, line: Centreline, index: int, target: Array) -> 
         return None
     back, front = stretch.mean(axis=0)
     ends = (centre + front * anterior, centre + back * anterior)
-    return CrossSection(centre, anterior, across, ends, area, _beyond(field, line, index, centre, ends))
+    return CrossSection(centre, anterior, across, ends, area, _beyond(field, line, place, centre, ends))
 
 
-def no_lumen(line: Centreline, index: int, target: Array) -> CrossSection:
-    """Return the cross-section at a centreline point where nothing is left of the lumen: diameter and area are 0."""
-    place = line.points[index]
-    return CrossSection(place, *_directions(line, index, target), (place, place), 0.0, np.empty((0, 3)))
+def no_lumen(line: Centreline, place: float, target: Array) -> CrossSection:
+    """Return the cross-section at a place where nothing is left of the lumen: its diameter and area are 0."""
+    point, _ = line.at(place)
+    return CrossSection(point, *_directions(line, place, target), (point, point), 0.0, np.empty((0, 3)))
 
 
-def _directions(line: Centreline, index: int, target: Array) -> tuple[Array, Array]:
+def _directions(line: Centreline, place: float, target: Array) -> tuple[Array, Array]:
     """Return the anterior direction and the one across it, in the plane of a cross-section."""
-    tangent, towards = line.tangents[index], target - line.points[index]
+    point, tangent = line.at(place)
+    towards = target - point
     anterior = unit(towards - (towards @ tangent) * tangent)
     return anterior, np.cross(anterior, tangent)
 
 
-def _lumen(field: Field, place: Array, anterior: Array, across: Array) -> tuple[Array, float] | None:
-    """Return centroid and area of the lumen at a place of the centreline, or the largest piece near it."""
+def _lumen(field: Field, point: Array, anterior: Array, across: Array) -> tuple[Array, float] | None:
+    """Return centroid and area of the lumen at a point of the centreline, or of the largest piece near it."""
     for step in _GRIDS_MM:
         t = np.arange(-_REACH_MM, _REACH_MM + step / 2, step)
-        values = field.at(place + t[:, None, None] * anterior + t[None, :, None] * across)
+        values = field.at(point + t[:, None, None] * anterior + t[None, :, None] * across)
         labels, count = ndimage.label(values > 0)
         middle = len(t) // 2
         of_canal = np.bincount(labels[np.hypot(t[:, None], t) < _OF_CANAL_MM], minlength=count + 1) > 0
@@ -290,19 +266,20 @@ def _lumen(field: Field, place: Array, anterior: Array, across: Array) -> tuple[
         weight = np.where(near, np.clip(values / step + 0.5, 0.0, 1.0), 0.0)
         total = float(weight.sum())
         offset = np.array([weight.sum(axis=1) @ t, weight.sum(axis=0) @ t]) / total
-        return place + offset[0] * anterior + offset[1] * across, total * step**2
+        return point + offset[0] * anterior + offset[1] * across, total * step**2
     return None
 
 
-def _beyond(field: Field, line: Centreline, index: int, centre: Array, ends: tuple[Array, Array]) -> Array:
+def _beyond(field: Field, line: Centreline, place: float, centre: Array, ends: tuple[Array, Array]) -> Array:
     """`CrossSection.beyond`: empty if the lumen continues, if need be after a gap, or is as wide closer to its end."""
     diameter = float(np.linalg.norm(ends[0] - ends[1]))
     found = [np.empty((0, 3))]
+    point, tangent = line.at(place)
     for towards, way in (
-        (line.tangents[index], line.points[:index][::-1]),
-        (-line.tangents[index], line.points[index + 1 :]),
+        (tangent, line.points[: ceil(place)][::-1]),
+        (-tangent, line.points[floor(place) + 1 :]),
     ):
-        inside = field.at(way + centre - line.points[index]) > 0
+        inside = field.at(way + centre - point) > 0
         unbroken = len(inside) if inside.all() else int(np.argmin(inside))
         if unbroken < _END_WITHIN_MM and not inside[unbroken:].any():
             step = _BEYOND_MM * towards
