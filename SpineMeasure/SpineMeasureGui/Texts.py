@@ -33,6 +33,7 @@ def texts() -> tuple:
         _("level name not verified"),
         _("fused or absent disc"),
         _("measuring directions estimated"),
+        _("no lumen left"),
         _("not measurable"),
         # Its filters.
         _("All levels"),

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .canal_line import CrossSection, cross_section, transverse
+from ..orientation import voxel_sizes
+from .canal_line import Centreline, CrossSection, cross_section, no_lumen, transverse
 from .chords import depth_line
 from .derived import derive
 from .fields import Field, intervals
@@ -24,6 +25,12 @@ _MINIMUM_WITHIN_MM = 5
 _AS_DEEP = 0.95
 #: References of the compression ratio: averaged over 20 mm, beginning 10 mm above and below (Fehlings, Spine 1999).
 _REFERENCE_MM = range(10, 31, 4)
+#: References from which places without lumen are left out need this many others above and below.
+_FEWEST_REFERENCES = 3
+#: The lumen is interrupted at most this far by a stenosis; in a longer gap it is not segmented.
+_LONGEST_GAP_MM = 40
+_COMPRESSION = "1-mi/mean(ma,mb)"
+_NO_LUMEN = "the canal has no lumen here"
 _NOT_NARROWED = "negative: not narrowed here"
 
 
@@ -33,13 +40,13 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
     if spine.line is None or spine.canal is None:
         note = "no canal is segmented"
         return _no_canal(level, place, common, note)
-    index = spine.line.crossing(piece.frame.origin, piece.frame.superior)
-    section = cross_section(spine.canal, spine.line, index, piece.frame.origin) if index is not None else None
+    index = spine.line.passage(piece.frame.origin, piece.frame.superior)
+    section = _at_level(spine, spine.canal, index, piece.frame.origin) if index is not None else None
     if index is None or section is None:
         note = "the canal does not reach this level"
         return _no_canal(level, place, common, note)
     common = replace(common, plane=section.plane).flagged(*_doubts(spine, spine.canal, section))
-    spread = _spread(spine, index, piece)
+    spread = _spread(spine, index, piece) if section.area else None
     rows = [
         row(level, "canal_ap", place, section.diameter, ends=section.ends, spread=spread, shared=common),
         row(level, "canal_area", place, section.area, common.flagged(*_doubts_across(spine, spine.canal, section))),
@@ -55,14 +62,17 @@ def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Me
 def _no_canal(level: str, place: str, common: Shared, note: str) -> list[Measurement]:
     wanted = [("canal_ap", place), ("canal_area", place)]
     if place == "disc_level":
-        wanted += [("canal_ap_minimum", "within_5mm"), ("canal_compression", "1-mi/mean(ma,mb)")]
+        wanted += [("canal_ap_minimum", "within_5mm"), ("canal_compression", _COMPRESSION)]
     return [row(level, quantity, method, None, common, note=note) for quantity, method in wanted]
 
 
 def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
     """Return the flags of a diameter: the lumen ends there, or its middle is beyond the slices or on too few."""
+    obliterated = ["obliterated"] if section.diameter < _pixel(spine) else []
+    if not section.area:
+        return obliterated + (["cut_by_field_of_view"] if spine.at_border(section.centre[None]) else [])
     sides = transverse(field, section)
-    found = []
+    found = obliterated
     if spine.at_border(np.stack([*section.ends, *section.beyond])) or _middle_out_of_view(spine, field, section, sides):
         found.append("cut_by_field_of_view")
     elif len(section.beyond):
@@ -75,20 +85,27 @@ def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
 
 
 def _middle_out_of_view(spine: Spine, field: Field, section: CrossSection, sides: Ends | None) -> bool:
-    """Return whether the lumen, at a side cut off by the image, is about as deep as at the line of the diameter."""
-    for side in sides or ():
-        if spine.at_border(side[None]):
-            inwards = unit(section.centre - side)
-            start, end = intervals(field, (side + spine.thickness / 2 * inwards)[None], section.anterior, 20.0)[0]
-            if end - start > _AS_DEEP * section.diameter:
-                return True
+    """Return whether the image cuts off so much of the lumen at a side that its middle may be out of view.
+
+    The lumen is about as deep there as at the line of the diameter, or what is in view of it is less wide than deep.
+    """
+    cut = [side for side in sides or () if spine.at_border(side[None])]
+    if sides and len(cut) == 1 and length(sides) < section.diameter:
+        return True
+    for side in cut:
+        inwards = unit(section.centre - side)
+        start, end = intervals(field, (side + spine.thickness / 2 * inwards)[None], section.anterior, 20.0)[0]
+        if end - start > _AS_DEEP * section.diameter:
+            return True
     return False
 
 
 def _doubts_across(spine: Spine, field: Field, section: CrossSection) -> list[str]:
     """Return the flags of the area and the width of a section: slices may miss or blur its sides."""
-    sides = transverse(field, section)
     found = ["low_confidence"] if spine.thickness > THIN_SLICES_MM else []
+    if not section.area:
+        return found
+    sides = transverse(field, section)
     return found if sides and not spine.at_border(np.stack(sides)) else [*found, "cut_by_field_of_view"]
 
 
@@ -96,21 +113,58 @@ def _doubts_of_any(spine: Spine, field: Field, sections: Iterable[CrossSection |
     return sorted({flag for s in sections for flag in (_doubts(spine, field, s) if s else ("low_confidence",))})
 
 
-def _sections(field: Field, spine: Spine, indices: Iterable[int], target: Array) -> list[CrossSection | None]:
-    """Return the section at each place of the centreline, None if there is none."""
+def _pixel(spine: Spine) -> float:
+    return float(voxel_sizes(spine.affine).min())
+
+
+def _at_level(spine: Spine, field: Field, index: float, target: Array) -> CrossSection | None:
+    """Return the section at a level: without lumen if a stenosis interrupts the canal there, None beyond its ends."""
+    assert spine.line is not None
+    section = cross_section(field, spine.line, index, target)
+    if section is None and _interrupted(field, spine, index, target):
+        return no_lumen(spine.line, index, target)
+    return section
+
+
+def _sections(field: Field, spine: Spine, indices: Iterable[float], target: Array) -> list[CrossSection | None]:
+    """Return the section at each place of the centreline, None if there is none.
+
+    If a stenosis interrupts the canal there, the section has no lumen.
+    """
     assert spine.line is not None
     found: list[CrossSection | None] = []
     for i in indices:
-        if not 0 <= i < len(spine.line.points):
-            found.append(None)
-            continue
-        # The target moves along so that the AP direction is not tilted towards the level in the middle.
-        shift = spine.line.points[i] - spine.line.points[spine.line.nearest(target)]
-        key = (id(field), i, target.tobytes())
-        if key not in spine.sections:
-            spine.sections[key] = cross_section(field, spine.line, i, target + shift)
-        found.append(spine.sections[key])
+        section = _section(field, spine, i, target)
+        if section is None and field is spine.canal and _interrupted(field, spine, i, target):
+            section = no_lumen(spine.line, i, _moved_along(spine.line, i, target))
+        found.append(section)
     return found
+
+
+def _section(field: Field, spine: Spine, index: float, target: Array) -> CrossSection | None:
+    assert spine.line is not None
+    if not 0 <= index <= len(spine.line.points) - 1:
+        return None
+    key = (id(field), index, target.tobytes())
+    if key not in spine.sections:
+        moved = _moved_along(spine.line, index, target)
+        spine.sections[key] = cross_section(field, spine.line, index, moved)
+    return spine.sections[key]
+
+
+def _moved_along(line: Centreline, index: float, target: Array) -> Array:
+    """Return the target moved along the line, so that the AP direction does not tilt towards its level."""
+    moved: Array = target + line.at(index)[0] - line.points[line.nearest(target)]
+    return moved
+
+
+def _interrupted(field: Field, spine: Spine, index: float, target: Array) -> bool:
+    """Return whether a place without lumen has lumen above and below it, not too far from each other."""
+    gap = 0
+    for step in (-1, 1):
+        steps = range(1, _LONGEST_GAP_MM + 1)
+        gap += next((n for n in steps if _section(field, spine, index + step * n, target)), _LONGEST_GAP_MM + 1)
+    return gap <= _LONGEST_GAP_MM
 
 
 def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
@@ -119,25 +173,30 @@ def _whole(sections: Iterable[CrossSection | None]) -> list[CrossSection]:
 
 
 def _narrowest(
-    field: Field, spine: Spine, piece: Piece, index: int, section: CrossSection, common: Shared
+    field: Field, spine: Spine, piece: Piece, index: float, section: CrossSection, common: Shared
 ) -> tuple[CrossSection | None, Shared]:
     """Find the section with the minimum diameter within 5 mm of a disc's plane, and the flags of all considered.
 
     Sections narrowed by an end of the lumen are left out. For the others the median of each three neighbours counts, so
-    that a single wrong section does not set the minimum.
+    that a single wrong section does not set the minimum. A section without lumen always counts.
 
     :param section: the one in the disc's plane, which counts by itself.
     """
-    near = range(index - _MINIMUM_WITHIN_MM, index + _MINIMUM_WITHIN_MM + 1)
-    found = _sections(field, spine, near, piece.frame.origin)
+    found = _near(field, spine, index, piece)
     whole = _whole(found)
     middles = [sorted(whole[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(whole) - 1)]
-    candidates = [*middles, *_whole([section])]
+    candidates = [*middles, *_whole([section]), *(s for s in whole if not s.area)]
     narrowest = min(candidates, key=lambda s: s.diameter) if candidates else None
     return narrowest, common.flagged(*_doubts_of_any(spine, field, found))
 
 
-def _spread(spine: Spine, index: int, piece: Piece) -> float | None:
+def _near(field: Field, spine: Spine, index: float, piece: Piece) -> list[CrossSection | None]:
+    """Return the sections within 5 mm of a disc's plane."""
+    steps = range(-_MINIMUM_WITHIN_MM, _MINIMUM_WITHIN_MM + 1)
+    return _sections(field, spine, [index + n for n in steps], piece.frame.origin)
+
+
+def _spread(spine: Spine, index: float, piece: Piece) -> float | None:
     assert spine.canal is not None
     near = _whole(_sections(spine.canal, spine, [index - 3, index, index + 3], piece.frame.origin))
     return float(np.std([s.diameter for s in near], ddof=1)) if len(near) == 3 else None
@@ -155,22 +214,29 @@ def _compression(
     spine: Spine,
     level: str,
     piece: Piece,
-    index: int,
+    index: float,
     quantity: str,
     narrowest: CrossSection | None,
     shared: Shared,
 ) -> Measurement:
     """Return 1 - minimum diameter / mean of the references above and below; negative if nothing is narrowed."""
-    method = "1-mi/mean(ma,mb)"
+    method = _COMPRESSION
     if narrowest is None:
         return row(level, quantity, method, None, shared, note=f"the {quantity.partition('_')[0]} ends at this level")
     target = piece.frame.origin
-    above = _whole(_sections(field, spine, [index - i for i in _REFERENCE_MM], target))
-    below = _whole(_sections(field, spine, [index + i for i in _REFERENCE_MM], target))
+    above, below = (
+        _whole(_sections(field, spine, [index + way * i for i in _REFERENCE_MM], target)) for way in (-1, 1)
+    )
     if min(len(above), len(below)) < len(_REFERENCE_MM):
         note = "the references 10 to 30 mm above and below are not completely in view"
         return row(level, quantity, method, None, shared, note=note)
+    above, below = ([s for s in side if s.area] for side in (above, below))
+    if min(len(above), len(below)) < _FEWEST_REFERENCES:
+        note = "the canal has no lumen at most of the references 10 to 30 mm above and below"
+        return row(level, quantity, method, None, shared, note=note)
     shared = shared.flagged(*_doubts_of_any(spine, field, [*above, *below]))
+    if len(above) + len(below) < 2 * len(_REFERENCE_MM):
+        shared = shared.flagged("low_confidence")
     reference = (np.mean([s.diameter for s in above]) + np.mean([s.diameter for s in below])) / 2
     value = float(1 - narrowest.diameter / reference)
     return row(level, quantity, method, value, shared, note=_NOT_NARROWED if round(value, 2) < 0 else "")
@@ -180,13 +246,15 @@ def _cord_rows(
     spine: Spine,
     level: str,
     piece: Piece,
-    index: int,
+    index: float,
     canal: CrossSection,
     place: str,
     common: Shared,
 ) -> list[Measurement]:
     if spine.cord is None or spine.canal is None or spine.line is None:
         return []
+    if not canal.area:
+        return _no_cord(spine, level, piece, index, place, common)
     if spine.cord.at(canal.centre[None])[0] < -10:
         return []
     section = cross_section(spine.cord, spine.line, index, piece.frame.origin)
@@ -204,8 +272,21 @@ def _cord_rows(
     ]
     if place == "disc_level":
         narrowest, shared = _narrowest(spine.cord, spine, piece, index, section, common)
+        if any(s is not None and not s.area for s in _near(spine.canal, spine, index, piece)):
+            return [*rows, row(level, "cord_compression", _COMPRESSION, None, shared, note=_NO_LUMEN)]
         rows.append(_compression(spine.cord, spine, level, piece, index, "cord_compression", narrowest, shared))
     return rows
+
+
+def _no_cord(spine: Spine, level: str, piece: Piece, index: float, place: str, common: Shared) -> list[Measurement]:
+    """Return rows without a value if the cord continues above and below a place without lumen, else none."""
+    assert spine.cord is not None
+    if not _interrupted(spine.cord, spine, index, piece.frame.origin):
+        return []
+    wanted = [(f"cord_{name}", place) for name in ("ap", "transverse", "area", "occupancy")]
+    if place == "disc_level":
+        wanted.append(("cord_compression", _COMPRESSION))
+    return [row(level, quantity, method, None, common, note=_NO_LUMEN) for quantity, method in wanted]
 
 
 def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:

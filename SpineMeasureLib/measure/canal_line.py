@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.linalg import solveh_banded
+from scipy.spatial import cKDTree
 
-from ..orientation import apply_affine
+from ..orientation import apply_affine, apply_inverse
+from .canal_pieces import without_strays
 from .fields import Field, intervals
 from .frames import unit
 from .types import Plane
@@ -16,9 +20,23 @@ from .types import Plane
 Array = NDArray[np.float64]
 
 _STEP_MM = 1.0
+#: The smoothing halves what a Gaussian of this standard deviation halves.
 _SMOOTHING_MM = 6.0
+_SECOND = (1.0, -2.0, 1.0)
+_LAYER_MM = 4.0
 _SLAB_MM = 1.5
-_RADIUS_MM = 22.0
+_RADIUS_MM = 22
+_AREA_OVER_MM = 3
+_CONTINUED_MM = 10
+_END_DIRECTION_MM = 10
+_SHORTEST_MM = 8
+#: A section shows the lumen that comes this close to the centreline; other pieces in it are not of the canal.
+_OF_CANAL_MM = 8.0
+_REACH_MM = 20.0
+#: Lumen is looked for on a coarse grid, and if there is none, on a fine one.
+_GRIDS_MM = (1.0, 0.4)
+#: Lumen farther than that from the centreline does not move it if it has less than this part of the canal's area.
+_ASIDE_SHARE = 0.5
 #: The diameter is averaged over lines in a band of this height along the centreline, to even out voxel steps.
 _BAND_MM = 3.0
 _BAND_LINES = 5
@@ -39,32 +57,48 @@ class Centreline:
         """Return the index of the centreline point nearest to a RAS point."""
         return int(np.argmin(np.linalg.norm(self.points - point, axis=1)))
 
-    def crossing(self, point: Array, normal: Array) -> int | None:
-        """Index where the centreline passes through a plane, the passage nearest to `point`; None if it does not."""
+    def at(self, place: float) -> tuple[Array, Array]:
+        """Return point and unit tangent at a place between 0 and the number of points - 1, or nearest to it."""
+        places = np.arange(len(self.points))
+        point, tangent = (
+            np.array([np.interp(place, places, v[:, axis]) for axis in range(3)]) for v in (self.points, self.tangents)
+        )
+        return point, unit(tangent)
+
+    def passage(self, point: Array, normal: Array) -> float | None:
+        """Place where the centreline passes through a plane, the passage nearest to `point`; None if it does not."""
         side = (self.points - point) @ normal
         passages = np.flatnonzero(np.diff(np.sign(side)) != 0)
         if not len(passages):
             return None
         distance = np.linalg.norm(self.points[passages] - point, axis=1)
         best = int(passages[np.argmin(distance)])
-        return best if abs(side[best]) < abs(side[best + 1]) else best + 1
+        return best + float(side[best] / (side[best] - side[best + 1]))
+
+    def crossing(self, point: Array, normal: Array) -> int | None:
+        """Index of the centreline point nearest to a plane, see `passage`."""
+        place = self.passage(point, normal)
+        return None if place is None else round(place)
 
 
 def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
-    """Return the smoothed centreline of the canal mask[i,j,k], or None if it is too short."""
+    """Return the smoothed centreline of the canal mask[i,j,k], or None if it is too short.
+
+    It runs from the upper to the lower end of the lumen, also across gaps in it. Pieces beside the canal are ignored.
+    """
+    if np.count_nonzero(mask) < 100:
+        return None
+    mask = without_strays(mask, affine)
     voxels = np.argwhere(mask)
-    if len(voxels) < 100:
-        return None
-    voxels = voxels[:: max(1, len(voxels) // 60000)]
-    points = apply_affine(affine, voxels)
+    points = apply_affine(affine, voxels[:: max(1, len(voxels) // 60000)])
     curve = _by_height(points)
-    for _ in range(3):
-        if len(curve) < 8:
-            return None
-        curve = _recentred(_evenly(curve), points)
-    if len(curve) < 8:
+    if len(curve) < 2:
         return None
-    curve = _smooth(_evenly(curve))
+    for _ in range(4):
+        curve = _evenly(_recentred(_continued(_evenly(curve)), points))
+    curve = _within(curve, mask, affine)
+    if len(curve) < _SHORTEST_MM:
+        return None
     tangents = np.gradient(curve, axis=0)
     tangents = -tangents / np.linalg.norm(tangents, axis=1, keepdims=True)
     return Centreline(curve, tangents)
@@ -72,7 +106,7 @@ def centreline(mask: NDArray[np.bool_], affine: Array) -> Centreline | None:
 
 def _by_height(points: Array) -> Array:
     """Return the centroids of 4 mm layers along superior, from head to sacrum."""
-    layer = np.floor(points[:, 2] / 4.0).astype(int)
+    layer = np.floor(points[:, 2] / _LAYER_MM).astype(int)
     layer -= layer.min()
     count = np.bincount(layer)
     sums = np.stack([np.bincount(layer, points[:, axis]) for axis in range(3)], axis=1)
@@ -87,35 +121,65 @@ def _evenly(curve: Array) -> Array:
     return np.stack([np.interp(places, arc, curve[:, axis]) for axis in range(3)], axis=1)
 
 
-def _smooth(curve: Array) -> Array:
-    """Return the curve after Gaussian smoothing, with its ends continued straight."""
-    pad = int(3 * _SMOOTHING_MM)
-    window = min(len(curve) - 1, 10)
-    steps = np.arange(1, pad + 1)[:, None]
-    head = curve[0] - steps[::-1] * (curve[window] - curve[0]) / window
-    tail = curve[-1] + steps * (curve[-1] - curve[-1 - window]) / window
-    padded = np.concatenate([head, curve, tail])
-    smooth: Array = ndimage.gaussian_filter1d(padded, _SMOOTHING_MM / _STEP_MM, axis=0)[pad:-pad]
-    return smooth
+def _continued(curve: Array) -> Array:
+    """Return the curve with straight continuations of its ends, so that it gets longer than the lumen."""
+    window = min(len(curve) - 1, _END_DIRECTION_MM)
+    steps = np.arange(1, _CONTINUED_MM + 1)[:, None] * _STEP_MM
+    head = curve[0] + steps[::-1] * unit(curve[0] - curve[window])
+    tail = curve[-1] + steps * unit(curve[-1] - curve[-1 - window])
+    return np.concatenate([head, curve, tail])
 
 
 def _recentred(curve: Array, points: Array) -> Array:
-    """Each point moved to the centroid of the slab perpendicular to the curve there; ends without a slab dropped."""
-    curve = _smooth(curve)
+    """Return the smooth curve through the centroids of the lumen near each point of the curve.
+
+    A centroid counts by the area of its section, compared with the largest nearby, so that what is left in a stenosis
+    at one side does not displace the curve. Sections without lumen do not count: the curve bridges them.
+    """
     tangents = np.gradient(curve, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
-    points = points[np.argsort(points[:, 2])]
-    low, high = (np.searchsorted(points[:, 2], curve[:, 2] + side) for side in (-_RADIUS_MM, _RADIUS_MM))
-    moved = []
-    for n in range(0, len(curve), 3):
-        place, tangent, points_near = curve[n], tangents[n], points[low[n] : high[n]]
-        offset = points_near - place
-        along = offset @ tangent
-        near = points_near[(np.abs(along) < _SLAB_MM) & (np.einsum("ij,ij->i", offset, offset) < _RADIUS_MM**2)]
-        if len(near) >= 5:
-            centroid = near.mean(axis=0)
-            moved.append(centroid - ((centroid - place) @ tangent) * tangent)
-    return np.array(moved).reshape(-1, 3)
+    distance, nearest = cKDTree(curve).query(points, distance_upper_bound=_RADIUS_MM)
+    nearest, points = nearest[np.isfinite(distance)], points[np.isfinite(distance)]
+    along = np.einsum("ij,ij->i", points - curve[nearest], tangents[nearest])
+    nearest, points = nearest[np.abs(along) < _SLAB_MM], points[np.abs(along) < _SLAB_MM]
+    count = np.bincount(nearest, minlength=len(curve)).astype(float)
+    sums = np.stack([np.bincount(nearest, points[:, axis], len(curve)) for axis in range(3)], axis=1)
+    offset = sums / np.maximum(count, 1)[:, None] - curve
+    offset -= np.einsum("ij,ij->i", offset, tangents)[:, None] * tangents
+    area = ndimage.uniform_filter1d(count, _AREA_OVER_MM, mode="constant")
+    largest = ndimage.maximum_filter1d(area, 2 * _RADIUS_MM + 1)
+    share = np.where(count > 0, area / np.maximum(largest, 1e-9), 0.0)
+    aside = (np.linalg.norm(offset, axis=1) > _OF_CANAL_MM) & (share < _ASIDE_SHARE)
+    weight = np.where(aside, 0.0, share**3)
+    return _smooth(curve + np.where(count[:, None] > 0, offset, 0.0), weight)
+
+
+def _smooth(curve: Array, weight: Array) -> Array:
+    """Return the smoothest curve near weighted points (Whittaker's smoother with second differences).
+
+    Where the weight is 0 it continues as a cubic between both sides, and straight beyond the ends.
+    """
+    n = len(curve)
+    stiffness = (_SMOOTHING_MM / _STEP_MM) ** 4 / (2 * np.log(2)) ** 2
+    bands = np.zeros((3, n))  # of D'D, D the second differences, in the form of solveh_banded (upper)
+    for row, (i, j) in ((2, (0, 0)), (2, (1, 1)), (2, (2, 2)), (1, (0, 1)), (1, (1, 2)), (0, (0, 2))):
+        bands[row, j : n - 2 + j] += _SECOND[i] * _SECOND[j]
+    bands *= stiffness
+    bands[2] += weight + 1e-9
+    smooth: Array = solveh_banded(bands, weight[:, None] * curve + 1e-9 * curve)
+    return smooth
+
+
+def _within(curve: Array, mask: NDArray[np.bool_], affine: Array) -> Array:
+    """Return the part of the curve from its first to its last point in a voxel of the mask."""
+    index = np.rint(apply_inverse(affine, curve)).astype(int)
+    known = ((index >= 0) & (index < mask.shape)).all(axis=1)
+    inside = np.zeros(len(curve), bool)
+    inside[known] = mask[tuple(index[known].T)]
+    if not inside.any():
+        return curve[:0]
+    first, last = np.flatnonzero(inside)[[0, -1]]
+    return curve[first : last + 1]
 
 
 @dataclass(frozen=True)
@@ -145,50 +209,81 @@ class CrossSection:
         return Plane(*(tuple(float(x) for x in v) for v in (self.centre, self.across, self.anterior)))  # type: ignore[arg-type]
 
 
-def cross_section(field: Field, line: Centreline, index: int, target: Array) -> CrossSection | None:
-    """Return the cross-section at a centreline point, its AP direction towards `target` (a disc or body centroid)."""
-    place, tangent = line.points[index], line.tangents[index]
-    towards = target - place
-    anterior = unit(towards - (towards @ tangent) * tangent)
-    across = np.cross(anterior, tangent)
+def cross_section(field: Field, line: Centreline, place: float, target: Array) -> CrossSection | None:
+    """Return the cross-section at a place of the centreline, None if there is no lumen at the centreline or near it.
+
+    :param place: index of a centreline point, or between two of them.
+    :param target: a disc or body centroid, towards which the AP direction points.
+    """
+    point, tangent = line.at(place)
+    anterior, across = _directions(line, place, target)
     field = field.along(np.stack([across, anterior, tangent]))
-    reach, step = 20.0, 1.0
-    t = np.arange(-reach, reach + step / 2, step)
-    grid = place + t[:, None, None] * anterior + t[None, :, None] * across
-    values = field.at(grid)
-    labels, count = ndimage.label(values > 0)
-    if not count:
+    found = _lumen(field, point, anterior, across)
+    if found is None:
         return None
-    middle = len(t) // 2
-    here = labels[middle, middle] or int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
-    # Each cell counts by the part of it that is inside, estimated from its signed distance.
-    near = ndimage.binary_dilation(labels == here)
-    weight = np.where(near, np.clip(values / step + 0.5, 0.0, 1.0), 0.0)
-    total = float(weight.sum())
-    offset = np.array([weight.sum(axis=1) @ t, weight.sum(axis=0) @ t]) / total
-    centre = place + offset[0] * anterior + offset[1] * across
+    centre, area = found
     band = np.linspace(-_BAND_MM / 2, _BAND_MM / 2, _BAND_LINES)[:, None] * tangent
-    stretch = intervals(field, centre + band, anterior, reach)
+    stretch = intervals(field, centre + band, anterior, _REACH_MM)
+    here = stretch[_BAND_LINES // 2]
     stretch = stretch[np.isfinite(stretch).all(axis=1)]
-    if len(stretch) < _BAND_LINES // 2 + 1:
+    if len(stretch) < _BAND_LINES // 2 + 1:  # a thin remnant: what is in the plane itself
+        stretch = here[None]
+    if not np.isfinite(stretch).all():
         return None
     back, front = stretch.mean(axis=0)
     ends = (centre + front * anterior, centre + back * anterior)
-    return CrossSection(centre, anterior, across, ends, total * step**2, _beyond(field, line, index, centre, ends))
+    return CrossSection(centre, anterior, across, ends, area, _beyond(field, line, place, centre, ends))
 
 
-def _beyond(field: Field, line: Centreline, index: int, centre: Array, ends: tuple[Array, Array]) -> Array:
-    """`CrossSection.beyond`: empty if the lumen continues, or is as wide closer to its end."""
+def no_lumen(line: Centreline, place: float, target: Array) -> CrossSection:
+    """Return the cross-section at a place where nothing is left of the lumen: its diameter and area are 0."""
+    point, _ = line.at(place)
+    return CrossSection(point, *_directions(line, place, target), (point, point), 0.0, np.empty((0, 3)))
+
+
+def _directions(line: Centreline, place: float, target: Array) -> tuple[Array, Array]:
+    """Return the anterior direction and the one across it, in the plane of a cross-section."""
+    point, tangent = line.at(place)
+    towards = target - point
+    anterior = unit(towards - (towards @ tangent) * tangent)
+    return anterior, np.cross(anterior, tangent)
+
+
+def _lumen(field: Field, point: Array, anterior: Array, across: Array) -> tuple[Array, float] | None:
+    """Return centroid and area of the lumen at a point of the centreline, or of the largest piece near it."""
+    for step in _GRIDS_MM:
+        t = np.arange(-_REACH_MM, _REACH_MM + step / 2, step)
+        values = field.at(point + t[:, None, None] * anterior + t[None, :, None] * across)
+        labels, count = ndimage.label(values > 0)
+        middle = len(t) // 2
+        of_canal = np.bincount(labels[np.hypot(t[:, None], t) < _OF_CANAL_MM], minlength=count + 1) > 0
+        sizes = np.where(of_canal, np.bincount(labels.ravel(), minlength=count + 1), 0)[1:]
+        if not sizes.any():
+            continue
+        here = labels[middle, middle] or int(np.argmax(sizes)) + 1
+        # Each cell counts by the part of it that is inside, estimated from its signed distance.
+        near = ndimage.binary_dilation(labels == here)
+        weight = np.where(near, np.clip(values / step + 0.5, 0.0, 1.0), 0.0)
+        total = float(weight.sum())
+        offset = np.array([weight.sum(axis=1) @ t, weight.sum(axis=0) @ t]) / total
+        return point + offset[0] * anterior + offset[1] * across, total * step**2
+    return None
+
+
+def _beyond(field: Field, line: Centreline, place: float, centre: Array, ends: tuple[Array, Array]) -> Array:
+    """`CrossSection.beyond`: empty if the lumen continues, if need be after a gap, or is as wide closer to its end."""
     diameter = float(np.linalg.norm(ends[0] - ends[1]))
     found = [np.empty((0, 3))]
+    point, tangent = line.at(place)
     for towards, way in (
-        (line.tangents[index], line.points[max(index - _END_WITHIN_MM, 0) : index]),
-        (-line.tangents[index], line.points[index + 1 : index + 1 + _END_WITHIN_MM]),
+        (tangent, line.points[: ceil(place)][::-1]),
+        (-tangent, line.points[floor(place) + 1 :]),
     ):
-        goes_on = len(way) == _END_WITHIN_MM and (field.at(way + centre - line.points[index]) > 0).all()
-        if not goes_on:
+        inside = field.at(way + centre - point) > 0
+        unbroken = len(inside) if inside.all() else int(np.argmin(inside))
+        if unbroken < _END_WITHIN_MM and not inside[unbroken:].any():
             step = _BEYOND_MM * towards
-            back, front = intervals(field, (centre + step)[None], unit(ends[0] - ends[1]), 20.0)[0]
+            back, front = intervals(field, (centre + step)[None], unit(ends[0] - ends[1]), _REACH_MM)[0]
             if not front - back > diameter - _NARROWER_MM:
                 found.append(np.stack(ends) + step)
     return np.concatenate(found)

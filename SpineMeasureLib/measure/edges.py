@@ -37,6 +37,8 @@ _REACH_MM, _WEIGHT_MM, _MOST_SLICES = 3.0, 1.2, 5
 _BRIGHTER, _END_MM = 1.1, 2.0
 #: Profiles are averaged over this much of the curve (standard deviation, mm) before the position is refined.
 _NEIGHBOURS_MM = 1.0
+#: An edge is trusted if most profiles up to this far away have one, mm.
+_MOST_OF_MM = 1.5
 #: A profile counts if this part of it is in the image.
 _SEEN = 0.6
 #: An edge is trusted if the step across it is at least this part of the contrast.
@@ -72,10 +74,10 @@ class Search:
 class Trace:
     """A traced boundary.
 
-    :ivar offset: [n] mm outward from each starting point, in the measuring plane.
+    :ivar offset: [n] mm outward from each starting point, in the measuring plane; 0 where no edge is trusted.
     :ivar strength: [n] step across the edge as a part of the contrast between the two sides, 0..1.
     :ivar spread: [n] standard deviation over the slices in mm; NaN for a single slice.
-    :ivar trusted: [n] whether there is an edge there that can be told from noise.
+    :ivar trusted: [n] whether most profiles near it have an edge that can be told from noise.
     """
 
     offset: Array
@@ -131,10 +133,19 @@ def trace(
     positions = {k: _between_steps(t[chosen] - STEP_MM / 2, path, scores[k]) for k, path in paths.items()}
     strengths = {k: scores[k][np.arange(len(path)), path] / scale for k, path in paths.items()}
     found = _combined(asides, positions, strengths)
+    trusted = _mostly(found.trusted, step_along)
     if dark is None:
-        return found
+        return replace(found, offset=np.where(trusted, found.offset, 0.0), trusted=trusted)
     shift = refine(_mean_profiles(profiles, asides, positions, t[0], rising, step_along), dark)
-    return replace(found, offset=found.offset + (shift if rising else -shift))
+    offset = found.offset + (shift if rising else -shift)
+    return replace(found, offset=np.where(trusted, offset, 0.0), trusted=trusted)
+
+
+def _mostly(trusted: NDArray[np.bool_], step_along: float) -> NDArray[np.bool_]:
+    """Return where most of the profiles within a few mm are trusted."""
+    share = ndimage.uniform_filter1d(trusted.astype(float), 2 * round(_MOST_OF_MM / step_along) + 1, mode="nearest")
+    mostly: NDArray[np.bool_] = share >= 0.5
+    return mostly
 
 
 def _paths(

@@ -16,7 +16,7 @@ from scipy import ndimage
 from .chords import depth_line
 from .edges import Search, Trace, trace
 from .fields import Field, intervals
-from .frames import Frame
+from .frames import Endplate, Frame, unit
 from .image_slices import ImageSlices
 from .rows import Ends
 
@@ -35,6 +35,8 @@ _WALL = Search(-7.0, 5.0, -4.0, 4.0, gap=1.0)
 _BODY = Search(-4.0, 3.0, -2.5, 2.0, gap=0.3)
 #: A valley at the endplate is at most this part of the marrow's signal.
 _VALLEY = 0.75
+#: An endplate line needs this many trusted profiles and this length in mm.
+_FEWEST, _SHORTEST_MM = 20, 15.0
 #: Heights are averaged over a band of this fraction of the depth.
 BAND = 0.10
 
@@ -139,6 +141,24 @@ def disc_edges(
         return None
     above, below = ((new_front if f is None else f, new_back if b is None else b) for f, b in corners)
     return replace(final, front=new_front, back=new_back, ends_found=found, corners=(above, below))
+
+
+def lower_endplate(pair: EdgePair) -> Endplate | None:
+    """Return the lower edge of a disc as an endplate line between its walls; None if it cannot be trusted.
+
+    For S1: a model's sacrum ends where its training labels were derived to end, not at its endplate.
+    """
+    front, back = pair.corners[1]
+    inside = (pair.along >= back) & (pair.along <= front) & pair.lower_trace.trusted
+    if not pair.ends_found or inside.sum() < _FEWEST or front - back < _SHORTEST_MM:
+        return None
+    central = inside & (np.abs(pair.along - (front + back) / 2) <= 0.4 * (front - back))
+    slope, level = np.polyfit(pair.along[central], pair.lower[central], 1)
+    anterior, posterior = (
+        pair.frame.origin + at * pair.frame.anterior + (level + slope * at) * pair.frame.superior
+        for at in (front, back)
+    )
+    return Endplate(unit(pair.frame.superior - slope * pair.frame.anterior), anterior, posterior, True)
 
 
 def body_edges(
@@ -249,13 +269,10 @@ def _traced(
     inward = min(_INWARD_MM, _INWARD_PART * float(np.median(upper - lower)))
     search = Search(-inward, _OUTWARD_MM, *_FREE)
     foot = frame.origin + along[:, None] * frame.anterior
-    traces = [
-        trace(image, foot + at[:, None] * frame.superior, sign * frame.superior, frame.right, search, rising, dark)
-        for at, sign in ((upper, 1.0), (lower, -1.0))
-    ]
-    if traces[0] is None or traces[1] is None:
+    above = trace(image, foot + upper[:, None] * frame.superior, frame.superior, frame.right, search, rising, dark)
+    below = trace(image, foot + lower[:, None] * frame.superior, -frame.superior, frame.right, search, rising, dark)
+    if above is None or below is None:
         return None
-    above, below = traces
     front, back = float(along[-1]), float(along[0])
     return EdgePair(
         frame, along, upper + above.offset, lower - below.offset, above, below, front, back, False,

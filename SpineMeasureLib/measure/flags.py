@@ -45,6 +45,11 @@ FLAGS: dict[str, Flag] = {
         "the endplates did not define the measuring directions; the principal axis was used",
         "SM-F-FRAME",
     ),
+    "obliterated": Flag(
+        "no lumen left",
+        "the dural sac has lumen above and below, but none (or less than one pixel) is left there or segmented",
+        "SM-F-OBLIT",
+    ),
     "edited": Flag("edited by hand", "a person moved the line, or one that the value is derived from", "SM-F-EDITED"),
     "not_measurable": Flag("not measurable", "there is no value; the note gives the reason", "SM-F-NONE"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..segmentation import SpineSegmentation, Structure
 from ..volume import Volume
 from .canal_line import Centreline, CrossSection, centreline
 from .case_edges import CaseEdges, find_edges
+from .endplates import lower_endplate
 from .fields import Field, intervals, make_field
 from .frames import Endplate, Frame, endplate_line, endplate_points, fit_plane, make_frame, thin_axis, unit
 from .image_slices import ImageSlices
@@ -76,7 +77,7 @@ class Spine:
         self.line: Centreline | None = centreline(lumen, self.affine)
         self.canal: Field | None = make_field(lumen, self.affine) if self.line else None
         #: Cross-sections already made, by field, place along the centreline and target.
-        self.sections: dict[tuple[int, int, bytes], CrossSection | None] = {}
+        self.sections: dict[tuple[int, float, bytes], CrossSection | None] = {}
         cord = self._mask_of_kinds(Kind.CORD)
         self.cord: Field | None = make_field(cord, self.affine) if cord.any() else None
         self._body_fields = {s.level: self._field(s) for s in segmentation.of_kind(Kind.BODY)}
@@ -88,6 +89,23 @@ class Spine:
         self.discs = {s.level: self._disc(s, disc_fields[s.level]) for s in segmentation.of_kind(Kind.DISC)}
         self.bodies = {s.level: self._body(s, self._body_fields[s.level]) for s in segmentation.of_kind(Kind.BODY)}
         self.edges: CaseEdges | None = find_edges(self, ImageSlices(image)) if image is not None else None
+        self._sacral_endplate()
+
+    def _sacral_endplate(self) -> None:
+        """Replace the endplate of a model's sacrum by the edge in the image, or leave it out.
+
+        The model learned the sacrum from a region derived from the lowest disc (see its card): it names levels, and
+        does not end where the bone ends.
+        """
+        if self.edges is None and self.segmentation.certainty is None:
+            return
+        for level, disc in self.discs.items():
+            if disc is None or level.partition("-")[2] in self.bodies:
+                continue
+            pair = self.edges.discs.get(level) if self.edges else None
+            found = lower_endplate(pair) if pair else None
+            if found is not None or self.segmentation.certainty is not None:
+                self.discs[level] = replace(disc, lower=found)
 
     @property
     def thickness(self) -> float:
