@@ -91,10 +91,11 @@ COLUMNS: tuple[Column, ...] = (
            lambda m: " ".join(m.flags)),
     Column("note", "text", "", "why the value is missing, or a remark on it", lambda m: m.note),
     *_ends(),
-    Column("confidence", "number", "ratio", "0 to 1; empty for label maps, edited values and rows without a value",
+    Column("confidence", "number", "ratio", "probability, 0 to 1, that the value is within its tolerance; empty if it"
+           " is not calibrated, for label maps, edited values and rows without a value",
            lambda m: m.confidence),
     Column("confidence_kind", "text", "", f"{WITHIN_TOLERANCE}: calibrated probability that the value is within the "
-           f"tolerance of an expert's; {MODEL_PROBABILITY}: mean model probability inside the structure",
+           f"tolerance of an expert's; {MODEL_PROBABILITY}: only in files of version 0.2 and older",
            lambda m: m.confidence_kind),
     Column("confidence_tolerance", "number", "mm", f"tolerance of {WITHIN_TOLERANCE}; empty for others",
            lambda m: m.confidence_tolerance),

@@ -10,7 +10,6 @@ with a model of the profile: three levels, blurred by the width of the image's p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,7 +154,8 @@ def _paths(
     if search.joint:
         weights = {k: np.exp(-0.5 * (asides[k] / _WEIGHT_MM) ** 2) + 1e-3 for k in costs}
         total = np.sum([weights[k][:, None] * cost for k, cost in costs.items()], axis=0)
-        path = shortest_path(total / sum(weights.values())[:, None], search.bend, search.steepest)
+        mean = total / np.sum(list(weights.values()), axis=0)[:, None]
+        path = shortest_path(mean, search.bend, search.steepest)
         return dict.fromkeys(costs, path)
     paths = {k: shortest_path(cost, search.bend, search.steepest) for k, cost in costs.items()}
     if len(paths) > 1:
@@ -172,8 +172,8 @@ def _filled(signal: Array) -> Array:
     unknown = ~np.isfinite(signal)
     if not unknown.any():
         return signal
-    nearest: Any = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
-    filled: Array = signal[tuple(nearest)]
+    nearest = np.asarray(ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True))
+    filled: Array = signal[nearest[0], nearest[1]]
     return filled
 
 
@@ -244,7 +244,8 @@ def _mean_profiles(
     step_along: float,
 ) -> Array:
     """Return the signal [n, places] around the edge, bright side outward, averaged over slices and neighbours."""
-    total, weights = 0.0, 0.0
+    rows_and_places = (len(next(iter(positions.values()))), len(PLACES_MM))
+    total, weights = np.zeros(rows_and_places), np.zeros((rows_and_places[0], 1))
     outward = PLACES_MM if rising else -PLACES_MM
     for k, position in positions.items():
         place = position[:, None] + outward

@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 #: Places of the fitted profile, mm outward from the approximate edge.
 PLACES_MM = np.arange(-2.6, 2.41, 0.2)
 _SHIFTS_MM = np.arange(-0.7, 0.701, 0.05)
-_THICKNESSES_MM = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 6.0)
-_BLURS_MM = (0.12, 0.2, 0.3, 0.42, 0.6)
+_THICKNESSES_MM = np.array([0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 6.0])
+_BLURS_MM = np.array([0.12, 0.2, 0.3, 0.42, 0.6])
 
 
 @lru_cache(1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .definitions import definition
 from .frames import as_point
-from .types import MODEL_PROBABILITY, Measurement, Plane
+from .types import Measurement, Plane
 
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
@@ -25,7 +25,10 @@ _LOW_CONFIDENCE = 0.85
 
 @dataclass(frozen=True)
 class Shared:
-    """What all rows of one structure share."""
+    """What all rows of one structure share.
+
+    :ivar confidence: mean probability that the model gives the structure; a low one makes every row doubtful.
+    """
 
     plane: Plane | None = None
     flags: tuple[str, ...] = ()
@@ -59,8 +62,7 @@ def row(
         marks.append("not_measurable")
         note = note or _NO_VALUE
         ends = spread = None
-    confidence = None if value is None else shared.confidence
-    doubtful = confidence is not None and confidence < _LOW_CONFIDENCE
+    doubtful = value is not None and shared.confidence is not None and shared.confidence < _LOW_CONFIDENCE
     scattered = value is not None and spread is not None and spread > _WIDE_SPREAD * abs(value)
     if doubtful or scattered:
         marks.append("low_confidence")
@@ -75,8 +77,6 @@ def row(
         shared.plane,
         known.boundary,
         flags=tuple(dict.fromkeys(marks)),
-        confidence=confidence,
-        confidence_kind="" if confidence is None else MODEL_PROBABILITY,
         repeatability=spread,
         note=note,
     )

@@ -11,7 +11,7 @@ Point = tuple[float, float, float]
 #: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the value
 #: measured on an expert's masks (`certainty.Calibrated`).
 WITHIN_TOLERANCE = "probability_within_tolerance"
-#: Not calibrated: mean model probability of the voxels of the measured structure.
+#: In files of version 0.2 and older: mean model probability of the voxels of the measured structure.
 MODEL_PROBABILITY = "mean_model_probability"
 
 

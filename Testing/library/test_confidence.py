@@ -54,13 +54,10 @@ def test_only_calibrated_lines_get_a_confidence_of_their_own_and_blurred_ones_th
         assert other == length(method="mean")
 
 
-def test_the_two_kinds_of_confidence_keep_their_kind_and_empty_rows_have_none() -> None:
+def test_a_row_has_no_confidence_until_it_is_calibrated() -> None:
     measured = row("L4-L5", "disc_area", "area", 80.0, Shared(confidence=0.97), spread=1.0)
-    assert (measured.confidence, measured.confidence_kind, measured.confidence_tolerance) == (
-        0.97,
-        MODEL_PROBABILITY,
-        None,
-    )
+    assert (measured.confidence, measured.confidence_kind, measured.confidence_tolerance) == (None, "", None)
+    assert "low_confidence" in row("L4-L5", "disc_area", "area", 80.0, Shared(confidence=0.5)).flags
     for value in (None, float("nan")):
         empty = row("L4-L5", "disc_area", "area", value, Shared(confidence=0.5), spread=1.0, note="why")
         assert (empty.confidence, empty.confidence_kind, empty.repeatability) == (None, "", None)

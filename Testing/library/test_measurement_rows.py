@@ -9,7 +9,7 @@ from SpineMeasureLib.measure.canal_line import CrossSection
 from SpineMeasureLib.measure.derived import derive, inputs_of
 from SpineMeasureLib.measure.reference import with_reference
 from SpineMeasureLib.measure.rows import Shared, length, row
-from SpineMeasureLib.measure.types import MODEL_PROBABILITY, Measurement, Plane
+from SpineMeasureLib.measure.types import Measurement, Plane
 
 HEIGHT = ("L4-L5", "disc_height_middle", "chord50")
 ENDS = (np.array([1.0, 2.0, 9.0]), np.array([1.0, 5.0, 5.0]))
@@ -19,8 +19,7 @@ PLANE = Plane((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 def test_a_row_has_what_its_structure_and_its_definition_say() -> None:
     found = row(*HEIGHT, 5.0, Shared(PLANE, ("few_slices",), 0.9), ends=ENDS, spread=0.4)
     assert found == Measurement(
-        *HEIGHT, 5.0, "mm", (1.0, 2.0, 9.0), (1.0, 5.0, 5.0), PLANE, flags=("few_slices",), confidence=0.9,
-        confidence_kind=MODEL_PROBABILITY, repeatability=0.4,
+        *HEIGHT, 5.0, "mm", (1.0, 2.0, 9.0), (1.0, 5.0, 5.0), PLANE, flags=("few_slices",), repeatability=0.4,
     )  # fmt: skip
     assert length(ENDS) == pytest.approx(5.0)
     assert row("L4-L5", "canal_ap", "disc_level", 12.0, Shared()).boundary == "dural_sac"

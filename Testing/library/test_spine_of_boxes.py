@@ -14,7 +14,7 @@ from SpineMeasureLib.measure import Measurement, measure, measure_spine
 from SpineMeasureLib.measure.canal import torg_pavlov
 from SpineMeasureLib.measure.rows import Shared, row
 from SpineMeasureLib.measure.spine import Spine
-from SpineMeasureLib.measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE
+from SpineMeasureLib.measure.types import WITHIN_TOLERANCE
 from SpineMeasureLib.measure.vertebra import crush_ratios
 from SpineMeasureLib.segmentation import SpineSegmentation, Structure
 
@@ -167,7 +167,7 @@ def test_the_canal_is_compared_with_the_body_in_front_of_it() -> None:
         assert found[level].value is None and "not completely in view" in found[level].note
 
 
-def test_a_calibrated_line_gets_its_own_confidence_and_others_keep_the_structure_s() -> None:
+def test_a_calibrated_line_gets_a_confidence_and_others_have_none() -> None:
     case = spine({}).segmentation
     sure = replace(case, structures=tuple(replace(s, confidence=0.9) for s in case.structures))
     certain = Certainty(np.full(case.labels.shape, 255, np.uint8), {"body_depth.depth50": Calibrated(1.0, 2.0, -1.0)})
@@ -175,9 +175,9 @@ def test_a_calibrated_line_gets_its_own_confidence_and_others_keep_the_structure
     depth, height = rows["L4", "body_depth", "depth50"], rows["L4", "body_height_anterior", "corner"]
     assert (depth.confidence_kind, depth.confidence_tolerance) == (WITHIN_TOLERANCE, 1.0)
     assert depth.confidence == pytest.approx(1 / (1 + np.exp(-2.0)))
-    assert (height.confidence_kind, height.confidence) == (MODEL_PROBABILITY, 0.9)
+    assert (height.confidence_kind, height.confidence) == ("", None)
     plain = {r.key: r for r in measure(sure)}
-    assert plain["L4", "body_depth", "depth50"].confidence_kind == MODEL_PROBABILITY
+    assert plain["L4", "body_depth", "depth50"].confidence is None
 
 
 def test_measuring_reports_each_structure_and_its_end() -> None:
