@@ -194,9 +194,9 @@ _ALL = (
           "that offset as a percentage of the length of the lower endplate", code="SM-SLIP-PC",
           source="Taillard, J Bone Joint Surg Am 1954"),
     _canal("canal_ap", "wall", "mm", "Canal AP, disc level, wall to wall", _WALL.format("canal", "disc"), _DIAMETER,
-           "SM-CAP-WALLD", _LI, over=_CANAL_AP, heading="at disc", editable=True, ends_on="edges"),
+           "SM-CAP-WALLD", _LI, listed=True),
     _canal("canal_ap", "disc_level", "mm", "Canal AP, disc level", _AP.format("disc"), _DIAMETER, "SM-CAP-DISC",
-           over=_CANAL_AP, heading="at disc", editable=True, ends_on="masks"),
+           over=_CANAL_AP, heading="at disc", editable=True),
     _canal("canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
            "smallest AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
            " that plane and of the medians of three sections 1 mm apart; sections narrowed by an end of the canal are"
@@ -235,9 +235,9 @@ _ALL = (
           "posterior height / mean posterior height of the neighbouring bodies",
           _PRIVATE("SM-BCR", "Body crush ratio"), "SM-BCR-M", _GENANT, over="body", heading="crush ratio"),
     _canal("canal_ap", "wall", "mm", "Canal AP, mid-vertebral, wall to wall", _WALL.format("canal", "body"), _DIAMETER,
-           "SM-CAP-WALLB", _LI, at="body", over="mid-vertebral", heading="canal AP", editable=True, ends_on="edges"),
+           "SM-CAP-WALLB", _LI, at="body"),
     _canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
-           "SM-CAP-BODY", at="body", over="mid-vertebral", heading="canal AP", editable=True, ends_on="masks"),
+           "SM-CAP-BODY", at="body", over="mid-vertebral", heading="canal AP", editable=True),
     _canal("canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral", f"area of the cross-section; {_THIN}",
            _AREA, "SM-CA-BODY", at="body"),
     *_of_cord("mid_vertebral", "body", "BODY", listed=False),

@@ -42,6 +42,8 @@ _MOST_OF_MM = 1.5
 _SEEN = 0.6
 #: An edge is trusted if the step across it is at least this part of the contrast.
 _TRUSTED = 0.25
+#: ... and the step is this many times the noise beside it.
+_OVER_NOISE = 2.0
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,8 @@ def trace(
     positions = {k: _between_steps(t[chosen] - STEP_MM / 2, path, scores[k]) for k, path in paths.items()}
     strengths = {k: scores[k][np.arange(len(path)), path] / scale for k, path in paths.items()}
     found = _combined(asides, positions, strengths)
-    trusted = _mostly(found.trusted, step_along)
-    if dark is None:
-        return replace(found, offset=np.where(trusted, found.offset, 0.0), trusted=trusted)
+    clear = found.strength * scale > _OVER_NOISE * _noise(profiles, t, search, rising)
+    trusted = _mostly(found.trusted & clear, step_along)
     shift = refine(_mean_profiles(profiles, asides, positions, t[0], rising, step_along), dark)
     offset = found.offset + (shift if rising else -shift)
     return replace(found, offset=np.where(trusted, offset, 0.0), trusted=trusted)
@@ -179,8 +180,20 @@ def _filled(signal: Array) -> Array:
 
 def _bright_level(signal: Array, t: Array, search: Search, rising: bool) -> float:
     """Return the usual signal at the end of the search on the bright side."""
-    end = t > search.high - _END_MM if rising else t < search.low + _END_MM
-    return float(np.median(signal[:, end]))
+    return float(np.median(signal[:, _bright_end(t, search, rising)]))
+
+
+def _bright_end(t: Array, search: Search, rising: bool) -> NDArray[np.bool_]:
+    return t > search.high - _END_MM if rising else t < search.low + _END_MM
+
+
+def _noise(profiles: dict[int, Array], t: Array, search: Search, rising: bool) -> float:
+    """Return the robust standard deviation of the signal on the bright side, noise and texture together."""
+    end = _bright_end(t, search, rising)
+    left = np.concatenate(
+        [(p[:, end] - np.median(p[:, end], axis=1, keepdims=True)).ravel() for p in profiles.values()]
+    )
+    return 1.4826 * float(np.median(np.abs(left)))
 
 
 def _contrast(profiles: dict[int, Array], t: Array, search: Search) -> tuple[float, float]:

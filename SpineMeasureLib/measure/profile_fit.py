@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 PLACES_MM = np.arange(-2.6, 2.41, 0.2)
 _SHIFTS_MM = np.arange(-0.7, 0.701, 0.05)
 _THICKNESSES_MM = np.array([0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 6.0])
+#: Where the signal of a thick layer is taken, mm from the edge.
+_BESIDE_MM = (0.6, 1.2)
 _BLURS_MM = np.array([0.12, 0.2, 0.3, 0.42, 0.6])
 
 
@@ -37,7 +39,7 @@ def _models() -> Array:
     return np.stack([first, second], axis=-2)
 
 
-def refine(profiles: Array, dark: float) -> Array:
+def refine(profiles: Array, dark: float | None) -> Array:
     """Return how far (mm outward) each edge is from the place where its profile is centred.
 
     >>> step = 100 * ndtr((PLACES_MM - 0.3) / 0.2)
@@ -45,10 +47,18 @@ def refine(profiles: Array, dark: float) -> Array:
     [0.3]
 
     :param profiles: signal [n, places] at `PLACES_MM`; the bright side is outward.
-    :param dark: signal of the dark layer.
+    :param dark: signal of a dark layer that may be thinner than the point spread; None: it is thick, and its signal is
+        the one beside the edge.
     """
-    signal = profiles - dark
     models = _models()
+    if dark is None:
+        beside = (PLACES_MM >= -_BESIDE_MM[1]) & (PLACES_MM <= -_BESIDE_MM[0])
+        signal = profiles - profiles[:, beside].mean(axis=1, keepdims=True)
+        near = PLACES_MM >= -_BESIDE_MM[1]
+        bright = models[:, :, -1:, :1] * near
+        models, signal = bright / np.linalg.norm(bright, axis=-1, keepdims=True), signal * near
+    else:
+        signal = profiles - dark
     explained = np.square(np.einsum("bstcp,np->nbstc", models, signal, optimize=True)).sum(axis=-1)
     best_of_blur = explained.max(axis=(2, 3))
     blur = int(best_of_blur.sum(axis=0).argmax())
