@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .edge_confidence import with_edge_confidence
 from .edges import Trace
 from .endplates import EdgePair
 from .rows import Ends, Shared, length, row
@@ -68,7 +69,7 @@ def _height(
     if not _trusted(pair, band):
         common, note = common.flagged("edge_not_found"), _NO_EDGE
     made = row(level, quantity, method, pair.height(place), common, ends=pair.ends(place), note=note)
-    return replace(made, repeatability=pair.spread(place)) if made.value is not None else made
+    return with_edge_confidence(made, pair.strength(place), pair.spread(place)) if made.value is not None else made
 
 
 def _trusted(pair: EdgePair, band: NDArray[np.bool_]) -> bool:

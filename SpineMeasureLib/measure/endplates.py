@@ -82,6 +82,11 @@ class EdgePair:
         found = float(np.sqrt(both.mean()))
         return found if np.isfinite(found) else None
 
+    def strength(self, place: float) -> float:
+        """Return the strength (0..1) of the weaker of its two edges there."""
+        band = self.band(place)
+        return min(float(t.strength[band].mean()) for t in (self.upper_trace, self.lower_trace))
+
     def ends(self, place: float) -> Ends:
         """Return the superior and inferior end of that height, RAS mm."""
         band = self.band(place)
@@ -211,7 +216,7 @@ def marrow_is_bright(image: ImageSlices, field: Field, frame: Frame) -> bool | N
     for sign in (1.0, -1.0):
         points = frame.origin + along[:, None, None] * frame.anterior + sign * t[:, None] * frame.superior
         for k, where in image.in_slices(points, frame.right, 1.0, 1).items():
-            signal = np.nanmedian(image.at(k, where.points), axis=0)
+            signal = np.median(image.at(k, where.points), axis=0)  # NaN where a profile leaves the image
             if np.isfinite(signal).all():
                 lowest.append(signal[(t > half - 2.0) & (t < half + 3.0)].min())
                 marrow.append(np.median(signal[t > half + 4.0]))
