@@ -69,31 +69,34 @@ class ImageSlices:
         :param right: unit vector [3] or [n, 3] across it: the structure's own right, along which it changes least.
         :param reach: how far (mm) a slice may be away; the nearest two count in any case.
         :param most: largest number of slices.
-        :return: by slice number; empty if `right` is along the slices.
+        :return: by slice number; NaN where, and empty if, `right` is along the slices.
         """
         gradient = self._inverse[self.axis, :3]
-        steps = right @ gradient  # slices per mm
-        step = float(np.mean(steps))
-        if np.min(np.abs(steps)) * self.spacing < _ACROSS:
+        steps = np.broadcast_to(right, points[:, 0].shape) @ gradient  # slices per mm
+        across = np.abs(steps) * self.spacing >= _ACROSS
+        if not across.any():
             return {}
+        step = float(np.mean(steps[across]))
         index = points @ gradient + self._inverse[self.axis, 3]
-        middle = float(index.mean())
+        middle = float(index[across].mean())
         near = sorted(range(self.count), key=lambda k: abs(k - middle))[:most]
         wanted = [k for n, k in enumerate(near) if abs(k - middle) / abs(step) <= max(reach, self.spacing * (n < 2))]
         found = {}
         for k in sorted(wanted):
-            aside = (k - index) / (steps if right.ndim == 1 else steps[:, None])
+            aside = (k - index) / np.where(across, steps, np.nan)[:, None]
             found[k] = SlicePoints(points + aside[..., None] * (right if right.ndim == 1 else right[:, None]), aside)
         return found
 
     def at(self, k: int, points: Array) -> Array:
         """Return the signal in slice `k` at RAS points [..., 3] of that slice; NaN where it shows nothing."""
-        index = apply_affine(self._inverse, points.reshape(-1, 3))[:, [n for n in range(3) if n != self.axis]].T
+        places = apply_affine(self._inverse, points.reshape(-1, 3))[:, [n for n in range(3) if n != self.axis]].T
+        known = np.isfinite(places).all(axis=0)
+        index = np.where(known, places, 0.0)
         coefficients = self._spline(k)
         values = ndimage.map_coordinates(coefficients, index, order=3, prefilter=False, mode="nearest", output=float)
         last = np.array(coefficients.shape)[:, None] - 1
         nearest = np.clip(np.rint(index), 0, last).astype(np.intp)
-        values[((index < 0) | (index > last)).any(axis=0) | self._blank(k)[tuple(nearest)]] = np.nan
+        values[~known | ((index < 0) | (index > last)).any(axis=0) | self._blank(k)[tuple(nearest)]] = np.nan
         return values.reshape(points.shape[:-1])
 
     def _blank(self, k: int) -> NDArray[np.bool_]:
