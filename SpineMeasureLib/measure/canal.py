@@ -29,6 +29,8 @@ _REFERENCE_MM = range(10, 31, 4)
 _FEWEST_REFERENCES = 3
 #: The lumen is interrupted at most this far by a stenosis; in a longer gap it is not segmented.
 _LONGEST_GAP_MM = 40
+#: A canal that leaves the slices at a side does so in this last part of its centreline.
+_LEAVES_MM = 20
 _COMPRESSION = "1-mi/mean(ma,mb)"
 _NO_LUMEN = "the canal has no lumen here"
 _NOT_NARROWED = "negative: not narrowed here"
@@ -87,10 +89,14 @@ def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
 def _middle_out_of_view(spine: Spine, field: Field, section: CrossSection, sides: Ends | None) -> bool:
     """Return whether the image cuts off so much of the lumen at a side that its middle may be out of view.
 
-    The lumen is about as deep there as at the line of the diameter, or what is in view of it is less wide than deep.
+    The lumen is about as deep there as at the line of the diameter, or it is less wide than deep near an end of the
+    centreline, where the canal leaves the slices.
     """
     cut = [side for side in sides or () if spine.at_border(side[None])]
-    if sides and len(cut) == 1 and length(sides) < section.diameter:
+    assert spine.line is not None
+    at = spine.line.nearest(section.centre)
+    at_end = min(at, len(spine.line.points) - 1 - at) < _LEAVES_MM
+    if sides and len(cut) == 1 and at_end and length(sides) < section.diameter:
         return True
     for side in cut:
         inwards = unit(section.centre - side)
@@ -186,7 +192,8 @@ def _narrowest(
     whole = _whole(found)
     middles = [sorted(whole[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(whole) - 1)]
     candidates = [*middles, *_whole([section]), *(s for s in whole if not s.area)]
-    narrowest = min(candidates, key=lambda s: s.diameter) if candidates else None
+    seen = 2 * len(whole) > len(found)  # else the canal ends here
+    narrowest = min(candidates, key=lambda s: s.diameter) if candidates and seen else None
     return narrowest, common.flagged(*_doubts_of_any(spine, field, found))
 
 

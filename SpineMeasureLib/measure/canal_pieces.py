@@ -13,13 +13,14 @@ Array = NDArray[np.float64]
 #: A separate piece belongs to the canal if it is in line with it and has the volume of this length of it.
 _PIECE_MM = 5
 _ASIDE_MM = 12.0
-#: Places at the facing ends of two pieces are averaged over this height.
+#: The ends of a piece are sought among layers of this height that have at least this part of the usual area.
 _LAYER_MM = 4.0
+_SMALL = 0.4
 
 
 def without_strays(mask: NDArray[np.bool_], affine: Array) -> NDArray[np.bool_]:
     """Return the canal mask[i,j,k] without pieces that are beside it or, beyond its ends, too small or out of line."""
-    pieces, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    pieces, count = ndimage.label(mask)
     if count == 1:
         return mask
     voxels = np.argwhere(mask)
@@ -49,11 +50,18 @@ def without_strays(mask: NDArray[np.bool_], affine: Array) -> NDArray[np.bool_]:
 
 
 def _in_line(piece: Array, canal: Array) -> bool:
-    """Return whether a piece (points [n, 3]) continues the canal: it is less far aside than up or down, and 12 mm."""
+    """Return whether a piece (points [n, 3]) continues the canal: less far aside than up or down and 12 mm."""
     above = piece[:, 2].mean() > canal[:, 2].mean()
     low, high = (canal, piece) if above else (piece, canal)
-    top, bottom = low[:, 2].max(), high[:, 2].min()
-    upper = high[high[:, 2] < bottom + _LAYER_MM].mean(axis=0)
-    lower = low[low[:, 2] > top - _LAYER_MM].mean(axis=0)
-    aside = float(np.linalg.norm((upper - lower)[:2]))
-    return aside < _ASIDE_MM + abs(float(upper[2] - lower[2]))
+    between = _end(high, -1) - _end(low, 1)
+    return float(np.linalg.norm(between[:2])) < _ASIDE_MM + abs(float(between[2]))
+
+
+def _end(points: Array, way: int) -> Array:
+    """Return the middle of the highest (`way` 1) or lowest (-1) layer that is not much smaller than the others."""
+    layer = np.floor(way * points[:, 2] / _LAYER_MM).astype(int)
+    layer -= layer.min()
+    count = np.bincount(layer)
+    last = np.flatnonzero(count > _SMALL * np.median(count[count > 0]))[-1]
+    middle: Array = points[layer == last].mean(axis=0)
+    return middle
