@@ -192,8 +192,7 @@ def _narrowest(
     whole = _whole(found)
     middles = [sorted(whole[n - 1 : n + 2], key=lambda s: s.diameter)[1] for n in range(1, len(whole) - 1)]
     candidates = [*middles, *_whole([section]), *(s for s in whole if not s.area)]
-    seen = 2 * len(whole) > len(found)  # else the canal ends here
-    narrowest = min(candidates, key=lambda s: s.diameter) if candidates and seen else None
+    narrowest = min(candidates, key=lambda s: s.diameter) if candidates else None
     return narrowest, common.flagged(*_doubts_of_any(spine, field, found))
 
 
