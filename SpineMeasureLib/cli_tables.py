@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .measure.definitions import Definition, columns, disc_levels
+from .measure.definitions import Definition, columns, disc_levels, shown_ends
 from .measure.flags import in_words
 from .measure.types import Measurement
 from .measure.units import number
@@ -24,7 +24,7 @@ _QUIET_FLAGS = ("not_measurable", "level_unverified")
 def main_values(measurements: list[Measurement]) -> Table:
     """Return a table of the disc levels with the values of the summary tables; flags in words below."""
     by_key = {m.key: m for m in measurements}
-    shown = columns("disc")
+    shown = columns("disc", shown_ends(measurements))
     groups = {over: [d for d in shown if d.over == over] for over in dict.fromkeys(d.over for d in shown)}
     words = [f"{over}: {', '.join(f'{d.heading} ({d.unit})' for d in of)}" for over, of in groups.items()]
     table = Table(title="; ".join(words), title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=(0, 0))

@@ -23,7 +23,7 @@ from .overlap import Overlap, overlap
 from .reliability import Doubt
 
 #: Values compared between the two sets of masks: the lines at discs, as quantity and method.
-COMPARED = tuple(d.key for d in methods() if d.at == "disc" and d.editable)
+COMPARED = tuple(d.key for d in methods() if d.at == "disc" and d.editable and d.ends_on != "edges")
 
 
 Rows = dict[tuple[str, str, str], Measurement]

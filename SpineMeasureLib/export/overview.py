@@ -18,7 +18,7 @@ from ..measure.units import number
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from . import runinfo
-from .overview_table import BAD, CANAL, DIM, HEIGHTS, TEXT, course_height, draw_course, draw_table, table_height
+from .overview_table import BAD, DIM, TEXT, course_height, curves, draw_course, draw_table, table_height
 from .reformat import STEP_MM, Reformat, reformat
 
 _BACKGROUND = "#101418"
@@ -53,10 +53,11 @@ def write_overview(
         draw_table(figure.add_axes((0.55, _TOP - height, 0.44, height)), measurements)
         top = _TOP - height - 0.07
         tall = min(top - _BOTTOM, course_height(measurements))
-        draw_course(figure.add_axes((0.605, top - tall, 0.19, tall)), measurements, HEIGHTS, "Disc height, mm")
-        draw_course(figure.add_axes((0.845, top - tall, 0.14, tall)), measurements, CANAL, "Canal AP, mm")
+        heights, canal = curves(measurements)
+        draw_course(figure.add_axes((0.605, top - tall, 0.19, tall)), measurements, heights, "Disc height, mm")
+        draw_course(figure.add_axes((0.845, top - tall, 0.14, tall)), measurements, canal, "Canal AP, mm")
         _draw_header(figure, segmentation)
-        _draw_key(figure, segmentation)
+        _draw_key(figure, segmentation, measurements)
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=100, facecolor=_BACKGROUND)
         plt.close(figure)
@@ -74,12 +75,13 @@ def _draw_header(figure: Any, segmentation: SpineSegmentation) -> None:
     figure.text(0.012, 0.012, note, fontsize=8.5, color=DIM)
 
 
-def _draw_key(figure: Any, segmentation: SpineSegmentation) -> None:
+def _draw_key(figure: Any, segmentation: SpineSegmentation, measurements: Sequence[Measurement]) -> None:
     """The key of the colours, with the colours of lines first."""
     from matplotlib.lines import Line2D
 
-    lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in HEIGHTS]
-    lines += [*((f"canal AP, {row.name}", row.colour, 2.0) for row in CANAL), ("low confidence", BAD, 2.0)]
+    heights, canal = curves(measurements)
+    lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in heights]
+    lines += [*((f"canal AP, {row.name}", row.colour, 2.0) for row in canal), ("low confidence", BAD, 2.0)]
     there = {s.kind for s in segmentation.structures}
     lines += [(f"{name} (outline)", colour, 1.0) for name, kinds, colour in _OUTLINES if there.intersection(kinds)]
     handles = [Line2D([], [], color=colour, linewidth=width, label=name) for name, colour, width in lines]
@@ -100,15 +102,16 @@ def _draw_spine(
     _draw_outlines(axes, picture, segmentation)
     by_key = {m.key: m for m in measurements}
     levels = disc_levels(measurements)
-    heights, canals = ([[by_key.get((level, *c.what.key)) for c in of] for level in levels] for of in (HEIGHTS, CANAL))
-    for found, curves in ((heights, HEIGHTS), (canals, CANAL)):
+    groups = curves(measurements)
+    heights, canals = ([[by_key.get((level, *c.what.key)) for c in of] for level in levels] for of in groups)
+    for found, drawn in zip((heights, canals), groups, strict=True):
         for of_level in found:
-            for m, row in zip(of_level, curves, strict=True):
+            for m, row in zip(of_level, drawn, strict=True):
                 _draw_line(axes, m, row.colour)
     back, front, foot, head = picture.extent
     room = margins(picture.extent)
-    _margin_notes(axes, picture, levels, heights, [row.colour for row in HEIGHTS], room[0])
-    _margin_notes(axes, picture, [""] * len(levels), canals, [row.colour for row in CANAL], -room[1])
+    _margin_notes(axes, picture, levels, heights, [row.colour for row in groups[0]], room[0])
+    _margin_notes(axes, picture, [""] * len(levels), canals, [row.colour for row in groups[1]], -room[1])
     axes.set_xlim(front + room[0], back - room[1])  # anterior on the left
     axes.set_ylim(foot, head)
     axes.set_anchor("W")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.definitions import Definition, columns, disc_levels
+from ..measure.definitions import Definition, EndsOn, columns, disc_levels, shown_ends
 from ..measure.types import Measurement
 from ..measure.units import UNITS, number
 
@@ -33,13 +33,16 @@ class Curve:
 _YELLOW, _CYAN = ("#ffd94a", "#ff9f43", "#9be564", "#f78fb3"), ("#5cd6ff", "#7ea8ff")
 
 
-def _curves(group: str, colours: Sequence[str]) -> tuple[Curve, ...]:
-    """Return the lines of discs in a group of `definitions.GROUPS`; the overview does not show AP depth."""
-    lines = [d for d in columns("disc") if d.editable and d.group == group and d.quantity != "disc_depth"]
+def _curves(group: str, colours: Sequence[str], ends_on: EndsOn) -> tuple[Curve, ...]:
+    lines = [d for d in columns("disc", ends_on) if d.editable and d.group == group and d.quantity != "disc_depth"]
     return tuple(map(Curve, lines, colours))
 
 
-HEIGHTS, CANAL = _curves("Disc", _YELLOW), _curves("Canal and cord", _CYAN)
+def curves(measurements: Sequence[Measurement]) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
+    """Return the lines of discs and of the canal that are shown first; the overview does not show AP depth."""
+    ends_on = shown_ends(measurements)
+    return _curves("Disc", _YELLOW, ends_on), _curves("Canal and cord", _CYAN, ends_on)
+
 
 #: Part of the width that the columns of values take.
 _WIDTH = 0.8
@@ -61,7 +64,7 @@ def draw_table(axes: Any, measurements: Sequence[Measurement]) -> None:
     count = _HEAD + len(levels)
     axes.set_ylim(count, 0)
     size = 10.5 if count * _LINE <= _TALLEST else 10.5 * _TALLEST / (count * _LINE)
-    shown = columns("disc")
+    shown = columns("disc", shown_ends(measurements))
     step = _WIDTH / max(len(shown) - 1, 1)
     places = [1 - _WIDTH + n * step for n in range(len(shown))]
     groups = [d.over for d in shown]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NothingFoundError
 from ..progress import Progress, silent
-from .definitions import Definition, methods
+from .definitions import Definition, methods, shown_first
 from .types import Measurement
 
 if TYPE_CHECKING:
@@ -77,4 +77,4 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
     rows += torg_pavlov(spine, rows)
     rows += measure_alignment(spine.discs, spine.bodies)
     progress("measure", 1.0, f"{len(rows)} values")
-    return [with_reference(r) for r in rows]
+    return shown_first(with_reference(r) for r in rows)

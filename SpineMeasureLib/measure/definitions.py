@@ -7,7 +7,7 @@ dictionary, the report, the overview, the panels' filters and the DICOM report f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Literal
 
@@ -257,6 +257,8 @@ _ALL = (
 MAIN_QUANTITIES = ("disc_height_middle", "canal_ap", "body_height_middle")
 #: What is shown first: the ends that depend less on who drew the segmentation (docs/measurements.md).
 PREFERRED: EndsOn = "edges"
+_WALL_METHOD = "wall"
+CANAL_AT_DISC, CANAL_AT_BODY = ("canal_ap", "disc_level"), ("canal_ap", "mid_vertebral")
 
 
 def methods() -> tuple[Definition, ...]:
@@ -264,35 +266,47 @@ def methods() -> tuple[Definition, ...]:
     return _ALL
 
 
-def columns(at: At, ends_on: EndsOn = PREFERRED) -> tuple[Definition, ...]:
+def columns(at: At, ends_on: EndsOn) -> tuple[Definition, ...]:
     """Return what the summary tables show of each disc or body, from left to right.
 
     >>> [d.method for d in columns("disc", "masks") if d.over == "disc height"]
     ['chord10', 'chord50', 'chord90']
-    >>> [d.method for d in columns("disc") if d.over == "disc height"]
+    >>> [d.method for d in columns("disc", "edges") if d.over == "disc height"]
     ['endplate10', 'endplate50', 'endplate90']
     """
     return tuple(d for d in _ALL if d.at == at and d.heading and d.ends_on in (None, ends_on))
 
 
-def listed(at: At) -> tuple[Definition, ...]:
+def listed(at: At, ends_on: EndsOn) -> tuple[Definition, ...]:
     """Return what the report lists at a level, in its order."""
-    return tuple(d for d in _ALL if d.at == at and (d.heading or d.listed))
+    return tuple(d for d in _ALL if d.at == at and (d.heading or d.listed) and d.ends_on in (None, ends_on))
 
 
-def shown_ends(measurements: Iterable[Measurement], preferred: EndsOn = PREFERRED) -> EndsOn:
-    """Return what the ends of the lines lie on that are shown first: as preferred, if a row has them.
+def shown_first(measurements: Iterable[Measurement], preferred: EndsOn = PREFERRED) -> list[Measurement]:
+    """Mark the rows that another row of their quantity comes before: `Measurement.second`.
 
-    A case that was measured without its image has lines between boundaries of masks only.
+    Lines between edges of the image come before lines between boundaries of masks, or the other way round if these are
+    preferred. In one case all levels have the same order, because the two definitions differ by some mm. Canal
+    diameters between walls are always second: at discs they agree no better than those of the masks.
     """
-    have = {definition(m.quantity, m.method, m.level).ends_on for m in measurements}
-    other: EndsOn = "masks" if preferred == "edges" else "edges"
-    return other if preferred not in have and other in have else preferred
+    rows = list(measurements)
+    ends = [definition(m.quantity, m.method, m.level).ends_on for m in rows]
+    have: dict[str, set[EndsOn]] = {}
+    for m, on in zip(rows, ends, strict=True):
+        if on:
+            have.setdefault(m.quantity, set()).add(on)
+    return [
+        replace(
+            m, second=m.method == _WALL_METHOD or (on is not None and on != preferred and len(have[m.quantity]) > 1)
+        )
+        for m, on in zip(rows, ends, strict=True)
+    ]
 
 
-def is_shown(row: Measurement, ends_on: EndsOn = PREFERRED) -> bool:
-    """Return whether a row belongs to what is shown first, or has no alternative."""
-    return definition(row.quantity, row.method, row.level).ends_on in (None, ends_on)
+def shown_ends(measurements: Iterable[Measurement]) -> EndsOn:
+    """Return what the ends of the lines lie on that are shown first in a case."""
+    first = {definition(m.quantity, m.method, m.level).ends_on for m in measurements if not m.second}
+    return "edges" if "edges" in first else "masks"
 
 
 def disc_levels(measurements: Iterable[Measurement]) -> list[str]:

@@ -52,9 +52,9 @@ def refine(profiles: Array, dark: float | None) -> Array:
     """
     models = _models()
     if dark is None:
-        beside = (PLACES_MM >= -_BESIDE_MM[1]) & (PLACES_MM <= -_BESIDE_MM[0])
+        beside = (-_BESIDE_MM[1] <= PLACES_MM) & (-_BESIDE_MM[0] >= PLACES_MM)
         signal = profiles - profiles[:, beside].mean(axis=1, keepdims=True)
-        near = PLACES_MM >= -_BESIDE_MM[1]
+        near = -_BESIDE_MM[1] <= PLACES_MM
         bright = models[:, :, -1:, :1] * near
         models, signal = bright / np.linalg.norm(bright, axis=-1, keepdims=True), signal * near
     else:

@@ -71,6 +71,8 @@ class Measurement:
     :ivar confidence_kind: `WITHIN_TOLERANCE`, `MODEL_PROBABILITY`, or empty if there is no confidence or, in files of
         version 0.1, its kind is not recorded.
     :ivar confidence_tolerance: the tolerance that `WITHIN_TOLERANCE` speaks of, in mm.
+    :ivar second: another row of the same quantity at the same level is shown first, with its line; see
+        `definitions.shown_first`.
     :ivar repeatability: spread (standard deviation) over the neighbouring planes in `unit`.
     :ivar automatic: the automatic value, if another one replaces it: an edited value, or one that was accepted before
         the segmentation changed.
@@ -95,6 +97,7 @@ class Measurement:
     accepted: Acceptance | None = None
     confidence_kind: str = ""
     confidence_tolerance: float | None = None
+    second: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -118,7 +121,7 @@ class Measurement:
 #: Fields that JSON holds as they are.
 _PLAIN = (
     "level", "quantity", "method", "value", "unit", "boundary", "source", "confidence", "confidence_kind",
-    "confidence_tolerance", "repeatability", "note",
+    "confidence_tolerance", "repeatability", "note", "second",
 )  # fmt: skip
 _OF_A_VALUE = ("confidence", "confidence_kind", "confidence_tolerance", "repeatability")
 

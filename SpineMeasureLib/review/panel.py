@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
 from ..measure.definitions import GROUPS as _QUANTITY_GROUPS
-from ..measure.definitions import MAIN, Definition, definition, methods
+from ..measure.definitions import MAIN_QUANTITIES, Definition, definition, methods
 from ..measure.flags import in_words
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..measure.units import UNITS, number
@@ -117,20 +117,20 @@ def _tooltip(m: Measurement, what: Definition) -> str:
     return "\n".join(parts)
 
 
-def in_group(key: Key, group: str) -> bool:
-    """Return whether the quantity of a row belongs to one of `GROUPS`."""
-    what = definition(*key[1:])
-    return group == "All values" or (what.editable if group == "Lines" else what.group == group)
+def in_group(m: Measurement, group: str) -> bool:
+    """Return whether a row belongs to one of `GROUPS`."""
+    what = definition(m.quantity, m.method, m.level)
+    return group == "All values" or (what.editable and not m.second if group == "Lines" else what.group == group)
 
 
 def keys_shown(session: Session, group: str, level: str = ALL_LEVELS) -> list[Key]:
     """Return the rows that a filter includes, in the order of the session."""
-    return [m.key for m in session.rows if in_group(m.key, group) and level in (ALL_LEVELS, m.level)]
+    return [m.key for m in session.rows if in_group(m, group) and level in (ALL_LEVELS, m.level)]
 
 
 def quantities_shown(group: str) -> list[str]:
     """Return the quantities whose lines are drawn under a filter."""
-    return sorted({d.quantity for d in methods() if d.editable and in_group(("", d.quantity, d.method), group)})
+    return sorted({d.quantity for d in methods() if d.editable and group in ("All values", "Lines", d.group)})
 
 
 def step(items: Sequence[str], current: str, by: int) -> str:
@@ -154,9 +154,10 @@ def next_flagged(session: Session, after: Key | None) -> Key | None:
 
 
 def main_key(session: Session, level: str) -> Key | None:
-    """Return the row that represents a level: the first of `definitions.MAIN`, else its first with a plane."""
+    """Return the row that represents a level: of `definitions.MAIN_QUANTITIES`, else its first with a plane."""
+    order = MAIN_QUANTITIES
     rows = [m for m in session.rows if m.level == level]
-    rows.sort(key=lambda m: MAIN.index(m.key[1:]) if m.key[1:] in MAIN else len(MAIN))
+    rows.sort(key=lambda m: order.index(m.quantity) if m.quantity in order and not m.second else len(order))
     return next((m.key for m in rows if m.plane is not None), rows[0].key if rows else None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..measure.definitions import CANAL_AT_DISC, DISC_HEIGHT, definition
+from ..measure.definitions import definition
 from ..measure.types import Measurement
 from ..measure.units import number
 from ..review.case.state import automatic_of, status_of
@@ -14,8 +14,8 @@ from ..review.case.state import automatic_of, status_of
 if TYPE_CHECKING:
     from ..review.session import Key, Session
 
-#: Quantity and method of each panel.
-CHARTS = (DISC_HEIGHT, CANAL_AT_DISC)
+#: Quantities of the panels: their rows at discs that are shown first.
+CHARTS = ("disc_height_middle", "canal_ap")
 
 _LEFT, _RIGHT, _ROW, _TOP, _GAP = 62, 44, 18, 22, 14
 _COLOURS = {"automatic": "#1976d2", "edited": "#ef6c00", "flagged": "#c62828", "accepted": "#2e7d32"}
@@ -23,16 +23,16 @@ _COLOURS = {"automatic": "#1976d2", "edited": "#ef6c00", "flagged": "#c62828", "
 
 def in_chart(key: Key) -> bool:
     """Return whether a value is in the chart."""
-    return key[1:] in CHARTS
+    return key[1] in CHARTS
 
 
 def strip_chart(session: Session, width: int = 264) -> str:
     """Draw the panels side by side; empty if there is nothing to draw."""
     panels = []
-    for quantity, method in CHARTS:
-        rows = [m for m in session.rows if (m.quantity, m.method) == (quantity, method)]
+    for quantity in CHARTS:
+        rows = [m for m in session.rows if m.quantity == quantity and "-" in m.level and not m.second]
         if any(m.value is not None for m in rows):
-            panels.append(_panel(session, rows, definition(quantity, method).title, width))
+            panels.append(_panel(session, rows, definition(quantity, rows[0].method).title, width))
     return "".join(panels)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ...measure.definitions import DISC_HEIGHT, definition
+from ...measure.definitions import definition, shown_ends
 from ...measure.definitions import listed as defined
 from ...measure.flags import in_words
 from ...measure.types import Measurement
@@ -60,10 +60,10 @@ def level_block(
     :param accepted_by: who accepts the whole case.
     """
     by_kind = {(m.quantity, m.method): m for m in measurements if m.level == level}
-    plane = by_kind[DISC_HEIGHT].plane
+    plane = next((m.plane for m in by_kind.values() if m.quantity == "disc_height_middle" and not m.second), None)
     found = list(by_kind.values())
     picture = level_picture(volume, segmentation, plane, found, grey) if plane else "<p>not measurable</p>"
-    listed = [by_kind[d.key] for d in defined("disc") if d.key in by_kind]
+    listed = [by_kind[d.key] for d in defined("disc", shown_ends(measurements)) if d.key in by_kind]
     shared = rows.shared_flags(listed)
     missing = rows.reasons(listed)
     notes = [f"All values: {'; '.join(map(in_words, shared))}."] if shared else []

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from ...files import atomic_path
-from ...measure.definitions import At, body_levels, columns, definition, disc_levels
+from ...measure.definitions import At, body_levels, columns, definition, disc_levels, shown_ends
 from ...measure.types import Measurement
 from ...measure.units import UNITS, number
 from ...resources import data_path
@@ -122,7 +122,7 @@ def _cell(m: Measurement | None) -> str:
 def _table(levels: Sequence[str], at: At, measurements: Sequence[Measurement]) -> str:
     """Return the summary table of all discs or bodies: a row for each level, a column for each `Definition.heading`."""
     by_key = {m.key: m for m in measurements}
-    shown = columns(at)
+    shown = columns(at, shown_ends(measurements))
     over = [d.over for d in shown]
     groups = "".join(f'<th colspan="{over.count(name)}">{name}</th>' for name in dict.fromkeys(over))
     heads = "".join(f"<th>{d.heading}</th>" for d in shown)
@@ -141,7 +141,7 @@ def _table(levels: Sequence[str], at: At, measurements: Sequence[Measurement]) -
 
 def _summary(volume: Volume, segmentation: SpineSegmentation, measurements: Sequence[Measurement], grey: Grey) -> str:
     angles = "".join(
-        f"<li>{definition(m.quantity, m.method, m.level).title} {m.level}: {number(m.value, m.unit)}{UNITS[m.unit].sign}"
+        f"<li>{definition(m.quantity, m.method).title} {m.level}: {number(m.value, m.unit)}{UNITS[m.unit].sign}"
         f"{' (' + escape(rows.remarks([m])) + ')' if rows.remarks([m]) else ''}</li>"
         for m in rows.alignment(measurements)
     )

@@ -122,7 +122,7 @@ def _lines(measurements: Sequence[Measurement]) -> list[tuple[Measurement, tuple
     found = []
     for m in measurements:
         what = definition(m.quantity, m.method, m.level)
-        if what.at == "disc" and what.editable and m.p1 and m.p2 and m.value is not None:
+        if what.at == "disc" and what.editable and not m.second and m.p1 and m.p2 and m.value is not None:
             is_depth = m.quantity == "disc_depth"
             found.append((m, (_DEPTH_LINE, "front") if is_depth else _LOOKS[what.group]))
     return sorted(found, key=lambda line: line[1][1] != "front")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...measure.definitions import body_levels, definition, disc_levels, listed
+from ...measure.definitions import body_levels, definition, disc_levels, listed, shown_ends
 from ...measure.flags import in_words
 from ...measure.types import Measurement
 
@@ -22,8 +22,9 @@ def alignment(measurements: Iterable[Measurement]) -> list[Measurement]:
 def shown(measurements: Sequence[Measurement]) -> list[Measurement]:
     """Return every row that the report prints, in the order of printing."""
     by_key = {m.key: m for m in measurements}
-    keys = [(level, *d.key) for level in disc_levels(measurements) for d in listed("disc")]
-    keys += [(level, *d.key) for level in body_levels(measurements) for d in listed("body")]
+    ends = shown_ends(measurements)
+    keys = [(level, *d.key) for level in disc_levels(measurements) for d in listed("disc", ends)]
+    keys += [(level, *d.key) for level in body_levels(measurements) for d in listed("body", ends)]
     return [by_key[key] for key in keys if key in by_key] + alignment(measurements)
 
 

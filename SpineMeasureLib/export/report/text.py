@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...measure.definitions import columns, definition, disc_levels
+from ...measure.definitions import columns, definition, disc_levels, shown_ends
 from ...measure.types import Measurement
 from ...measure.units import number
 from ...segmentation import SpineSegmentation
@@ -25,8 +25,9 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
     if edits := rows.unaccepted_edits(measurements, accepted_by):
         lines.append(edits.upper())
     lines += [f"{TITLE}:", *impression(measurements)]
+    ends = shown_ends(measurements)
     for level in disc_levels(measurements):
-        found = {d: by_key.get((level, *d.key)) for d in columns("disc")}
+        found = {d: by_key.get((level, *d.key)) for d in columns("disc", ends)}
         groups: dict[str, list[str]] = {}
         for d, m in found.items():
             mark = "*" if m and m.is_edited else ""
@@ -39,7 +40,7 @@ def report_text(segmentation: SpineSegmentation, measurements: Sequence[Measurem
     if any(m.is_edited for m in measurements):
         lines.append("* edited by hand.")
     lines.append(f"{rows.SIGNS} Canal: dural sac.")
-    lines.append(f"Methods: {', '.join(d.method for d in columns('disc'))}.")
+    lines.append(f"Methods: {', '.join(d.method for d in columns('disc', ends))}.")
     lines += [rows.state(measurements, accepted_by), NOT_FOR_DIAGNOSIS]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import dist
 from typing import Any
 
-from ...measure.definitions import CANAL_AT_BODY, DISC_HEIGHT
 from ...measure.types import Measurement, Point
 from ...measure.units import number
 from .lines import line_title
@@ -22,8 +21,8 @@ _WHITE = (1.0, 1.0, 1.0)
 _COLOURS = {_DISCS: (1.0, 0.88, 0.35), _VERTEBRAE: (1.0, 0.65, 0.97), _CURRENT: _WHITE, _AXIAL: _WHITE}
 _NAMES = {_DISCS: "disc labels", _VERTEBRAE: "vertebra labels", _CURRENT: "current label", _AXIAL: "axial label"}
 _SAGITTAL_VIEW, _AXIAL_VIEW = "vtkMRMLSliceNodeYellow", "vtkMRMLSliceNodeRed"
-#: Quantity and method in the label of a level, and the words between name and value.
-_MAIN = {_DISCS: (DISC_HEIGHT, ""), _VERTEBRAE: (CANAL_AT_BODY, "canal ")}
+#: Quantity in the label of a level, and the words between name and value.
+_MAIN = {_DISCS: ("disc_height_middle", ""), _VERTEBRAE: ("canal_ap", "canal ")}
 _DEPTHS = frozenset({("disc_depth", "depth50"), ("body_depth", "depth50")})
 #: Distance between the front of the spine and the end of the text.
 _GAP_MM = 7.0
@@ -134,13 +133,18 @@ class Labels:
                 found[_CURRENT][level] = _Label(_current_text(looked_at), place)
                 if _is_level(looked_at):
                     found[_AXIAL][level] = found[_CURRENT][level]
-            elif shown.names and _MAIN[role][0] in rows:
-                found[role][level] = _Label(_text(rows[_MAIN[role][0]], _MAIN[role][1], shown), place)
+            elif shown.names and (main := _main(rows.values(), role)):
+                found[role][level] = _Label(_text(main, _MAIN[role][1], shown), place)
         return found
 
 
 def _role(level: str) -> str:
     return _DISCS if "-" in level else _VERTEBRAE
+
+
+def _main(rows: Iterable[Measurement], role: str) -> Measurement | None:
+    """Return the row that labels a level."""
+    return next((m for m in rows if m.quantity == _MAIN[role][0] and not m.second), None)
 
 
 def _text(m: Measurement, words: str, shown: Filter) -> str:
@@ -154,8 +158,8 @@ def _has_line(m: Measurement) -> bool:
 
 
 def _current_text(m: Measurement) -> str:
-    key, words = _MAIN[_role(m.level)]
-    if (m.quantity, m.method) != key:
+    quantity, words = _MAIN[_role(m.level)]
+    if m.quantity != quantity or m.second:
         words = f"{_short(line_title(m))} "
     return f"{m.level} {words}{number(m.value, m.unit)}"
 

@@ -34,7 +34,7 @@ def is_line(measurement: Measurement) -> bool:
 
 def editable(measurement: Measurement) -> bool:
     """Return True for a quantity that may have a line."""
-    return definition(measurement.quantity, measurement.method, measurement.level).editable
+    return definition(measurement.quantity, measurement.method, measurement.level).editable and not measurement.second
 
 
 def line_name(measurement: Measurement) -> str:
