@@ -12,8 +12,7 @@ import pytest
 
 from SpineMeasureLib.anatomy import Kind
 from SpineMeasureLib.export.overview import _OUTLINES, _PAGE, _SPINE, margins, write_overview
-from SpineMeasureLib.export.overview_table import BAD, HEIGHTS, reference_words
-from SpineMeasureLib.export.overview_table import CANAL as CANAL_CURVE
+from SpineMeasureLib.export.overview_table import BAD, curves, reference_words
 from SpineMeasureLib.export.report.impression import impression, is_outside
 from SpineMeasureLib.export.report.level import band_chart
 from SpineMeasureLib.measure import measure
@@ -133,6 +132,6 @@ def test_the_overview_is_drawn_of_any_number_of_levels_and_without_a_canal(tmp_p
 
 
 def test_colours_of_the_overview_mean_one_thing_each() -> None:
-    colours = [curve.colour for curve in (*HEIGHTS, *CANAL_CURVE)] + [colour for *_, colour in _OUTLINES] + [BAD]
+    colours = [curve.colour for group in curves([]) for curve in group] + [colour for *_, colour in _OUTLINES] + [BAD]
     assert len(set(colours)) == len(colours)
     assert {kind for _, kinds, _ in _OUTLINES for kind in kinds} == set(Kind)
