@@ -100,6 +100,13 @@ Labels = Annotated[
 Convention = Annotated[
     str, one_of(_conventions, text="Convention of the label values; see 'spinemeasure conventions'.")
 ]
+EndsOn = Annotated[
+    str,
+    one_of(
+        lambda: ("edges", "masks"),
+        text="What the ends of lines shown first lie on: edges of the image, or masks (the segmentation).",
+    ),
+]
 Subregions = Annotated[
     Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to a seg-vert mask in --labels.")
 ]
@@ -179,6 +186,7 @@ class _OfTheRun:
 @dataclass(frozen=True)
 class _OfLabels:
     labels: Labels = None
+    ends: EndsOn = "edges"
     convention: Convention = "auto"
     subregions: Subregions = None
 

@@ -33,6 +33,7 @@ from .files import require_place
 from .io.checks import check_mri
 from .io.read import read_volume
 from .io.write import write_volume
+from .measure.definitions import EndsOn, shown_first
 from .measure.types import Measurement
 from .progress import Progress, silent
 from .segment.naming.levels import parse_disc
@@ -54,6 +55,7 @@ class Job:
     :ivar disc_points: a file of points that name the discs (`segment.labels.disc_points`).
     :ivar write_conventions: programs (`segment.labels.written.WRITTEN`) in whose values labels are also written.
     :ivar replace_review: whether a case that was edited in a review may be replaced.
+    :ivar ends: what the ends of the lines that are shown first lie on; see `measure.definitions.shown_first`.
     :ivar measure: False to stop after segmenting.
     :ivar picture: whether to draw overview.png (matplotlib).
     :ivar scene: whether to write scene.mrb and segmentation.seg.nrrd (slicer-core).
@@ -67,6 +69,7 @@ class Job:
     device: str = "auto"
     bundle: Path | None = None
     lowest_disc: str | None = None
+    ends: EndsOn = "edges"
     measure: bool = True
     picture: bool = True
     scene: bool = True
@@ -146,7 +149,7 @@ def _measured(job: Job, volume: Volume, seconds: dict[str, float], progress: Pro
         from .measure import measure
 
         with _timed(seconds, "measure"):
-            measurements = measure(segmentation, volume, progress)
+            measurements = shown_first(measure(segmentation, volume, progress), job.ends)
     stated = volume.meta.get("warnings")
     warnings = [str(warning) for warning in stated] if isinstance(stated, (list, tuple)) else []
     return Result(segmentation, measurements, [], [*warnings, *segmentation.warnings], seconds)

@@ -40,7 +40,7 @@ from SpineMeasureLib.io.write import write_volume
 from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.volume import Volume
 
-MIDDLE = ("L4-L5", "disc_height_middle", "chord50")
+MIDDLE = ("L4-L5", "disc_height_middle", "endplate50")
 MEASURED = {LABEL_NAMES, LABELS, TABLE, VALUES, OVERVIEW, RUN, SCENE, SEGMENTATION}
 
 
