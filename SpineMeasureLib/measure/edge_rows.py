@@ -73,7 +73,8 @@ def _height(
 
 
 def _trusted(pair: EdgePair, band: NDArray[np.bool_]) -> bool:
-    return all(bool(t.trusted[band].mean() >= _ENOUGH) for t in (pair.upper_trace, pair.lower_trace))
+    found = all(bool(t.trusted[band].mean() >= _ENOUGH) for t in (pair.upper_trace, pair.lower_trace))
+    return found and bool((pair.upper > pair.lower)[band].all())
 
 
 def canal_edge_row(spine: Spine, level: str, piece: Piece) -> list[Measurement]:

@@ -36,7 +36,7 @@ _BODY = Search(-4.0, 3.0, -2.5, 2.0, gap=0.3)
 #: A valley at the endplate is at most this part of the marrow's signal.
 _VALLEY = 0.75
 #: An endplate line needs this many trusted profiles and this length in mm.
-_FEWEST, _SHORTEST_MM = 20, 15.0
+_FEWEST, _SHORTEST_MM = 10, 15.0
 #: Heights are averaged over a band of this fraction of the depth.
 BAND = 0.10
 
@@ -158,6 +158,8 @@ def lower_endplate(pair: EdgePair) -> Endplate | None:
     if not pair.ends_found or inside.sum() < _FEWEST or front - back < _SHORTEST_MM:
         return None
     central = inside & (np.abs(pair.along - (front + back) / 2) <= 0.4 * (front - back))
+    if central.sum() < _FEWEST:
+        return None
     slope, level = np.polyfit(pair.along[central], pair.lower[central], 1)
     anterior, posterior = (
         pair.frame.origin + at * pair.frame.anterior + (level + slope * at) * pair.frame.superior
@@ -291,6 +293,8 @@ def _walls(
     """Return where the marrow above (`sign` 1) or below an endplate ends in front and behind; None if not seen."""
     edge = pair.upper if sign > 0 else pair.lower
     middle = np.abs(pair.along - (start[0] + start[1]) / 2) < 0.3 * (start[0] - start[1])
+    if middle.sum() < _FEWEST:
+        return None, None
     slope, level = np.polyfit(pair.along[middle], edge[middle], 1)
     found: list[float | None] = []
     for end, outward in zip(start, (1.0, -1.0), strict=True):

@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 _THICK = 1.2
 #: A direction that crosses the slices less steeply than this leads to no neighbouring slice.
 _ACROSS = 0.35
+#: A block of the lowest value is padding if it covers this part of a slice.
+_PADDING = 0.01
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,17 @@ class ImageSlices:
         return values.reshape(points.shape[:-1])
 
     def _blank(self, k: int) -> NDArray[np.bool_]:
-        """Return the pixels of slice `k` without a signal: filled ones, and blocks of the lowest value (padding)."""
+        """Return the pixels of slice `k` without a signal: filled ones, and padding.
+
+        Padding is a large block of the lowest value at the border.
+        """
         if k not in self._unknown:
             plane = np.take(self.volume.array, k, self.axis)
-            blank = ndimage.binary_opening(plane <= self._lowest, np.ones((3, 3), bool))
+            pieces, count = ndimage.label(ndimage.binary_opening(plane <= self._lowest, np.ones((3, 3), bool)))
+            border = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+            sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+            padding = [n for n in np.unique(border) if n and sizes[n] > _PADDING * plane.size]
+            blank = np.isin(pieces, padding)
             if self.volume.outside is not None:
                 blank |= np.take(self.volume.outside, k, self.axis)
             self._unknown[k] = blank

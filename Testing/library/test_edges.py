@@ -27,7 +27,7 @@ WIDE = Search(-3.0, 3.0, -3.0, 3.0)
 def step(height: np.ndarray, blur: float = 0.3) -> ImageSlices:
     """Return an image that rises from 10 to 110 above a height (mm) that depends on the place along anterior."""
     up = np.arange(80) * 0.5
-    plane = 10 + 100 * ndtr((up - height[:, None]) / blur)
+    plane = 10 + 100 * ndtr((up - height[:, None]) / blur) + 0.1 * np.sin(3 * up)  # nowhere constant, as padding is
     return ImageSlices(Volume(np.repeat(plane[None], 2, axis=0), AFFINE))
 
 
@@ -147,3 +147,14 @@ def test_an_end_without_an_edge_stays_on_the_mask_and_says_so() -> None:
     row = rows["L4-L5", "disc_height_middle", "endplate50"]
     assert "edge_not_found" in row.flags and "stays on the segmentation" in row.note
     assert row.value == pytest.approx(rows["L4-L5", "disc_height_middle", "chord50"].value, abs=1.0)
+
+
+def test_bodies_that_are_far_from_their_disc_stop_nothing() -> None:
+    """A wrong mask ends in a row, not in an error: the bodies are in front of where their disc is."""
+    case = voxelise(SPINE, Grid((4.0, 0.5, 0.5)))
+    image = render(SPINE, case, T2, Scan(snr=20))
+    bodies = [s.value for s in case.structures if s.name in ("L4", "L5")]
+    moved = np.where(np.isin(case.labels, bodies), 0, case.labels)
+    moved[:, 30:][np.isin(case.labels, bodies)[:, :-30]] = bodies[0]
+    rows = measure(replace(case, labels=moved.astype(np.uint8)), image)
+    assert any(row.method == "endplate50" for row in rows)
