@@ -214,7 +214,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         :raises SpineMeasureLib.errors.SpineMeasureError: nothing could be measured.
         """
         from SpineMeasureLib.measure import measure
-        from SpineMeasureLib.review.mrml.volume_node import volume_from_node
+        from SpineMeasureLib.review.mrml.volume_node import image_from_node, volume_from_node
         from SpineMeasureLib.review.session import Session
         from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels
         from SpineMeasureLib.segment.labels.plausible import check_anatomy
@@ -223,9 +223,8 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         check_anatomy(segmentation)
         self.loadTerminology()
         shown = volumeNode if volumeNode is not None else labelmapNode
-        return Session.build(
-            slicer.mrmlScene, shown, segmentation, measure(segmentation), labelmapNode.GetName(), self.quietly
-        )
+        values = measure(segmentation, image_from_node(volumeNode))
+        return Session.build(slicer.mrmlScene, shown, segmentation, values, labelmapNode.GetName(), self.quietly)
 
     def askDevice(self, device, onKnown):
         """Ask a child which device would be used; `onKnown` is called with one line for the user."""

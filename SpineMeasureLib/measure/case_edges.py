@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..orientation import apply_affine, apply_inverse
 from .endplates import EdgePair, body_edges, disc_edges, marrow_is_bright
 from .fields import Field
 from .image_slices import ImageSlices
@@ -59,10 +60,14 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges:
 
 def _bone_signal(spine: Spine, image: ImageSlices) -> float:
     """Return the signal of compact bone: the lowest that is seen around the bodies and discs."""
-    labels = spine.segmentation.labels
+    labels, array = spine.segmentation.labels, image.volume.array
     box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
-    values = np.asarray(image.volume.array[box], np.float64)[::1, ::2, ::2]
-    seen = values[np.isfinite(values) & (values > np.nanmin(image.volume.array))]
+    ends = np.array([(part.start, part.stop - 1) for part in box], float)
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3)
+    index = apply_inverse(image.volume.affine, apply_affine(spine.affine, corners))
+    first, last = np.clip(np.rint([index.min(axis=0), index.max(axis=0)]), 0, np.array(array.shape) - 1).astype(int)
+    values = np.asarray(array[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))], np.float64)
+    seen = values[np.isfinite(values) & (values > np.nanmin(array))]
     return float(np.percentile(seen, _DARKEST)) if seen.size else 0.0
 
 

@@ -303,6 +303,11 @@ def shown_first(measurements: Iterable[Measurement], preferred: EndsOn = PREFERR
     ]
 
 
+def has_edges(row: Measurement) -> bool:
+    """Return whether the ends of a row's line lie on edges of the image."""
+    return definition(row.quantity, row.method, row.level).ends_on == "edges"
+
+
 def shown_ends(measurements: Iterable[Measurement]) -> EndsOn:
     """Return what the ends of the lines lie on that are shown first in a case."""
     first = {definition(m.quantity, m.method, m.level).ends_on for m in measurements if not m.second}

@@ -15,10 +15,12 @@ from typing import Any
 
 from ..errors import NothingFoundError
 from ..measure import measure_spine
+from ..measure.definitions import has_edges
 from ..measure.derived import Key
 from ..measure.spine import Spine
 from ..measure.types import Measurement, Point
 from ..segmentation import SpineSegmentation
+from ..volume import Volume
 from .case.drag import in_plane, same
 from .case.levels import discs_of, is_regional, levels_of
 from .case.remeasure import RemeasureResult, remeasured
@@ -35,7 +37,7 @@ from .mrml.links import case_nodes
 from .mrml.recognise import recognised
 from .mrml.segments import segmentation_of
 from .mrml.stamps import Measured
-from .mrml.volume_node import refuse_transforms
+from .mrml.volume_node import image_from_node, refuse_transforms
 
 __all__ = ["Key", "RemeasureResult", "Session"]
 
@@ -313,13 +315,21 @@ class Session:
         segments = {segment: old.segments.get(segment, what) for segment, what in recognised(node).items()}
         result = RemeasureResult()
         if not self._measured.on(segments):
-            spine = Spine(segmentation_of(node, segments, old.verified, old.anchor))
+            spine = Spine(segmentation_of(node, segments, old.verified, old.anchor), self._image())
             state, result = remeasured(old, self._values, measure_spine(spine))
             self._frames.keep(node, segments, spine)
             if state.rows != old.rows or segments != old.segments:
                 self._editor.step(lambda *_: replace(state, segments=segments))
         self._measured.note(segments)
         return result
+
+    def _image(self) -> Volume | None:
+        """Return the image in which edges are found; None for a case that was measured without one.
+
+        Lines of such a case would otherwise be replaced by lines of another definition when it is measured again.
+        """
+        measured = any(has_edges(row) for row in self.rows)
+        return image_from_node(self.nodes.volume) if measured else None
 
     # -- display
 
@@ -366,7 +376,9 @@ class Session:
         if self.state.verified and all(old == new for old, new in names.items()):
             return
         try:
-            regional = self._frames.regional_angles(self._editor.case.segmentation(), self.state.segments, names)
+            regional = self._frames.regional_angles(
+                self._editor.case.segmentation(), self.state.segments, names, self._image()
+            )
         except NothingFoundError:
             regional = []
         self._measured.doubt(False)

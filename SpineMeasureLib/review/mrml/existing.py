@@ -11,6 +11,7 @@ from ...measure import measure_spine
 from ...measure.spine import Spine
 from ...segment.labels.by_value import segmentation_from_labels
 from ...segment.labels.plausible import check_anatomy
+from ...segmentation import SpineSegmentation
 from ..case.derived import new_state
 from ..case.levels import discs_of
 from ..case.rename import named_disc, renamed
@@ -26,7 +27,7 @@ from .segments import (
     segmentation_of,
     segments_of,
 )
-from .volume_node import refuse_elsewhere, refuse_transforms
+from .volume_node import image_from_node, refuse_elsewhere, refuse_transforms
 
 
 def add_existing_case(
@@ -52,31 +53,32 @@ def add_existing_case(
     name = (volume_node if volume_node is not None else node).GetName()
     segments: Segments = recognised(node)
     if any(kind in (Kind.DISC, Kind.BODY) for kind, _ in segments.values()):
-        own, (segments, spine) = node, _named(node, segments, lowest_disc)
+        own, (segments, segmentation) = node, _named(node, segments, lowest_disc)
     else:
-        own, segments, spine = _separated(scene, node, segments, volume_node, lowest_disc)
-    state = replace(state_of(spine.segmentation, measure_spine(spine)), segments=segments)
+        own, segments, segmentation = _separated(scene, node, segments, volume_node, lowest_disc)
+    spine = Spine(segmentation, image_from_node(volume_node))
+    state = replace(state_of(segmentation, measure_spine(spine)), segments=segments)
     return add_case(scene, volume_node, own, state, name), spine
 
 
-def _named(node: Any, segments: Segments, lowest_disc: str | None) -> tuple[Segments, Spine]:
+def _named(node: Any, segments: Segments, lowest_disc: str | None) -> tuple[Segments, SpineSegmentation]:
     """Name the segments, and mark them with what they are."""
     named = new_state((), segments, True, "labels")
     discs = discs_of(named)
     if lowest_disc and discs:
         named = renamed(named, named_disc(named, discs[-1], lowest_disc), ())
     mark_whole_vertebrae(node, named.segments)
-    spine = Spine(segmentation_of(node, named.segments, named.verified, named.anchor))
+    segmentation = segmentation_of(node, named.segments, named.verified, named.anchor)
     for segment, each in segments_of(node).items():
         if segment in named.segments:
             same = named.segments[segment] == segments[segment]
             (mark_segment if same else name_segment)(each, *named.segments[segment])
-    return named.segments, spine
+    return named.segments, segmentation
 
 
 def _separated(
     scene: Any, node: Any, segments: Segments, volume_node: Any, lowest_disc: str | None
-) -> tuple[Any, Segments, Spine]:
+) -> tuple[Any, Segments, SpineSegmentation]:
     """Add a segmentation node with the structures of one that has a segment per tissue; hide that one."""
     values = tissues(node)
     if len(values) < 2:
@@ -87,7 +89,6 @@ def _separated(
         values = {segment: each.GetLabelValue() for segment, each in segments_of(node).items()}
     segmentation = segmentation_from_labels(merged_labels(node, values), lowest_disc=lowest_disc)
     check_anatomy(segmentation)
-    spine = Spine(segmentation)
     own = add_segmentation(scene, segmentation, volume_node, f"{node.GetName()} by level")
     node.SetDisplayVisibility(False)
-    return own, state_of(segmentation, ()).segments, spine
+    return own, state_of(segmentation, ()).segments, segmentation

@@ -10,6 +10,7 @@ from ...measure.alignment import regional_angles, regional_levels
 from ...measure.reference import with_reference
 from ...measure.spine import Piece, Spine
 from ...measure.types import Measurement
+from ...volume import Volume
 from ..case.rename import renamed_level
 from .segments import Segments, segmentation_of
 from .stamps import Stamp, Stamps
@@ -36,11 +37,14 @@ class FrameCache:
             if kind in by_kind:
                 self._pieces[segment] = by_kind[kind].get(level)
 
-    def regional_angles(self, node: Any, segments: Segments, names: Mapping[str, str]) -> list[Measurement]:
+    def regional_angles(
+        self, node: Any, segments: Segments, names: Mapping[str, str], image: Volume | None
+    ) -> list[Measurement]:
         """Return the angles over named regions under new level names; only the frames that they need are computed.
 
         :param segments: present kind and level by segment id.
         :param names: new vertebra names by old ones.
+        :param image: of the case, in which the endplate of S1 is found.
         :raises NothingFoundError: the segmentation is empty.
         """
         called = {
@@ -53,7 +57,7 @@ class FrameCache:
         known = self._pieces if self._stamp == self._stamps.of(node) else {}
         if not regional.keys() <= known.keys():
             near = _with_neighbours({segments[segment][1] for segment in regional}, segments)
-            self.keep(node, near, Spine(segmentation_of(node, near, True, "user")))
+            self.keep(node, near, Spine(segmentation_of(node, near, True, "user"), image))
         found: dict[Kind, dict[str, Piece | None]] = {Kind.DISC: {}, Kind.BODY: {}}
         for segment, (kind, level) in regional.items():
             found[kind][level] = self._pieces.get(segment)

@@ -32,6 +32,20 @@ def volume_from_node(node: Any) -> Volume:
     return Volume(np.array(array, order="C"), affine_from(node.GetIJKToRASMatrix))
 
 
+def image_from_node(node: Any) -> Volume | None:
+    """Copy the image of a case, to find edges in; None if there is none: no node, a label map, or several components.
+
+    :param node: may be None.
+    :raises GeometryMismatchError: it is under a transform that is not hardened.
+    """
+    if node is None or node.IsA("vtkMRMLLabelMapVolumeNode"):
+        return None
+    try:
+        return volume_from_node(node)
+    except (EmptyVolumeError, DimensionError):
+        return None
+
+
 def refuse_transforms(*nodes: Any) -> None:
     """Refuse nodes under a transform: volume, segments and lines would be in different places.
 
