@@ -2,7 +2,7 @@
 
 Fitted on 30 patients (SPIDER; van der Graaf et al., Sci Data 2024): the probability that a value measured from the
 model's masks is within 0.5 mm of the value measured from an expert's. The bundled model knows these patients; its masks
-still differ from the experts' by 0.76 mm in the middle disc height. By five-fold cross-validation of these curves, the
+still differ from the experts' by 0.79 mm in the middle disc height. By five-fold cross-validation of these curves, the
 area under the ROC curve is 0.62 (disc anterior), 0.64, 0.86 (posterior), 0.80 (body anterior), 0.70 and 0.80.
 """
 

@@ -209,7 +209,8 @@ def test_the_child_measures_and_its_results_read_back_as_they_were(
     assert updates[-1] == Update("done", 1.0, "")
     results = read_results(workspace.results)
     assert not (workspace.results / "scene.mrb").exists()
-    again = measure(segmentation_from_labels(read_volume(labels), lowest_disc="L5-S1"))
+    image = read_volume(sample_folder / "lumbar_t2.nii.gz")
+    again = measure(segmentation_from_labels(read_volume(labels), lowest_disc="L5-S1"), image)
     assert [m.key for m in results.measurements] == [m.key for m in again]
     assert results.measurements[0] == again[0]
     assert results.segmentation.level_verified and len(results.segmentation.structures) > 10
