@@ -11,7 +11,7 @@ from SpineMeasureLib.resources import data_path
 from SpineMeasureLib.review.case.state import automatic_of, status_of
 from SpineMeasureLib.review.session import Session
 
-KEY = ("L4-L5", "disc_height_middle", "chord50")
+KEY = ("L4-L5", "disc_height_middle", "endplate50")
 
 
 def runTests() -> None:
