@@ -44,7 +44,7 @@ def canal(level: str) -> str:
 
 def height(level: str) -> str:
     """Return the row of a disc's height."""
-    return f"{level}|disc_height_middle|chord50"
+    return f"{level}|disc_height_middle|endplate50"
 
 
 def unlike(picture: Any, other: Any) -> float:
