@@ -18,6 +18,9 @@ Order = tuple[tuple[int, int, int], tuple[int, int, int]]
 #: DICOM, NRRD and MetaImage state positions in LPS mm: x left, y posterior, z superior.
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+#: Voxels this many times larger along one axis than along another are slices.
+_THICKER = 1.2
+
 
 def from_matvec(matrix: ArrayLike, vector: ArrayLike = (0, 0, 0)) -> Array:
     """Make an affine from a 3x3 matrix (one step in each column) and the position of the first voxel.
@@ -152,6 +155,16 @@ def slice_axes(affine: Array) -> Order:
     """
     (right, anterior, superior), (to_right, to_anterior, to_superior) = anatomical_axes(affine)
     return (right, superior, anterior), (to_right, to_superior, to_anterior)
+
+
+def across_slices(affine: Array) -> int:
+    """Return the array axis across the slices of an image: the one with thicker voxels, else the right-left one.
+
+    >>> across_slices(np.diag([1.0, 4, 1, 1])), across_slices(np.diag([1.0, 1, 1, 1]))
+    (1, 0)
+    """
+    sizes = voxel_sizes(affine)
+    return int(np.argmax(sizes)) if sizes.max() > _THICKER * sizes.min() else anatomical_axes(affine)[0][0]
 
 
 def reorder(array: NDArray, order: tuple[Sequence[int], Sequence[int]]) -> NDArray:

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from ..orientation import apply_affine, apply_inverse
 from .canal_pieces import without_strays
 from .fields import Field, intervals
-from .frames import unit
+from .frames import as_point, unit
 from .types import Plane
 
 Array = NDArray[np.float64]
@@ -206,7 +206,7 @@ class CrossSection:
     @property
     def plane(self) -> Plane:
         """The plane of the cross-section: centre, across (to the right), anterior."""
-        return Plane(*(tuple(float(x) for x in v) for v in (self.centre, self.across, self.anterior)))  # type: ignore[arg-type]
+        return Plane(as_point(self.centre), as_point(self.across), as_point(self.anterior))
 
 
 def cross_section(field: Field, line: Centreline, place: float, target: Array) -> CrossSection | None:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..orientation import apply_affine, apply_inverse
+from .canal_line import Centreline
 from .endplates import EdgePair, body_edges, disc_edges, marrow_is_bright
 from .fields import Field
 from .image_slices import ImageSlices
 from .wall import Walls, find_walls
 
 if TYPE_CHECKING:
-    from .spine import Piece, Spine
+    from .spine import Spine
 
 Array = NDArray[np.float64]
 
@@ -77,18 +78,16 @@ def _body(spine: Spine, level: str) -> Field | None:
 
 
 def _canal(spine: Spine, image: ImageSlices) -> Walls | None:
-    pieces: list[Piece] = [p for p in (*spine.discs.values(), *spine.bodies.values()) if p]
-    if spine.canal is None or spine.line is None or len(pieces) < 2:
+    places = [p.frame.origin for p in (*spine.discs.values(), *spine.bodies.values()) if p]
+    if spine.canal is None or spine.line is None or len(places) < 2:
         return None
-    column = np.array(sorted((p.frame.origin for p in pieces), key=lambda c: spine.line.nearest(c)))  # type: ignore[union-attr]
-    rising = _darker_than_surroundings(spine, image)
+    column = np.array(sorted(places, key=spine.line.nearest))
+    rising = _darker_than_surroundings(spine.canal, spine.line, image)
     return find_walls(image, spine.canal, spine.line, column, rising)
 
 
-def _darker_than_surroundings(spine: Spine, image: ImageSlices) -> bool:
+def _darker_than_surroundings(field: Field, line: Centreline, image: ImageSlices) -> bool:
     """Return whether the lumen is darker than what is around it, as CSF is on T1."""
-    line, field = spine.line, spine.canal
-    assert line is not None and field is not None
     t = np.arange(-14.0, 14.1, 0.5)
     ahead = np.array([0.0, 1.0, 0.0]) - line.tangents * line.tangents[:, 1:2]
     right = np.cross(ahead, line.tangents)

@@ -12,7 +12,7 @@ from .rows import Ends, length
 Array = NDArray[np.float64]
 
 #: Heights are averaged over a band of this fraction of the depth around their place.
-_BAND = 0.10
+BAND = 0.10
 _BAND_LINES = 9
 #: The depth is averaged over a band of this fraction of the height, at most so many mm, to even out voxel steps.
 _DEPTH_BAND = 0.3
@@ -61,7 +61,7 @@ def chord(field: Field, frame: Frame, depth: Ends, place: float) -> Ends | None:
 
     The length is the mean over a band; the line is in the middle of the band.
     """
-    fractions = place + np.linspace(-_BAND / 2, _BAND / 2, _BAND_LINES)
+    fractions = place + np.linspace(-BAND / 2, BAND / 2, _BAND_LINES)
     origins = depth[0] + fractions[:, None] * (depth[1] - depth[0])
     stretch = intervals(field, origins, frame.superior, REACH_MM)
     stretch = stretch[np.isfinite(stretch).all(axis=1)]

@@ -258,7 +258,6 @@ MAIN_QUANTITIES = ("disc_height_middle", "canal_ap", "body_height_middle")
 #: What is shown first: the ends that depend less on who drew the segmentation (docs/measurements.md).
 PREFERRED: EndsOn = "edges"
 _WALL_METHOD = "wall"
-CANAL_AT_DISC, CANAL_AT_BODY = ("canal_ap", "disc_level"), ("canal_ap", "mid_vertebral")
 
 
 def methods() -> tuple[Definition, ...]:

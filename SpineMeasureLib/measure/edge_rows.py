@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .case_edges import CaseEdges
 from .edge_confidence import with_edge_confidence
 from .edges import Trace
 from .endplates import EdgePair
+from .frames import as_point
 from .rows import Ends, Shared, length, row
 from .spine import Piece, Spine
 from .types import Measurement, Plane
@@ -33,15 +35,13 @@ def disc_edge_rows(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
         return []
     common = Shared(disc.frame.plane, disc.flags())
     pair = spine.edges.discs.get(level)
-    if pair is None:
-        rows = [row(level, f"disc_height_{p}", f"endplate{round(100 * f)}", None, common, note=_NO_IMAGE_OF_IT)
-                for p, f in PLACES.items()]  # fmt: skip
-        return [*rows, row(level, "disc_height_mean", "endplate_area_depth", None, common, note=_NO_IMAGE_OF_IT)]
-    note = "" if spine.edges.bright_marrow else _DARK_MARROW.format("disc")
+    note = _note(spine.edges, pair, "disc")
     rows = [
         _height(level, f"disc_height_{p}", f"endplate{round(100 * f)}", pair, f, common, note)
         for p, f in PLACES.items()
     ]
+    if pair is None:
+        return [*rows, row(level, "disc_height_mean", "endplate_area_depth", None, common, note=note)]
     inside = (pair.along >= pair.back) & (pair.along <= pair.front)
     area = np.trapezoid((pair.upper - pair.lower)[inside], pair.along[inside])
     whole = common if _trusted(pair, inside) else common.flagged("edge_not_found")
@@ -55,16 +55,21 @@ def body_edge_rows(spine: Spine, level: str, body: Piece) -> list[Measurement]:
         return []
     common = Shared(body.frame.plane, body.flags())
     pair = None if body.field.cut_in_slice else spine.edges.bodies.get(level)
-    reason = "the body is cut by the field of view" if body.field.cut_in_slice else _NO_IMAGE_OF_IT
-    if pair is None:
-        return [row(level, f"body_height_{place}", "cortex", None, common, note=reason) for place in PLACES]
-    note = "" if spine.edges.bright_marrow else _DARK_MARROW.format("body")
+    note = "the body is cut by the field of view" if body.field.cut_in_slice else _note(spine.edges, pair, "body")
     return [_height(level, f"body_height_{p}", "cortex", pair, f, common, note) for p, f in PLACES.items()]
 
 
+def _note(edges: CaseEdges, pair: EdgePair | None, what: str) -> str:
+    if pair is None:
+        return _NO_IMAGE_OF_IT
+    return "" if edges.bright_marrow else _DARK_MARROW.format(what)
+
+
 def _height(
-    level: str, quantity: str, method: str, pair: EdgePair, place: float, common: Shared, note: str
+    level: str, quantity: str, method: str, pair: EdgePair | None, place: float, common: Shared, note: str
 ) -> Measurement:
+    if pair is None:
+        return row(level, quantity, method, None, common, note=note)
     band = pair.band(place)
     if not _trusted(pair, band):
         common, note = common.flagged("edge_not_found"), _NO_EDGE
@@ -99,13 +104,13 @@ def _diameter(spine: Spine, level: str, walls: Walls, index: int, common: Shared
     band = np.abs(np.arange(len(line.points)) - index) <= _BAND_MM / 2
     point, ahead = line.points[index], walls.anterior[index]
     front, back = float(walls.front[band].mean()), float(walls.back[band].mean())
-    if not np.isfinite(walls.mask_front[index]):
+    if not walls.lumen[index]:
         return row(
             level, "canal_ap", "wall", 0.0, common.flagged("obliterated"), note="the segmentation has no lumen here"
         )
     ends: Ends = (point + front * ahead, point + back * ahead)
     right = np.cross(ahead, line.tangents[index])
-    plane = Plane(*(tuple(float(x) for x in v) for v in (point, right, ahead)))  # type: ignore[arg-type]
+    plane = Plane(as_point(point), as_point(right), as_point(ahead))
     shared, note = replace(common, plane=plane), ""
     traces = (walls.front_trace, walls.back_trace)
     if spine.at_border(np.stack(ends)):

@@ -131,7 +131,7 @@ def trace(
         for k, signal in profiles.items():
             costs[k] += search.gap * _dark_before(signal, low + scale / 2, scale, chosen, rising)
     paths = _paths(costs, asides, places, search)
-    positions = {k: _between_steps(t[chosen] - STEP_MM / 2, path, scores[k]) for k, path in paths.items()}
+    positions = {k: _between_steps(places, path, scores[k]) for k, path in paths.items()}
     strengths = {k: scores[k][np.arange(len(path)), path] / scale for k, path in paths.items()}
     found = _combined(asides, positions, strengths)
     clear = found.strength * scale > _OVER_NOISE * _noise(profiles, t, search, rising)

@@ -7,13 +7,14 @@ shows: `rising` is False then.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .chords import depth_line
+from .chords import BAND, depth_line
 from .edges import Search, Trace, trace
 from .fields import Field, intervals
 from .frames import Endplate, Frame, unit
@@ -37,8 +38,6 @@ _BODY = Search(-4.0, 3.0, -2.5, 2.0, gap=0.3)
 _VALLEY = 0.75
 #: An endplate line needs this many trusted profiles and this length in mm.
 _FEWEST, _SHORTEST_MM = 10, 15.0
-#: Heights are averaged over a band of this fraction of the depth.
-BAND = 0.10
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,9 @@ def disc_edges(
     :param bodies: masks of the bodies above and below, whose walls start the search for the ends of the endplates.
     :param dark: signal of bone.
     """
-    extent = _extent(field, frame, bodies)
+    of_bodies = [_body_extent(body, field, frame, sign) for body, sign in zip(bodies, (1, -1), strict=True)]
+    near = [extent for extent in of_bodies if extent]
+    extent = _mean_extent(near) if near else _mask_extent(field, frame)
     if extent is None:
         return None
     front, back = extent
@@ -123,10 +124,10 @@ def disc_edges(
     surfaces = mask_surfaces(field, frame, along)
     if surfaces is None:
         return None
-    pair = _traced(image, frame, along, surfaces, rising)
+    pair = _traced(image, frame, along, surfaces, _around_disc(surfaces), rising)
     if pair is None:
         return None
-    starts = [_body_extent(body, field, frame, sign) or extent for body, sign in zip(bodies, (1, -1), strict=True)]
+    starts = [own or extent for own in of_bodies]
     corners = tuple(_walls(image, pair, sign, start, rising) for sign, start in zip((1.0, -1.0), starts, strict=True))
     fronts = [c[0] for c in corners if c[0] is not None]
     backs = [c[1] for c in corners if c[1] is not None]
@@ -141,7 +142,7 @@ def disc_edges(
     # Where the mask has no disc, start from the edge found at its end.
     outside = (again < along[0]) | (again > along[-1])
     start = tuple(np.where(outside, b + side, s) for b, s, side in zip(begun, start, (1.3, -1.3), strict=True))
-    final = _traced(image, frame, again, start, rising, dark if rising else None)
+    final = _traced(image, frame, again, start, _around_disc(start), rising, dark if rising else None)
     if final is None:
         return None
     above, below = ((new_front if f is None else f, new_back if b is None else b) for f, b in corners)
@@ -178,13 +179,12 @@ def body_edges(
     :param dark: signal of bone.
     """
     dark = dark if bright else None
-    depth = depth_line(field, frame)
-    if depth is None:
+    extent = _mask_extent(field, frame)
+    if extent is None:
         return None
-    front, back = (float((end - frame.origin) @ frame.anterior) for end in depth)
     height = np.arange(-3.0, 3.1, 0.5)
     ends = []
-    for start, outward in ((front, 1.0), (back, -1.0)):
+    for start, outward in zip(extent, (1.0, -1.0), strict=True):
         base = frame.origin + start * frame.anterior + height[:, None] * frame.superior
         wall = trace(image, base, outward * frame.anterior, frame.right, _WALL, not bright)
         if wall is not None and wall.trusted.mean() >= 0.5:
@@ -195,16 +195,9 @@ def body_edges(
     surfaces = mask_surfaces(field, frame, along) if len(along) > 10 else None
     if surfaces is None:
         return None
-    foot = frame.origin + along[:, None] * frame.anterior
-    lower, upper = surfaces
-    above = trace(image, foot + upper[:, None] * frame.superior, frame.superior, frame.right, _BODY, not bright, dark)
-    below = trace(image, foot + lower[:, None] * frame.superior, -frame.superior, frame.right, _BODY, not bright, dark)
-    if above is None or below is None:
-        return None
-    return EdgePair(
-        frame, along, upper + above.offset, lower - below.offset, above, below, front, back, True,
-        ((front, back), (front, back)),
-    )  # fmt: skip
+    pair = _traced(image, frame, along, surfaces, _BODY, not bright, dark)
+    walls = (front, back)
+    return pair and replace(pair, front=front, back=back, ends_found=True, corners=(walls, walls))
 
 
 def marrow_is_bright(image: ImageSlices, field: Field, frame: Frame) -> bool | None:
@@ -227,12 +220,13 @@ def marrow_is_bright(image: ImageSlices, field: Field, frame: Frame) -> bool | N
     return bool(np.mean(lowest) < _VALLEY * np.mean(marrow))
 
 
-def _extent(field: Field, frame: Frame, bodies: Neighbours) -> tuple[float, float] | None:
-    """Return where a disc ends in front and behind: as the facing bodies do near it, else as its own mask does."""
-    near = [end for body, sign in zip(bodies, (1, -1), strict=True) if (end := _body_extent(body, field, frame, sign))]
-    if near:
-        front, back = np.mean(near, axis=0)
-        return float(front), float(back)
+def _mean_extent(extents: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    front, back = np.mean(extents, axis=0)
+    return float(front), float(back)
+
+
+def _mask_extent(field: Field, frame: Frame) -> tuple[float, float] | None:
+    """Return where a mask ends in front and behind at mid-height, mm along anterior."""
     depth = depth_line(field, frame)
     if depth is None:
         return None
@@ -270,11 +264,16 @@ def _smooth(places: Array) -> Array:
 
 
 def _traced(
-    image: ImageSlices, frame: Frame, along: Array, surfaces: tuple[Array, ...], rising: bool, dark: float | None = None
+    image: ImageSlices,
+    frame: Frame,
+    along: Array,
+    surfaces: tuple[Array, ...],
+    search: Search,
+    rising: bool,
+    dark: float | None = None,
 ) -> EdgePair | None:
+    """Trace the edges near the lower and upper surface of a mask; the depth is that of `along`."""
     lower, upper = surfaces
-    inward = min(_INWARD_MM, _INWARD_PART * float(np.median(upper - lower)))
-    search = Search(-inward, _OUTWARD_MM, *_FREE)
     foot = frame.origin + along[:, None] * frame.anterior
     above = trace(image, foot + upper[:, None] * frame.superior, frame.superior, frame.right, search, rising, dark)
     below = trace(image, foot + lower[:, None] * frame.superior, -frame.superior, frame.right, search, rising, dark)
@@ -285,6 +284,12 @@ def _traced(
         frame, along, upper + above.offset, lower - below.offset, above, below, front, back, False,
         ((front, back), (front, back)),
     )  # fmt: skip
+
+
+def _around_disc(surfaces: tuple[Array, ...]) -> Search:
+    """Return where the endplates of a disc are searched: in a thin one not as far as the other endplate."""
+    lower, upper = surfaces
+    return Search(-min(_INWARD_MM, _INWARD_PART * float(np.median(upper - lower))), _OUTWARD_MM, *_FREE)
 
 
 def _walls(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..field_of_view import cut_axes, with_margin
-from ..orientation import anatomical_axes, apply_affine, apply_to_vectors, cropped_affine, voxel_sizes
+from ..orientation import across_slices, apply_affine, apply_to_vectors, cropped_affine, voxel_sizes
 
 Array = NDArray[np.float64]
 
@@ -133,7 +133,7 @@ def make_field(
     if box is None:
         return None
     spacing = voxel_sizes(affine)
-    slice_axis = int(np.argmax(spacing)) if spacing.max() > 1.2 * spacing.min() else anatomical_axes(affine)[0][0]
+    slice_axis = across_slices(affine)
     inside = np.pad(mask[box], _MARGIN_VOXELS)
     thick = bool(spacing[slice_axis] >= _THICK_SLICES * np.delete(spacing, slice_axis).min())
     values = _slice_by_slice(inside, spacing, slice_axis) if thick else _smooth(_distance(inside, spacing))

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..orientation import anatomical_axes, apply_affine, voxel_sizes
+from ..orientation import across_slices, apply_affine, voxel_sizes
 from ..volume import Volume
 
 Array = NDArray[np.float64]
 
-#: Slices this many times thicker than pixels are the image's own plane; otherwise the sagittal ones are.
-_THICK = 1.2
 #: A direction that crosses the slices less steeply than this leads to no neighbouring slice.
 _ACROSS = 0.35
 #: A block of the lowest value is padding if it covers this part of a slice.
@@ -39,23 +37,18 @@ class ImageSlices:
     """An image, sampled slice by slice with cubic splines (in-plane only).
 
     :ivar axis: array axis across the slices.
-    :ivar pixel: in-plane pixel size in mm, the larger of the two.
     :ivar spacing: distance between slices in mm.
     """
 
     volume: Volume
-    axis: int = 0
-    pixel: float = 1.0
-    spacing: float = 1.0
+    axis: int = field(init=False)
+    spacing: float = field(init=False)
     _coefficients: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
     _unknown: dict[int, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        sizes = voxel_sizes(self.volume.affine)
-        thick = sizes.max() > _THICK * sizes.min()
-        self.axis = int(np.argmax(sizes)) if thick else anatomical_axes(self.volume.affine)[0][0]
-        self.pixel = float(np.delete(sizes, self.axis).max())
-        self.spacing = float(sizes[self.axis])
+        self.axis = across_slices(self.volume.affine)
+        self.spacing = float(voxel_sizes(self.volume.affine)[self.axis])
         self._inverse = np.linalg.inv(self.volume.affine)
         self._lowest = float(np.nanmin(self.volume.array))
 

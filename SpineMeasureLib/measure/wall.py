@@ -32,14 +32,13 @@ class Walls:
 
     :ivar front, back: [n] mm from the centreline point, anterior positive.
     :ivar anterior: [n, 3] unit vectors.
-    :ivar mask_front, mask_back: [n] the same for the mask, smoothed; NaN where it has no lumen.
+    :ivar lumen: [n] whether the mask has a lumen there.
     """
 
     front: Array
     back: Array
     anterior: Array
-    mask_front: Array
-    mask_back: Array
+    lumen: NDArray[np.bool_]
     front_trace: Trace
     back_trace: Trace
 
@@ -76,8 +75,7 @@ def find_walls(image: ImageSlices, field: Field, line: Centreline, column: Array
     if traces[0] is None or traces[1] is None:
         return None
     return Walls(
-        starts[0] + traces[0].offset, starts[1] - traces[1].offset, anterior,
-        np.where(known, starts[0], np.nan), np.where(known, starts[1], np.nan), traces[0], traces[1],
+        starts[0] + traces[0].offset, starts[1] - traces[1].offset, anterior, known, traces[0], traces[1]
     )  # fmt: skip
 
 
@@ -94,7 +92,7 @@ def _anterior(line: Centreline, column: Array) -> Array:
 
 
 def _stretch(t: Array, values: Array) -> tuple[float, float]:
-    """Return front and back end of the stretch inside a mask nearest to the middle of a line; NaN for none."""
+    """Return front and back end of the longest stretch of a line inside a mask; NaN for none."""
     inside = np.flatnonzero(values > 0)
     if not len(inside):
         return np.nan, np.nan

@@ -377,7 +377,7 @@ class Session:
             return
         try:
             regional = self._frames.regional_angles(
-                self._editor.case.segmentation(), self.state.segments, names, self._image()
+                self._editor.case.segmentation(), self.state.segments, names, self._image
             )
         except NothingFoundError:
             regional = []

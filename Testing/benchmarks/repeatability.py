@@ -23,7 +23,7 @@ from SpineMeasureLib.volume import Volume
 
 from .robustness import resliced, turned
 
-#: Quantity, method between masks, method between edges, and which levels (with a dash: discs).
+#: Quantity, method between masks, and method between edges.
 PAIRS = (
     ("disc_height_anterior", "chord10", "endplate10"),
     ("disc_height_middle", "chord50", "endplate50"),

@@ -137,7 +137,8 @@ def test_lines_lie_in_their_segments_after_a_transform_was_hardened(session: Any
     nodes.segmentation.HardenTransform()
     again = Session.from_segmentation_node(scene, nodes.segmentation)
     segment = nodes.segmentation.GetSegmentation().GetSegmentIdBySegmentName("L4-L5")
-    ends = [again.line(MIDDLE).GetNthControlPointPositionWorld(n) for n in (0, 1)]
+    line = again.line((*MIDDLE[:2], "endplate50"))
+    ends = [line.GetNthControlPointPositionWorld(n) for n in (0, 1)]
     away = np.linalg.norm(np.mean(ends, axis=0) - nodes.segmentation.GetSegmentCenterRAS(segment))
     assert away < 10 and again.row(MIDDLE).value == pytest.approx(before, abs=0.3)
     again.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...anatomy import Kind
@@ -38,13 +38,13 @@ class FrameCache:
                 self._pieces[segment] = by_kind[kind].get(level)
 
     def regional_angles(
-        self, node: Any, segments: Segments, names: Mapping[str, str], image: Volume | None
+        self, node: Any, segments: Segments, names: Mapping[str, str], image: Callable[[], Volume | None]
     ) -> list[Measurement]:
         """Return the angles over named regions under new level names; only the frames that they need are computed.
 
         :param segments: present kind and level by segment id.
         :param names: new vertebra names by old ones.
-        :param image: of the case, in which the endplate of S1 is found.
+        :param image: returns that of the case, in which the endplate of S1 is found; called if frames are missing.
         :raises NothingFoundError: the segmentation is empty.
         """
         called = {
@@ -57,7 +57,7 @@ class FrameCache:
         known = self._pieces if self._stamp == self._stamps.of(node) else {}
         if not regional.keys() <= known.keys():
             near = _with_neighbours({segments[segment][1] for segment in regional}, segments)
-            self.keep(node, near, Spine(segmentation_of(node, near, True, "user"), image))
+            self.keep(node, near, Spine(segmentation_of(node, near, True, "user"), image()))
         found: dict[Kind, dict[str, Piece | None]] = {Kind.DISC: {}, Kind.BODY: {}}
         for segment, (kind, level) in regional.items():
             found[kind][level] = self._pieces.get(segment)
