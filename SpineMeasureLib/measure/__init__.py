@@ -31,9 +31,11 @@ def measure(
     >>> round(middle.value, 1), middle.unit, middle.source
     (7.3, 'mm', 'automatic')
 
-    :param segmentation: named structures, in the geometry of the image.
-    :param image: on the same voxels; without it, lines end on the boundaries of the masks only.
-    :return: rows from head to sacrum; a value that cannot be measured keeps its row, empty, with the reason.
+    :param segmentation: named structures.
+    :param image: in the same space, on any voxels; without it, or if it shows none of the structures, lines end on the
+        boundaries of the masks only.
+    :return: rows by level, discs before bodies, each from head to sacrum; a value that cannot be measured keeps its
+        row, empty, with the reason.
     :raises NothingFoundError: the segmentation contains no disc and no vertebra.
     """
     from .confidence import with_confidence
@@ -51,7 +53,7 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
     from .alignment import measure_alignment
     from .canal import measure_canal, torg_pavlov
     from .disc import measure_disc
-    from .edge_rows import body_edge_rows, canal_edge_row, disc_edge_rows
+    from .edge_rows import body_edge_rows, canal_edge_row, derived_edge_rows, disc_edge_rows
     from .reference import with_reference
     from .vertebra import crush_ratios, measure_body, measure_slip
 
@@ -73,8 +75,11 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
             rows += measure_body(level, piece)
             rows += canal_edge_row(spine, level, piece)
             rows += measure_canal(spine, level, piece, "mid_vertebral")
+    rows += derived_edge_rows(spine, rows)
     rows += crush_ratios(spine, rows)
     rows += torg_pavlov(spine, rows)
     rows += measure_alignment(spine.discs, spine.bodies)
+    places = {level: place for place, level in enumerate(dict.fromkeys(r.level for r in rows))}
+    rows.sort(key=lambda r: places[r.level])
     progress("measure", 1.0, f"{len(rows)} values")
     return shown_first(with_reference(r) for r in rows)

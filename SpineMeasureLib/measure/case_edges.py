@@ -39,8 +39,8 @@ class CaseEdges:
     bright_marrow: bool
 
 
-def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges:
-    """Find the edges of every disc, body and of the canal."""
+def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges | None:
+    """Find the edges of every disc, body and of the canal; None if the image shows none of them."""
     discs = {level: disc for level, disc in spine.discs.items() if disc}
     votes = [v for d in discs.values() if (v := marrow_is_bright(image, d.field, d.frame)) is not None]
     bright = sum(votes) * 2 >= len(votes)
@@ -56,7 +56,8 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges:
             edges = body_edges(image, body.field, body.frame, bright, dark)
             if edges:
                 bodies[level] = edges
-    return CaseEdges(found, bodies, _canal(spine, image), bright)
+    canal = _canal(spine, image)
+    return CaseEdges(found, bodies, canal, bright) if found or bodies or canal else None
 
 
 def _bone_signal(spine: Spine, image: ImageSlices) -> float:

@@ -46,8 +46,8 @@ class Definition:
     :ivar heading: of its column in the summary tables; empty if it has none.
     :ivar listed: the report lists it at its level, although it has no column.
     :ivar editable: its line can be dragged.
-    :ivar ends_on: if there is the same value with its ends on something else: what they lie on here. Only one of the
-        two is shown in the summary tables and can be dragged at a time; see `shown`.
+    :ivar ends_on: if there is the same value with the ends of its lines on something else: what they are on here. Only
+        one of the two is shown in the summary tables and can be dragged at a time; see `shown_first`.
     """
 
     quantity: str
@@ -86,6 +86,8 @@ _AREA = Code("42798000", "Area")
 _ANGLE = Code("1483009", "Angle")
 _COBB = Code("285285000", "Cobb angle")
 _PRIVATE = partial(Code, scheme=SCHEME)
+_WEDGE, _CRUSH = _PRIVATE("SM-BWR", "Body wedge ratio"), _PRIVATE("SM-BCR", "Body crush ratio")
+_BICONCAVITY = _PRIVATE("SM-BBR", "Body biconcavity ratio")
 _CANAL, _CORD = code_of(Kind.CANAL, ""), code_of(Kind.CORD, "")
 
 _SAC = "dural_sac"
@@ -98,7 +100,9 @@ _AP = (
     "the mid-plane of the {0} crosses the centreline"
 )
 _THIN = "unreliable if slices are thicker than 1.5 mm"
-_HEIGHTS, _OF_DISC, _CANAL_AP = "disc height", "disc", "canal AP"
+_ENDPLATES, _SEGMENT = "disc height, endplates", "disc height, segment"
+_CORTICES, _BODY_SEGMENT = "body height, edges", "body height, segment"
+_OF_DISC, _OF_BODY, _CANAL_AP = "disc", "body", "canal AP"
 _ENDPLATE = (
     "distance between the bony endplates above and below the disc, found as edges between marrow and endplate in the "
     f"image, along the disc normal at {{}} % of the AP depth between the walls of the facing bodies (from anterior), "
@@ -113,6 +117,9 @@ _WALL = (
     "along the AP direction where the mid-plane of the {1} crosses the centreline, averaged over 3 mm"
 )
 _LI = "Li et al., IEEE Trans Pattern Anal Mach Intell 2006 (optimal surface)"
+_FROM_ENDPLATES = "of the heights from endplate to endplate"
+_FROM_CORTEX = "of the heights between edges of the marrow"
+_FARFAN = "Farfan et al., J Bone Joint Surg Am 1972"
 _GENANT = "Genant et al., J Bone Miner Res 1993"
 _FEHLINGS = "Fehlings et al., Spine 1999"
 
@@ -144,23 +151,26 @@ def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, .
 _ALL = (
     *(
         _disc(f"disc_height_{place}", f"endplate{percent}", "mm", f"Disc height, {place}, endplate to endplate",
-              _ENDPLATE.format(percent), _HEIGHT, f"SM-DH-EP{percent}", _LI, over=_HEIGHTS, heading=place,
+              _ENDPLATE.format(percent), _HEIGHT, f"SM-DH-EP{percent}", _LI, over=_ENDPLATES, heading=place,
               editable=True, ends_on="edges")
         for place, percent in (("anterior", 10), ("middle", 50), ("posterior", 90))
     ),
     _disc("disc_height_anterior", "chord10", "mm", "Disc height, anterior", _CHORD.format(10), _HEIGHT,
-          "SM-DH-CHORD10", over=_HEIGHTS, heading="anterior", editable=True, ends_on="masks"),
+          "SM-DH-CHORD10", over=_SEGMENT, heading="anterior", editable=True, ends_on="masks"),
     _disc("disc_height_middle", "chord50", "mm", "Disc height, middle", _CHORD.format(50), _HEIGHT,
-          "SM-DH-CHORD50", over=_HEIGHTS, heading="middle", editable=True, ends_on="masks"),
+          "SM-DH-CHORD50", over=_SEGMENT, heading="middle", editable=True, ends_on="masks"),
     _disc("disc_height_posterior", "chord90", "mm", "Disc height, posterior", _CHORD.format(90), _HEIGHT,
-          "SM-DH-CHORD90", over=_HEIGHTS, heading="posterior", editable=True, ends_on="masks"),
+          "SM-DH-CHORD90", over=_SEGMENT, heading="posterior", editable=True, ends_on="masks"),
     _disc("disc_height_mean", "area_depth", "mm", "Disc height, mean", "sagittal area / AP depth", _HEIGHT,
-          "SM-DH-AREADEP"),
+          "SM-DH-AREADEP", ends_on="masks"),
     _disc("disc_height_mean", "endplate_area_depth", "mm", "Disc height, mean, endplate to endplate",
           "area between the bony endplates in the image / AP depth between the walls of the facing bodies", _HEIGHT,
-          "SM-DH-EPAREA", _LI),
+          "SM-DH-EPAREA", _LI, ends_on="edges"),
+    _disc("disc_height_mean", "endplate_mean3", "mm", "Disc height, mean of three, endplate to endplate",
+          f"(anterior + middle + posterior) / 3; {_FROM_ENDPLATES}", _HEIGHT, "SM-DH-EPMEAN3", listed=True,
+          ends_on="edges"),
     _disc("disc_height_mean", "mean3", "mm", "Disc height, mean of three", "(anterior + middle + posterior) / 3",
-          _HEIGHT, "SM-DH-MEAN3", listed=True),
+          _HEIGHT, "SM-DH-MEAN3", listed=True, ends_on="masks"),
     _disc("disc_height", "dabbs", "mm", "Disc height (Dabbs)",
           "mean of the anterior and the posterior corner-to-corner distance between the facing endplates", _HEIGHT,
           "SM-DH-DABBS", "Dabbs & Dabbs, Spine 1990"),
@@ -176,11 +186,19 @@ _ALL = (
     _disc("disc_volume", "volume", "mm3", "Disc volume",
           "number of voxels times voxel volume; flagged if the disc is cut by the field of view",
           Code("118565006", "Volume"), "SM-DV-VOXELS"),
+    _disc("disc_height_index", "dhi_endplate_mean3", "ratio", "Disc height index, endplate to endplate",
+          "mean of the anterior, middle and posterior height / mid AP depth of the vertebral body above; "
+          f"{_FROM_ENDPLATES}", _PRIVATE("SM-DHI", "Disc height index"), "SM-DHI-EPMEAN3", over=_OF_DISC,
+          heading="index", ends_on="edges"),
     _disc("disc_height_index", "dhi_mean3", "ratio", "Disc height index",
           "mean of the anterior, middle and posterior height / mid AP depth of the vertebral body above",
-          _PRIVATE("SM-DHI", "Disc height index"), "SM-DHI-MEAN3", over=_OF_DISC, heading="index"),
+          _PRIVATE("SM-DHI", "Disc height index"), "SM-DHI-MEAN3", over=_OF_DISC, heading="index",
+          ends_on="masks"),
+    _disc("farfan_index", "farfan_endplate", "ratio", "Farfan index, endplate to endplate",
+          f"(anterior + posterior height) / AP depth of the disc; {_FROM_ENDPLATES}",
+          _PRIVATE("SM-FARFAN", "Farfan index"), "SM-FARFAN-EP", _FARFAN, ends_on="edges"),
     _disc("farfan_index", "farfan", "ratio", "Farfan index", "(anterior + posterior height) / AP depth",
-          _PRIVATE("SM-FARFAN", "Farfan index"), "SM-FARFAN-M", "Farfan et al., J Bone Joint Surg Am 1972"),
+          _PRIVATE("SM-FARFAN", "Farfan index"), "SM-FARFAN-M", _FARFAN, ends_on="masks"),
     _disc("disc_wedge", "wedge", "deg", "Disc wedge angle",
           "angle between the two facing endplates in the sagittal plane, positive if open anteriorly", _ANGLE,
           "SM-DWEDGE-M", over=_OF_DISC, heading="wedge"),
@@ -194,7 +212,7 @@ _ALL = (
           "that offset as a percentage of the length of the lower endplate", code="SM-SLIP-PC",
           source="Taillard, J Bone Joint Surg Am 1954"),
     _canal("canal_ap", "wall", "mm", "Canal AP, wall to wall", _WALL.format("canal", "disc"), _DIAMETER,
-           "SM-CAP-WALL", _LI, listed=True),
+           "SM-CAP-WALL", _LI),
     _canal("canal_ap", "disc_level", "mm", "Canal AP, disc level", _AP.format("disc"), _DIAMETER, "SM-CAP-DISC",
            over=_CANAL_AP, heading="at disc", editable=True),
     _canal("canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
@@ -213,27 +231,35 @@ _ALL = (
           _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
     *(
         _body(f"body_height_{place}", "cortex", "mm", f"Body height, {place}, edge to edge", _CORTEX.format(percent),
-              _HEIGHT, f"SM-BH-C{percent}", _LI, over="body height", heading=place, editable=True, ends_on="edges")
+              _HEIGHT, f"SM-BH-C{percent}", _LI, over=_CORTICES, heading=place, editable=True, ends_on="edges")
         for place, percent in (("anterior", 10), ("middle", 50), ("posterior", 90))
     ),
     _body("body_height_anterior", "corner", "mm", "Body height, anterior",
-          "distance between the anterior endplate corners", _HEIGHT, "SM-BH-ANT", over="body height",
+          "distance between the anterior endplate corners", _HEIGHT, "SM-BH-ANT", over=_BODY_SEGMENT,
           heading="anterior", editable=True, ends_on="masks"),
     _body("body_height_middle", "chord50", "mm", "Body height, middle",
-          "chord along the body's axis at half its depth", _HEIGHT, "SM-BH-MID", over="body height", heading="middle",
+          "chord along the body's axis at half its depth", _HEIGHT, "SM-BH-MID", over=_BODY_SEGMENT, heading="middle",
           editable=True, ends_on="masks"),
     _body("body_height_posterior", "corner", "mm", "Body height, posterior",
           "distance between the posterior endplate corners", _HEIGHT, "SM-BH-POST",
-          over="body height", heading="posterior", editable=True, ends_on="masks"),
+          over=_BODY_SEGMENT, heading="posterior", editable=True, ends_on="masks"),
     _body("body_depth", "depth50", "mm", "Body AP depth", f"AP extent at mid-height, {_BAND}", _DEPTH,
-          "SM-BD-DEPTH50", over="body", heading="AP depth"),
-    _body("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height",
-          _PRIVATE("SM-BWR", "Body wedge ratio"), "SM-BWR-M", _GENANT, over="body", heading="wedge ratio"),
+          "SM-BD-DEPTH50", over=_OF_BODY, heading="AP depth"),
+    _body("body_wedge_ratio", "cortex", "ratio", "Body wedge ratio, edge to edge",
+          f"anterior / posterior height; {_FROM_CORTEX}", _WEDGE, "SM-BWR-C", _GENANT, over=_OF_BODY,
+          heading="wedge ratio", ends_on="edges"),
+    _body("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height", _WEDGE,
+          "SM-BWR-M", _GENANT, over=_OF_BODY, heading="wedge ratio", ends_on="masks"),
+    _body("body_biconcavity_ratio", "cortex", "ratio", "Body biconcavity ratio, edge to edge",
+          f"middle / posterior height; {_FROM_CORTEX}", _BICONCAVITY, "SM-BBR-C", _GENANT, ends_on="edges"),
     _body("body_biconcavity_ratio", "middle_posterior", "ratio", "Body biconcavity ratio",
-          "middle / posterior height", _PRIVATE("SM-BBR", "Body biconcavity ratio"), "SM-BBR-M", _GENANT),
+          "middle / posterior height", _BICONCAVITY, "SM-BBR-M", _GENANT, ends_on="masks"),
+    _body("body_crush_ratio", "cortex", "ratio", "Body crush ratio, edge to edge",
+          f"posterior height / mean posterior height of the neighbouring bodies; {_FROM_CORTEX}", _CRUSH, "SM-BCR-C",
+          _GENANT, over=_OF_BODY, heading="crush ratio", ends_on="edges"),
     _body("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",
-          "posterior height / mean posterior height of the neighbouring bodies",
-          _PRIVATE("SM-BCR", "Body crush ratio"), "SM-BCR-M", _GENANT, over="body", heading="crush ratio"),
+          "posterior height / mean posterior height of the neighbouring bodies", _CRUSH, "SM-BCR-M", _GENANT,
+          over=_OF_BODY, heading="crush ratio", ends_on="masks"),
     _canal("canal_ap", "wall", "mm", "Canal AP, wall to wall", _WALL.format("canal", "body"), _DIAMETER,
            "SM-CAP-WALL", _LI, at="body"),
     _canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
@@ -268,9 +294,9 @@ def methods() -> tuple[Definition, ...]:
 def columns(at: At, ends_on: EndsOn) -> tuple[Definition, ...]:
     """Return what the summary tables show of each disc or body, from left to right.
 
-    >>> [d.method for d in columns("disc", "masks") if d.over == "disc height"]
+    >>> [d.method for d in columns("disc", "masks") if d.over.startswith("disc height")]
     ['chord10', 'chord50', 'chord90']
-    >>> [d.method for d in columns("disc", "edges") if d.over == "disc height"]
+    >>> [d.method for d in columns("disc", "edges") if d.over.startswith("disc height")]
     ['endplate10', 'endplate50', 'endplate90']
     """
     return tuple(d for d in _ALL if d.at == at and d.heading and d.ends_on in (None, ends_on))

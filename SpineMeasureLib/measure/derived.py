@@ -10,6 +10,9 @@ Key = tuple[str, str, str]
 
 #: Where an input is: at the same level, at the vertebra above a disc, at the bodies next to a body.
 _HERE, _ABOVE, _NEIGHBOURS = "here", "above", "neighbours"
+_PLACES = ("anterior", "middle", "posterior")
+_DEPTH = (_HERE, "disc_depth", "depth50")
+_BODY_DEPTH = ("body_depth", "depth50")
 
 
 @dataclass(frozen=True)
@@ -35,37 +38,46 @@ def _ratio(a: float, b: float) -> float:
     return a / b
 
 
-_ANTERIOR = (_HERE, "disc_height_anterior", "chord10")
-_MIDDLE = (_HERE, "disc_height_middle", "chord50")
-_POSTERIOR = (_HERE, "disc_height_posterior", "chord90")
-_DEPTH = (_HERE, "disc_depth", "depth50")
-_BODY_POSTERIOR = (_HERE, "body_height_posterior", "corner")
+def _mean(*values: float) -> float:
+    return sum(values) / len(values)
+
+
+def _of_disc(mean: str, index: str, farfan: str, heights: Sequence[str]) -> tuple[Rule, ...]:
+    """Return the values that follow from the heights of a disc: methods of its anterior, middle and posterior one."""
+    anterior, middle, posterior = (
+        (_HERE, f"disc_height_{place}", m) for place, m in zip(_PLACES, heights, strict=True)
+    )
+    return (
+        Rule("disc_height_mean", mean, (anterior, middle, posterior), _mean),
+        Rule("disc_height_index", index, ((_HERE, "disc_height_mean", mean), (_ABOVE, *_BODY_DEPTH)), _ratio),
+        Rule("farfan_index", farfan, (anterior, posterior, _DEPTH), lambda a, p, depth: (a + p) / depth),
+    )
+
+
+def _of_body(wedge: str, biconcavity: str, crush: str, heights: Sequence[str]) -> tuple[Rule, ...]:
+    """Return the ratios that follow from the heights of a body: methods of its anterior, middle and posterior one."""
+    anterior, middle, posterior = (
+        (_HERE, f"body_height_{place}", m) for place, m in zip(_PLACES, heights, strict=True)
+    )
+    return (
+        Rule("body_wedge_ratio", wedge, (anterior, posterior), _ratio),
+        Rule("body_biconcavity_ratio", biconcavity, (middle, posterior), _ratio),
+        Rule(
+            "body_crush_ratio", crush, (posterior, (_NEIGHBOURS, *posterior[1:])), lambda own, *near: own / _mean(*near)
+        ),
+    )
+
 
 #: A value that is an input of another one comes before it.
 RULES = (
     Rule("disc_height_mean", "area_depth", ((_HERE, "disc_area", "area"), _DEPTH), _ratio),
-    Rule("disc_height_mean", "mean3", (_ANTERIOR, _MIDDLE, _POSTERIOR), lambda a, m, p: (a + m + p) / 3),
-    Rule(
-        "disc_height_index", "dhi_mean3",
-        ((_HERE, "disc_height_mean", "mean3"), (_ABOVE, "body_depth", "depth50")), _ratio,
-    ),
-    Rule("farfan_index", "farfan", (_ANTERIOR, _POSTERIOR, _DEPTH), lambda a, p, depth: (a + p) / depth),
-    Rule(
-        "body_wedge_ratio", "anterior_posterior",
-        ((_HERE, "body_height_anterior", "corner"), _BODY_POSTERIOR), _ratio,
-    ),
-    Rule(
-        "body_biconcavity_ratio", "middle_posterior",
-        ((_HERE, "body_height_middle", "chord50"), _BODY_POSTERIOR), _ratio,
-    ),
-    Rule(
-        "body_crush_ratio", "posterior_neighbours",
-        (_BODY_POSTERIOR, (_NEIGHBOURS, "body_height_posterior", "corner")),
-        lambda own, *near: own / (sum(near) / len(near)),
-    ),
+    *_of_disc("endplate_mean3", "dhi_endplate_mean3", "farfan_endplate", ("endplate10", "endplate50", "endplate90")),
+    *_of_disc("mean3", "dhi_mean3", "farfan", ("chord10", "chord50", "chord90")),
+    *_of_body("cortex", "cortex", "cortex", ("cortex", "cortex", "cortex")),
+    *_of_body("anterior_posterior", "middle_posterior", "posterior_neighbours", ("corner", "chord50", "corner")),
     Rule(
         "torg_pavlov_ratio", "canal_body",
-        ((_HERE, "canal_ap", "mid_vertebral"), (_HERE, "body_depth", "depth50")), _ratio,
+        ((_HERE, "canal_ap", "mid_vertebral"), (_HERE, *_BODY_DEPTH)), _ratio,
     ),
 )  # fmt: skip
 

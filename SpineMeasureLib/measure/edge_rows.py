@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .case_edges import CaseEdges
+from .definitions import definition
+from .derived import RULES, derive, inputs_of
 from .edge_confidence import with_edge_confidence
 from .edges import Trace
 from .endplates import EdgePair
@@ -30,7 +33,10 @@ _BAND_MM = 3.0
 
 
 def disc_edge_rows(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
-    """Return the heights of a disc between its bony endplates; none if the case has no image."""
+    """Return the heights of a disc between its bony endplates; none if the case has no image.
+
+    Between the surfaces of the disc, as their boundary says, if the marrow is as dark as the endplates.
+    """
     if spine.edges is None:
         return []
     common = Shared(disc.frame.plane, disc.flags())
@@ -40,13 +46,19 @@ def disc_edge_rows(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
         _height(level, f"disc_height_{p}", f"endplate{round(100 * f)}", pair, f, common, note)
         for p, f in PLACES.items()
     ]
+    rows.append(_mean_height(level, pair, common, note))
+    # References are of heights between bony endplates.
+    return rows if spine.edges.bright_marrow else [replace(r, boundary="disc_surface") for r in rows]
+
+
+def _mean_height(level: str, pair: EdgePair | None, common: Shared, note: str) -> Measurement:
     if pair is None:
-        return [*rows, row(level, "disc_height_mean", "endplate_area_depth", None, common, note=note)]
+        return row(level, "disc_height_mean", "endplate_area_depth", None, common, note=note)
     inside = (pair.along >= pair.back) & (pair.along <= pair.front)
     area = np.trapezoid((pair.upper - pair.lower)[inside], pair.along[inside])
     whole = common if _trusted(pair, inside) else common.flagged("edge_not_found")
     mean = float(area / (pair.along[inside][-1] - pair.along[inside][0]))
-    return [*rows, row(level, "disc_height_mean", "endplate_area_depth", mean, whole, note=note)]
+    return row(level, "disc_height_mean", "endplate_area_depth", mean, whole, note=note)
 
 
 def body_edge_rows(spine: Spine, level: str, body: Piece) -> list[Measurement]:
@@ -80,6 +92,31 @@ def _height(
 def _trusted(pair: EdgePair, band: NDArray[np.bool_]) -> bool:
     found = all(bool(t.trusted[band].mean() >= _ENOUGH) for t in (pair.upper_trace, pair.lower_trace))
     return found and bool((pair.upper > pair.lower)[band].all())
+
+
+def derived_edge_rows(spine: Spine, rows: Sequence[Measurement]) -> list[Measurement]:
+    """Return the means and ratios of heights between edges; none without an image.
+
+    :param rows: of the whole case.
+    """
+    if spine.edges is None:
+        return []
+    by_key = {r.key: r for r in rows}
+    pieces = {level: piece for level, piece in (*spine.discs.items(), *spine.bodies.items()) if piece}
+    bodies, found = spine.level_order(), []
+    for rule in RULES:
+        what = definition(rule.quantity, rule.method)
+        for level, piece in pieces.items() if what.ends_on == "edges" else ():
+            if ("-" in level) != (what.at == "disc"):
+                continue
+            inputs = [by_key.get(key) for key in inputs_of((level, rule.quantity, rule.method), bodies)]
+            value = derive(rule.quantity, rule.method, [r.value if r else None for r in inputs])
+            flags = {flag for r in inputs if r and r.value is not None for flag in r.flags}
+            shared = Shared(None, (*piece.flags(), *sorted(flags)))
+            made = row(level, rule.quantity, rule.method, value, shared)
+            by_key[made.key] = made
+            found.append(made)
+    return found
 
 
 def canal_edge_row(spine: Spine, level: str, piece: Piece) -> list[Measurement]:

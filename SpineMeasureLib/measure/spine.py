@@ -61,10 +61,11 @@ class Piece:
 class Spine:
     """Fields, frames and endplates of one case, built once.
 
-    :param image: on the voxels of the segmentation; without it there are no lines between edges of the image.
+    :param image: in the space of the segmentation, on any voxels; without it, or if it shows none of the structures,
+        there are no lines between edges of the image.
     :ivar discs: by level name, head to sacrum.
     :ivar bodies: by vertebra name, head to sacrum.
-    :ivar edges: edges of the image; None without an image.
+    :ivar edges: edges of the image; None if there are none.
     """
 
     def __init__(self, segmentation: SpineSegmentation, image: Volume | None = None) -> None:

@@ -56,7 +56,7 @@ def _depth(level: str, depth: Ends | None, common: Shared, note: str = "") -> Me
 
 def crush_ratios(spine: Spine, rows: list[Measurement]) -> list[Measurement]:
     """Return the posterior height of each body over the mean of its neighbours' posterior heights."""
-    posterior = {r.level: r.value for r in rows if r.quantity == "body_height_posterior"}
+    posterior = {r.level: r.value for r in rows if r.key[1:] == ("body_height_posterior", "corner")}
     found = []
     order = spine.level_order()
     for n, level in enumerate(order):

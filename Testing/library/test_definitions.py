@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from SpineMeasureLib.measure.definitions import (
     shown_ends,
     shown_first,
 )
+from SpineMeasureLib.measure.derived import RULES
 from SpineMeasureLib.measure.types import Measurement
 from SpineMeasureLib.measure.units import UNITS, number
 from SpineMeasureLib.phantom import lumbar, voxelise
@@ -50,8 +52,20 @@ def test_columns_with_one_heading_are_next_to_each_other() -> None:
 
 def test_the_lines_of_the_overview_are_those_of_the_table_in_its_order() -> None:
     heights = [curve.what for curve in overview_table.curves([])[0]]
-    assert heights == [d for d in columns("disc", "masks") if d.over == "disc height"]
+    assert heights == [d for d in columns("disc", "masks") if d.over.startswith("disc height")]
     assert len({curve.colour for curve in overview_table.curves([])[0]}) == len(heights)
+
+
+def test_every_value_is_shown_first_by_one_definition_only() -> None:
+    """What follows from the heights of one kind is never listed beside the heights of the other."""
+    for at, on in product(("disc", "body"), ("edges", "masks")):
+        quantities = [d.quantity for d in listed(at, on)]  # type: ignore[arg-type]
+        assert len(quantities) == len(set(quantities))
+        methods_of = {d.key for d in listed(at, on)}  # type: ignore[arg-type]
+        for rule in RULES:
+            inputs = {(q, m) for place, q, m in rule.inputs if place == "here" and definition(q, m).ends_on}
+            if (rule.quantity, rule.method) in methods_of:
+                assert {definition(*key).ends_on for key in inputs} <= {on}
 
 
 def test_lines_between_edges_come_first_unless_masks_are_preferred() -> None:

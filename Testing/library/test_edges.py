@@ -122,6 +122,7 @@ def test_dark_marrow_is_measured_between_the_edges_of_the_disc_and_says_so() -> 
     rows = {row.key: row for row in measure(voxelise(SPINE, grid), image)}
     row = rows["L4-L5", "disc_height_middle", "endplate50"]
     assert "as dark as the endplate" in row.note
+    assert row.boundary == "disc_surface" and row.reference is None
     assert row.value == pytest.approx(10.0 - 2 * 0.5, abs=0.6)
 
 
@@ -132,12 +133,29 @@ def test_without_an_image_there_are_no_edge_rows_and_the_others_are_the_same() -
     with_edges, without = measure(case, image), measure(case)
     new = {row.key for row in with_edges} - {row.key for row in without}
     assert {method for _, _, method in new} == {
-        "endplate10", "endplate50", "endplate90", "endplate_area_depth", "cortex", "wall",
+        "endplate10", "endplate50", "endplate90", "endplate_area_depth", "endplate_mean3", "dhi_endplate_mean3",
+        "farfan_endplate", "cortex", "wall",
     }  # fmt: skip
     same = {row.key: row.value for row in with_edges if row.key not in new}
     for row in without:
         if row.level != "L5-S1" and row.quantity not in ("lordosis", "kyphosis"):
             assert same[row.key] == row.value
+
+
+def test_an_image_of_another_place_is_no_image() -> None:
+    case = voxelise(SPINE, Grid((4.0, 0.5, 0.5)))
+    away = case.affine.copy()
+    away[:3, 3] += 1000.0
+    rows = measure(case, Volume(np.ones(case.labels.shape), away))
+    assert [row.key for row in rows] == [row.key for row in measure(case)]
+    assert not any(row.second for row in rows)
+
+
+def test_an_image_on_other_voxels_gives_the_same_edges() -> None:
+    case, finer = (voxelise(SPINE, Grid(spacing)) for spacing in ((4.0, 0.6, 0.6), (3.0, 0.5, 0.5)))
+    image = render(SPINE, finer, T2, Scan(snr=40))
+    rows = {row.key: row for row in measure(case, image)}
+    assert rows["L4-L5", "disc_height_middle", "endplate50"].value == pytest.approx(10.0, abs=0.2)
 
 
 def test_an_end_without_an_edge_stays_on_the_mask_and_says_so() -> None:

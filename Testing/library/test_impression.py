@@ -52,6 +52,13 @@ def test_the_lines_name_levels_values_and_thresholds() -> None:
     assert others.endswith("narrowed by 25% or more relative to 10 to 30 mm above and below: L3-L4 canal 31%.")
 
 
+def test_only_values_that_are_shown_first_are_compared() -> None:
+    between_masks = replace(HEIGHT, value=7.3, second=True)
+    between_edges = replace(HEIGHT, method="endplate50", value=10.6)
+    assert impression([between_edges, between_masks])[0].endswith("1 value compared: none.")
+    assert impression([between_masks])[0] == "No published means for these levels."
+
+
 def test_what_is_not_there_is_said_and_an_sd_is_named_only_where_one_is_given() -> None:
     against, others = impression([replace(HEIGHT, reference=None)])
     assert against == "No published means for these levels."

@@ -68,9 +68,9 @@ def test_flags_are_not_repeated_and_keep_their_order() -> None:
 @pytest.mark.parametrize(
     ("level", "quantity", "method", "boundary", "mean", "sd", "source"),
     [
-        ("L1-L2", "disc_height_anterior", "chord10", "", 6.91, None, "Mansur et al., J Lumbini Med Coll 2020"),
+        ("L1-L2", "disc_height_anterior", "endplate10", "", 6.91, None, "Mansur et al., J Lumbini Med Coll 2020"),
         ("L5-S1", "disc_height_anterior", "chord10", "", 12.41, None, "Onishi et al., Interdiscip Neurosurg 2019"),
-        ("L4-L5", "disc_height_posterior", "chord90", "", 8.09, None, "Mansur et al., J Lumbini Med Coll 2020"),
+        ("L4-L5", "disc_height_posterior", "endplate90", "", 8.09, None, "Mansur et al., J Lumbini Med Coll 2020"),
         ("C4", "cord_ap", "mid_vertebral", "", 8.7, None, "Sherman et al., AJNR 1990"),
         ("T5", "canal_ap", "mid_vertebral", "dural_sac", 12.3, 1.3, "Keimyung Med J 1988"),
     ],

@@ -48,8 +48,8 @@ CONFIDENCES = {
 TOLERANCE = Code("SM-TOL", "Tolerance of that probability", SCHEME)
 REPEATABILITY = Code("SM-REPEAT", "Standard deviation over neighbouring planes", SCHEME)
 
-#: Code of each boundary that canal values are measured to.
-_BOUNDARIES = {"dural_sac": "SM-B-SAC"}
+#: Code of each boundary that values name: of the canal, and of discs whose endplates cannot be seen.
+_BOUNDARIES = {"dural_sac": "SM-B-SAC", "disc_surface": "SM-B-DISC"}
 
 
 def method_code(quantity: str, method: str) -> Code:
@@ -67,7 +67,7 @@ def flag_code(flag: str) -> Code:
 
 
 def boundary_code(boundary: str) -> Code:
-    """Return the boundary of a canal value.
+    """Return the boundary of a value.
 
     :raises KeyError: the boundary is unknown.
     """

@@ -27,7 +27,7 @@ _MAXIMUM_NAMED = 6
 def impression(measurements: Sequence[Measurement]) -> tuple[str, str]:
     """Return the two lines: values against published means; slips and narrowings.
 
-    A doubtful value is marked with a question mark. Missing values do not count.
+    A doubtful value is marked with a question mark. Missing values and those that are not shown first do not count.
     """
     return _against_references(measurements), f"{_slips(measurements)} {_narrowings(measurements)}"
 
@@ -41,7 +41,7 @@ def is_outside(m: Measurement) -> bool:
 
 
 def _against_references(measurements: Sequence[Measurement]) -> str:
-    known = [m for m in measurements if m.reference is not None and m.value is not None]
+    known = [m for m in measurements if m.reference is not None and m.value is not None and not m.second]
     if not known:
         return "No published means for these levels."
     limits, notes = [], []

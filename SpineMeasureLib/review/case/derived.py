@@ -99,8 +99,7 @@ def _row(measurement: Measurement) -> Row:
 def _inputs(rows: Mapping[int, Row]) -> dict[int, tuple[int | None, ...]]:
     """Return the inputs of every derived row; rows that are inputs of others come first."""
     number_of = {row.automatic.key: number for number, row in rows.items()}
-    heights = [level for level, quantity, _ in number_of if quantity == "body_height_posterior"]
-    bodies = sorted(heights, key=VERTEBRA_ORDER.index)
+    bodies = sorted({level for level, quantity, _ in number_of if quantity == "body_depth"}, key=VERTEBRA_ORDER.index)
     found = {}
     for key, number in number_of.items():
         inputs = inputs_of(key, bodies)
