@@ -131,7 +131,7 @@ def _evaluate_case(
     except NothingFoundError:
         predicted = nothing_found(image)
     if partial is None:
-        score = compare(name, predicted, labels)
+        score = compare(name, predicted, image, labels)
         return EvaluatedCase(name, image, predicted, labels, score.overlaps, score, about)
     overlaps = {PARTLY_LABELLED[partial.dataset][0]: compare_partly(predicted, partial)}
     return EvaluatedCase(name, image, predicted, labels, overlaps, None, about)

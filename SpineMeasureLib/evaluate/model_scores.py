@@ -28,7 +28,7 @@ def score_case(folder: Path, patient: str, network: SpineNet, device: torch.devi
     The labels are 1 vertebra, 2 disc, 3 canal.
     """
     image, labels = (read_volume(folder / f"{patient}_{what}.nii.gz") for what in ("image", "labels"))
-    return compare(patient, segment_with(image, network, device), labels)
+    return compare(patient, segment_with(image, network, device), image, labels)
 
 
 def score_tissues(patient: str, image: Volume, tissues: Volume, network: SpineNet, device: torch.device) -> CaseScore:
@@ -38,7 +38,7 @@ def score_tissues(patient: str, image: Volume, tissues: Volume, network: SpineNe
     table[Tissue.DISC] = SEMANTIC_DISC
     table[[Tissue.CANAL, Tissue.CORD]] = SEMANTIC_CANAL
     labels = Volume(table[tissues.array], tissues.affine)
-    return compare(patient, segment_with(image, network, device), labels)
+    return compare(patient, segment_with(image, network, device), image, labels)
 
 
 def segment_with(image: Volume, network: SpineNet, device: torch.device) -> SpineSegmentation:

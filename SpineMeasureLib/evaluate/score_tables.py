@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..measure.definitions import Definition
 from .agreement import Agreement, agreement, bootstrap_interval
 from .reliability import reliability
 from .scores import COMPARED, STRUCTURES, CaseScore
@@ -29,13 +30,16 @@ def write_scores(scores: Sequence[CaseScore], folder: Path, name: str) -> dict[s
             writer.writerow([score.patient, *row, total, found, len(score.discs.extra), score.discs.ordered])
     with (folder / f"{name}_values.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["patient", "level", "quantity", "model", "expert"])
+        writer.writerow(["patient", "level", "quantity", "method", "model", "expert"])
         for score in scores:
-            writer.writerows([score.patient, lv, q, f"{a:.3f}", f"{b:.3f}"] for lv, q, a, b in score.pairs)
-    for quantity, _ in COMPARED:
-        x, y = _paired(scores, quantity)
+            writer.writerows(
+                [score.patient, p.level, *p.what.key, f"{p.model:.3f}", f"{p.expert:.3f}"] for p in score.pairs
+            )
+    for what in COMPARED:
+        x, y = _paired(scores, what)
         if len(x) >= 3:
-            bland_altman(x, y, agreement(x, y), quantity, folder / f"{name}_bland_altman_{quantity}.png")
+            path = folder / f"{name}_bland_altman_{what.quantity}_{what.method}_{what.at}.png"
+            bland_altman(x, y, agreement(x, y), what.title, path)
     doubts = [doubt for score in scores for doubt in score.doubts]
     return {**summarise(scores), **reliability(doubts, folder / f"{name}_reliability.png")}
 
@@ -59,19 +63,25 @@ def summarise(scores: Sequence[CaseScore]) -> dict[str, object]:
     summary["discs_named_as_expert"] = [sum(named), sum(found)]
     summary["discs_extra"] = sum(len(s.discs.extra) for s in scores)
     summary["patients_with_all_discs_in_order"] = [sum(complete), len(complete)]
-    for quantity, method in COMPARED:
-        x, y = _paired(scores, quantity)
+    for what in COMPARED:
+        x, y = _paired(scores, what)
         if len(x) >= 3:
             a = agreement(x, y)
-            summary[f"{quantity}.{method}"] = {
-                k: round(v, 3) if isinstance(v, float) else v for k, v in vars(a).items()
-            }
+            summary[label(what)] = {k: round(v, 3) if isinstance(v, float) else v for k, v in vars(a).items()}
     return summary
 
 
-def _paired(scores: Sequence[CaseScore], quantity: str) -> tuple[list[float], list[float]]:
-    pairs = [(a, b) for s in scores for _, q, a, b in s.pairs if q == quantity]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+def label(what: Definition) -> str:
+    """Return the name of a compared value in summaries: ``"canal_ap.wall at body"``, ``"disc_depth.depth50"``.
+
+    The place is named if a method is used at discs and at bodies.
+    """
+    return f"{what.quantity}.{what.method}" + (f" at {what.at}" if what.method == "wall" else "")
+
+
+def _paired(scores: Sequence[CaseScore], what: Definition) -> tuple[list[float], list[float]]:
+    pairs = [pair for score in scores for pair in score.pairs if pair.what == what]
+    return [p.model for p in pairs], [p.expert for p in pairs]
 
 
 def bland_altman(x: Sequence[float], y: Sequence[float], result: Agreement, title: str, path: Path) -> None:
@@ -89,7 +99,6 @@ def bland_altman(x: Sequence[float], y: Sequence[float], result: Agreement, titl
         axes.annotate(f"{level:+.2f}", (1.005, level), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     axes.set_xlabel("mean of model and expert masks, mm")
     axes.set_ylabel("model - expert, mm")
-    name = title.replace("_", " ")
-    axes.set_title(f"{name}: n {result.count}, MAE {result.mae:.2f} mm, ICC {result.icc:.3f}", fontsize=10)
+    axes.set_title(f"{title}: n {result.count}, MAE {result.mae:.2f} mm, ICC {result.icc:.3f}", fontsize=10)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from ..anatomy import SEMANTIC_CANAL, SEMANTIC_DISC, SEMANTIC_VERTEBRA, Kind, al
 from ..certainty import blurs
 from ..measure import measure
 from ..measure.confidence import calibration_key
-from ..measure.definitions import methods
+from ..measure.definitions import Definition, definition, methods
 from ..measure.types import Measurement
 from ..orientation import slice_order, slice_spacing
 from ..segment.labels.by_value import segmentation_from_labels
@@ -22,9 +24,8 @@ from .labelled_sets import PARTLY_LABELLED, LabelledCase
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
-#: Values compared between the two sets of masks: the lines at discs, as quantity and method.
-COMPARED = tuple(d.key for d in methods() if d.at == "disc" and d.editable and d.ends_on != "edges")
-
+#: Values compared between the two sets of masks: every line, between masks and between edges, and the canal's walls.
+COMPARED = tuple(d for d in methods() if d.editable or d.method == "wall")
 
 Rows = dict[tuple[str, str, str], Measurement]
 
@@ -36,19 +37,31 @@ STRUCTURES = {
 }
 
 
+class Pair(NamedTuple):
+    """One value measured on both sets of masks.
+
+    :ivar level: as the expert names it.
+    """
+
+    level: str
+    what: Definition
+    model: float
+    expert: float
+
+
 @dataclass(frozen=True)
 class CaseScore:
     """Scores of one patient.
 
     :ivar overlaps: structure -> agreement of the masks over the whole image.
-    :ivar pairs: (level, quantity, predicted value, expert value) of every value of `COMPARED` that both masks gave.
+    :ivar pairs: every value of `COMPARED` that both masks gave.
     :ivar doubts: every length that both masks gave, with the model's doubt about it; empty if no model made the masks.
     """
 
     patient: str
     overlaps: dict[str, Overlap]
     discs: DiscMatch
-    pairs: tuple[tuple[str, str, float, float], ...]
+    pairs: tuple[Pair, ...]
     doubts: tuple[Doubt, ...] = ()
 
     @property
@@ -62,8 +75,11 @@ def nothing_found(image: Volume) -> SpineSegmentation:
     return SpineSegmentation(np.zeros(image.array.shape, np.uint8), image.affine, (), False, "nothing found")
 
 
-def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseScore:
-    """Compare a segmentation with `labels` on the same voxels: 1 vertebra, 2 disc, 3 canal, or values of `anatomy`."""
+def compare(patient: str, predicted: SpineSegmentation, image: Volume, labels: Volume) -> CaseScore:
+    """Compare a segmentation with `labels` on the same voxels: 1 vertebra, 2 disc, 3 canal, or values of `anatomy`.
+
+    :param image: in which both find their edges.
+    """
     reference = segmentation_from_labels(labels)
     overlaps = {
         name: overlap(of_kinds(predicted, *kinds), reference_mask(labels, name), labels.spacing)
@@ -72,9 +88,10 @@ def compare(patient: str, predicted: SpineSegmentation, labels: Volume) -> CaseS
     match = match_discs(reference, predicted)
     if not match.pairs:
         return CaseScore(patient, overlaps, match, ())
-    ours, theirs = _rows(predicted), _rows(reference)
-    doubts = _doubts(patient, ours, theirs, match, predicted)
-    return CaseScore(patient, overlaps, match, _pairs(ours, theirs, match), doubts)
+    ours, theirs = _rows(predicted, image), _rows(reference, image)
+    levels = _levels(match)
+    doubts = _doubts(patient, ours, theirs, levels, predicted)
+    return CaseScore(patient, overlaps, match, _pairs(ours, theirs, levels), doubts)
 
 
 def compare_partly(predicted: SpineSegmentation, case: LabelledCase) -> Overlap:
@@ -98,31 +115,37 @@ def of_kinds(segmentation: SpineSegmentation, *kinds: Kind) -> NDArray[np.bool_]
     return np.isin(segmentation.labels, [s.value for kind in kinds for s in segmentation.of_kind(kind)])
 
 
-def _rows(segmentation: SpineSegmentation) -> Rows:
-    return {row.key: row for row in measure(segmentation) if row.value is not None}
+def _rows(segmentation: SpineSegmentation, image: Volume) -> Rows:
+    return {row.key: row for row in measure(segmentation, image) if row.value is not None}
 
 
-def _pairs(ours: Rows, theirs: Rows, match: DiscMatch) -> tuple[tuple[str, str, float, float], ...]:
+def _levels(match: DiscMatch) -> dict[str, str]:
+    """Return our name of each level that both have, by the expert's: of discs and of the bodies at them."""
+    found: dict[str, str] = {}
+    for expert, disc in match.pairs:
+        found |= {expert.level: disc.level, **dict(zip(expert.level.split("-"), disc.level.split("-"), strict=True))}
+    return found
+
+
+def _pairs(ours: Rows, theirs: Rows, levels: Mapping[str, str]) -> tuple[Pair, ...]:
+    compared = {(d.key, d.at) for d in COMPARED}
     pairs = []
-    for expert_disc, disc in match.pairs:
-        for quantity, method in COMPARED:
-            a, b = ours.get((disc.level, quantity, method)), theirs.get((expert_disc.level, quantity, method))
-            if a and b and a.value is not None and b.value is not None:
-                pairs.append((expert_disc.level, quantity, a.value, b.value))
+    for (level, *method), expert in theirs.items():
+        mine = ours.get((levels.get(level, ""), *method))  # type: ignore[arg-type]
+        what = definition(expert.quantity, expert.method, level)
+        if mine and mine.value is not None and expert.value is not None and (what.key, what.at) in compared:
+            pairs.append(Pair(level, what, mine.value, expert.value))
     return tuple(pairs)
 
 
 def _doubts(
-    patient: str, ours: Rows, theirs: Rows, match: DiscMatch, predicted: SpineSegmentation
+    patient: str, ours: Rows, theirs: Rows, levels: Mapping[str, str], predicted: SpineSegmentation
 ) -> tuple[Doubt, ...]:
     if predicted.certainty is None:
         return ()
-    level_of: dict[str, str] = {}
-    for expert, disc in match.pairs:
-        level_of |= {expert.level: disc.level, **dict(zip(expert.level.split("-"), disc.level.split("-"), strict=True))}
     found, lines = [], []
     for (level, quantity, method), row in theirs.items():
-        mine = ours.get((level_of.get(level, ""), quantity, method))
+        mine = ours.get((levels.get(level, ""), quantity, method))
         if mine and mine.p1 and mine.p2 and mine.value is not None and row.value is not None and mine.unit == "mm":
             found.append((calibration_key(mine), abs(mine.value - row.value)))
             lines.append((mine.p1, mine.p2))

@@ -18,7 +18,7 @@ from ..measure.units import number
 from ..segmentation import SpineSegmentation
 from ..volume import Volume
 from . import runinfo
-from .overview_table import BAD, DIM, TEXT, course_height, curves, draw_course, draw_table, table_height
+from .overview_table import BAD, DIM, TEXT, Curve, course_height, curves, draw_course, draw_table, table_height
 from .reformat import STEP_MM, Reformat, reformat
 
 _BACKGROUND = "#101418"
@@ -54,7 +54,7 @@ def write_overview(
         top = _TOP - height - 0.07
         tall = min(top - _BOTTOM, course_height(measurements))
         heights, canal = curves(measurements)
-        draw_course(figure.add_axes((0.605, top - tall, 0.19, tall)), measurements, heights, "Disc height, mm")
+        draw_course(figure.add_axes((0.605, top - tall, 0.19, tall)), measurements, heights, f"{_between(heights)}, mm")
         draw_course(figure.add_axes((0.845, top - tall, 0.14, tall)), measurements, canal, "Canal AP, mm")
         _draw_header(figure, segmentation)
         _draw_key(figure, segmentation, measurements)
@@ -80,7 +80,7 @@ def _draw_key(figure: Any, segmentation: SpineSegmentation, measurements: Sequen
     from matplotlib.lines import Line2D
 
     heights, canal = curves(measurements)
-    lines = [(f"disc height, {row.name}", row.colour, 2.0) for row in heights]
+    lines = [(f"{row.what.over}, {row.name}", row.colour, 2.0) for row in heights]
     lines += [*((f"canal AP, {row.name}", row.colour, 2.0) for row in canal), ("low confidence", BAD, 2.0)]
     there = {s.kind for s in segmentation.structures}
     lines += [(f"{name} (outline)", colour, 1.0) for name, kinds, colour in _OUTLINES if there.intersection(kinds)]
@@ -116,6 +116,11 @@ def _draw_spine(
     axes.set_ylim(foot, head)
     axes.set_anchor("W")
     axes.axis("off")
+
+
+def _between(heights: Sequence[Curve]) -> str:
+    """Return ``"Disc height, endplates"``."""
+    return heights[0].what.over.capitalize()
 
 
 def margins(extent: tuple[float, float, float, float]) -> tuple[float, float]:

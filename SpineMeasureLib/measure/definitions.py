@@ -117,7 +117,7 @@ _WALL = (
     "along the AP direction where the mid-plane of the {1} crosses the centreline, averaged over 3 mm"
 )
 _LI = "Li et al., IEEE Trans Pattern Anal Mach Intell 2006 (optimal surface)"
-_FROM_ENDPLATES = "of the heights from endplate to endplate"
+_FROM_ENDPLATES = "of the heights between endplates"
 _FROM_CORTEX = "of the heights between edges of the marrow"
 _FARFAN = "Farfan et al., J Bone Joint Surg Am 1972"
 _GENANT = "Genant et al., J Bone Miner Res 1993"
@@ -150,7 +150,7 @@ def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, .
 #: In the order of the report.
 _ALL = (
     *(
-        _disc(f"disc_height_{place}", f"endplate{percent}", "mm", f"Disc height, {place}, endplate to endplate",
+        _disc(f"disc_height_{place}", f"endplate{percent}", "mm", f"Disc height, {place}, endplates",
               _ENDPLATE.format(percent), _HEIGHT, f"SM-DH-EP{percent}", _LI, over=_ENDPLATES, heading=place,
               editable=True, ends_on="edges")
         for place, percent in (("anterior", 10), ("middle", 50), ("posterior", 90))
@@ -163,10 +163,10 @@ _ALL = (
           "SM-DH-CHORD90", over=_SEGMENT, heading="posterior", editable=True, ends_on="masks"),
     _disc("disc_height_mean", "area_depth", "mm", "Disc height, mean", "sagittal area / AP depth", _HEIGHT,
           "SM-DH-AREADEP", ends_on="masks"),
-    _disc("disc_height_mean", "endplate_area_depth", "mm", "Disc height, mean, endplate to endplate",
+    _disc("disc_height_mean", "endplate_area_depth", "mm", "Disc height, mean, endplates",
           "area between the bony endplates in the image / AP depth between the walls of the facing bodies", _HEIGHT,
           "SM-DH-EPAREA", _LI, ends_on="edges"),
-    _disc("disc_height_mean", "endplate_mean3", "mm", "Disc height, mean of three, endplate to endplate",
+    _disc("disc_height_mean", "endplate_mean3", "mm", "Disc height, mean of three, endplates",
           f"(anterior + middle + posterior) / 3; {_FROM_ENDPLATES}", _HEIGHT, "SM-DH-EPMEAN3", listed=True,
           ends_on="edges"),
     _disc("disc_height_mean", "mean3", "mm", "Disc height, mean of three", "(anterior + middle + posterior) / 3",
@@ -186,7 +186,7 @@ _ALL = (
     _disc("disc_volume", "volume", "mm3", "Disc volume",
           "number of voxels times voxel volume; flagged if the disc is cut by the field of view",
           Code("118565006", "Volume"), "SM-DV-VOXELS"),
-    _disc("disc_height_index", "dhi_endplate_mean3", "ratio", "Disc height index, endplate to endplate",
+    _disc("disc_height_index", "dhi_endplate_mean3", "ratio", "Disc height index, endplates",
           "mean of the anterior, middle and posterior height / mid AP depth of the vertebral body above; "
           f"{_FROM_ENDPLATES}", _PRIVATE("SM-DHI", "Disc height index"), "SM-DHI-EPMEAN3", over=_OF_DISC,
           heading="index", ends_on="edges"),
@@ -194,7 +194,7 @@ _ALL = (
           "mean of the anterior, middle and posterior height / mid AP depth of the vertebral body above",
           _PRIVATE("SM-DHI", "Disc height index"), "SM-DHI-MEAN3", over=_OF_DISC, heading="index",
           ends_on="masks"),
-    _disc("farfan_index", "farfan_endplate", "ratio", "Farfan index, endplate to endplate",
+    _disc("farfan_index", "farfan_endplate", "ratio", "Farfan index, endplates",
           f"(anterior + posterior height) / AP depth of the disc; {_FROM_ENDPLATES}",
           _PRIVATE("SM-FARFAN", "Farfan index"), "SM-FARFAN-EP", _FARFAN, ends_on="edges"),
     _disc("farfan_index", "farfan", "ratio", "Farfan index", "(anterior + posterior height) / AP depth",
@@ -230,7 +230,7 @@ _ALL = (
           "as the maximum canal compromise, but with the minimum AP diameter of the cord within 5 mm of the disc plane",
           _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
     *(
-        _body(f"body_height_{place}", "cortex", "mm", f"Body height, {place}, edge to edge", _CORTEX.format(percent),
+        _body(f"body_height_{place}", "cortex", "mm", f"Body height, {place}, edges", _CORTEX.format(percent),
               _HEIGHT, f"SM-BH-C{percent}", _LI, over=_CORTICES, heading=place, editable=True, ends_on="edges")
         for place, percent in (("anterior", 10), ("middle", 50), ("posterior", 90))
     ),
@@ -245,16 +245,16 @@ _ALL = (
           over=_BODY_SEGMENT, heading="posterior", editable=True, ends_on="masks"),
     _body("body_depth", "depth50", "mm", "Body AP depth", f"AP extent at mid-height, {_BAND}", _DEPTH,
           "SM-BD-DEPTH50", over=_OF_BODY, heading="AP depth"),
-    _body("body_wedge_ratio", "cortex", "ratio", "Body wedge ratio, edge to edge",
+    _body("body_wedge_ratio", "cortex", "ratio", "Body wedge ratio, edges",
           f"anterior / posterior height; {_FROM_CORTEX}", _WEDGE, "SM-BWR-C", _GENANT, over=_OF_BODY,
           heading="wedge ratio", ends_on="edges"),
     _body("body_wedge_ratio", "anterior_posterior", "ratio", "Body wedge ratio", "anterior / posterior height", _WEDGE,
           "SM-BWR-M", _GENANT, over=_OF_BODY, heading="wedge ratio", ends_on="masks"),
-    _body("body_biconcavity_ratio", "cortex", "ratio", "Body biconcavity ratio, edge to edge",
+    _body("body_biconcavity_ratio", "cortex", "ratio", "Body biconcavity ratio, edges",
           f"middle / posterior height; {_FROM_CORTEX}", _BICONCAVITY, "SM-BBR-C", _GENANT, ends_on="edges"),
     _body("body_biconcavity_ratio", "middle_posterior", "ratio", "Body biconcavity ratio",
           "middle / posterior height", _BICONCAVITY, "SM-BBR-M", _GENANT, ends_on="masks"),
-    _body("body_crush_ratio", "cortex", "ratio", "Body crush ratio, edge to edge",
+    _body("body_crush_ratio", "cortex", "ratio", "Body crush ratio, edges",
           f"posterior height / mean posterior height of the neighbouring bodies; {_FROM_CORTEX}", _CRUSH, "SM-BCR-C",
           _GENANT, over=_OF_BODY, heading="crush ratio", ends_on="edges"),
     _body("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",

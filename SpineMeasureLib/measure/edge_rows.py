@@ -26,6 +26,11 @@ PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
 _NO_EDGE = "an end has no edge in the image that can be trusted: it stays on the segmentation"
 _DARK_MARROW = "the marrow is as dark as the endplate in this image: measured between the edges of the {}"
 _NO_IMAGE_OF_IT = "the image does not show its surroundings"
+#: Why an input has no row.
+_OUT_OF_VIEW = {
+    "disc_height_index": "the body above is not completely in view",
+    "body_crush_ratio": "no neighbouring body is completely in view",
+}
 #: Less than this part of the profiles of an end with a trusted edge is not an edge.
 _ENOUGH = 0.5
 #: Walls are averaged over this much of the centreline, mm.
@@ -113,7 +118,8 @@ def derived_edge_rows(spine: Spine, rows: Sequence[Measurement]) -> list[Measure
             value = derive(rule.quantity, rule.method, [r.value if r else None for r in inputs])
             flags = {flag for r in inputs if r and r.value is not None for flag in r.flags}
             shared = Shared(None, (*piece.flags(), *sorted(flags)))
-            made = row(level, rule.quantity, rule.method, value, shared)
+            reason = next((r.note for r in inputs if r and r.value is None), _OUT_OF_VIEW.get(rule.quantity, ""))
+            made = row(level, rule.quantity, rule.method, value, shared, note=reason if value is None else "")
             by_key[made.key] = made
             found.append(made)
     return found

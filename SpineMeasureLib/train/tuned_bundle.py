@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluate.score_tables import label
 from ..evaluate.scores import COMPARED, STRUCTURES, CaseScore
 from ..files import atomic_folder
 from ..segment.bundle import Bundle, open_bundle, save_bundle
@@ -72,10 +73,10 @@ def _cells(scores: Sequence[CaseScore]) -> dict[str, str]:
     cells = {f"Dice {name}": f"{np.mean([s.dice[name] for s in scores]):.3f}" for name in STRUCTURES}
     cells["discs found"] = f"{found} of {total}"
     cells["false discs"] = str(sum(len(s.discs.extra) for s in scores))
-    for quantity, _ in COMPARED:
-        errors = [abs(a - b) for s in scores for _, q, a, b in s.pairs if q == quantity]
+    for what in COMPARED:
+        errors = [abs(p.model - p.expert) for s in scores for p in s.pairs if p.what == what]
         text = f"{np.mean(errors):.2f} (n {len(errors)})" if errors else "- (n 0)"
-        cells[f"{quantity}: mean absolute error, mm"] = text
+        cells[f"{label(what)}: mean absolute error, mm"] = text
     return cells
 
 

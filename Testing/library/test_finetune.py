@@ -26,11 +26,12 @@ from SpineMeasureLib.errors import (  # noqa: E402
 )
 from SpineMeasureLib.evaluate.agreement import DiscMatch  # noqa: E402
 from SpineMeasureLib.evaluate.overlap import Overlap  # noqa: E402
-from SpineMeasureLib.evaluate.scores import CaseScore  # noqa: E402
+from SpineMeasureLib.evaluate.scores import CaseScore, Pair  # noqa: E402
 from SpineMeasureLib.evaluate.voxel_codes import BACKGROUND_OR_SACRUM, CANAL_OR_CORD  # noqa: E402
 from SpineMeasureLib.export.training import TrainingCase, add_to_nnunet  # noqa: E402
 from SpineMeasureLib.io.read import read_volume  # noqa: E402
 from SpineMeasureLib.io.write import write_volume  # noqa: E402
+from SpineMeasureLib.measure.definitions import definition  # noqa: E402
 from SpineMeasureLib.phantom.sample import synthesize  # noqa: E402
 from SpineMeasureLib.segment.bundle import load_network, open_bundle, save_bundle  # noqa: E402
 from SpineMeasureLib.segment.labels.by_value import segmentation_from_labels  # noqa: E402
@@ -149,7 +150,7 @@ def score(found: int, missed: int, error_mm: float, overlap: float) -> CaseScore
     """A case in which some discs were found, the height of each wrong by `error_mm`."""
     disc = Structure(100, "L4-L5 disc", Kind.DISC, "L4-L5")
     match = DiscMatch(((disc, disc),) * found, (disc,) * missed, (), True)
-    pairs = tuple(("L4-L5", "disc_height_middle", 8.0 + error_mm, 8.0) for _ in range(found))
+    pairs = tuple(Pair("L4-L5", definition("disc_height_middle", "chord50"), 8.0 + error_mm, 8.0) for _ in range(found))
     dice = {"vertebra": 0.5, "disc": overlap, "canal": 1.0}
     return CaseScore("a", {name: Overlap(d, 0, 0, 0, 0, 0) for name, d in dice.items()}, match, pairs)
 
@@ -160,8 +161,8 @@ def test_the_table_has_means_over_cases_and_counts_of_what_was_compared() -> Non
     rows = {row.measure: (row.before, row.after) for row in comparison(before, after) if not row.case}
     assert rows["Dice disc"] == ("0.300", "0.850")
     assert rows["discs found"] == ("2 of 8", "8 of 8")
-    assert rows["disc_height_middle: mean absolute error, mm"] == ("1.50 (n 2)", "0.50 (n 8)")
-    assert rows["canal_ap: mean absolute error, mm"] == ("- (n 0)", "- (n 0)")
+    assert rows["disc_height_middle.chord50: mean absolute error, mm"] == ("1.50 (n 2)", "0.50 (n 8)")
+    assert rows["canal_ap.disc_level: mean absolute error, mm"] == ("- (n 0)", "- (n 0)")
 
 
 def test_blended_weights_lie_between_the_old_and_the_new() -> None:

@@ -56,7 +56,7 @@ def test_dragged_end_changes_its_row_and_the_chart(tab: Tab) -> None:
 def test_a_corner_names_what_is_visible_in_its_view(tab: Tab) -> None:
     tab.click_row("L4-L5|disc_height_middle|endplate50")
     value = tab.cells("L4-L5|disc_height_middle|endplate50")[VALUE]
-    assert tab.corner(SAGITTAL) == f"L4-L5 Disc height, middle, endplate to endplate: {value}"
+    assert tab.corner(SAGITTAL) == f"L4-L5 Disc height, middle, endplates: {value}"
     assert "Disc height" not in tab.corner(AXIAL)
     tab.click_row(canal("L4-L5"))
     value = tab.cells(canal("L4-L5"))[VALUE]

@@ -183,7 +183,7 @@ def test_files_that_may_refer_to_others_are_refused(tmp_path: Path, files: dict[
 def test_damage_is_detected_before_a_scene_is_opened(measured: Path, tmp_path: Path, damage: str) -> None:
     data = bytearray((measured / "scene.mrb").read_bytes())
     if damage == "checksum":
-        data[data.index(b"T12 body height middle edge to edge.mrk.json") + 500] ^= 0xFF
+        data[data.index(b"T12 body height middle edges.mrk.json") + 500] ^= 0xFF
     if damage == "encrypted":
         data[data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4) + 8] |= 1
     content = {"cut off": bytes(data[:5000]), "no zip": b"PK\x03\x04 text", "empty": b""}.get(damage, bytes(data))

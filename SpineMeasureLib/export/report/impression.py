@@ -57,12 +57,13 @@ def _against_references(measurements: Sequence[Measurement]) -> str:
 
 
 def _by_level(found: Sequence[Measurement]) -> str:
-    """Return ``"L1-L2 disc height anterior 4.3 (6.9), middle 5.2 (7.9); L3-L4 ..."``."""
+    """Return ``"L1-L2 disc height, endplates anterior 4.3 (6.9), middle 5.2 (7.9); L3-L4 ..."``."""
     levels: dict[str, list[str]] = {}
     said: dict[str, str] = {}
     for m in found:
         assert m.value is not None and m.reference is not None
-        what, _, place = definition(m.quantity, m.method, m.level).phrase.partition(", ")
+        d = definition(m.quantity, m.method, m.level)
+        what, place = (d.over, d.heading) if d.heading else (d.phrase, "")
         name = place if said.get(m.level) == what else f"{what} {place}".strip()
         said[m.level] = what
         levels.setdefault(m.level, []).append(
