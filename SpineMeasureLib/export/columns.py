@@ -75,7 +75,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("value", "number", "as unit", "the current value; empty if there is none, see the note",
            lambda m: m.value),
     Column("unit", "text", "", "mm, mm2, mm3, deg, ratio or %", lambda m: m.unit),
-    Column("boundary", "text", "", "dural_sac: canal; disc_surface: heights if no endplate is visible; or empty",
+    Column("boundary", "text", "", "dural_sac, outer_dura if CSF is dark, disc_surface if no endplate shows, or empty",
            lambda m: m.boundary),
     Column("source", "text", "", "automatic, or edited if a person moved its line or one that it is derived from",
            lambda m: m.source),

@@ -188,7 +188,7 @@ class _Maker:
             algorithm_id=self._algorithm() if by_hand and not m.is_edited else None,
             derivation=concept(codes.MINIMUM) if m.method == "within_5mm" else None,
             finding_sites=[sr.FindingSite(concept(what.site))] if what.site else None,
-            method=concept(codes.method_code(m.quantity, m.method)),
+            method=concept(codes.method_code(m.quantity, m.method, m.level)),
             properties=self._properties(m),
             **self._geometry(m),
         )
@@ -227,7 +227,7 @@ class _Maker:
         """Return a missing value as a coded evaluation: its method, "Measurement failure", and the reason."""
         from highdicom import sr
 
-        name = codes.method_code(m.quantity, m.method)
+        name = codes.method_code(m.quantity, m.method, m.level)
         item = sr.QualitativeEvaluation(concept(name), concept(codes.MEASUREMENT_FAILURE))
         children = [_flag(flag) for flag in m.flags if flag != "not_measurable"]
         if m.note:
