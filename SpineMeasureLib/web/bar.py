@@ -6,7 +6,7 @@ from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
 from ..review.panel import SHORTCUTS
-from .controls import act, button, icon, text_field
+from .controls import act, button, icon, select, text_field
 from .downloads import KINDS
 from .places import UPLOAD_ENDINGS
 from .review import Review
@@ -26,6 +26,7 @@ _HELP = (
     *((" or ".join(keys), does) for does, keys in _KEYS.items()),
     ("Ctrl and click on a row", "add to the selection"),
 )
+_ENDS_TIP = "Which heights and lines are shown first; edits of the others are kept"
 
 
 def bar(review: Review) -> None:
@@ -124,6 +125,9 @@ def tools() -> None:
             id="opacity",
         )
         v3.VSpacer()
+        # The tip is outside: a control that cannot be used shows none.
+        with html.Div(title=(f"ends_cannot || '{_ENDS_TIP}'",), id="ends-tip"):
+            select("ends", ("ends_items",), "Heights between", 176, disabled=("!!ends_cannot",))
         for name, text in (
             ("labels", "Label levels"),
             ("only_level", "Current level only"),
