@@ -5,8 +5,8 @@ from __future__ import annotations
 from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
-from ..review.panel import SHORTCUTS
-from .controls import act, button, icon, select, text_field
+from ..review.panel import ENDS, SHORTCUTS
+from .controls import act, button, icon, text_field
 from .downloads import KINDS
 from .places import UPLOAD_ENDINGS
 from .review import Review
@@ -124,10 +124,8 @@ def tools() -> None:
             title="Fill opacity",
             id="opacity",
         )
+        _ends()
         v3.VSpacer()
-        # The tip is outside: a control that cannot be used shows none.
-        with html.Div(title=(f"ends_cannot || '{_ENDS_TIP}'",), id="ends-tip"):
-            select("ends", ("ends_items",), "Heights between", 176, disabled=("!!ends_cannot",))
         for name, text in (
             ("labels", "Label levels"),
             ("only_level", "Current level only"),
@@ -140,3 +138,19 @@ def tools() -> None:
             "reset-window",
             tip="Restore the initial window and level",
         )
+
+
+def _ends() -> None:
+    # The tip is around the buttons: a control that cannot be used shows none.
+    with html.Div(title=(f"ends_cannot || '{_ENDS_TIP}'",), classes="sm-choice", id="ends"):
+        html.Span("Heights between", classes="text-caption")
+        with v3.VBtnToggle(
+            v_model=("ends",),
+            mandatory=True,
+            density="compact",
+            variant="outlined",
+            divided=True,
+            disabled=("!!ends_cannot",),
+        ):
+            for ends, text in ENDS.items():
+                v3.VBtn(text.capitalize(), value=ends, size="small", id=f"ends-{ends}")

@@ -13,7 +13,7 @@ from ..review.actions import NO_CASE
 from ..review.desk import Desk
 from ..review.face import Message
 from ..review.mrml.slices import Aim
-from ..review.panel import ALL_LEVELS, ENDS, GROUPS, SCOPES, STATUSES, disc_names, summary
+from ..review.panel import ALL_LEVELS, GROUPS, SCOPES, STATUSES, disc_names, summary
 from ..review.session import Key, Session
 from .chart import in_chart, strip_chart
 from .corner import corner_text
@@ -66,7 +66,6 @@ DEFAULTS: dict[str, Any] = {
     "labels": True,
     "only_level": False,
     "ends": PREFERRED,
-    "ends_items": [{"value": ends, "title": title} for ends, title in ENDS.items()],
     "ends_cannot": NO_CASE,
     "segments_as": ["outline", "fill"],
     "opacity": 0.2,
