@@ -16,6 +16,7 @@ from .terminal import console, errors
 if TYPE_CHECKING:
     from .case_folder import Results
     from .measure.definitions import EndsOn
+    from .measure.types import Measurement
     from .volume import Volume
 
 export_app = group("Export a measured case in other formats.")
@@ -28,12 +29,22 @@ def export_tables(case: Case, ends: EndsOfCase = None, quiet: Quiet = False) -> 
     Rewrites tables, labels, segmentation and picture after 3D Slicer saved the scene in the folder. With --ends, the
     scene shows those lines from then on.
     """
+    from .case_folder import read_results
     from .review.case_tables import tables_from_scene
 
     removed = tables_from_scene(case, cast("EndsOn | None", ends))
+    if ends is not None:
+        _note_if_ignored(ends, read_results(case).measurements)
     console.print(f"The files in {case} now match its scene.")
     if removed:
         console.print(f"Removed because they are out of date: {', '.join(removed)}")
+
+
+def _note_if_ignored(ends: str, measurements: Sequence[Measurement]) -> None:
+    from .measure.definitions import shown_ends
+
+    if shown_ends(measurements) != ends:
+        errors.note(f"--ends is ignored: heights between {ends} were not measured in this case.")
 
 
 def _case_on(case: Path, image: Path, series: str | None, ends: str | None = None) -> tuple[Volume, Results]:
@@ -46,6 +57,7 @@ def _case_on(case: Path, image: Path, series: str | None, ends: str | None = Non
         errors.note(note)
     if ends is not None:
         done = replace(done, measurements=shown_first(done.measurements, cast("EndsOn", ends)))
+        _note_if_ignored(ends, done.measurements)
     return volume, done
 
 

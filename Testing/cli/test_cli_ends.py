@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from SpineMeasureLib.case_folder import OVERVIEW, RUN, SCENE, SEGMENTATION, TABLE, VALUES
+from SpineMeasureLib.case_folder import OVERVIEW, RUN, SCENE, SEGMENTATION, TABLE, VALUES, read_results_on
 from SpineMeasureLib.files import file_hash
 from SpineMeasureLib.io.read import read_volume
-from SpineMeasureLib.measure.definitions import definition
+from SpineMeasureLib.measure.definitions import definition, has_edges, shown_first
 from Testing.library.dicom_study import write_study
 
 from .test_cli import spinemeasure
@@ -171,6 +171,25 @@ def test_dicom_reports_have_them_first(sample_folder: Path, tmp_path: Path) -> N
 
     assert methods() == methods("--ends", "masks") == ["chord50", "endplate50"]
     assert methods("--ends", "edges") == ["endplate50", "chord50"]
+
+
+def test_a_choice_that_a_case_does_not_have_is_ignored_with_a_note(sample_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("slicer", reason="slicer-core is not installed")
+    from SpineMeasureLib.review.case_tables import tables_from_scene
+    from SpineMeasureLib.review.mrml.save import write_scene
+
+    image = sample_folder / "lumbar_t2.nii.gz"
+    measured(image, tmp_path / "case", sample_folder)
+    volume, results = read_results_on(tmp_path / "case", image)
+    without = shown_first(m for m in results.measurements if not has_edges(m))
+    write_scene(volume, results.segmentation, without, tmp_path / "case" / SCENE, tmp_path / "x.seg.nrrd", "T2")
+    tables_from_scene(tmp_path / "case")
+    note = "Note: --ends is ignored: heights between edges were not measured in this case."
+    for command in (("tables", tmp_path / "case"), ("report", tmp_path / "case", "--image", image)):
+        done = spinemeasure("export", *command, "--ends", "edges")
+        assert done.returncode == 0 and note in done.stderr
+        assert shown(tmp_path / "case") == {"chord50"}
+        assert not spinemeasure("export", *command, "--ends", "masks").stderr
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from SpineMeasureLib.io.write import write_volume
+
 from .server import ROOT, Server
 from .tab import SAGITTAL, STATUS, VALUE, Tab, height
+from .test_server import few_slices
 
 SAMPLE = ROOT / "Resources" / "sample"
 EDGE = height("L4-L5")
@@ -64,6 +67,23 @@ def test_a_case_reopens_with_the_choice(browser: Any, case: Path, start: Callabl
     server.kill()
     tab = Tab(browser, start(case))
     assert MASK in tab.ids() and EDGE not in tab.ids() and chosen(tab) == "Segments"
+    tab.close()
+
+
+def test_an_image_that_is_measured_starts_with_the_last_choice(
+    browser: Any, case: Path, start: Callable[..., Server]
+) -> None:
+    write_volume(few_slices(), case.parent / "spine.nii.gz")
+    tab = Tab(browser, start(case, "--root", str(case.parent)))
+    tab.page.click("#ends-masks")
+    tab.page.wait_for_selector(f"tr[data-id='{MASK}']")
+    tab.page.set_default_timeout(600_000)  # the model runs
+    tab.open_typed("spine.nii.gz")
+    tab.wait_for_case("spine_spine")
+    tab.wait_for_text("#message", "check the levels")
+    masks = MASK.replace("L4-L5", "L2-L3")
+    assert masks in tab.ids() and height("L2-L3") not in tab.ids() and chosen(tab) == "Segments"
+    assert shown_first(case.parent / "spine_spine") == {"chord50"} and not tab.complaints
     tab.close()
 
 
