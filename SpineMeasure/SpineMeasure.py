@@ -124,6 +124,7 @@ class SpineMeasureParameterNode:
     group: Annotated[str, Choice(["Lines", "All values", "Disc", "Canal and cord", "Vertebra", "Alignment"])] = "Lines"
     snapToPlane: bool = True
     onlyLevel: bool = False
+    ends: Annotated[str, Choice(["edges", "masks"])] = "edges"
 
 
 #

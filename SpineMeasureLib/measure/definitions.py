@@ -335,9 +335,14 @@ def shown_first(measurements: Iterable[Measurement], preferred: EndsOn = PREFERR
         if on:
             have.setdefault(m.quantity, set()).add(on)
     return [
-        replace(m, second=on is not None and on != preferred and len(have[m.quantity]) > 1)
+        _marked(m, on is not None and on != preferred and len(have[m.quantity]) > 1)
         for m, on in zip(rows, ends, strict=True)
     ]
+
+
+def _marked(row: Measurement, second: bool) -> Measurement:
+    automatic = None if row.automatic is None else replace(row.automatic, second=second)
+    return replace(row, second=second, automatic=automatic)
 
 
 def has_edges(row: Measurement) -> bool:
@@ -349,6 +354,11 @@ def shown_ends(measurements: Iterable[Measurement]) -> EndsOn:
     """Return what the ends of the lines lie on that are shown first in a case."""
     first = {definition(m.quantity, m.method, m.level).ends_on for m in measurements if not m.second}
     return "edges" if "edges" in first else "masks"
+
+
+def has_both_ends(measurements: Iterable[Measurement]) -> bool:
+    """Return whether a case has lines between edges and lines between masks, so that either can be shown first."""
+    return {"edges", "masks"} <= {definition(m.quantity, m.method, m.level).ends_on for m in measurements}
 
 
 def disc_levels(measurements: Iterable[Measurement]) -> list[str]:

@@ -48,6 +48,8 @@ def make_sr(
 ) -> Comprehensive3DSR:
     """Return a Comprehensive 3D SR (PS3.3 A.35.13) of all measurements.
 
+    Values that are shown first come first at each level.
+
     Each value is a NUM with quantity and method coded, UCUM unit, the line's end points as SCOORD3D in the frame of
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
     value that a person edited carries "User chosen value" and the automatic one as a property; one that a person
@@ -69,7 +71,8 @@ def make_sr(
     reviewer = reviewer or _reviewer_of_all(measurements)
     levels = dict.fromkeys(m.level for m in measurements)
     made = _Maker(segmentation, source)
-    groups = [made.group(level, [m for m in measurements if m.level == level]) for level in levels]
+    ordered = sorted(measurements, key=lambda m: m.second)
+    groups = [made.group(level, [m for m in ordered if m.level == level]) for level in levels]
     # highdicom copies and searches the whole tree, which takes two thirds of the time: it gets the report with its
     # first group, and the other groups are added to its result.
     content = MeasurementReport(
