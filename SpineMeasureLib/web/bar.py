@@ -128,6 +128,7 @@ def tools() -> None:
             ("labels", "Label levels"),
             ("only_level", "Current level only"),
             ("snap", "Keep lines in plane"),
+            ("snap_to_edges", "Snap to edges"),
         ):
             v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
         button(
