@@ -16,7 +16,7 @@ for _keys, (_, _does) in SHORTCUTS.items():
     _KEYS.setdefault(_does, []).append(_keys)
 _HELP = (
     ("Mouse, on an end of a line", ""),
-    ("Drag left", "move the end within its plane"),
+    ("Drag left", "move the end within its plane; a height's snaps to edges of the image"),
     ("Mouse, elsewhere in a slice", ""),
     ("Wheel", "slices; with Ctrl: zoom"),
     ("Drag left", "window (left, right) and level (up, down)"),
