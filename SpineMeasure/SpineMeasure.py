@@ -123,6 +123,7 @@ class SpineMeasureParameterNode:
     lowestDisc: str = ""
     group: Annotated[str, Choice(["Lines", "All values", "Disc", "Canal and cord", "Vertebra", "Alignment"])] = "Lines"
     snapToPlane: bool = True
+    snapToEdges: bool = True
     onlyLevel: bool = False
     ends: Annotated[str, Choice(["edges", "masks"])] = "edges"
 

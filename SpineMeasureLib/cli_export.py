@@ -44,7 +44,7 @@ def _note_if_ignored(ends: str, measurements: Sequence[Measurement]) -> None:
     from .measure.definitions import shown_ends
 
     if shown_ends(measurements) != ends:
-        errors.note(f"--ends is ignored: heights between {ends} were not measured in this case.")
+        errors.note(f"--ends is ignored: lines between {ends} were not measured in this case.")
 
 
 def _case_on(case: Path, image: Path, series: str | None, ends: str | None = None) -> tuple[Volume, Results]:

@@ -91,7 +91,7 @@ class MeasurementsSection:
         self.desk.set_scope(SCOPES[max(0, index)])
 
     def onEndsChosen(self, index) -> None:
-        """Show heights between edges of the image or between segments, also in new cases."""
+        """Show lines between edges of the image or between segments, also in new cases."""
         ends = list(ENDS)[max(0, index)]
         if ends != self.desk.ends:
             self.panel.guarded(lambda: self.desk.show_ends(ends))

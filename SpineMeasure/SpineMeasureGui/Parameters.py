@@ -60,7 +60,10 @@ class Parameters(VTKObservationMixin):
             self.node.segmentation = session.nodes.segmentation
         finally:
             self._adopting = False
-        session.snap_to_plane = self.node.snapToPlane
+        self._obey(session)
+
+    def _obey(self, session) -> None:
+        session.snap_to_plane, session.snap_to_edges = self.node.snapToPlane, self.node.snapToEdges
 
     def onModified(self, caller=None, event=None) -> None:
         """Follow the parameters: another volume shows its case, the group filters the table."""
@@ -70,7 +73,7 @@ class Parameters(VTKObservationMixin):
         with panel.logic.quietly():
             panel.cases.showCaseOf(node.volume)
             if panel.session is not None:
-                panel.session.snap_to_plane = node.snapToPlane
+                self._obey(panel.session)
             if node.ends != panel.desk.preferred_ends:
                 panel.desk.show_ends(node.ends)
             panel.desk.show_only(group=node.group, only_level=node.onlyLevel)

@@ -57,7 +57,7 @@ def valuesOfTheSample() -> None:
 
 
 def dragUndoRename() -> None:
-    """A moved end point changes its row; undo brings it back; a renamed disc takes the others along."""
+    """A moved end point changes its row, and snaps to its edge nearby; undo; a renamed disc takes the others along."""
     session = _session()
     line, before = session.line(KEY), session.row(KEY).value
     _move(line, (0.0, 0.0, 2.0))
@@ -66,6 +66,9 @@ def dragUndoRename() -> None:
     assert abs(session.row(KEY).value - line.GetLineLengthWorld()) < 0.5e-3
     session.undo()
     assert abs(session.row(KEY).value - before) < 0.5e-6
+    _move(line, (0.0, 0.0, 0.8))
+    assert session.row(KEY).snapped == ("p1",) and abs(session.row(KEY).value - before) < 0.2
+    session.undo()
     session.rename_disc("L5-S1", "L4-L5")
     renamed = ("L3-L4", *KEY[1:])
     assert session.line(renamed) is line

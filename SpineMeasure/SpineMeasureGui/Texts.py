@@ -132,7 +132,7 @@ def texts() -> tuple:
         _("None of these values was edited."),
         _("There is nothing to undo."),
         _("There is nothing to redo."),
-        _("Heights between edges of the image were not measured in this case."),
+        _("Lines between edges of the image were not measured in this case."),
         _("Choose the level of a disc first."),
         _("Accepted without initials."),
         _("Enter yours to sign."),

@@ -84,6 +84,8 @@ COLUMNS: tuple[Column, ...] = (
            lambda m: m.source),
     Column("automatic_value", "number", "as unit", "the value measured from the segmentation, also for an edited value",
            _automatic_value),
+    Column("snapped", "text", "", "ends of an edited line that snapped to an edge of the image, p1, p2 or p1 p2; other"
+           " ends that were moved were placed freely", lambda m: " ".join(m.snapped)),
     Column("accepted", "boolean", "", "true if a person accepted the value; an edit alone is not an acceptance",
            lambda m: "true" if m.accepted else "false"),
     Column("reviewer", "text", "", "who accepted the value; empty if not accepted, or not recorded",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..orientation import apply_affine, apply_inverse
+from ..volume import Volume
 from .canal_line import Centreline
 from .endplates import EdgePair, body_edges, disc_edges, marrow_is_bright
 from .fields import Field
@@ -45,7 +46,7 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges | None:
     discs = {level: disc for level, disc in spine.discs.items() if disc}
     votes = [v for d in discs.values() if (v := marrow_is_bright(image, d.field, d.frame)) is not None]
     bright = sum(votes) * 2 >= len(votes)
-    dark = _bone_signal(spine, image)
+    dark = _bone_signal(spine, image.volume)
     found, bodies = {}, {}
     for level, disc in discs.items():
         upper, _, lower = level.partition("-")
@@ -61,16 +62,20 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges | None:
     return CaseEdges(found, bodies, canal, cord, bright) if found or bodies or canal else None
 
 
-def _bone_signal(spine: Spine, image: ImageSlices) -> float:
-    """Return the signal of compact bone: the lowest that is seen around the bodies and discs."""
-    labels, array = spine.segmentation.labels, image.volume.array
-    box = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
+def _bone_signal(spine: Spine, image: Volume) -> float:
+    box = ndimage.find_objects((spine.segmentation.labels > 0).astype(np.uint8))[0]
     ends = np.array([(part.start, part.stop - 1) for part in box], float)
     corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3)
-    index = apply_inverse(image.volume.affine, apply_affine(spine.affine, corners))
-    first, last = np.clip(np.rint([index.min(axis=0), index.max(axis=0)]), 0, np.array(array.shape) - 1).astype(int)
-    values = np.asarray(array[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))], np.float64)
-    seen = values[np.isfinite(values) & (values > np.nanmin(array))]
+    return bone_signal(image, apply_affine(spine.affine, corners))
+
+
+def bone_signal(image: Volume, around: Array) -> float:
+    """Return the signal of compact bone: the lowest that is seen in the smallest box around RAS points [n, 3]."""
+    index = apply_inverse(image.affine, around)
+    last = np.array(image.array.shape) - 1
+    first, stop = np.clip(np.rint([index.min(axis=0), index.max(axis=0)]), 0, last).astype(int)
+    values = np.asarray(image.array[tuple(slice(a, b + 1) for a, b in zip(first, stop, strict=True))], np.float64)
+    seen = values[np.isfinite(values) & (values > np.nanmin(image.array))]
     return float(np.percentile(seen, _DARKEST)) if seen.size else 0.0
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 Point = tuple[float, float, float]
+#: The ends of a line, as the fields of `Measurement` that hold them.
+End = Literal["p1", "p2"]
+ENDS: tuple[End, End] = ("p1", "p2")
 
 #: Kinds of confidence. Calibrated on cross-validation: probability that the value is within a tolerance of the value
 #: measured on an expert's masks (`certainty.Calibrated`).
@@ -77,6 +80,8 @@ class Measurement:
     :ivar repeatability: spread (standard deviation) over the neighbouring planes in `unit`.
     :ivar automatic: the automatic value, if another one replaces it: an edited value, or one that was accepted before
         the segmentation changed.
+    :ivar snapped: the ends of an edited line that were dragged onto an edge of the image, see `snap`; other ends that
+        were moved were placed freely.
     """
 
     level: str
@@ -99,6 +104,7 @@ class Measurement:
     confidence_kind: str = ""
     confidence_tolerance: float | None = None
     second: bool = False
+    snapped: tuple[End, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -148,6 +154,7 @@ def measurement_from_dict(row: Mapping[str, Any]) -> Measurement:
         p2=point_from_json(row.get("p2")),
         plane=Plane(*(_need(point_from_json(plane[k])) for k in ("origin", "x_axis", "y_axis"))) if plane else None,
         flags=tuple(row.get("flags", ())),
+        snapped=ends_from_json(row.get("snapped", ())),
         reference=Reference(reference["mean"], reference.get("sd"), reference["source"]) if reference else None,
         automatic=measurement_from_dict(automatic) if automatic else None,
         accepted=Acceptance(accepted["reviewer"], accepted["time"]) if accepted else None,
@@ -163,6 +170,12 @@ def point_from_json(value: Any) -> Point | None:
         return None
     r, a, s = (float(c) for c in value)
     return (r, a, s)
+
+
+def ends_from_json(names: Iterable[Any]) -> tuple[End, ...]:
+    """Return names of ends in the order of `ENDS`; unknown ones are ignored."""
+    known = set(names)
+    return tuple(end for end in ENDS if end in known)
 
 
 def _need(point: Point | None) -> Point:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NO_CASE = "There is no case yet."
 NOTHING_CHOSEN = "Select a value in the table first."
 STALE = "The segments were edited after they were measured: press Re-measure first."
-NO_EDGES = "Heights between edges of the image were not measured in this case."
+NO_EDGES = "Lines between edges of the image were not measured in this case."
 ENDED = "Not available under the new level names: {names}."
 REMEASURED = (
     "{changed} values changed, {appeared} new, {vanished} removed. {kept} lines that you edited or accepted were kept; "

@@ -272,7 +272,7 @@ class Desk:
         self._view.show_state()
 
     def show_ends(self, ends: str) -> None:
-        """Show heights between ``"edges"`` of the image or ``"masks"`` first, here and in new cases; ignore others."""
+        """Show lines between ``"edges"`` of the image or ``"masks"`` first, here and in new cases; ignore others."""
         chosen = next((each for each in ENDS if each == ends), None)
         if chosen is not None:
             self.preferred_ends = chosen

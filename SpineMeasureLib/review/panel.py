@@ -14,6 +14,7 @@ from ..errors import ModelError
 from ..measure.definitions import GROUPS as _QUANTITY_GROUPS
 from ..measure.definitions import MAIN_QUANTITIES, Definition, EndsOn, definition, methods
 from ..measure.flags import in_words
+from ..measure.placement import placement
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
 from ..measure.units import UNITS, number
 from ..resources import data_path
@@ -115,6 +116,9 @@ def _tooltip(m: Measurement, what: Definition) -> str:
     if m.reference is not None:
         spread = "" if m.reference.sd is None else f" +/- {m.reference.sd:g}"
         parts.append(f"Published mean, not a cut-off: {m.reference.mean:g}{spread} {m.unit} ({m.reference.source}).")
+    placed = placement(m)
+    if placed:
+        parts.append(f"{placed[0].upper()}{placed[1:]}.")
     if m.note:
         parts.append(f"{m.note[0].upper()}{m.note[1:]}.")
     return "\n".join(parts)

@@ -65,15 +65,24 @@ class Session:
     @property
     def snap_to_plane(self) -> bool:
         """False if a dragged end may leave its measuring plane."""
-        return self._editor.snap_to_plane
+        return self._editor.snapping.to_plane
 
     @snap_to_plane.setter
     def snap_to_plane(self, snap: bool) -> None:
-        self._editor.snap_to_plane = snap
+        self._editor.snapping.to_plane = snap
+
+    @property
+    def snap_to_edges(self) -> bool:
+        """False if a dragged end stays where it is dropped, instead of on the edge of the image beside it."""
+        return self._editor.snapping.to_edges
+
+    @snap_to_edges.setter
+    def snap_to_edges(self, snap: bool) -> None:
+        self._editor.snapping.to_edges = snap
 
     def free_while(self, held: Callable[[], bool]) -> None:
-        """Let a dragged end also leave its measuring plane while `held()` is true, e.g. while a key is pressed."""
-        self._editor.freed = held
+        """Let a dragged end leave its measuring plane and edges while `held()` is true, e.g. while a key is pressed."""
+        self._editor.snapping.freed = held
 
     # -- opening and closing
 
@@ -219,7 +228,7 @@ class Session:
     # -- editing; each call is one step
 
     def set_line(self, key: Key, p1: Point, p2: Point) -> None:
-        """Move a line, each end within the measuring plane, or make it if there is none.
+        """Move a line, each end within the measuring plane, or make it if there is none; ends do not snap to edges.
 
         :param p1: superior or anterior end, RAS mm.
         :param p2: inferior or posterior end, RAS mm.
@@ -272,7 +281,7 @@ class Session:
         return has_both_ends(self.rows)
 
     def show_ends(self, ends: EndsOn) -> None:
-        """Show heights between edges of the image, or between boundaries of masks, first; their lines are shown.
+        """Show lines between edges of the image, or between boundaries of masks, first; their lines are shown.
 
         Edits and acceptances of the other heights are kept. Nothing changes unless the case has both.
         """

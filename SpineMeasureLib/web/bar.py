@@ -16,7 +16,7 @@ for _keys, (_, _does) in SHORTCUTS.items():
     _KEYS.setdefault(_does, []).append(_keys)
 _HELP = (
     ("Mouse, on an end of a line", ""),
-    ("Drag left", "move the end within its plane"),
+    ("Drag left", "move the end within its plane; a height's snaps to edges of the image"),
     ("Mouse, elsewhere in a slice", ""),
     ("Wheel", "slices; with Ctrl: zoom"),
     ("Drag left", "window (left, right) and level (up, down)"),
@@ -130,6 +130,7 @@ def tools() -> None:
             ("labels", "Label levels"),
             ("only_level", "Current level only"),
             ("snap", "Keep lines in plane"),
+            ("snap_to_edges", "Snap to edges"),
         ):
             v3.VCheckbox(v_model=(name,), label=text, density="compact", hide_details=True, classes="sm-check", id=name)
         button(
@@ -143,7 +144,7 @@ def tools() -> None:
 def _ends() -> None:
     # The tip is around the buttons: a control that cannot be used shows none.
     with html.Div(title=(f"ends_cannot || '{_ENDS_TIP}'",), classes="sm-choice", id="ends"):
-        html.Span("Heights between", classes="text-caption")
+        html.Span("Lines between", classes="text-caption")
         with v3.VBtnToggle(
             v_model=("ends",),
             mandatory=True,

@@ -63,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "new_name": "",
     "disc_names": disc_names(),
     "snap": True,
+    "snap_to_edges": True,
     "labels": True,
     "only_level": False,
     "ends": PREFERRED,
@@ -99,7 +100,7 @@ class PageState:
         for names, react in (
             (("group", "level_filter", "status_filter", "labels", "only_level"), self._filter_changed),
             (("level",), self._level_chosen),
-            (("snap",), self._snap_changed),
+            (("snap", "snap_to_edges"), self._snap_changed),
             (("ends",), self._ends_chosen),
             (("opacity", "segments_as"), self._draw_segments),
             (("message",), self._message_changed),
@@ -118,7 +119,7 @@ class PageState:
         :param measured_with: the model and its device, or the label map.
         :param cannot: downloads that are not possible -> the reason.
         """
-        session.snap_to_plane = bool(self._state.snap)
+        self._snap(session)
         self._viewer.show(session)
         self._state.update({"title": title, "device_text": measured_with, "cannot": cannot})
         self.desk.open(session)
@@ -249,9 +250,12 @@ class PageState:
         if level != self.desk.level:
             self.desk.go_to_level(str(level))
 
-    def _snap_changed(self, snap: object = True, **_: object) -> None:
+    def _snap_changed(self, **_: object) -> None:
         if self.desk.session is not None:
-            self.desk.session.snap_to_plane = bool(snap)
+            self._snap(self.desk.session)
+
+    def _snap(self, session: Session) -> None:
+        session.snap_to_plane, session.snap_to_edges = bool(self._state.snap), bool(self._state.snap_to_edges)
 
     def _ends_chosen(self, ends: object = "", **_: object) -> None:
         if ends != self.desk.ends:

@@ -264,6 +264,21 @@ def test_an_edited_value_tells_the_automatic_one_and_is_chosen_by_a_person(sampl
     assert "Edited by hand" in [f.ConceptCodeSequence[0].CodeMeaning for f in named(item, "CODE", "SM-FLAG")]
 
 
+def test_an_edited_height_between_edges_says_which_ends_snapped(sample: Sample) -> None:
+    rows = [m for m in sample.measurements if m.level == "L4-L5"]
+    plain = next(m for m in rows if m.quantity == "disc_height_middle" and m.p1 is not None)
+    automatic = replace(plain, method="endplate50")
+    p1 = (automatic.p1[0], automatic.p1[1], automatic.p1[2] + 1)
+    edited = replace(automatic, p1=p1, source="edited", automatic=automatic, snapped=("p1",))
+    free = replace(edited, quantity="disc_height_anterior", method="endplate10", snapped=())
+    read = dict(numbers(make_sr([edited, free, plain], sample.segmentation, sample.source)))
+    said = {key[2]: [item.TextValue for item in named(read[key], "TEXT", "SM-PLACED")] for key in read}
+    assert said == {
+        "endplate50": ["upper end snapped to an edge of the image"], "endplate10": ["upper end placed freely"],
+        plain.method: [],
+    }  # fmt: skip
+
+
 def test_edited_and_accepted_are_two_things_and_only_acceptance_of_the_case_verifies(sample: Sample) -> None:
     rows = [m for m in sample.measurements if m.level == "L4-L5" and m.value is not None]
     time = "2026-03-01T10:15:00+00:00"

@@ -148,6 +148,20 @@ def test_a_dragged_end_leaves_its_plane_only_while_control_is_held(
     assert away == pytest.approx([0, 0, 3], abs=1e-6)
 
 
+def test_the_switches_of_dragging_reach_every_case(panel: Any, session: Any) -> None:
+    ui, parameters = panel.ui, panel.panel.parameters
+    assert session.snap_to_edges and session.snap_to_plane and ui.snapToEdgesCheckBox.checked
+    ui.snapToEdgesCheckBox.click()
+    assert not session.snap_to_edges and not parameters.snapToEdges and session.snap_to_plane
+    ui.snapCheckBox.click()
+    assert not session.snap_to_plane
+    session.snap_to_edges = session.snap_to_plane = True
+    panel.panel.link.adopt(session)
+    assert not session.snap_to_edges and not session.snap_to_plane
+    parameters.snapToEdges = True
+    assert session.snap_to_edges and ui.snapToEdgesCheckBox.checked
+
+
 def test_buttons_and_lists_forward_to_the_desk(panel: Any, session: Any, window: Any) -> None:
     ui, value = panel.ui, session.row(KEY).value
     panel.goToLevel(session.levels[0])

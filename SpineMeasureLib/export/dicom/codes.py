@@ -36,6 +36,7 @@ IMAGING_REPORT = Code("126000", "Imaging Measurement Report", "DCM")
 #: Concept names of properties that TID 300 does not define.
 FLAG = Code("SM-FLAG", "Quality flag", SCHEME)
 AUTOMATIC_VALUE = Code("SM-AUTO", "Automatic value before editing", SCHEME)
+PLACEMENT = Code("SM-PLACED", "Placement of the ends of an edited line", SCHEME)
 ACCEPTANCE = Code("SM-ACCEPT", "Acceptance of the value", SCHEME)
 ACCEPTED = Code("SM-ACCEPTED", "Accepted by a person", SCHEME)
 ACCEPTED_AT = Code("SM-ACCEPT-AT", "Time of acceptance", SCHEME)
@@ -88,7 +89,7 @@ def code_table() -> str:
     for d in methods():
         concept = f"{d.concept.value} {d.concept.scheme} {d.concept.meaning}"
         lines.append(f"| `{d.quantity}`, `{d.method}` | {concept} | {d.code} | {d.title} | {d.unit} |")
-    further = [FLAG, AUTOMATIC_VALUE, ACCEPTANCE, ACCEPTED, ACCEPTED_AT, BOUNDARY]
+    further = [FLAG, AUTOMATIC_VALUE, PLACEMENT, ACCEPTANCE, ACCEPTED, ACCEPTED_AT, BOUNDARY]
     further += [*CONFIDENCES.values(), TOLERANCE, REPEATABILITY]
     further += [flag_code(f) for f in FLAGS] + [Code("SM-F-OTHER", "another flag, by name", SCHEME)]
     further += [boundary_code(b) for b in _BOUNDARIES]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import __version__
 from ...measure.definitions import SCHEME, definition
+from ...measure.placement import placement
 from ...measure.types import Acceptance, Measurement
 from ...measure.units import UNITS
 from ...orientation import LPS_TO_RAS
@@ -289,6 +290,8 @@ def _further_properties(m: Measurement) -> list[Any]:
             found.append(_num(codes.TOLERANCE, m.confidence_tolerance, "mm"))
     if m.automatic is not None and m.automatic.value is not None:
         found.append(_num(codes.AUTOMATIC_VALUE, m.automatic.value, m.unit))
+    if placed := placement(m):
+        found.append(sr.TextContentItem(concept(codes.PLACEMENT), placed, "HAS PROPERTIES"))
     if m.accepted is not None:
         found.append(_acceptance(m.accepted))
     if m.note:

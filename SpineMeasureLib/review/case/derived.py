@@ -92,7 +92,7 @@ def _row(measurement: Measurement) -> Row:
     if automatic is None:
         return Row(replace(measurement, source="automatic", accepted=None), None, accepted)
     by_hand = measurement.source == "edited"
-    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand)
+    edit = Edit(measurement.value, measurement.p1, measurement.p2, now(), automatic.value, by_hand, measurement.snapped)
     return Row(replace(automatic, automatic=None, accepted=None), edit, accepted)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import dist
 
-from ...measure.types import Plane, Point
-from .state import Row
+from ...measure.types import ENDS, End, Plane, Point
+from .state import Edit, Row, now
 
 Ends = tuple[Point, Point]
 
@@ -43,6 +43,27 @@ def dragged(start: Ends, ends: Ends, plane: Plane | None) -> Ends:
     if second:
         return start[0], in_plane(ends[1], plane)
     return start
+
+
+def moved_end(start: Ends, ends: Ends) -> End | None:
+    """Return which end of a line was moved; None if neither or both were."""
+    moved = [end for end, a, b in zip(ENDS, start, ends, strict=True) if dist(a, b) > STILL_MM]
+    return moved[0] if len(moved) == 1 else None
+
+
+def edit_of(row: Row, ends: Ends, snapped: tuple[End, ...] = (), still_mm: float = STILL_MM) -> Edit:
+    """Return the edit that moves a line. An end that stays where it was snapped to an edge remains snapped.
+
+    :param snapped: ends that just snapped.
+    :param still_mm: smaller movements are not movements.
+    """
+    before = row.edit
+    earlier = {end: getattr(before, end) for end in before.snapped} if before is not None else {}
+    marks = tuple(
+        end for end, place in zip(ENDS, ends, strict=True)
+        if end in snapped or (end in earlier and dist(earlier[end], place) <= still_mm)
+    )  # fmt: skip
+    return Edit(dist(*ends), *ends, now(), row.automatic.value, snapped=marks)
 
 
 def in_plane(point: Point, plane: Plane | None) -> Point:

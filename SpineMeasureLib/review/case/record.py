@@ -7,10 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from ...anatomy import Kind
-from ...measure.types import Acceptance, Plane, Reference, measurement_from_dict, point_from_json
+from ...measure.types import ENDS, Acceptance, Plane, Reference, ends_from_json, measurement_from_dict, point_from_json
 from .state import Edit, Row, State
 
-VERSION = 2
+#: 2 did not record which ends snapped to edges.
+VERSION = 3
 
 
 def row_text(number: int, row: Row) -> str:
@@ -60,11 +61,16 @@ def _plain(value: Any) -> dict[str, Any]:
     return found
 
 
+def _edit(entry: dict[str, Any]) -> Edit:
+    p1, p2 = (point_from_json(entry[end]) for end in ENDS)
+    return Edit(**{**entry, "p1": p1, "p2": p2, "snapped": ends_from_json(entry.get("snapped", ()))})
+
+
 def _row(entry: dict[str, Any]) -> Row:
     edit = entry.get("edit")
     accepted = entry.get("accepted")
     return Row(
         measurement_from_dict(entry["automatic"]),
-        Edit(**{**edit, "p1": point_from_json(edit["p1"]), "p2": point_from_json(edit["p2"])}) if edit else None,
+        _edit(edit) if edit else None,
         Acceptance(**accepted) if accepted else None,
     )

@@ -9,14 +9,14 @@ from typing import Literal
 
 from ...anatomy import Kind
 from ...measure.derived import Key
-from ...measure.types import Acceptance, Measurement, Point
+from ...measure.types import Acceptance, End, Measurement, Point
 
 Status = Literal["automatic", "edited", "flagged", "accepted"]
 
 #: Flags that need the reader's attention. Others say how a value was measured or apply to the whole case.
 DOUBTFUL = frozenset({"low_confidence", "cut_by_field_of_view", "frame_fallback", "fused_or_absent_disc"})
 #: Flags of an automatic value that do not apply to an edited one.
-_OF_THE_AUTOMATIC_VALUE = frozenset({"low_confidence", "not_measurable"})
+_OF_THE_AUTOMATIC_VALUE = frozenset({"low_confidence", "not_measurable", "edge_not_found"})
 NO_LINE = "no line"
 #: Smaller differences are not visible to the reader.
 SAME_VALUE = 0.005
@@ -32,6 +32,7 @@ class Edit:
     :ivar time: when it was made, ISO 8601 UTC.
     :ivar base: the automatic value at that time.
     :ivar by_hand: False for an accepted value that re-measuring would have changed.
+    :ivar snapped: as `Measurement.snapped`.
     """
 
     value: float | None
@@ -40,6 +41,7 @@ class Edit:
     time: str
     base: float | None
     by_hand: bool = True
+    snapped: tuple[End, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Row:
                 flags=edited_flags(automatic.flags) if edit.by_hand else automatic.flags,
                 note=self._note(edit),
                 automatic=automatic,
+                snapped=edit.snapped,
             )
         return self.marked(measurement)
 

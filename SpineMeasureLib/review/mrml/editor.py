@@ -10,9 +10,9 @@ from typing import Any
 
 from ...errors import SpineMeasureError, UnreadableInputError
 from ...measure.derived import Key
-from ...measure.types import Measurement
+from ...measure.types import End, Measurement
 from ..case.derived import Live
-from ..case.drag import STILL_MM, Drag, Ends, dragged, same
+from ..case.drag import STILL_MM, Drag, Ends, edit_of, same
 from ..case.history import History
 from ..case.state import Edit, Row, State, now
 from ..case.steps import edited_rows
@@ -20,6 +20,7 @@ from .folders import forget
 from .lines import is_line, line_ends, set_line_ends
 from .observers import Observers
 from .scene_case import SceneCase, keys_of, statuses
+from .snapping import Snapping
 
 Callback = Callable[[frozenset[Key]], None]
 #: Makes a context in which views are not rendered; they are rendered once at its end.
@@ -35,8 +36,7 @@ class Editor:
     :ivar case: the nodes.
     :ivar live: all values as shown, by row number.
     :ivar numbers: row numbers by key.
-    :ivar snap_to_plane: False if a dragged end may leave its measuring plane.
-    :ivar freed: called at every movement; if it returns True, the end may leave its plane as well.
+    :ivar snapping: where dragged ends may go.
     """
 
     def __init__(self, scene: Any, case: Any, quietly: Quietly = nullcontext) -> None:
@@ -45,8 +45,7 @@ class Editor:
         :param quietly: entered around every change of many nodes.
         :raises UnreadableInputError: its record cannot be read.
         """
-        self.snap_to_plane = True
-        self.freed: Callable[[], bool] = lambda: False
+        self.snapping = Snapping(case)
         self.closed = False
         self.quietly = quietly
         self.case = SceneCase(scene, case)
@@ -191,10 +190,9 @@ class Editor:
         """The number of the row whose line the mouse holds, or None."""
         return None if self._drag is None else self._drag.number
 
-    def edited(self, number: int, ends: Ends) -> dict[int, Row]:
-        """Return the rows that change if a line gets these ends."""
-        row = self.state.rows[number]
-        edit = Edit(dist(*ends), *ends, now(), row.automatic.value)
+    def edited(self, number: int, ends: Ends, snapped: tuple[End, ...] = ()) -> dict[int, Row]:
+        """Return the rows that change if a line gets these ends. :param snapped: those that just snapped to an edge."""
+        edit = edit_of(self.state.rows[number], ends, snapped)
         return edited_rows(self.state, self.live, number, edit)
 
     def _notify(self, keys: frozenset[Key]) -> None:
@@ -267,30 +265,31 @@ class Editor:
         ends, known = line_ends(line), ends_of(self.live.values[number])
         if same(ends, known) or known is None:
             return
-        held = self.snap_to_plane and not self.freed()
-        plane = self.state.rows[number].automatic.plane if held else None
+        row = self.state.rows[number].automatic
+        snapped: tuple[End, ...] = ()
         if ends is None:
             wanted = known
         elif self._drag is not None and self._drag.number == number:
-            wanted = dragged(self._drag.start, ends, plane)
+            automatic = [each.automatic for each in self.state.rows.values()]
+            wanted, snapped = self.snapping.placed(line, row, self._drag.start, ends, automatic)
         elif all(dist(a, b) > STILL_MM for a, b in zip(known, ends, strict=True)):
             # The whole line moved, e.g. by a hardened transform: projection into its old plane would change its length.
             wanted = ends
         else:
             # Moved by a script or in the list of points of the Markups module.
-            wanted = dragged(known, ends, plane)
+            wanted, _ = self.snapping.placed(line, row, known, ends)
         with self.own_changes(nullcontext):
             set_line_ends(line, *wanted)
         if self._drag is not None and self._drag.number == number:
-            self._follow(self._drag, wanted)
+            self._follow(self._drag, wanted, snapped)
         elif not same(wanted, known):
             self.step(lambda state, live: state.with_rows(self.edited(number, wanted)))
 
-    def _follow(self, drag: Drag, ends: Ends) -> None:
+    def _follow(self, drag: Drag, ends: Ends, snapped: tuple[End, ...]) -> None:
         """Update rows and colours while a line is dragged; the step is made when the drag ends."""
         state, live = self.state, self.live
         moved = not same(ends, drag.start)
-        rows = self.edited(drag.number, ends) if moved else {n: state.rows[n] for n in drag.rows}
+        rows = self.edited(drag.number, ends, snapped) if moved else {n: state.rows[n] for n in drag.rows}
         affected = (drag.number, *live.dependents(drag.number))
         before = statuses(live, affected)
         changed = live.update(rows)
@@ -351,7 +350,7 @@ def _as_found(case: SceneCase, kept: State) -> State:
         if ends is None:
             edit = Edit(None, None, None, now(), row.automatic.value)
         elif max(dist(a, b) for a, b in zip(ends, recorded, strict=True)) > _MOVED_MM:
-            edit = Edit(dist(*ends), *ends, now(), row.automatic.value)
+            edit = edit_of(row, ends, still_mm=_MOVED_MM)
         else:
             continue
         changed |= edited_rows(kept, live, number, edit)

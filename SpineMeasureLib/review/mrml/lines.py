@@ -94,6 +94,7 @@ def describe_line(node: Any, measurement: Measurement, row: Row | None = None) -
         "plane": json.dumps(asdict(measurement.plane)) if measurement.plane else None,
         "confidence": None if measurement.confidence is None else f"{measurement.confidence:.3f}",
         "confidenceKind": measurement.confidence_kind or None,
+        "snapped": " ".join(measurement.snapped) or None,
         "edited": row.edit.time if row and row.edit and row.edit.by_hand else None,
         "accepted": measurement.accepted.time if measurement.accepted else None,
         "reviewer": measurement.accepted.reviewer if measurement.accepted else None,
