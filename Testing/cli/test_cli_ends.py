@@ -184,7 +184,7 @@ def test_a_choice_that_a_case_does_not_have_is_ignored_with_a_note(sample_folder
     without = shown_first(m for m in results.measurements if not has_edges(m))
     write_scene(volume, results.segmentation, without, tmp_path / "case" / SCENE, tmp_path / "x.seg.nrrd", "T2")
     tables_from_scene(tmp_path / "case")
-    note = "Note: --ends is ignored: heights between edges were not measured in this case."
+    note = "Note: --ends is ignored: lines between edges were not measured in this case."
     for command in (("tables", tmp_path / "case"), ("report", tmp_path / "case", "--image", image)):
         done = spinemeasure("export", *command, "--ends", "edges")
         assert done.returncode == 0 and note in done.stderr
