@@ -58,7 +58,7 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges | None:
             edges = body_edges(image, body.field, body.frame, bright, dark)
             if edges:
                 bodies[level] = edges
-    canal, cord = _lumens(spine, image)
+    canal, cord = _lumens(spine, image, dark)
     return CaseEdges(found, bodies, canal, cord, bright) if found or bodies or canal else None
 
 
@@ -84,14 +84,17 @@ def _body(spine: Spine, level: str) -> Field | None:
     return body.field if body and not body.field.cut_in_slice else None
 
 
-def _lumens(spine: Spine, image: ImageSlices) -> tuple[WallField | None, WallField | None]:
-    """Return canal and cord with their walls in the image."""
+def _lumens(spine: Spine, image: ImageSlices, dark: float) -> tuple[WallField | None, WallField | None]:
+    """Return canal and cord with their walls in the image.
+
+    :param dark: signal of bone.
+    """
     places = [p.frame.origin for p in (*spine.discs.values(), *spine.bodies.values()) if p]
     if spine.canal is None or spine.line is None or len(places) < 2:
         return None, None
     column = np.array(sorted(places, key=spine.line.nearest))
     rising = _darker_than_surroundings(spine.canal, spine.cord, spine.line, image)
-    canal = find_wall(image, spine.canal, spine.line, column, rising)
+    canal = find_wall(image, spine.canal, spine.line, column, rising, None if rising else dark)
     return canal, find_wall(image, spine.cord, spine.line, column, not rising) if spine.cord else None
 
 

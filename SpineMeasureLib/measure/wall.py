@@ -18,6 +18,7 @@ from .canal_line import Centreline
 from .fields import Field
 from .frames import unit
 from .image_slices import ImageSlices
+from .profile_fit import PLACES_MM, refine
 from .surface import smooth_surface
 
 Array = NDArray[np.float64]
@@ -116,12 +117,15 @@ class WallField(Field):
         return self
 
 
-def find_wall(image: ImageSlices, field: Field, line: Centreline, column: Array, rising: bool) -> WallField | None:
+def find_wall(
+    image: ImageSlices, field: Field, line: Centreline, column: Array, rising: bool, dark: float | None = None
+) -> WallField | None:
     """Find the wall of a lumen; None if it is too short, or the image does not show it.
 
     :param field: of the mask of the lumen.
     :param column: points [n, 3] of the column of bodies and discs from head to sacrum: in front of the lumen.
     :param rising: whether the signal rises from the lumen outward.
+    :param dark: signal of the thin dark layer around a bright lumen, for which the position is refined.
     """
     if len(line.points) < _SHORTEST:
         return None
@@ -135,7 +139,7 @@ def find_wall(image: ImageSlices, field: Field, line: Centreline, column: Array,
     start, lumen = _start(field, centre, outward)
     if lumen.sum() < _SHORTEST:
         return None
-    offset, strength, spread = _traced(image, field, centre, outward, start, rising)
+    offset, strength, spread = _traced(image, field, centre, outward, start, rising, dark)
     if not (strength > 0).any():
         return None
     radius = np.where(lumen[:, None], np.maximum(start + offset, 0.0), -1.0)
@@ -176,7 +180,7 @@ def _start(field: Field, centre: Array, outward: Array) -> tuple[Array, NDArray[
 
 
 def _traced(
-    image: ImageSlices, field: Field, centre: Array, outward: Array, start: Array, rising: bool
+    image: ImageSlices, field: Field, centre: Array, outward: Array, start: Array, rising: bool, dark: float | None
 ) -> tuple[Array, Array, Array]:
     """Return mm outward from the start, strength and spread (mm) of the edge of each profile [n, around]."""
     inside, outside = round(_INSIDE_MM / _STEP_MM), round(_OUTSIDE_MM / _STEP_MM)
@@ -208,7 +212,21 @@ def _traced(
     path = np.median(paths, axis=0).astype(int)
     strength = np.take_along_axis(score, path[..., None], -1)[..., 0] / contrast[:, None]
     strength[seen.mean(axis=-1) < 1] = 0.0
-    return _between_steps(places, path, score), np.clip(strength, 0.0, 1.0), spread
+    offset = _refined(smooth, t, _between_steps(places, path, score), rising, dark)
+    return offset, np.clip(strength, 0.0, 1.0), spread
+
+
+def _refined(signal: Array, t: Array, offset: Array, rising: bool, dark: float | None) -> Array:
+    """Return where in its profile each edge is, from a model of the blurred step."""
+    outward = PLACES_MM if rising else -PLACES_MM
+    place = (offset[..., None] + outward - t[0]) / _STEP_MM
+    rows = np.broadcast_to(np.arange(offset.size).reshape(*offset.shape, 1), place.shape)
+    flat = signal.reshape(-1, len(t))
+    around = ndimage.map_coordinates(flat, [rows, place], order=1, mode="nearest")
+    mean = ndimage.gaussian_filter(around, (_ALONG, _BESIDE, 0), mode=("nearest", "wrap", "nearest"))
+    shift = refine(mean.reshape(-1, len(PLACES_MM)), dark).reshape(offset.shape)
+    found: Array = offset + (shift if rising else -shift)
+    return found
 
 
 def _contrast(signal: Array) -> Array:
