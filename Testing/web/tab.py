@@ -208,14 +208,21 @@ class Tab:
         with self.redrawn(SAGITTAL if view == THREED else THREED):
             self.page.mouse.up(button=button)
 
-    def take_lower_end(self) -> tuple[float, float]:
-        """Move the mouse to the posterior end of the canal line in the axial view; return its position."""
-        red, green, blue = np.moveaxis(self.pixels(AXIAL), 2, 0)
-        line = (red > 150) & (green < 140) & (blue > 120) & (red - green > 60)
-        parts, _ = ndimage.label(line, np.ones((3, 3)))
-        assert parts.any(), "no canal line is visible in the axial view"
+    def take_lower_end(self, view: int = AXIAL) -> tuple[float, float]:
+        """Move the mouse to the lower end of the thickest line; return its position.
+
+        :param view: of the canal's line in the axial view, or of the disc's height in the sagittal view.
+        """
+        red, green, blue = np.moveaxis(self.pixels(view), 2, 0)
+        if view == AXIAL:
+            line = (red > 150) & (green < 140) & (blue > 120) & (red - green > 60)
+        else:
+            line = (red > 180) & (green > 150) & (blue < 130)
+        # Lines that cross it cut it into pieces.
+        parts = ndimage.label(ndimage.binary_dilation(line, iterations=3), np.ones((3, 3)))[0] * line
+        assert parts.any(), "no line is visible in the view"
         ys, xs = np.nonzero(parts == np.bincount(parts[parts > 0]).argmax())
-        left, top, *_ = self.box(AXIAL)
+        left, top, *_ = self.box(view)
         x, y = left + float(xs[ys == ys.max()].mean()), top + float(ys.max())
         self.page.mouse.move(x, y - 40)
         self.page.mouse.move(x, y)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .tab import AUTO, AXIAL, DIFFERENCE, SAGITTAL, STATUS, THREED, VALUE, Tab, canal, unlike
+from .tab import AUTO, AXIAL, DIFFERENCE, SAGITTAL, STATUS, THREED, VALUE, Tab, canal, height, unlike
 
 ASIDE = (0.12, 0.5)  # a place in the sagittal view away from all lines
 
@@ -87,6 +87,31 @@ def test_view_under_a_pressed_mouse_is_drawn_before_the_others(tab: Tab) -> None
         page.mouse.up()
     page.click("#undo")
     tab.wait_for_cell(row, STATUS, "automatic")
+
+
+def test_a_dragged_end_snaps_to_its_edge_unless_that_is_switched_off(tab: Tab) -> None:
+    row, page = height("L3-L4"), tab.page
+    looks = ("#outline", "#fill", "#labels", "#only_level")
+    for control in looks:
+        page.click(control)
+    tab.show_row(row)
+    before, said = tab.cells(row)[VALUE], ""
+    for _ in range(2):  # with and without
+        tab.settle()
+        x, y = tab.take_lower_end(SAGITTAL)
+        page.mouse.down()
+        page.mouse.move(x, y + 15, steps=5)
+        tab.wait_for_cell(row, STATUS, "edited")
+        page.mouse.move(x, y + 2, steps=3)
+        page.mouse.up()
+        tab.settle()
+        said += str(page.get_attribute(f"tr[data-id='{row}']", "title"))
+        page.click("#undo")
+        tab.wait_for_cell(row, VALUE, before)
+        page.click("#snap_to_edges")
+    for control in looks:
+        page.click(control)
+    assert said.count("Lower end snapped to an edge of the image.") == said.count("Lower end placed freely.") == 1
 
 
 def test_line_that_is_dragged_becomes_the_current_one(tab: Tab) -> None:
