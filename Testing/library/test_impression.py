@@ -57,6 +57,8 @@ def test_only_values_that_are_shown_first_are_compared() -> None:
     between_edges = replace(HEIGHT, method="endplate50", value=10.6)
     assert impression([between_edges, between_masks])[0].endswith("1 value compared: none.")
     assert impression([between_masks])[0] == "No published means for these levels."
+    by_walls, by_masks = replace(NARROW, method="wall"), replace(NARROW, second=True)
+    assert impression([by_walls, by_masks])[1].endswith("above and below: L3-L4 canal 31%.")
 
 
 def test_what_is_not_there_is_said_and_an_sd_is_named_only_where_one_is_given() -> None:

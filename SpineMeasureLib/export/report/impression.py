@@ -29,7 +29,8 @@ def impression(measurements: Sequence[Measurement]) -> tuple[str, str]:
 
     A doubtful value is marked with a question mark. Missing values and those that are not shown first do not count.
     """
-    return _against_references(measurements), f"{_slips(measurements)} {_narrowings(measurements)}"
+    shown = [m for m in measurements if not m.second]
+    return _against_references(shown), f"{_slips(shown)} {_narrowings(shown)}"
 
 
 def is_outside(m: Measurement) -> bool:
@@ -41,7 +42,7 @@ def is_outside(m: Measurement) -> bool:
 
 
 def _against_references(measurements: Sequence[Measurement]) -> str:
-    known = [m for m in measurements if m.reference is not None and m.value is not None and not m.second]
+    known = [m for m in measurements if m.reference is not None and m.value is not None]
     if not known:
         return "No published means for these levels."
     limits, notes = [], []
