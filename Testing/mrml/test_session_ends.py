@@ -72,7 +72,7 @@ def test_switching_replaces_the_lines_and_labels_in_one_step(session: Session) -
     assert shown[0] in labelled(session) and shown[1] not in labelled(session)
     session.show_ends("masks")
     assert (session.ends, kinds(session)) == ("masks", {"masks"}) and not session.row(MASK).second
-    assert session.line(EDGE) is None and session.row(EDGE).second and session.row(WALL).second
+    assert session.line(EDGE) is None and session.row(EDGE).second
     assert shown[1] in labelled(session) and shown[0] not in labelled(session)
     table = cells(session.nodes.table)
     assert (table[EDGE]["shown_first"], table[MASK]["shown_first"]) == ("false", "true")
@@ -253,7 +253,7 @@ def test_the_desk_switches_the_case_and_follows_with_its_row(view: Recorder, ses
 
 
 def test_a_value_of_which_there_is_one_kind_stays_current(view: Recorder) -> None:
-    for key in (WALL, ("L4-L5", "disc_depth", "depth50")):
+    for key in (("L4-L5", "disc_wedge", "wedge"), ("L4-L5", "disc_depth", "depth50")):
         view.desk.show_only(group="All values")
         view.desk.go_to(key)
         view.desk.show_ends("masks")
