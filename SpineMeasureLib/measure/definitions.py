@@ -102,7 +102,7 @@ _AP = (
 _THIN = "unreliable if slices are thicker than 1.5 mm"
 _ENDPLATES, _SEGMENT = "disc height, endplates", "disc height, segment"
 _CORTICES, _BODY_SEGMENT = "body height, edges", "body height, segment"
-_OF_DISC, _OF_BODY, _CANAL_AP, _BEHIND_BODY = "disc", "body", "canal AP", "mid-vertebral"
+_OF_DISC, _OF_BODY, _CANAL_AP, _BEHIND_BODY = "disc", "body", "canal AP", "canal"
 _ENDPLATE = (
     "distance between the bony endplates above and below the disc, found as edges between marrow and endplate in the "
     f"image, along the disc normal at {{}} % of the AP depth between the walls of the facing bodies (from anterior), "
@@ -279,7 +279,7 @@ _ALL = (
           "posterior height / mean posterior height of the neighbouring bodies", _CRUSH, "SM-BCR-M", _GENANT,
           over=_OF_BODY, heading="crush ratio", ends_on="masks"),
     *_canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
-            "SM-CAP-BODY", at="body", over=_BEHIND_BODY, heading="canal AP", editable=True),
+            "SM-CAP-BODY", at="body", over=_BEHIND_BODY, heading="AP", editable=True),
     *_canal("canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral", f"area of the cross-section; {_THIN}",
             _AREA, "SM-CA-BODY", at="body"),
     *_cord_at("mid_vertebral", "body", "BODY", listed=False),

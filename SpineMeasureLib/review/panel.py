@@ -182,12 +182,15 @@ def shown_instead(session: Session, key: Key) -> Key:
 
 
 def counts(session: Session) -> dict[str, int]:
-    """Count values, lines, and values of each status; a value may be both edited and accepted."""
+    """Count values, lines, and values of each status; a value may be both edited and accepted.
+
+    Of values that are not shown first nobody needs to look at the flagged ones.
+    """
     found = dict.fromkeys(STATUSES, 0)
     rows = session.rows
     for m in rows:
         for status in statuses_of(m):
-            found[status] += 1
+            found[status] += not (m.second and status == "flagged")
     return {"values": len(rows), "lines": sum(session.line(m.key) is not None for m in rows), **found}
 
 

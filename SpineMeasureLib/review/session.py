@@ -175,8 +175,8 @@ class Session:
 
     @property
     def flagged(self) -> list[Key]:
-        """Rows that need the reader's attention, in the order of the table."""
-        return [m.key for m in self.rows if status_of(m) == "flagged"]
+        """Rows shown first that need the reader's attention, in the order of the table."""
+        return [m.key for m in self.rows if status_of(m) == "flagged" and not m.second]
 
     def row(self, key: Key) -> Measurement:
         """Return one value as the reader sees it."""

@@ -27,7 +27,7 @@ from SpineMeasureLib.pipeline import Job, run
 from Testing.web.server import ROOT, Server
 from Testing.web.tab import AXIAL, Tab
 
-ROW = "L2-L3|canal_ap|disc_level"
+ROW = "L2-L3|canal_ap|wall"
 
 #: Milliseconds from each movement of the mouse to the change of the row that it leads to.
 _WATCH = """(id) => {

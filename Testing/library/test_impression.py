@@ -46,7 +46,7 @@ def test_the_lines_name_levels_values_and_thresholds() -> None:
     against, others = impression([anterior, HEIGHT, CANAL, SLIP, NARROW])
     assert against == (
         "More than 2 SD or 25% from the published mean (25% if no SD published; mean in brackets), 3 values compared: "
-        "L4-L5 disc height, segment anterior 7.0 (12.0), middle 8.0 (12.0); T5 mid-vertebral canal AP 9.0 (12.0)."
+        "L4-L5 disc height, segment anterior 7.0 (12.0), middle 8.0 (12.0); T5 canal, segment AP 9.0 (12.0)."
     )
     assert "Listhesis of 3 mm or more: L4-L5 4.2 mm anterior." in others
     assert others.endswith("narrowed by 25% or more relative to 10 to 30 mm above and below: L3-L4 canal 31%.")

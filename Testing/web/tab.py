@@ -39,7 +39,7 @@ VALUE, AUTO, DIFFERENCE, STATUS = 2, 3, 4, 5
 
 def canal(level: str) -> str:
     """Return the row of the canal's AP diameter at a disc."""
-    return f"{level}|canal_ap|disc_level"
+    return f"{level}|canal_ap|wall"
 
 
 def height(level: str) -> str:

@@ -39,7 +39,7 @@ from .server import Server
 from .tab import SAGITTAL, STATUS, VALUE, Tab
 
 Start = Callable[..., Server]
-ROW = "L2-L3|canal_ap|disc_level"
+ROW = "L2-L3|canal_ap|wall"
 #: The files that 'measure' writes.
 MEASURED = set(OUTPUTS) - set(DOCUMENTS) - set(WRITTEN_LABELS)
 
