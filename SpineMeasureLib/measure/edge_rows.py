@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 PLACES = {"anterior": 0.10, "middle": 0.50, "posterior": 0.90}
 _NO_EDGE = "an end has no edge in the image that can be trusted: it stays on the segmentation"
+_CROSSED = "the two edges that were found here cross"
 _DARK_MARROW = "the marrow is as dark as the endplate in this image: measured between the edges of the {}"
 _NO_IMAGE_OF_IT = "the image does not show its surroundings"
 #: Why an input has no row.
@@ -56,7 +57,8 @@ def _mean_height(level: str, pair: EdgePair | None, common: Shared, note: str) -
         return row(level, "disc_height_mean", "endplate_area_depth", None, common, note=note)
     inside = (pair.along >= pair.back) & (pair.along <= pair.front)
     area = np.trapezoid((pair.upper - pair.lower)[inside], pair.along[inside])
-    whole = common if _trusted(pair, inside) else common.flagged("edge_not_found")
+    found = _trusted(pair, inside) and not (pair.upper <= pair.lower)[inside].any()
+    whole = common if found else common.flagged("edge_not_found")
     mean = float(area / (pair.along[inside][-1] - pair.along[inside][0]))
     return row(level, "disc_height_mean", "endplate_area_depth", mean, whole, note=note)
 
@@ -83,6 +85,8 @@ def _height(
     if pair is None:
         return row(level, quantity, method, None, common, note=note)
     band = pair.band(place)
+    if (pair.upper <= pair.lower)[band].any():
+        return row(level, quantity, method, None, common.flagged("edge_not_found"), note=_CROSSED)
     if not _trusted(pair, band):
         common, note = common.flagged("edge_not_found"), _NO_EDGE
     made = row(level, quantity, method, pair.height(place), common, ends=pair.ends(place), note=note)
@@ -90,8 +94,7 @@ def _height(
 
 
 def _trusted(pair: EdgePair, band: NDArray[np.bool_]) -> bool:
-    found = all(bool(t.trusted[band].mean() >= _ENOUGH) for t in (pair.upper_trace, pair.lower_trace))
-    return found and bool((pair.upper > pair.lower)[band].all())
+    return all(bool(t.trusted[band].mean() >= _ENOUGH) for t in (pair.upper_trace, pair.lower_trace))
 
 
 def derived_edge_rows(spine: Spine, rows: Sequence[Measurement]) -> list[Measurement]:
