@@ -102,7 +102,9 @@ def _sure(measurement: Measurement, field: Field, section: CrossSection) -> Meas
     strengths, spreads = zip(*(field.wall.certainty_at(end) for end in section.ends), strict=True)
     sure = with_edge_confidence(measurement, min(strengths), max(spreads))
     sure = replace(sure, repeatability=measurement.repeatability)
-    return sure if min(strengths) > _NO_WALL else replace(sure, note=_FOLLOWS).flagged("edge_not_found")
+    return (
+        sure if min(strengths) > _NO_WALL else replace(sure, note=_FOLLOWS).flagged("edge_not_found", "low_confidence")
+    )
 
 
 def _no_canal(level: str, place: str, of: Lumens, common: Shared, note: str) -> list[Measurement]:

@@ -58,7 +58,7 @@ def _mean_height(level: str, pair: EdgePair | None, common: Shared, note: str) -
     inside = (pair.along >= pair.back) & (pair.along <= pair.front)
     area = np.trapezoid((pair.upper - pair.lower)[inside], pair.along[inside])
     found = _trusted(pair, inside) and not (pair.upper <= pair.lower)[inside].any()
-    whole = common if found else common.flagged("edge_not_found")
+    whole = common if found else common.flagged("edge_not_found", "low_confidence")
     mean = float(area / (pair.along[inside][-1] - pair.along[inside][0]))
     return row(level, "disc_height_mean", "endplate_area_depth", mean, whole, note=note)
 
@@ -88,7 +88,7 @@ def _height(
     if (pair.upper <= pair.lower)[band].any():
         return row(level, quantity, method, None, common.flagged("edge_not_found"), note=_CROSSED)
     if not _trusted(pair, band):
-        common, note = common.flagged("edge_not_found"), _NO_EDGE
+        common, note = common.flagged("edge_not_found", "low_confidence"), _NO_EDGE
     made = row(level, quantity, method, pair.height(place), common, ends=pair.ends(place), note=note)
     return with_edge_confidence(made, pair.strength(place), pair.spread(place)) if made.value is not None else made
 

@@ -19,7 +19,7 @@ _SLIP_MM = 3.0
 #: Narrowing of canal or cord relative to the references above and below (MCC, MSCC).
 _NARROWER = 0.25
 #: Flags of a value that the reader has to check before anything else.
-_DOUBTFUL = ("low_confidence", "edge_not_found", "cut_by_field_of_view")
+_DOUBTFUL = ("low_confidence", "cut_by_field_of_view")
 #: Maximum number of values named; the others are counted.
 _MAXIMUM_NAMED = 6
 

@@ -14,9 +14,7 @@ from ...measure.types import Acceptance, End, Measurement, Point
 Status = Literal["automatic", "edited", "flagged", "accepted"]
 
 #: Flags that need the reader's attention. Others say how a value was measured or apply to the whole case.
-DOUBTFUL = frozenset(
-    {"low_confidence", "edge_not_found", "cut_by_field_of_view", "frame_fallback", "fused_or_absent_disc"}
-)
+DOUBTFUL = frozenset({"low_confidence", "cut_by_field_of_view", "frame_fallback", "fused_or_absent_disc"})
 #: Flags of an automatic value that do not apply to an edited one.
 _OF_THE_AUTOMATIC_VALUE = frozenset({"low_confidence", "not_measurable", "edge_not_found"})
 NO_LINE = "no line"
