@@ -125,6 +125,7 @@ class SpineMeasureParameterNode:
     snapToPlane: bool = True
     snapToEdges: bool = True
     onlyLevel: bool = False
+    ends: Annotated[str, Choice(["edges", "masks"])] = "edges"
 
 
 #

@@ -14,15 +14,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from .cancel import cancel_at_end_of_input, cancel_on_signals, first_line_of_input, stop_if_cancelled, true_end
 from .errors import DISK_FULL, CancelledError, DependencyError, JobError, PlainError, as_plain
+from .measure.definitions import PREFERRED, EndsOn
 from .pipeline import Job, run
 from .segment.labels.written import WRITTEN
 
 COMMANDS = ("measure", "segment", "device")
 #: JSON type of a field of `Job`, by its annotation without "| None".
-_JSON_TYPES = {"Path": str, "str": str, "bool": bool, "tuple[str, ...]": list}
+_JSON_TYPES = {"Path": str, "str": str, "bool": bool, "EndsOn": str, "tuple[str, ...]": list}
 _TYPES = {field.name: str(field.type).removesuffix(" | None") for field in fields(Job)}
 
 
@@ -92,6 +94,8 @@ def parse_job(line: bytes) -> Job | str:
             raise _bad(f"The job has an invalid entry: {name}.")
         if _TYPES[name] == "Path":
             values[name] = Path(str(value))
+    if values.get("ends", PREFERRED) not in get_args(EndsOn):
+        raise _bad("The job has an invalid entry: ends.")
     if command == "device":
         return str(values.get("device", "auto"))
     if missing := {"image", "out"} - set(values):

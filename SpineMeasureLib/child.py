@@ -119,12 +119,14 @@ def measure_job(
     device: str = "auto",
     lowest_disc: str = "",
     labels: Path | None = None,
+    ends: str = "edges",
     bundle: Path | None = None,
     picture: bool = False,
 ) -> Job:
     """Return the job that segments and measures `image` into the folder `out`.
 
     :param labels: a label map to measure instead of running the model.
+    :param ends: what the heights that are shown first are between: edges of the image, or masks.
     :param picture: whether to draw the overview, if matplotlib is installed.
     """
     paths = {"image": image, "out": out, "labels": labels, "bundle": bundle}
@@ -134,6 +136,7 @@ def measure_job(
         **job,
         "device": device,
         "lowest_disc": lowest_disc,
+        "ends": ends,
         "scene": False,
         "picture": picture,
     }

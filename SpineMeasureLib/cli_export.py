@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
 from .cli_help import examples, group
-from .cli_options import Case, MeasuredImage, OutOfCase, Quiet, Series, one_of, renamed
+from .cli_options import Case, EndsOfCase, MeasuredImage, OutOfCase, Quiet, Series, one_of, renamed
 from .terminal import console, errors
 
 if TYPE_CHECKING:
     from .case_folder import Results
+    from .measure.definitions import EndsOn
+    from .measure.types import Measurement
     from .volume import Volume
 
 export_app = group("Export a measured case in other formats.")
 
 
-@export_app.command("tables", epilog=examples("export tables out/case"))
-def export_tables(case: Case, quiet: Quiet = False) -> None:
+@export_app.command("tables", epilog=examples("export tables out/case", "export tables out/case --ends masks"))
+def export_tables(case: Case, ends: EndsOfCase = None, quiet: Quiet = False) -> None:
     """Update the files of a case from its scene.
 
-    Rewrites tables, labels, segmentation and picture after 3D Slicer saved the scene in the folder.
+    Rewrites tables, labels, segmentation and picture after 3D Slicer saved the scene in the folder. With --ends, the
+    scene shows those lines from then on.
     """
+    from .case_folder import read_results
     from .review.case_tables import tables_from_scene
 
-    removed = tables_from_scene(case)
+    removed = tables_from_scene(case, cast("EndsOn | None", ends))
+    if ends is not None:
+        _note_if_ignored(ends, read_results(case).measurements)
     console.print(f"The files in {case} now match its scene.")
     if removed:
         console.print(f"Removed because they are out of date: {', '.join(removed)}")
 
 
-def _case_on(case: Path, image: Path, series: str | None) -> tuple[Volume, Results]:
+def _note_if_ignored(ends: str, measurements: Sequence[Measurement]) -> None:
+    from .measure.definitions import shown_ends
+
+    if shown_ends(measurements) != ends:
+        errors.note(f"--ends is ignored: lines between {ends} were not measured in this case.")
+
+
+def _case_on(case: Path, image: Path, series: str | None, ends: str | None = None) -> tuple[Volume, Results]:
     from .case_folder import read_results_on
     from .io.read import ignored_series
+    from .measure.definitions import shown_first
 
     volume, done = read_results_on(case, image, series)
     for note in ignored_series(image, series):
         errors.note(note)
+    if ends is not None:
+        done = replace(done, measurements=shown_first(done.measurements, cast("EndsOn", ends)))
+        _note_if_ignored(ends, done.measurements)
     return volume, done
 
 
@@ -60,6 +78,7 @@ def export_dicom(
         str, typer.Option(help="Reviewer who accepts the case (Family^Given); marks the SR as VERIFIED.")
     ] = "",
     organization: Annotated[str, typer.Option(help="Organisation of the reviewer.")] = "",
+    ends: EndsOfCase = None,
     quiet: Quiet = False,
 ) -> None:
     """Write DICOM SEG and SR of a case.
@@ -69,7 +88,7 @@ def export_dicom(
     from .export.case_files import write_dicom
     from .files import atomic_folder
 
-    volume, done = _case_on(case, image, series)
+    volume, done = _case_on(case, image, series, ends)
     with atomic_folder(out or case) as folder:
         warnings = write_dicom(folder, volume, done.segmentation, done.measurements, accepted_by, organization)
         names = sorted(file.name for file in folder.iterdir())
@@ -112,6 +131,7 @@ def export_report(
         ),
     ] = None,
     accepted_by: Annotated[str, typer.Option(help="Reviewer who accepts the values.")] = "",
+    ends: EndsOfCase = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the report of a case.
@@ -125,7 +145,7 @@ def export_report(
 
     fields = dict(entry.partition("=")[::2] for entry in field or ())
     options = ReportOptions(fields, accepted_by, paper)
-    volume, done = _case_on(case, image, series)
+    volume, done = _case_on(case, image, series, ends)
     place = out or case
     # Without its page, a PDF was not written by this program.
     earlier_pdf = ("report.pdf",) if (place / "report.html").exists() else ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar, get_type_hints
+from typing import Annotated, Any, Optional, TypeVar, get_args, get_type_hints
 
 import typer
 
@@ -71,6 +71,12 @@ def _devices() -> Sequence[str]:
     return CHOICES
 
 
+def _ends() -> Sequence[str]:
+    from .measure.definitions import EndsOn as Literals
+
+    return get_args(Literals)
+
+
 def _conventions() -> Sequence[str]:
     from .segment.labels.conventions import conventions
 
@@ -100,13 +106,9 @@ Labels = Annotated[
 Convention = Annotated[
     str, one_of(_conventions, text="Convention of the label values; see 'spinemeasure conventions'.")
 ]
-EndsOn = Annotated[
-    str,
-    one_of(
-        lambda: ("edges", "masks"),
-        text="What the ends of lines shown first lie on: edges of the image, or masks (the segmentation).",
-    ),
-]
+_ENDS = "What the heights shown first are between: edges of the image, or masks (the segmentation)"
+EndsOn = Annotated[str, one_of(_ends, text=f"{_ENDS}.")]
+EndsOfCase = Annotated[Optional[str], one_of(_ends, "--ends", text=f"{_ENDS}; by default as in the case.")]
 Subregions = Annotated[
     Optional[Path], typer.Option(help="SPINEPS seg-spine mask that belongs to a seg-vert mask in --labels.")
 ]

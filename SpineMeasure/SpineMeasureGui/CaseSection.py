@@ -91,6 +91,7 @@ class CaseSection:
                 parameters.volume,
                 device=parameters.device,
                 lowestDisc=parameters.lowestDisc,
+                ends=parameters.ends,
                 onUpdate=self.onUpdate,
                 onFinished=self.onFinished,
                 onBuilding=self.onBuilding,
@@ -168,7 +169,9 @@ class CaseSection:
         logic.checkLowestDisc(parameters.lowestDisc)
         # Its own image if it has one; the chosen volume may be another patient's.
         image = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
-        session = logic.measureSegmentation(segmentation, image or parameters.volume, parameters.lowestDisc)
+        session = logic.measureSegmentation(
+            segmentation, image or parameters.volume, parameters.lowestDisc, parameters.ends
+        )
         self.panel.log(_("Measured: {name}").format(name=segmentation.GetName()))
         self.panel.cases.add(session)
 

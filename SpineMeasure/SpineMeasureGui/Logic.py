@@ -119,6 +119,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         labels=None,
         blocking=None,
         onBuilding=None,
+        ends="edges",
     ):
         """Segment and measure a volume in a child process, and build a review session of the result in the scene.
 
@@ -130,6 +131,7 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         :param labels: path of a label map file to measure instead of running the model.
         :param blocking: wait for the result; by default if there is no `onFinished`.
         :param onBuilding: called when the child has finished, before its results are added to the scene.
+        :param ends: what the heights that are shown first are between: ``"edges"`` of the image or ``"masks"``.
         :return: the `Session` when blocking, else the `SpineMeasureLib.child.Runner`, which can be cancelled.
         :raises SpineMeasureLib.errors.SpineMeasureError: bad input; when blocking, any failure.
         """
@@ -167,7 +169,12 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
         try:
             write_volume(volume, workspace.image)
             job = child.measure_job(
-                workspace.image, workspace.results, device=device, lowest_disc=lowestDisc.strip(), labels=labels
+                workspace.image,
+                workspace.results,
+                device=device,
+                lowest_disc=lowestDisc.strip(),
+                labels=labels,
+                ends=ends,
             )
             run = self.makeRunner(self.pythonExecutable(), job, workspace, onUpdate, finished).start()
         except BaseException:
@@ -196,16 +203,17 @@ class SpineMeasureLogic(ScriptedLoadableModuleLogic):
             quietly=self.quietly,
         )
 
-    def measureSegmentation(self, segmentationNode, volumeNode=None, lowestDisc=""):
+    def measureSegmentation(self, segmentationNode, volumeNode=None, lowestDisc="", ends="edges"):
         """Make a review session of a segmentation that is in the scene.
 
+        :param ends: see `process`.
         :raises SpineMeasureLib.errors.SpineMeasureError: nothing could be measured.
         """
         from SpineMeasureLib.review.session import Session
 
         self.loadTerminology()
         return Session.from_segmentation_node(
-            slicer.mrmlScene, segmentationNode, volumeNode, lowestDisc.strip() or None, self.quietly
+            slicer.mrmlScene, segmentationNode, volumeNode, lowestDisc.strip() or None, self.quietly, ends
         )
 
     def measureLabelmap(self, labelmapNode, volumeNode=None, lowestDisc=""):

@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 
 from SpineMeasureGui.MeasurementTable import MeasurementTable
 from SpineMeasureGui.Texts import shown
-from SpineMeasureLib.review.panel import SCOPES
+from SpineMeasureLib.review.panel import ENDS, SCOPES
 
 #: Where the reader's initials are remembered: with the user, not with a scene, which others open.
 REVIEWER_SETTING = "SpineMeasure/reviewer"
@@ -19,16 +19,19 @@ class MeasurementsSection:
     """
 
     def __init__(self, panel) -> None:
+        self.panel = panel
         self.ui = panel.ui
         self.desk = panel.desk
         ui = panel.ui
         self.table = MeasurementTable(ui.measurementTable, panel.resourcePath("Icons/{}.png"))
         ui.scopeSelector.addItems([shown(scope) for scope in SCOPES])
+        ui.endsSelector.addItems([shown(ends) for ends in ENDS.values()])
         ui.reviewerEdit.text = self.desk.reviewer = slicer.app.userSettings().value(REVIEWER_SETTING, "")
         ui.measurementTable.connect("cellClicked(int,int)", self.onCellClicked)
         ui.measurementTable.connect("currentCellChanged(int,int,int,int)", self.onCurrentCellChanged)
         ui.measurementTable.connect("itemSelectionChanged()", self.onSelectionChanged)
         ui.scopeSelector.connect("currentIndexChanged(int)", self.onScopeChosen)
+        ui.endsSelector.connect("currentIndexChanged(int)", self.onEndsChosen)
         ui.reviewerEdit.connect("textChanged(QString)", self.onReviewerTyped)
         ui.reviewerEdit.connect("editingFinished()", self.onReviewerEntered)
         self.actions = {
@@ -61,6 +64,10 @@ class MeasurementsSection:
         text = _("{values} values, {lines} lines; {edited} edited, {flagged} flagged, {accepted} accepted")
         self.ui.summaryLabel.text = text.format(**self.desk.counts) if self.desk.session is not None else ""
 
+    def updateEnds(self) -> None:
+        """Show what the heights of the case are between."""
+        self.ui.endsSelector.currentIndex = list(ENDS).index(self.desk.ends)
+
     def onCellClicked(self, row, column) -> None:
         """Show the value of the row that was clicked."""
         self._goTo(row)
@@ -82,6 +89,13 @@ class MeasurementsSection:
     def onScopeChosen(self, index) -> None:
         """What can be accepted depends on it."""
         self.desk.set_scope(SCOPES[max(0, index)])
+
+    def onEndsChosen(self, index) -> None:
+        """Show lines between edges of the image or between segments, also in new cases."""
+        ends = list(ENDS)[max(0, index)]
+        if ends != self.desk.ends:
+            self.panel.guarded(lambda: self.desk.show_ends(ends))
+            self.panel.parameters.ends = self.desk.preferred_ends
 
     def onReviewerTyped(self, text) -> None:
         """Sign with these initials."""

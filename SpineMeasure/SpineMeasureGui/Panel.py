@@ -50,7 +50,8 @@ class Panel:
         actions = {**self.levels.actions, **self.measurements.actions, **self.segments.actions}
         for action, button in actions.items():
             button.connect("clicked(bool)", self._slot(action))
-        self._buttons = [(what, button, button.toolTip) for what, button in (*actions.items(), *self.export.buttons)]
+        controls = (*actions.items(), *self.export.buttons, ("ends", ui.endsSelector))
+        self._buttons = [(what, button, button.toolTip) for what, button in controls]
         ui.modelBrowser.setMarkdown(model_card())
         ui.methodsBrowser.setMarkdown(methods_text())
         ui.shortcutsLabel.toolTip = self.shortcuts.tooltip()
@@ -122,6 +123,7 @@ class Panel:
         """Show what can be pressed now, and why the rest cannot."""
         self.case.updateButtons()
         self.measurements.updateSummary()
+        self.measurements.updateEnds()
         for what, button, toolTip in self._buttons:
             reason = shown(self.desk.reason(what))
             button.enabled = not reason

@@ -48,6 +48,8 @@ class Parameters(VTKObservationMixin):
             self._guiTag = node.connectParametersToGui({name: widget for name, widget in named.items() if name})
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onModified)
             self.panel.measurements.translateGroups()
+            # For new cases: an open case keeps its own.
+            self.panel.desk.preferred_ends = node.ends
             self.onModified()
 
     def adopt(self, session) -> None:
@@ -72,6 +74,8 @@ class Parameters(VTKObservationMixin):
             panel.cases.showCaseOf(node.volume)
             if panel.session is not None:
                 self._obey(panel.session)
+            if node.ends != panel.desk.preferred_ends:
+                panel.desk.show_ends(node.ends)
             panel.desk.show_only(group=node.group, only_level=node.onlyLevel)
             if panel.entered and panel.case.askedDevice not in ("", node.device):
                 panel.case.askDevice()

@@ -47,6 +47,9 @@ def texts() -> tuple:
         _("selected values"),
         _("level"),
         _("case"),
+        # What heights are between.
+        _("edges of the image"),
+        _("segments"),
         # Quantities.
         _("Disc height, anterior, endplates"),
         _("Disc height, middle, endplates"),
@@ -129,6 +132,7 @@ def texts() -> tuple:
         _("None of these values was edited."),
         _("There is nothing to undo."),
         _("There is nothing to redo."),
+        _("Lines between edges of the image were not measured in this case."),
         _("Choose the level of a disc first."),
         _("Accepted without initials."),
         _("Enter yours to sign."),

@@ -24,8 +24,8 @@ from .labelled_sets import PARTLY_LABELLED, LabelledCase
 from .overlap import Overlap, overlap
 from .reliability import Doubt
 
-#: Values compared between the two sets of masks: every line, between masks and between edges, and the canal's walls.
-COMPARED = tuple(d for d in methods() if d.editable or d.method == "wall")
+#: Values compared between the two sets of masks: every line, between masks and between edges.
+COMPARED = tuple(d for d in methods() if d.editable)
 
 Rows = dict[tuple[str, str, str], Measurement]
 

@@ -67,6 +67,9 @@ def _ends() -> list[Column]:
 CASE_ID = Column("case_id", "text", "", "identifies the image: derived only from its voxels and geometry",
                  lambda m: "")  # fmt: skip
 
+#: The last column: whether a value comes before others of its quantity and level.
+SHOWN_FIRST = "shown_first"
+
 COLUMNS: tuple[Column, ...] = (
     Column("level", "text", "", "L4-L5 for a disc or the canal at it, L4 for a vertebra, L1-S1 for a region",
            lambda m: m.level),
@@ -75,7 +78,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("value", "number", "as unit", "the current value; empty if there is none, see the note",
            lambda m: m.value),
     Column("unit", "text", "", "mm, mm2, mm3, deg, ratio or %", lambda m: m.unit),
-    Column("boundary", "text", "", "dural_sac: canal; disc_surface: heights if no endplate is visible; or empty",
+    Column("boundary", "text", "", "dural_sac, outer_dura if CSF is dark, disc_surface if no endplate shows, or empty",
            lambda m: m.boundary),
     Column("source", "text", "", "automatic, or edited if a person moved its line or one that it is derived from",
            lambda m: m.source),
@@ -109,4 +112,6 @@ COLUMNS: tuple[Column, ...] = (
            lambda m: m.reference.sd if m.reference else None),
     Column("reference_source", "text", "", "citation of the reference",
            lambda m: m.reference.source if m.reference else ""),
+    Column(SHOWN_FIRST, "boolean", "", "false if reports, pictures and lines show another value of the same quantity",
+           lambda m: "false" if m.second else "true"),
 )  # fmt: skip

@@ -51,9 +51,9 @@ def measure(
 def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement]:
     """As `measure`, for a case with frames that are already built."""
     from .alignment import measure_alignment
-    from .canal import measure_canal, torg_pavlov
+    from .canal import lumens, measure_canal, torg_pavlov
     from .disc import measure_disc
-    from .edge_rows import body_edge_rows, canal_edge_row, derived_edge_rows, disc_edge_rows
+    from .edge_rows import body_edge_rows, derived_edge_rows, disc_edge_rows
     from .reference import with_reference
     from .vertebra import crush_ratios, measure_body, measure_slip
 
@@ -67,14 +67,12 @@ def measure_spine(spine: Spine, progress: Progress = silent) -> list[Measurement
         if is_disc:
             rows += disc_edge_rows(spine, level, piece)
             rows += measure_disc(spine, level, piece)
-            rows += canal_edge_row(spine, level, piece)
-            rows += measure_canal(spine, level, piece, "disc_level")
+            rows += [r for of in lumens(spine) for r in measure_canal(spine, level, piece, "disc_level", of)]
             rows += measure_slip(level, piece)
         else:
             rows += body_edge_rows(spine, level, piece)
             rows += measure_body(level, piece)
-            rows += canal_edge_row(spine, level, piece)
-            rows += measure_canal(spine, level, piece, "mid_vertebral")
+            rows += [r for of in lumens(spine) for r in measure_canal(spine, level, piece, "mid_vertebral", of)]
     rows += derived_edge_rows(spine, rows)
     rows += crush_ratios(spine, rows)
     rows += torg_pavlov(spine, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,13 @@ from ..orientation import voxel_sizes
 from .canal_line import Centreline, CrossSection, cross_section, no_lumen, transverse
 from .chords import depth_line
 from .derived import derive
+from .edge_confidence import with_edge_confidence
 from .fields import Field, intervals
 from .frames import unit
 from .rows import Ends, Shared, length, row
 from .spine import FEW_SLICES, THIN_SLICES_MM, Piece, Spine
 from .types import Measurement
+from .wall import WallField
 
 Array = NDArray[np.float64]
 
@@ -32,40 +34,82 @@ _LONGEST_GAP_MM = 40
 #: A canal that leaves the slices at a side does so in this last part of its centreline.
 _LEAVES_MM = 20
 _COMPRESSION = "1-mi/mean(ma,mb)"
+#: An edge with less contrast than this part of what is between lumen and surroundings is not seen.
+_NO_WALL = 0.05
+_FOLLOWS = "an end has no edge in the image that can be trusted: it follows the wall around it"
+_DARK_CSF = "CSF is as dark as the dura in this image: measured to the outer surface of the dura"
+_NOT_SEEN = "the image does not show the wall of the canal"
 _NO_LUMEN = "the canal has no lumen here"
 _NOT_NARROWED = "negative: not narrowed here"
 
 
-def measure_canal(spine: Spine, level: str, piece: Piece, place: str) -> list[Measurement]:
-    """Return the canal (and cord) rows at the height of a disc (``"disc_level"``) or body (``"mid_vertebral"``)."""
-    common = Shared(None, piece.flags(), piece.structure.confidence)
-    if spine.line is None or spine.canal is None:
-        note = "no canal is segmented"
-        return _no_canal(level, place, common, note)
+@dataclass(frozen=True)
+class Lumens:
+    """Canal and cord of a case by one definition of their boundary.
+
+    :ivar canal: None if there is none, or the image does not show it.
+    :ivar wall: the boundaries are edges of the image, see `wall`; else those of the masks.
+    """
+
+    canal: Field | None
+    cord: Field | None
+    wall: bool
+
+    def method(self, of_masks: str) -> str:
+        """Return the name of a method."""
+        return "wall" if self.wall else of_masks
+
+
+def lumens(spine: Spine) -> tuple[Lumens, ...]:
+    """Return the lumens of a case: between edges of the image if it has one, and of the masks."""
+    of_masks = Lumens(spine.canal, spine.cord, False)
+    return (of_masks,) if spine.edges is None else (Lumens(spine.edges.canal, spine.edges.cord, True), of_masks)
+
+
+def measure_canal(spine: Spine, level: str, piece: Piece, place: str, of: Lumens) -> list[Measurement]:
+    """Return the canal (and cord) rows at the height of a disc (``"disc_level"``) or body (``"mid_vertebral"``).
+
+    Where CSF is dark (T1) the wall in the image is the outer surface of the dura, as the boundary of the rows says.
+    """
+    common = Shared(None, piece.flags(), None if of.wall else piece.structure.confidence)
+    if spine.line is None or of.canal is None:
+        note = "no canal is segmented" if spine.canal is None else _NOT_SEEN
+        return _no_canal(level, place, of, common, note)
     index = spine.line.passage(piece.frame.origin, piece.frame.superior)
-    section = _at_level(spine, spine.canal, index, piece.frame.origin) if index is not None else None
+    section = _at_level(spine, of.canal, index, piece.frame.origin) if index is not None else None
     if index is None or section is None:
         note = "the canal does not reach this level"
-        return _no_canal(level, place, common, note)
-    common = replace(common, plane=section.plane).flagged(*_doubts(spine, spine.canal, section))
-    spread = _spread(spine, index, piece) if section.area else None
-    rows = [
-        row(level, "canal_ap", place, section.diameter, ends=section.ends, spread=spread, shared=common),
-        row(level, "canal_area", place, section.area, common.flagged(*_doubts_across(spine, spine.canal, section))),
-    ]
+        return _no_canal(level, place, of, common, note)
+    common = replace(common, plane=section.plane).flagged(*_doubts(spine, of.canal, section))
+    spread = _spread(spine, of.canal, index, piece) if section.area else None
+    method = of.method(place)
+    diameter = row(level, "canal_ap", method, section.diameter, ends=section.ends, spread=spread, shared=common)
+    across = common.flagged(*_doubts_across(spine, of.canal, section))
+    rows = [_sure(diameter, of.canal, section), row(level, "canal_area", method, section.area, across)]
     if place == "disc_level":
-        narrowest, shared = _narrowest(spine.canal, spine, piece, index, section, common)
-        rows.append(_minimum(level, narrowest, shared))
-        rows.append(_compression(spine.canal, spine, level, piece, index, "canal_compression", narrowest, shared))
-    rows += _cord_rows(spine, level, piece, index, section, place, common)
-    return rows
+        narrowest, shared = _narrowest(of.canal, spine, piece, index, section, common)
+        rows.append(_minimum(level, of, narrowest, shared))
+        rows.append(_compression(of.canal, spine, level, piece, index, "canal_compression", of, narrowest, shared))
+    if isinstance(of.canal, WallField) and of.canal.wall.rising:
+        rows = [replace(r, boundary="outer_dura", note=r.note or _DARK_CSF) for r in rows]
+    return rows + _cord_rows(spine, level, piece, index, section, place, of, common)
 
 
-def _no_canal(level: str, place: str, common: Shared, note: str) -> list[Measurement]:
+def _sure(measurement: Measurement, field: Field, section: CrossSection) -> Measurement:
+    """Return the row of a diameter between walls with its confidence; a diameter between masks as it is."""
+    if not isinstance(field, WallField) or measurement.value is None or not section.area:
+        return measurement
+    strengths, spreads = zip(*(field.wall.certainty_at(end) for end in section.ends), strict=True)
+    sure = with_edge_confidence(measurement, min(strengths), max(spreads))
+    sure = replace(sure, repeatability=measurement.repeatability)
+    return sure if min(strengths) > _NO_WALL else replace(sure, note=_FOLLOWS).flagged("edge_not_found")
+
+
+def _no_canal(level: str, place: str, of: Lumens, common: Shared, note: str) -> list[Measurement]:
     wanted = [("canal_ap", place), ("canal_area", place)]
     if place == "disc_level":
         wanted += [("canal_ap_minimum", "within_5mm"), ("canal_compression", _COMPRESSION)]
-    return [row(level, quantity, method, None, common, note=note) for quantity, method in wanted]
+    return [row(level, quantity, of.method(method), None, common, note=note) for quantity, method in wanted]
 
 
 def _doubts(spine: Spine, field: Field, section: CrossSection) -> list[str]:
@@ -141,7 +185,7 @@ def _sections(field: Field, spine: Spine, indices: Iterable[float], target: Arra
     found: list[CrossSection | None] = []
     for i in indices:
         section = _section(field, spine, i, target)
-        if section is None and field is spine.canal and _interrupted(field, spine, i, target):
+        if section is None and not spine.is_cord(field) and _interrupted(field, spine, i, target):
             section = no_lumen(spine.line, i, _moved_along(spine.line, i, target))
         found.append(section)
     return found
@@ -202,17 +246,18 @@ def _near(field: Field, spine: Spine, index: float, piece: Piece) -> list[CrossS
     return _sections(field, spine, [index + n for n in steps], piece.frame.origin)
 
 
-def _spread(spine: Spine, index: float, piece: Piece) -> float | None:
-    assert spine.canal is not None
-    near = _whole(_sections(spine.canal, spine, [index - 3, index, index + 3], piece.frame.origin))
+def _spread(spine: Spine, field: Field, index: float, piece: Piece) -> float | None:
+    near = _whole(_sections(field, spine, [index - 3, index, index + 3], piece.frame.origin))
     return float(np.std([s.diameter for s in near], ddof=1)) if len(near) == 3 else None
 
 
-def _minimum(level: str, narrowest: CrossSection | None, shared: Shared) -> Measurement:
-    if narrowest is None:
-        return row(level, "canal_ap_minimum", "within_5mm", None, shared, note="the canal ends at this level")
+def _minimum(level: str, of: Lumens, narrowest: CrossSection | None, shared: Shared) -> Measurement:
+    method = of.method("within_5mm")
+    if narrowest is None or of.canal is None:
+        return row(level, "canal_ap_minimum", method, None, shared, note="the canal ends at this level")
     shared = replace(shared, plane=narrowest.plane)
-    return row(level, "canal_ap_minimum", "within_5mm", narrowest.diameter, shared, ends=narrowest.ends)
+    made = row(level, "canal_ap_minimum", method, narrowest.diameter, shared, ends=narrowest.ends)
+    return _sure(made, of.canal, narrowest)
 
 
 def _compression(
@@ -222,11 +267,12 @@ def _compression(
     piece: Piece,
     index: float,
     quantity: str,
+    of: Lumens,
     narrowest: CrossSection | None,
     shared: Shared,
 ) -> Measurement:
     """Return 1 - minimum diameter / mean of the references above and below; negative if nothing is narrowed."""
-    method = _COMPRESSION
+    method = of.method(_COMPRESSION)
     if narrowest is None:
         return row(level, quantity, method, None, shared, note=f"the {quantity.partition('_')[0]} ends at this level")
     target = piece.frame.origin
@@ -255,44 +301,49 @@ def _cord_rows(
     index: float,
     canal: CrossSection,
     place: str,
+    of: Lumens,
     common: Shared,
 ) -> list[Measurement]:
-    if spine.cord is None or spine.canal is None or spine.line is None:
+    cord = of.cord
+    if cord is None or of.canal is None or spine.line is None:
         return []
     if not canal.area:
-        return _no_cord(spine, level, piece, index, place, common)
-    if spine.cord.at(canal.centre[None])[0] < -10:
+        return _no_cord(spine, level, piece, index, place, of, common)
+    if cord.at(canal.centre[None])[0] < -10:
         return []
-    section = cross_section(spine.cord, spine.line, index, piece.frame.origin)
+    section = cross_section(cord, spine.line, index, piece.frame.origin)
     if section is None or section.area < 5.0:
         return []
-    sides = transverse(spine.cord, section)
-    common = common.flagged(*_doubts(spine, spine.cord, section))
-    across = common.flagged(*_doubts_across(spine, spine.cord, section))
-    both = across.flagged(*_doubts_across(spine, spine.canal, canal))
+    sides = transverse(cord, section)
+    common = common.flagged(*_doubts(spine, cord, section))
+    across = common.flagged(*_doubts_across(spine, cord, section))
+    both = across.flagged(*_doubts_across(spine, of.canal, canal))
+    method = of.method(place)
     rows = [
-        row(level, "cord_ap", place, section.diameter, ends=section.ends, shared=common),
-        row(level, "cord_transverse", place, length(sides) if sides else None, ends=sides, shared=across),
-        row(level, "cord_area", place, section.area, across),
-        row(level, "cord_occupancy", place, section.area / canal.area, both),
+        row(level, "cord_ap", method, section.diameter, ends=section.ends, shared=common),
+        row(level, "cord_transverse", method, length(sides) if sides else None, ends=sides, shared=across),
+        row(level, "cord_area", method, section.area, across),
+        row(level, "cord_occupancy", method, section.area / canal.area, both),
     ]
     if place == "disc_level":
-        narrowest, shared = _narrowest(spine.cord, spine, piece, index, section, common)
-        if any(s is not None and not s.area for s in _near(spine.canal, spine, index, piece)):
-            return [*rows, row(level, "cord_compression", _COMPRESSION, None, shared, note=_NO_LUMEN)]
-        rows.append(_compression(spine.cord, spine, level, piece, index, "cord_compression", narrowest, shared))
+        narrowest, shared = _narrowest(cord, spine, piece, index, section, common)
+        if any(s is not None and not s.area for s in _near(of.canal, spine, index, piece)):
+            return [*rows, row(level, "cord_compression", of.method(_COMPRESSION), None, shared, note=_NO_LUMEN)]
+        rows.append(_compression(cord, spine, level, piece, index, "cord_compression", of, narrowest, shared))
     return rows
 
 
-def _no_cord(spine: Spine, level: str, piece: Piece, index: float, place: str, common: Shared) -> list[Measurement]:
+def _no_cord(
+    spine: Spine, level: str, piece: Piece, index: float, place: str, of: Lumens, common: Shared
+) -> list[Measurement]:
     """Return rows without a value if the cord continues above and below a place without lumen, else none."""
-    assert spine.cord is not None
-    if not _interrupted(spine.cord, spine, index, piece.frame.origin):
+    assert of.cord is not None
+    if not _interrupted(of.cord, spine, index, piece.frame.origin):
         return []
     wanted = [(f"cord_{name}", place) for name in ("ap", "transverse", "area", "occupancy")]
     if place == "disc_level":
         wanted.append(("cord_compression", _COMPRESSION))
-    return [row(level, quantity, method, None, common, note=_NO_LUMEN) for quantity, method in wanted]
+    return [row(level, quantity, of.method(method), None, common, note=_NO_LUMEN) for quantity, method in wanted]
 
 
 def torg_pavlov(spine: Spine, rows: list[Measurement]) -> list[Measurement]:

@@ -16,7 +16,7 @@ from .canal_line import Centreline
 from .endplates import EdgePair, body_edges, disc_edges, marrow_is_bright
 from .fields import Field
 from .image_slices import ImageSlices
-from .wall import Walls, find_walls
+from .wall import WallField, find_wall
 
 if TYPE_CHECKING:
     from .spine import Spine
@@ -36,7 +36,8 @@ class CaseEdges:
 
     discs: Mapping[str, EdgePair]
     bodies: Mapping[str, EdgePair]
-    canal: Walls | None
+    canal: WallField | None
+    cord: WallField | None
     bright_marrow: bool
 
 
@@ -57,8 +58,8 @@ def find_edges(spine: Spine, image: ImageSlices) -> CaseEdges | None:
             edges = body_edges(image, body.field, body.frame, bright, dark)
             if edges:
                 bodies[level] = edges
-    canal = _canal(spine, image)
-    return CaseEdges(found, bodies, canal, bright) if found or bodies or canal else None
+    canal, cord = _lumens(spine, image, dark)
+    return CaseEdges(found, bodies, canal, cord, bright) if found or bodies or canal else None
 
 
 def _bone_signal(spine: Spine, image: Volume) -> float:
@@ -83,17 +84,22 @@ def _body(spine: Spine, level: str) -> Field | None:
     return body.field if body and not body.field.cut_in_slice else None
 
 
-def _canal(spine: Spine, image: ImageSlices) -> Walls | None:
+def _lumens(spine: Spine, image: ImageSlices, dark: float) -> tuple[WallField | None, WallField | None]:
+    """Return canal and cord with their walls in the image.
+
+    :param dark: signal of bone.
+    """
     places = [p.frame.origin for p in (*spine.discs.values(), *spine.bodies.values()) if p]
     if spine.canal is None or spine.line is None or len(places) < 2:
-        return None
+        return None, None
     column = np.array(sorted(places, key=spine.line.nearest))
-    rising = _darker_than_surroundings(spine.canal, spine.line, image)
-    return find_walls(image, spine.canal, spine.line, column, rising)
+    rising = _darker_than_surroundings(spine.canal, spine.cord, spine.line, image)
+    canal = find_wall(image, spine.canal, spine.line, column, rising, None if rising else dark)
+    return canal, find_wall(image, spine.cord, spine.line, column, not rising) if spine.cord else None
 
 
-def _darker_than_surroundings(field: Field, line: Centreline, image: ImageSlices) -> bool:
-    """Return whether the lumen is darker than what is around it, as CSF is on T1."""
+def _darker_than_surroundings(field: Field, cord: Field | None, line: Centreline, image: ImageSlices) -> bool:
+    """Return whether the lumen without the cord is darker than what is around it, as CSF is on T1."""
     t = np.arange(-14.0, 14.1, 0.5)
     ahead = np.array([0.0, 1.0, 0.0]) - line.tangents * line.tangents[:, 1:2]
     right = np.cross(ahead, line.tangents)
@@ -102,7 +108,8 @@ def _darker_than_surroundings(field: Field, line: Centreline, image: ImageSlices
     inside, outside = [], []
     for k, where in image.in_slices(points, right, 1.0, 1).items():
         signal, depth = image.at(k, where.points), field.at(where.points)
-        inside.append(signal[depth > 1.5])
+        within = depth > 1.5 if cord is None else (depth > 0.5) & (cord.at(where.points) < -0.5)
+        inside.append(signal[within])
         outside.append(signal[(depth < -1.0) & (depth > -5.0)])
     if not inside:
         return False

@@ -6,10 +6,10 @@ dictionary, the report, the overview, the panels' filters and the DICOM report f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Any, Literal
 
 from ..anatomy import COLUMN, Code, Kind, code_of
 from .types import Measurement
@@ -102,7 +102,7 @@ _AP = (
 _THIN = "unreliable if slices are thicker than 1.5 mm"
 _ENDPLATES, _SEGMENT = "disc height, endplates", "disc height, segment"
 _CORTICES, _BODY_SEGMENT = "body height, edges", "body height, segment"
-_OF_DISC, _OF_BODY, _CANAL_AP = "disc", "body", "canal AP"
+_OF_DISC, _OF_BODY, _CANAL_AP, _BEHIND_BODY = "disc", "body", "canal AP", "mid-vertebral"
 _ENDPLATE = (
     "distance between the bony endplates above and below the disc, found as edges between marrow and endplate in the "
     f"image, along the disc normal at {{}} % of the AP depth between the walls of the facing bodies (from anterior), "
@@ -113,8 +113,8 @@ _CORTEX = (
     "at {} % of its AP depth (from anterior), averaged over a band of 10 % of the depth"
 )
 _WALL = (
-    "distance between the front and back wall of the {0}, found as edges of the image along the whole canal at once, "
-    "along the AP direction where the mid-plane of the {1} crosses the centreline, averaged over 3 mm"
+    "the boundary is the wall in the image: one closed, smooth surface of edges around the whole {} at once, not that "
+    "of the segmentation"
 )
 _LI = "Li et al., IEEE Trans Pattern Anal Mach Intell 2006 (optimal surface)"
 _FROM_ENDPLATES = "of the heights between endplates"
@@ -124,27 +124,47 @@ _GENANT = "Genant et al., J Bone Miner Res 1993"
 _FEHLINGS = "Fehlings et al., Spine 1999"
 
 _disc = partial(Definition, at="disc", group="Disc")
-_canal = partial(Definition, group="Canal and cord", site=_CANAL, boundary=_SAC)
-_cord = partial(Definition, group="Canal and cord", site=_CORD)
+_of_canal = partial(Definition, group="Canal and cord", site=_CANAL, boundary=_SAC)
+_of_cord = partial(Definition, group="Canal and cord", site=_CORD)
 _body = partial(Definition, at="body", group="Vertebra")
 _angle = partial(Definition, concept=_COBB, group="Alignment", site=COLUMN)
 _slip = partial(Definition, concept=_PRIVATE("SM-SLIP", "Listhesis"), group="Alignment")
 
 
-def _of_cord(place: str, at: At, code: str, listed: bool) -> tuple[Definition, ...]:
-    """Return the values of the cord that are measured both at discs and behind bodies."""
+def _both(
+    make: Callable[..., Definition], what: str, *definition: Any, over: str = "", **more: Any
+) -> Iterator[Definition]:
+    """Yield the definition of a value by the walls in the image, then by the boundary of the segmentation.
+
+    :param what: canal or cord.
+    :param definition: quantity, method by the segmentation, unit, title, text, concept, code, source.
+    """
+    quantity, method, unit, title, text, concept, code, *source = definition
+    walls, segment = (f"{over}, {by}" if over else "" for by in ("walls", "segment"))
+    by_wall = f"{text}; {_WALL.format(what)}"
+    source_of_wall = "; ".join([*source, _LI])
+    yield make(quantity, "wall", unit, f"{title}, walls", by_wall, concept, f"{code}-W", source_of_wall, over=walls,
+               ends_on="edges", **more)  # fmt: skip
+    yield make(quantity, method, unit, title, text, concept, code, *source, over=segment, ends_on="masks", **more)
+
+
+_canal, _cord = partial(_both, _of_canal, "canal"), partial(_both, _of_cord, "cord")
+
+
+def _cord_at(place: str, at: At, code: str, listed: bool) -> Iterator[Definition]:
+    """Yield the values of the cord that are measured both at discs and behind bodies."""
     words = place.replace("mid_", "mid-").replace("_", " ")
-    of = partial(_cord, at=at)
-    return (
-        of("cord_ap", place, "mm", f"Cord AP, {words}", "AP diameter of the cord in the cross-section of the canal",
-           _DIAMETER, f"SM-SCAP-{code}", listed=listed),
-        of("cord_transverse", place, "mm", f"Cord transverse, {words}",
-           f"transverse diameter through the centroid of the cord; {_THIN}", _DIAMETER, f"SM-SCT-{code}"),
-        of("cord_area", place, "mm2", f"Cord area, {words}", "area of the cord in the cross-section of the canal",
-           _AREA, f"SM-SCA-{code}", listed=listed),
-        of("cord_occupancy", place, "ratio", f"Cord occupancy, {words}", "cord area / canal area",
-           _PRIVATE("SM-OCC", "Cord area to canal area ratio"), f"SM-OCC-{code}"),
-    )  # fmt: skip
+    yield from _cord("cord_ap", place, "mm", f"Cord AP, {words}",
+                     "AP diameter of the cord in the cross-section of the canal", _DIAMETER, f"SM-SCAP-{code}", at=at,
+                     listed=listed)  # fmt: skip
+    yield from _cord("cord_transverse", place, "mm", f"Cord transverse, {words}",
+                     f"transverse diameter through the centroid of the cord; {_THIN}", _DIAMETER, f"SM-SCT-{code}",
+                     at=at)  # fmt: skip
+    yield from _cord("cord_area", place, "mm2", f"Cord area, {words}",
+                     "area of the cord in the cross-section of the canal", _AREA, f"SM-SCA-{code}", at=at,
+                     listed=listed)  # fmt: skip
+    yield from _cord("cord_occupancy", place, "ratio", f"Cord occupancy, {words}", "cord area / canal area",
+                     _PRIVATE("SM-OCC", "Cord area to canal area ratio"), f"SM-OCC-{code}", at=at)  # fmt: skip
 
 
 #: In the order of the report.
@@ -211,24 +231,22 @@ _ALL = (
     _slip("listhesis", "posterior_corners_percent", "%", "Listhesis, percent",
           "that offset as a percentage of the length of the lower endplate", code="SM-SLIP-PC",
           source="Taillard, J Bone Joint Surg Am 1954"),
-    _canal("canal_ap", "wall", "mm", "Canal AP, wall to wall", _WALL.format("canal", "disc"), _DIAMETER,
-           "SM-CAP-WALL", _LI),
-    _canal("canal_ap", "disc_level", "mm", "Canal AP, disc level", _AP.format("disc"), _DIAMETER, "SM-CAP-DISC",
-           over=_CANAL_AP, heading="at disc", editable=True),
-    _canal("canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
-           "smallest AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
-           " that plane and of the medians of three sections 1 mm apart; sections narrowed by an end of the canal are"
-           " excluded", _DIAMETER, "SM-CAP-MIN5", over=_CANAL_AP, heading="minimum"),
-    _canal("canal_area", "disc_level", "mm2", "Canal area, disc level", f"area of the cross-section; {_THIN}", _AREA,
-           "SM-CA-DISC", listed=True),
-    _canal("canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
-           "1 - minimum AP diameter (the value 'Canal AP, minimum') / mean of the references above and below, each"
-           " averaged over 20 mm, starting 10 mm away; negative if the canal is not narrower at the disc",
-           _PRIVATE("SM-MCC", "Maximum canal compromise"), "SM-MCC-M", _FEHLINGS, listed=True),
-    *_of_cord("disc_level", "disc", "DISC", listed=True),
-    _cord("cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
-          "as the maximum canal compromise, but with the minimum AP diameter of the cord within 5 mm of the disc plane",
-          _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
+    *_canal("canal_ap", "disc_level", "mm", "Canal AP, disc level", _AP.format("disc"), _DIAMETER, "SM-CAP-DISC",
+            over=_CANAL_AP, heading="at disc", editable=True),
+    *_canal("canal_ap_minimum", "within_5mm", "mm", "Canal AP, minimum",
+            "smallest AP diameter of the canal within 5 mm of the disc plane along the centreline: of the section in"
+            " that plane and of the medians of three sections 1 mm apart; sections narrowed by an end of the canal are"
+            " excluded", _DIAMETER, "SM-CAP-MIN5", over=_CANAL_AP, heading="minimum"),
+    *_canal("canal_area", "disc_level", "mm2", "Canal area, disc level", f"area of the cross-section; {_THIN}", _AREA,
+            "SM-CA-DISC", listed=True),
+    *_canal("canal_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum canal compromise (MCC)",
+            "1 - minimum AP diameter (the value 'Canal AP, minimum') / mean of the references above and below, each"
+            " averaged over 20 mm, starting 10 mm away; negative if the canal is not narrower at the disc",
+            _PRIVATE("SM-MCC", "Maximum canal compromise"), "SM-MCC-M", _FEHLINGS, listed=True),
+    *_cord_at("disc_level", "disc", "DISC", listed=True),
+    *_cord("cord_compression", "1-mi/mean(ma,mb)", "ratio", "Maximum spinal cord compression (MSCC)",
+           "as the maximum canal compromise, but with the minimum AP diameter of the cord near the disc plane",
+           _PRIVATE("SM-MSCC", "Maximum spinal cord compression"), "SM-MSCC-M", _FEHLINGS, listed=True),
     *(
         _body(f"body_height_{place}", "cortex", "mm", f"Body height, {place}, edges", _CORTEX.format(percent),
               _HEIGHT, f"SM-BH-C{percent}", _LI, over=_CORTICES, heading=place, editable=True, ends_on="edges")
@@ -260,17 +278,15 @@ _ALL = (
     _body("body_crush_ratio", "posterior_neighbours", "ratio", "Body crush ratio",
           "posterior height / mean posterior height of the neighbouring bodies", _CRUSH, "SM-BCR-M", _GENANT,
           over=_OF_BODY, heading="crush ratio", ends_on="masks"),
-    _canal("canal_ap", "wall", "mm", "Canal AP, wall to wall", _WALL.format("canal", "body"), _DIAMETER,
-           "SM-CAP-WALL", _LI, at="body"),
-    _canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
-           "SM-CAP-BODY", at="body", over="mid-vertebral", heading="canal AP", editable=True),
-    _canal("canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral", f"area of the cross-section; {_THIN}",
-           _AREA, "SM-CA-BODY", at="body"),
-    *_of_cord("mid_vertebral", "body", "BODY", listed=False),
-    _canal("torg_pavlov_ratio", "canal_body", "ratio", "Torg-Pavlov ratio",
-           "mid-vertebral canal AP / AP depth of the body; here for the dural sac, so lower than on radiographs",
-           _PRIVATE("SM-TORG", "Torg-Pavlov ratio"), "SM-TORG-M", "Torg et al., J Bone Joint Surg Am 1986", at="body",
-           site=None, over="mid-vertebral", heading="Torg-Pavlov"),
+    *_canal("canal_ap", "mid_vertebral", "mm", "Canal AP, mid-vertebral", _AP.format("body"), _DIAMETER,
+            "SM-CAP-BODY", at="body", over=_BEHIND_BODY, heading="canal AP", editable=True),
+    *_canal("canal_area", "mid_vertebral", "mm2", "Canal area, mid-vertebral", f"area of the cross-section; {_THIN}",
+            _AREA, "SM-CA-BODY", at="body"),
+    *_cord_at("mid_vertebral", "body", "BODY", listed=False),
+    *_canal("torg_pavlov_ratio", "canal_body", "ratio", "Torg-Pavlov ratio",
+            "mid-vertebral canal AP / AP depth of the body; here for the dural sac, so lower than on radiographs",
+            _PRIVATE("SM-TORG", "Torg-Pavlov ratio"), "SM-TORG-M", "Torg et al., J Bone Joint Surg Am 1986",
+            at="body", site=None, over=_BEHIND_BODY, heading="Torg-Pavlov"),
     _angle("lordosis", "cobb", "deg", "Lordosis",
            "L1-S1: upper endplate of L1 to the sacral endplate; C2-C7: lower endplates of C2 and C7",
            code="SM-LORD-COBB", at="region", listed=True),
@@ -283,7 +299,6 @@ _ALL = (
 MAIN_QUANTITIES = ("disc_height_middle", "canal_ap", "body_height_middle")
 #: What is shown first: the ends that depend less on who drew the segmentation (docs/measurements.md).
 PREFERRED: EndsOn = "edges"
-_WALL_METHOD = "wall"
 
 
 def methods() -> tuple[Definition, ...]:
@@ -310,9 +325,8 @@ def listed(at: At, ends_on: EndsOn) -> tuple[Definition, ...]:
 def shown_first(measurements: Iterable[Measurement], preferred: EndsOn = PREFERRED) -> list[Measurement]:
     """Mark the rows that another row of their quantity comes before: `Measurement.second`.
 
-    Lines between edges of the image come before lines between boundaries of masks, or the other way round if these are
-    preferred. In one case all levels have the same order, because the two definitions differ by some mm. Canal
-    diameters between walls are always second: at discs they agree no better than those of the masks.
+    Values between edges of the image come before those of masks, or the other way round if these are preferred. In one
+    case all levels have the same order, because the two definitions of a height differ by some mm.
     """
     rows = list(measurements)
     ends = [definition(m.quantity, m.method, m.level).ends_on for m in rows]
@@ -321,11 +335,14 @@ def shown_first(measurements: Iterable[Measurement], preferred: EndsOn = PREFERR
         if on:
             have.setdefault(m.quantity, set()).add(on)
     return [
-        replace(
-            m, second=m.method == _WALL_METHOD or (on is not None and on != preferred and len(have[m.quantity]) > 1)
-        )
+        _marked(m, on is not None and on != preferred and len(have[m.quantity]) > 1)
         for m, on in zip(rows, ends, strict=True)
     ]
+
+
+def _marked(row: Measurement, second: bool) -> Measurement:
+    automatic = None if row.automatic is None else replace(row.automatic, second=second)
+    return replace(row, second=second, automatic=automatic)
 
 
 def has_edges(row: Measurement) -> bool:
@@ -337,6 +354,11 @@ def shown_ends(measurements: Iterable[Measurement]) -> EndsOn:
     """Return what the ends of the lines lie on that are shown first in a case."""
     first = {definition(m.quantity, m.method, m.level).ends_on for m in measurements if not m.second}
     return "edges" if "edges" in first else "masks"
+
+
+def has_both_ends(measurements: Iterable[Measurement]) -> bool:
+    """Return whether a case has lines between edges and lines between masks, so that either can be shown first."""
+    return {"edges", "masks"} <= {definition(m.quantity, m.method, m.level).ends_on for m in measurements}
 
 
 def disc_levels(measurements: Iterable[Measurement]) -> list[str]:

@@ -79,6 +79,7 @@ RULES = (
         "torg_pavlov_ratio", "canal_body",
         ((_HERE, "canal_ap", "mid_vertebral"), (_HERE, *_BODY_DEPTH)), _ratio,
     ),
+    Rule("torg_pavlov_ratio", "wall", ((_HERE, "canal_ap", "wall"), (_HERE, *_BODY_DEPTH)), _ratio),
 )  # fmt: skip
 
 

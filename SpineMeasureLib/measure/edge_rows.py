@@ -12,13 +12,10 @@ from .case_edges import CaseEdges
 from .definitions import definition
 from .derived import RULES, derive, inputs_of
 from .edge_confidence import with_edge_confidence
-from .edges import Trace
 from .endplates import EdgePair
-from .frames import as_point
-from .rows import Ends, Shared, length, row
+from .rows import Shared, row
 from .spine import Piece, Spine
-from .types import Measurement, Plane
-from .wall import Walls
+from .types import Measurement
 
 Array = NDArray[np.float64]
 
@@ -33,8 +30,6 @@ _OUT_OF_VIEW = {
 }
 #: Less than this part of the profiles of an end with a trusted edge is not an edge.
 _ENOUGH = 0.5
-#: Walls are averaged over this much of the centreline, mm.
-_BAND_MM = 3.0
 
 
 def disc_edge_rows(spine: Spine, level: str, disc: Piece) -> list[Measurement]:
@@ -120,50 +115,8 @@ def derived_edge_rows(spine: Spine, rows: Sequence[Measurement]) -> list[Measure
             shared = Shared(None, (*piece.flags(), *sorted(flags)))
             reason = next((r.note for r in inputs if r and r.value is None), _OUT_OF_VIEW.get(rule.quantity, ""))
             made = row(level, rule.quantity, rule.method, value, shared, note=reason if value is None else "")
+            if inputs[0] and inputs[0].boundary:
+                made = replace(made, boundary=inputs[0].boundary)
             by_key[made.key] = made
             found.append(made)
     return found
-
-
-def canal_edge_row(spine: Spine, level: str, piece: Piece) -> list[Measurement]:
-    """Return the AP diameter of the canal between its walls at the height of a disc or body; none without an image."""
-    if spine.edges is None:
-        return []
-    common = Shared(None, piece.flags())
-    walls, line = spine.edges.canal, spine.line
-    if walls is None or line is None:
-        return [
-            row(level, "canal_ap", "wall", None, common, note="no canal is segmented, or the image does not show it")
-        ]
-    index = line.crossing(piece.frame.origin, piece.frame.superior)
-    if index is None:
-        return [row(level, "canal_ap", "wall", None, common, note="the canal does not reach this level")]
-    return [_diameter(spine, level, walls, index, common)]
-
-
-def _diameter(spine: Spine, level: str, walls: Walls, index: int, common: Shared) -> Measurement:
-    line = spine.line
-    assert line is not None
-    band = np.abs(np.arange(len(line.points)) - index) <= _BAND_MM / 2
-    point, ahead = line.points[index], walls.anterior[index]
-    front, back = float(walls.front[band].mean()), float(walls.back[band].mean())
-    if not walls.lumen[index]:
-        return row(
-            level, "canal_ap", "wall", 0.0, common.flagged("obliterated"), note="the segmentation has no lumen here"
-        )
-    ends: Ends = (point + front * ahead, point + back * ahead)
-    right = np.cross(ahead, line.tangents[index])
-    plane = Plane(as_point(point), as_point(right), as_point(ahead))
-    shared, note = replace(common, plane=plane), ""
-    traces = (walls.front_trace, walls.back_trace)
-    if spine.at_border(np.stack(ends)):
-        shared = shared.flagged("cut_by_field_of_view")
-    if not all(bool(t.trusted[band].mean() >= _ENOUGH) for t in traces):
-        shared, note = shared.flagged("edge_not_found"), _NO_EDGE
-    made = row(level, "canal_ap", "wall", length(ends), shared, ends=ends, note=note)
-    spread = float(np.sqrt(sum(_variance(t, band) for t in traces)))
-    return replace(made, repeatability=spread if np.isfinite(spread) else None)
-
-
-def _variance(trace: Trace, band: NDArray[np.bool_]) -> float:
-    return float(np.mean(trace.spread[band] ** 2))

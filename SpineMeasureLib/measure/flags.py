@@ -29,7 +29,8 @@ FLAGS: dict[str, Flag] = {
     ),
     "edge_not_found": Flag(
         "edge not found",
-        "an end of the line has no edge in the image that can be trusted, and stays on the segmentation",
+        "an end of the line has no edge in the image that can be trusted: it stays on the segmentation, or follows the "
+        "wall around it",
         "SM-F-EDGE",
     ),
     "level_unverified": Flag(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 _ACROSS = 0.35
 #: A block of the lowest value is padding if it covers this part of a slice.
 _PADDING = 0.01
+
+#: A wall moves at most this far (mm) from a point between slices to the slices.
+_MOST_MM = 3.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,33 @@ class ImageSlices:
         last = np.array(coefficients.shape)[:, None] - 1
         nearest = np.clip(np.rint(index), 0, last).astype(np.intp)
         values[~known | ((index < 0) | (index > last)).any(axis=0) | self._blank(k)[tuple(nearest)]] = np.nan
+        return values.reshape(points.shape[:-1])
+
+    def between(self, points: Array, outward: Array, depth: Callable[[Array], Array]) -> Array:
+        """Return the signal at points of profiles through a wall; NaN where the image shows nothing.
+
+        Linear between slices, at places in them that are as deep in the structure as the point: between thick slices
+        the wall of a round lumen is not on the straight line from one slice to the next.
+
+        :param points: RAS mm [..., 3].
+        :param outward: unit vectors [..., 3], outward through the wall.
+        :param depth: returns how deep RAS points [n, 3] are in the structure, mm, about.
+        """
+        flat, ways = points.reshape(-1, 3), outward.reshape(-1, 3)
+        step = self.volume.affine[:3, self.axis]
+        here = depth(flat)
+        index = flat @ self._inverse[self.axis, :3] + self._inverse[self.axis, 3]
+        inside = np.clip(index, 0, self.count - 1)
+        first = inside.astype(int)
+        part = inside - first
+        values = np.zeros(len(flat))
+        for number, weight in ((first, 1 - part), (first + 1, part)):
+            moved = flat + (number - index)[:, None] * step
+            moved += np.clip(depth(moved) - here, -_MOST_MM, _MOST_MM)[:, None] * ways
+            for k in np.unique(number[weight > 0]):
+                chosen = (number == k) & (weight > 0)
+                values[chosen] += weight[chosen] * self.at(int(k), moved[chosen])
+        values[(index < -0.5) | (index > self.count - 0.5)] = np.nan
         return values.reshape(points.shape[:-1])
 
     def _blank(self, k: int) -> NDArray[np.bool_]:

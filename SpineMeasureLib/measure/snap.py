@@ -26,7 +26,7 @@ _SEARCH = Search(-7.0, 7.0, -REACH_MM, REACH_MM, far=0.5)
 _ACROSS_MM = 0.8 * np.arange(-3, 4)
 #: Weaker edges do not attract an end, as a part of the contrast; 95 % of the automatic ends have stronger ones.
 _STRONG = 0.35
-#: Cosine between a line and the superior axis of its plane below which it is not a height.
+#: Cosine between a line and the second axis of its plane (superior, or anterior) below which it is turned away.
 _STEEP = 0.5
 
 
@@ -45,25 +45,31 @@ class EdgeSnap:
     def snapped(self, row: Measurement, ends: tuple[Point, Point], end: End) -> Point | None:
         """Return the place of the edge nearest to an end, along the line from its other end.
 
-        :param row: the line's value; only ends of heights between edges snap.
-        :param ends: superior and inferior end as placed, RAS mm.
+        :param row: the line's value; only ends of lines between edges snap.
+        :param ends: superior or anterior, and inferior or posterior end as placed, RAS mm.
         :param end: which of them was moved.
         :return: RAS mm; None if there is no edge that can be trusted.
         """
         if row.plane is None or not has_edges(row):
             return None
         place, other = np.array(ends[ENDS.index(end)]), np.array(ends[1 - ENDS.index(end)])
-        forward, up = np.array(row.plane.x_axis), np.array(row.plane.y_axis)
+        what = definition(row.quantity, row.method, row.level)
+        x_axis, up = np.array(row.plane.x_axis), np.array(row.plane.y_axis)
         length, rise = float(np.linalg.norm(place - other)), float((place - other) @ up)
         if abs(rise) <= _STEEP * length:
             return None
         # Outward from the structure, also if the end was dragged past the other one.
         outward = unit(place - other) * (1.0 if (rise > 0) == (end == "p1") else -1.0)
-        right = np.cross(forward, up)
+        # Heights are measured in a sagittal plane, diameters of the canal in a plane across it.
+        of_canal = what.quantity == "canal_ap"
+        right = x_axis if of_canal else np.cross(x_axis, up)
         base = place + _ACROSS_MM[:, None] * unit(np.cross(outward, right))
-        # From a disc the way leads into the marrow, from inside a body out of it.
-        rising = self.bright_marrow == (definition(row.quantity, row.method, row.level).at == "disc")
-        found = trace(self.image, base, outward, right, _SEARCH, rising, self.bone if self.bright_marrow else None)
+        if of_canal:
+            found = trace(self.image, base, outward, right, _SEARCH, row.boundary == "outer_dura")
+        else:
+            # From a disc the way leads into the marrow, from inside a body out of it.
+            rising = self.bright_marrow == (what.at == "disc")
+            found = trace(self.image, base, outward, right, _SEARCH, rising, self.bone if self.bright_marrow else None)
         middle = len(base) // 2
         if found is None or not found.trusted[middle] or found.strength[middle] < _STRONG:
             return None

@@ -113,6 +113,10 @@ class Spine:
         """Distance between slices in mm."""
         return float(voxel_sizes(self.affine).max())
 
+    def is_cord(self, field: Field) -> bool:
+        """Return whether a field is that of the cord, of its mask or its wall."""
+        return field is self.cord or (self.edges is not None and field is self.edges.cord)
+
     def at_border(self, points: Array) -> bool:
         """Return whether one of the RAS points [n, 3] is in an outermost voxel of the image or outside it.
 

@@ -66,8 +66,8 @@ class Measurement:
     :ivar p1: first endpoint of the line in RAS mm (superior or anterior end), None for values that are not lines.
     :ivar p2: second endpoint in RAS mm (inferior or posterior end).
     :ivar plane: the measuring plane.
-    :ivar boundary: ``"dural_sac"`` for canal rows; ``"disc_surface"`` for heights between edges of a disc whose bony
-        endplates the image does not show; else empty.
+    :ivar boundary: ``"dural_sac"`` for canal rows, or ``"outer_dura"`` if CSF is as dark as the dura;
+        ``"disc_surface"`` for heights between edges of a disc whose bony endplates the image does not show; else empty.
     :ivar source: ``"automatic"``, or ``"edited"`` if a person moved its line or one that it follows from.
     :ivar accepted: who accepted the value and when; None until somebody does. An edit alone is not an acceptance.
     :ivar flags: why the value is doubtful; names as in `flags`.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NO_CASE = "There is no case yet."
 NOTHING_CHOSEN = "Select a value in the table first."
 STALE = "The segments were edited after they were measured: press Re-measure first."
+NO_EDGES = "Lines between edges of the image were not measured in this case."
 ENDED = "Not available under the new level names: {names}."
 REMEASURED = (
     "{changed} values changed, {appeared} new, {vanished} removed. {kept} lines that you edited or accepted were kept; "
@@ -37,7 +38,10 @@ class Action:
 
 
 def reason(desk: Desk, action: str) -> str:
-    """Return why an action, or "export", cannot be done now; empty if it can. Each face writes its own exports."""
+    """Return why an action, "export" or "ends" (`Desk.show_ends`) cannot be done now; empty if it can.
+
+    Each face writes its own exports.
+    """
     session = desk.session
     if session is None:
         return NO_CASE
@@ -45,6 +49,8 @@ def reason(desk: Desk, action: str) -> str:
         return STALE
     if action in ("accept", "withdraw", "reset") and not desk.in_scope:
         return NOTHING_CHOSEN
+    if action == "ends" and not session.has_both_ends:
+        return NO_EDGES
     asked = ACTIONS.get(action)
     return "" if asked is None or asked.possible(desk, session) else asked.otherwise
 

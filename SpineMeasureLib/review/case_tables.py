@@ -6,6 +6,7 @@ scene is saved (picture, segmentation) or by a separate command (report, DICOM o
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -38,16 +39,18 @@ from ..errors import (
     OutputError,
     UnreadableInputError,
 )
+from ..export.columns import SHOWN_FIRST
 from ..export.tables import write_labels
 from ..files import UNFINISHED, file_hash, json_object
 from ..grid import on_grid_of
 from ..io.same_image import is_stated_image, stated_grid
 from ..io.write import write_volume
+from ..measure.definitions import EndsOn
 from ..segmentation import SpineSegmentation, segmentation_on
 from .case.state import now
 from .keep import restore
 from .mrml.app import mrml_application
-from .mrml.bundle import copy_checked, read_checked
+from .mrml.bundle import copy_checked, read_checked, write_bundle
 from .mrml.save import copy_segmentation
 from .output import case_id, image_of
 from .session import Session
@@ -135,7 +138,8 @@ class CaseTables:
                 self._draw(session, new, changed)
             outdated.update([OVERVIEW, *self._documents()] if changed else ())
             outdated.update([SEGMENTATION, *WRITTEN_LABELS] if renamed else ())
-            run |= _reviewed(run, renamed) if changed else {}
+            edited = renamed or _values(new / TABLE) != _values(folder / TABLE)
+            run |= _reviewed(run, renamed) if edited else {}
             removed = sorted(n for n in outdated if (folder / n).is_file() and not (new / n).is_file())
             write_run(new, run, self._staying(new, outdated))
             scene_hash = file_hash(new / SCENE) if (new / SCENE).is_file() else self._scene_hash
@@ -195,6 +199,14 @@ def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
+def _values(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table without what is shown first, which is a preference and not an edit."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: cell for name, cell in row.items() if name != SHOWN_FIRST} for row in csv.DictReader(file)]
+
+
 def _reviewed(run: dict[str, Any], renamed: bool) -> dict[str, object]:
     """Return what changes in run.json with values or names."""
     if not renamed or "warnings_before_review" in run:
@@ -203,9 +215,10 @@ def _reviewed(run: dict[str, Any], renamed: bool) -> dict[str, object]:
     return {"reviewed": now(), "warnings": [], "warnings_before_review": run.get("warnings", [])}
 
 
-def tables_from_scene(folder: Path) -> list[str]:
+def tables_from_scene(folder: Path, ends: EndsOn | None = None) -> list[str]:
     """Write the files of a case folder from its scene, including the edits that are kept beside it.
 
+    :param ends: what the heights that are shown first are between from now on, also in the scene; None for no change.
     :return: names of the files that were removed because they are outdated.
     :raises InputNotFoundError: the folder does not exist, is not a case folder, or does not contain a scene.
     :raises UnreadableInputError: run.json, the scene or the kept edits are damaged, or the scene is not safe to open.
@@ -229,7 +242,11 @@ def tables_from_scene(folder: Path) -> list[str]:
             read_checked(scene, copy, SCENE)
         edits_kept = restore(scene, path, scene_hash)
         sessions = Session.find(scene)
-        return CaseTables(folder, scene_hash).rewrite(_case_of(folder, sessions), edits_kept)
+        session, tables = _case_of(folder, sessions), CaseTables(folder, scene_hash)
+        if ends in (None, session.ends) or not session.has_both_ends:
+            return tables.rewrite(session, edits_kept)
+        session.show_ends(ends)
+        return tables.save(session, lambda place: write_bundle(scene, place))
     finally:
         for session in sessions:
             session.close()

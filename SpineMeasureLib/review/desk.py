@@ -5,8 +5,9 @@ A face (Slicer's panel, the browser's page) owns widgets only. It
 1. makes one ``Desk(view)``, where its `face.View` draws what the desk holds,
 2. shows a case with `open` and then goes somewhere (`go_to_middle`); None shows no case,
 3. forwards what the reader does: a button or key as ``act("accept")`` (names: `actions.ACTIONS`, keys:
-   `panel.SHORTCUTS`), a row as `go_to` or `click`, a level as `go_to_level`, a filter as `show_only`, the scope as
-   `set_scope`, a selection that its table made itself as `select`, and sets the attributes `new_name` and `reviewer`.
+   `panel.SHORTCUTS`), a row as `go_to` or `click`, a level as `go_to_level`, a filter as `show_only`, what heights are
+   between as `show_ends`, the scope as `set_scope`, a selection that its table made itself as `select`, and sets the
+   attributes `new_name` and `reviewer`.
 
 The desk follows the session (also undo, drags and scripts), keeps its own state, and calls the view for whatever has to
 be drawn. The view reads the state from the desk; nothing is passed twice. Setting a value that is set already does
@@ -22,11 +23,24 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from ..errors import SpineMeasureError
+from ..measure.definitions import PREFERRED, EndsOn
 from .actions import ACTIONS, NO_CASE, STALE, reason
 from .case.state import statuses_of
 from .face import Filter, Kind, Message, View
 from .mrml.slices import aim_at
-from .panel import ALL_LEVELS, GROUPS, SCOPES, STATUSES, counts, keys_shown, level_note, main_key, quantities_shown
+from .panel import (
+    ALL_LEVELS,
+    ENDS,
+    GROUPS,
+    SCOPES,
+    STATUSES,
+    counts,
+    keys_shown,
+    level_note,
+    main_key,
+    quantities_shown,
+    shown_instead,
+)
 from .session import Key, Session
 
 
@@ -43,6 +57,7 @@ class Desk:
     :ivar filter: what is listed and drawn.
     :ivar scope: what accept, withdraw and reset apply to, one of `panel.SCOPES`.
     :ivar reviewer: initials that are stored with accepted values.
+    :ivar preferred_ends: what heights are shown between in a new case: the reader's last choice.
     :ivar said: the outcome of the last action, None once another one begins.
     :ivar stale: True while the segments differ from those that were measured.
     """
@@ -61,11 +76,13 @@ class Desk:
         self.selection: list[int] = []
         self.filter = Filter()
         self.scope = SCOPES[0]
+        self.preferred_ends: EndsOn = PREFERRED
         self.said: Message | None = None
         self.stale = False
         self._view = view
         self._label_highlighted = label_highlighted
         self._pinned: int | None = None
+        self._ends: EndsOn = PREFERRED
         self._token = 0
         #: As they were when the table was filled: all keys, and one row of every level, which tells its later name.
         self._keys: list[Key] = []
@@ -99,6 +116,11 @@ class Desk:
         return level_note(self.session) if self.session is not None else ""
 
     @property
+    def ends(self) -> EndsOn:
+        """What the heights that are shown first are between; without a case, what a new one starts with."""
+        return self.session.ends if self.session is not None else self.preferred_ends
+
+    @property
     def counts(self) -> dict[str, int]:
         """`panel.counts` of the case; empty without one."""
         return counts(self.session) if self.session is not None else {}
@@ -113,7 +135,7 @@ class Desk:
         return self.session.key_of_id(row) if self.session is not None and row is not None else None
 
     def reason(self, action: str) -> str:
-        """Return why an action (`actions.ACTIONS`), or "export", cannot be done now; empty if it can."""
+        """Return why an action (`actions.ACTIONS`), "export" or "ends" cannot be done now; empty if it can."""
         return reason(self, action)
 
     @property
@@ -132,6 +154,7 @@ class Desk:
         self.session = session
         if session is not None:
             self._token = session.observe(self._changed)
+            self._ends = session.ends
         self.row = self._pinned = None
         self.level = self.new_name = ""
         self.selection = []
@@ -248,6 +271,17 @@ class Desk:
         self.scope = scope if scope in SCOPES else SCOPES[0]
         self._view.show_state()
 
+    def show_ends(self, ends: str) -> None:
+        """Show lines between ``"edges"`` of the image or ``"masks"`` first, here and in new cases; ignore others."""
+        chosen = next((each for each in ENDS if each == ends), None)
+        if chosen is not None:
+            self.preferred_ends = chosen
+        session = self.session
+        if chosen is None or session is None or chosen == session.ends or self.reason("ends"):
+            self._view.show_state()
+        else:
+            self.attempt(lambda: session.show_ends(chosen))
+
     def fill(self) -> None:
         """List the rows of the filter again.
 
@@ -317,6 +351,7 @@ class Desk:
 
     def _follow_rows(self, session: Session) -> None:
         """Keep place and filter on their structures when rows came, went or have other level names, also by undo."""
+        self._follow_ends(session)
         rows, levels = self._row_of_level, session.levels
         filtered = self.key_of(rows.get(self.filter.level))
         self.filter = replace(self.filter, level=filtered[0] if filtered is not None else ALL_LEVELS)
@@ -328,6 +363,19 @@ class Desk:
         self.check_segments()
         if gone and levels:
             self.go_to_level(here[0] if here is not None else levels[min(place, len(levels) - 1)])
+
+    def _follow_ends(self, session: Session) -> None:
+        """Keep place and selection on their quantities when the other heights are shown, also by undo."""
+        if session.ends == self._ends:
+            return
+        self._ends = session.ends
+
+        def instead(row: int | None) -> int | None:
+            key = self.key_of(row)
+            return row if key is None else session.id_of(shown_instead(session, key))
+
+        self.row, self._pinned = instead(self.row), instead(self._pinned)
+        self.selection = [row for each in self.selection if (row := instead(each)) is not None]
 
     def _make_current(self, session: Session, key: Key, selection: Iterable[int] | None = None) -> None:
         self.row = session.id_of(key)

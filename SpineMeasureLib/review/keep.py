@@ -15,6 +15,7 @@ from ..files import atomic_path
 from .case.derived import Live
 from .case.record import read_state
 from .case.state import State
+from .mrml.lines import is_line
 from .mrml.links import case_nodes
 from .mrml.scene_case import SceneCase
 
@@ -69,7 +70,7 @@ def _enter(case: SceneCase, before: State, state: State) -> None:
     live = Live(state.rows)
     case.record.write(state)
     case.update_lines(state, live, state.rows)
-    for number in [n for n in case.lines if n not in live.values or live.values[n].p1 is None]:
+    for number in [n for n in case.lines if n not in live.values or not is_line(live.values[n])]:
         case.remove_line(number)
     case.name_segments(before, state)
     case.arrange_lines(live)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..anatomy import Kind, all_structures
 from ..errors import ModelError
 from ..measure.definitions import GROUPS as _QUANTITY_GROUPS
-from ..measure.definitions import MAIN_QUANTITIES, Definition, definition, methods
+from ..measure.definitions import MAIN_QUANTITIES, Definition, EndsOn, definition, methods
 from ..measure.flags import in_words
 from ..measure.placement import placement
 from ..measure.types import MODEL_PROBABILITY, WITHIN_TOLERANCE, Measurement
@@ -34,6 +34,9 @@ ALL_LEVELS = "All levels"
 LEVELS_GUESSED = (
     "The level names are estimated: neither the sacrum nor the dens is in view. Name one disc and the others follow."
 )
+
+#: What heights are shown between, in words.
+ENDS: dict[EndsOn, str] = {"edges": "edges of the image", "masks": "segments"}
 
 #: What accept, withdraw and reset apply to. The first is the default in every session: nobody signs more than intended.
 SCOPES = ("selected values", "level", "case")
@@ -163,6 +166,19 @@ def main_key(session: Session, level: str) -> Key | None:
     rows = [m for m in session.rows if m.level == level]
     rows.sort(key=lambda m: order.index(m.quantity) if m.quantity in order and not m.second else len(order))
     return next((m.key for m in rows if m.plane is not None), rows[0].key if rows else None)
+
+
+def shown_instead(session: Session, key: Key) -> Key:
+    """Return the row that is shown first instead of a height that is not; the row itself if it is shown."""
+    m = session.row(key)
+
+    def has_ends(row: Measurement) -> bool:
+        return definition(row.quantity, row.method, row.level).ends_on is not None
+
+    if not m.second or not has_ends(m):
+        return key
+    same = (row for row in session.rows if (row.level, row.quantity) == key[:2] and not row.second)
+    return next((row.key for row in same if has_ends(row)), key)
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import NothingFoundError
 from ..measure import measure_spine
-from ..measure.definitions import has_edges
+from ..measure.definitions import PREFERRED, EndsOn, has_both_ends, has_edges, shown_ends
 from ..measure.derived import Key
 from ..measure.spine import Spine
 from ..measure.types import Measurement, Point
@@ -26,7 +26,7 @@ from .case.levels import discs_of, is_regional, levels_of
 from .case.remeasure import RemeasureResult, remeasured
 from .case.rename import named_disc, renamed, shifted
 from .case.state import State, status_of
-from .case.steps import accepted, reset, withdrawn
+from .case.steps import accepted, reset, with_ends, withdrawn
 from .mrml.build import CaseNodes, add_segmented_case
 from .mrml.editor import Callback, Editor, Quietly, ends_of
 from .mrml.existing import add_existing_case
@@ -115,6 +115,7 @@ class Session:
         volume_node: Any = None,
         lowest_disc: str | None = None,
         quietly: Quietly = nullcontext,
+        ends: EndsOn = PREFERRED,
     ) -> Session:
         """Measure a segmentation of the scene and make a case of it; see `mrml.existing.add_existing_case`.
 
@@ -123,7 +124,7 @@ class Session:
         :raises LevelNameError: `lowest_disc` is unknown or does not fit.
         """
         with quietly():
-            nodes, spine = add_existing_case(scene, segmentation_node, volume_node, lowest_disc)
+            nodes, spine = add_existing_case(scene, segmentation_node, volume_node, lowest_disc, ends)
             session = cls(scene, nodes.case, quietly)
         segments = session.state.segments
         session._frames.keep(nodes.segmentation, segments, spine)
@@ -268,6 +269,23 @@ class Session:
     def can_reset(self, keys: Iterable[Key]) -> bool:
         """Return whether any of these rows has an edited or kept value instead of its automatic one."""
         return any(self.state.rows[number].edit is not None for number in self._numbers_of(keys))
+
+    @property
+    def ends(self) -> EndsOn:
+        """What the heights that are shown first are between: edges of the image, or boundaries of masks."""
+        return shown_ends(self.rows)
+
+    @property
+    def has_both_ends(self) -> bool:
+        """False if all heights are between boundaries of masks, because edges of the image were not measured."""
+        return has_both_ends(self.rows)
+
+    def show_ends(self, ends: EndsOn) -> None:
+        """Show lines between edges of the image, or between boundaries of masks, first; their lines are shown.
+
+        Edits and acceptances of the other heights are kept. Nothing changes unless the case has both.
+        """
+        self._editor.step(lambda state, live: with_ends(state, ends))
 
     @property
     def dragged(self) -> Key | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trame.widgets import html
 from trame.widgets import vuetify3 as v3
 
-from ..review.panel import SHORTCUTS
+from ..review.panel import ENDS, SHORTCUTS
 from .controls import act, button, icon, text_field
 from .downloads import KINDS
 from .places import UPLOAD_ENDINGS
@@ -26,6 +26,7 @@ _HELP = (
     *((" or ".join(keys), does) for does, keys in _KEYS.items()),
     ("Ctrl and click on a row", "add to the selection"),
 )
+_ENDS_TIP = "Which heights and lines are shown first; edits of the others are kept"
 
 
 def bar(review: Review) -> None:
@@ -123,6 +124,7 @@ def tools() -> None:
             title="Fill opacity",
             id="opacity",
         )
+        _ends()
         v3.VSpacer()
         for name, text in (
             ("labels", "Label levels"),
@@ -137,3 +139,19 @@ def tools() -> None:
             "reset-window",
             tip="Restore the initial window and level",
         )
+
+
+def _ends() -> None:
+    # The tip is around the buttons: a control that cannot be used shows none.
+    with html.Div(title=(f"ends_cannot || '{_ENDS_TIP}'",), classes="sm-choice", id="ends"):
+        html.Span("Lines between", classes="text-caption")
+        with v3.VBtnToggle(
+            v_model=("ends",),
+            mandatory=True,
+            density="compact",
+            variant="outlined",
+            divided=True,
+            disabled=("!!ends_cannot",),
+        ):
+            for ends, text in ENDS.items():
+                v3.VBtn(text.capitalize(), value=ends, size="small", id=f"ends-{ends}")

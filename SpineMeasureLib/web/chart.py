@@ -32,7 +32,7 @@ def strip_chart(session: Session, width: int = 264) -> str:
     for quantity in CHARTS:
         rows = [m for m in session.rows if m.quantity == quantity and "-" in m.level and not m.second]
         if any(m.value is not None for m in rows):
-            panels.append(_panel(session, rows, definition(quantity, rows[0].method).title, width))
+            panels.append(_panel(session, rows, definition(quantity, rows[0].method, rows[0].level).title, width))
     return "".join(panels)
 
 

@@ -17,6 +17,7 @@ html { overflow: hidden; }
 .sm-main { display: flex; flex-direction: column; height: calc(100vh - 48px); }
 .sm-tools { display: flex; flex-wrap: wrap; align-items: center; gap: 0 10px; min-height: 40px; padding: 0 10px; }
 .sm-tools { flex: none; }
+.sm-choice { display: flex; align-items: center; gap: 0 10px; }
 .sm-check { flex: none; } .sm-check .v-label { font-size: 12px; white-space: nowrap; }
 .sm-views { flex: 1; min-height: 0; contain: strict; }
 .sm-panel { display: flex; flex-direction: column; height: 100%; padding: 4px 0; }

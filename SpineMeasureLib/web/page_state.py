@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..measure.definitions import PREFERRED
+from ..review.actions import NO_CASE
 from ..review.desk import Desk
 from ..review.face import Message
 from ..review.mrml.slices import Aim
@@ -64,6 +66,8 @@ DEFAULTS: dict[str, Any] = {
     "snap_to_edges": True,
     "labels": True,
     "only_level": False,
+    "ends": PREFERRED,
+    "ends_cannot": NO_CASE,
     "segments_as": ["outline", "fill"],
     "opacity": 0.2,
     "chart": "",
@@ -97,6 +101,7 @@ class PageState:
             (("group", "level_filter", "status_filter", "labels", "only_level"), self._filter_changed),
             (("level",), self._level_chosen),
             (("snap", "snap_to_edges"), self._snap_changed),
+            (("ends",), self._ends_chosen),
             (("opacity", "segments_as"), self._draw_segments),
             (("message",), self._message_changed),
         ):
@@ -195,9 +200,10 @@ class PageState:
             state.message_error = message.kind == "error"
 
     def show_state(self) -> None:
-        """Draw the counts, and whether there is something to undo."""
-        with self._state:
-            self._state.has_case = self.desk.session is not None
+        """Draw the counts, what heights are between, and whether there is something to undo."""
+        with self._state as state:
+            state.has_case = self.desk.session is not None
+            state.ends, state.ends_cannot = self.desk.ends, self.desk.reason("ends")
             self._show_counts()
 
     def _show_counts(self) -> None:
@@ -250,6 +256,10 @@ class PageState:
 
     def _snap(self, session: Session) -> None:
         session.snap_to_plane, session.snap_to_edges = bool(self._state.snap), bool(self._state.snap_to_edges)
+
+    def _ends_chosen(self, ends: object = "", **_: object) -> None:
+        if ends != self.desk.ends:
+            self.desk.show_ends(str(ends))
 
     def _draw_segments(self, **_: object) -> None:
         opacity, shown = self._state.opacity, texts(self._state.segments_as)

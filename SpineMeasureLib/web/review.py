@@ -173,7 +173,7 @@ class Review:
         def finished(failure: Failure | None) -> None:
             self._task = asyncio.ensure_future(self._measured(failure, image, out, uploaded))
 
-        job = measure_job(image, out, device=self._device, picture=True)
+        job = measure_job(image, out, device=self._device, ends=self.desk.preferred_ends, picture=True)
         self._run = Run(self._python, job, Workspace(), self._progress, finished).start()
 
     async def _measured(self, failure: Failure | None, image: Path, out: Path, uploaded: Path | None) -> None:

@@ -28,7 +28,7 @@ from SpineMeasureLib.volume import Volume
 COLUMNS = (
     "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"
     "p1_r,p1_a,p1_s,p2_r,p2_a,p2_s,confidence,confidence_kind,confidence_tolerance,repeatability,"
-    "reference_mean,reference_sd,reference_source"
+    "reference_mean,reference_sd,reference_source,shown_first"
 )
 OUTPUTS = [
     "labels.json",

@@ -178,7 +178,7 @@ def test_stray_voxels_break_nothing(whole: SpineSegmentation) -> None:
 def test_references_fit_a_definition_and_never_cross_boundaries() -> None:
     known = {(d.quantity, d.method): d for d in methods()}
     table = _table()
-    assert len(table) == 17
+    assert len(table) == 23
     for (_, quantity, method, boundary), reference in table.items():
         assert reference.source
         assert (quantity, method) in known

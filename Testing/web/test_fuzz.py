@@ -135,7 +135,7 @@ def test_messages_of_any_kind(lone_server: Server) -> None:
         *({"id": "rpc:1", "method": "trame.state.update", "args": [[{"key": key, "value": value}]]}
           for key in ("level", "group", "level_filter", "status_filter", "opacity", "segments_as", "scope", "selected",
                       "reviewer", "message", "new_name", "path", "snap", "snap_to_edges", "labels", "only_level",
-                      "live", "rows", "levels", "title")
+                      "ends", "live", "rows", "levels", "title")
           for value in (None, 5, "x", [["a"]], {"a": {}}, float("nan"), "\0")),
     )  # fmt: skip
 

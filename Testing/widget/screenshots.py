@@ -28,6 +28,7 @@ STYLE = """
 QGroupBox { border: none; margin-top: 20px; }
 QGroupBox::title { subcontrol-origin: margin; padding: 2px 600px 2px 6px; background: #c8d4e8; }
 """
+HEIGHT = ("L4-L5", "disc_height_middle", "endplate50")
 SECTIONS = ("case", "levels", "measurements", "segments", "export", "details")
 
 
@@ -50,10 +51,9 @@ def picture(panel: Any, name: str, sections: tuple[str, ...]) -> None:
 
 def edit(session: Any) -> None:
     """Leave traces of a review: a dragged line, an accepted level."""
-    key = ("L4-L5", "disc_height_middle", "chord50")
-    line = session.line(key)
+    line = session.line(HEIGHT)
     p1, p2 = (line.GetNthControlPointPositionWorld(n) for n in (0, 1))
-    session.set_line(key, (p1[0], p1[1], p1[2] + 1.2), tuple(p2))
+    session.set_line(HEIGHT, (p1[0], p1[1], p1[2] + 1.2), tuple(p2))
     session.accept([m.key for m in session.rows if m.level == "L3-L4"], "AB")
 
 
@@ -87,11 +87,13 @@ def main() -> None:
     segmentation = segmentation_from_labels(read_volume(folder / "lumbar_t2_labels.nii.gz"))
     from SpineMeasureLib.review.session import Session
 
-    session = Session.build(mrml_application().scene, volume, segmentation, measure(segmentation), volume.GetName())
+    session = Session.build(
+        mrml_application().scene, volume, segmentation, measure(segmentation, image), volume.GetName()
+    )
     edit(session)
     panel.addSession(session)
     panel.showMessage("")
-    panel.goToKey(("L4-L5", "disc_height_middle", "chord50"))
+    panel.goToKey(HEIGHT)
     panel.ui.exportPath.currentPath = "/home/reader/cases"
     picture(panel, "module_review", ("case", "levels", "measurements"))
     picture(panel, "module_sections", SECTIONS)

@@ -50,15 +50,15 @@ TOLERANCE = Code("SM-TOL", "Tolerance of that probability", SCHEME)
 REPEATABILITY = Code("SM-REPEAT", "Standard deviation over neighbouring planes", SCHEME)
 
 #: Code of each boundary that values name: of the canal, and of discs whose endplates cannot be seen.
-_BOUNDARIES = {"dural_sac": "SM-B-SAC", "disc_surface": "SM-B-DISC"}
+_BOUNDARIES = {"dural_sac": "SM-B-SAC", "disc_surface": "SM-B-DISC", "outer_dura": "SM-B-DURA"}
 
 
-def method_code(quantity: str, method: str) -> Code:
-    """Return the measurement method of a definition; one code per quantity and method.
+def method_code(quantity: str, method: str, level: str) -> Code:
+    """Return the measurement method of a definition; one code per quantity, method and kind of level.
 
     :raises KeyError: there is no such definition.
     """
-    found = definition(quantity, method)
+    found = definition(quantity, method, level)
     return Code(found.code, found.title, SCHEME)
 
 

@@ -49,6 +49,8 @@ def make_sr(
 ) -> Comprehensive3DSR:
     """Return a Comprehensive 3D SR (PS3.3 A.35.13) of all measurements.
 
+    Values that are shown first come first at each level.
+
     Each value is a NUM with quantity and method coded, UCUM unit, the line's end points as SCOORD3D in the frame of
     reference of the images (LPS mm), the image nearest to it, published means as population statistics, and flags. A
     value that a person edited carries "User chosen value" and the automatic one as a property; one that a person
@@ -70,7 +72,8 @@ def make_sr(
     reviewer = reviewer or _reviewer_of_all(measurements)
     levels = dict.fromkeys(m.level for m in measurements)
     made = _Maker(segmentation, source)
-    groups = [made.group(level, [m for m in measurements if m.level == level]) for level in levels]
+    ordered = sorted(measurements, key=lambda m: m.second)
+    groups = [made.group(level, [m for m in ordered if m.level == level]) for level in levels]
     # highdicom copies and searches the whole tree, which takes two thirds of the time: it gets the report with its
     # first group, and the other groups are added to its result.
     content = MeasurementReport(
@@ -189,7 +192,7 @@ class _Maker:
             algorithm_id=self._algorithm() if by_hand and not m.is_edited else None,
             derivation=concept(codes.MINIMUM) if m.method == "within_5mm" else None,
             finding_sites=[sr.FindingSite(concept(what.site))] if what.site else None,
-            method=concept(codes.method_code(m.quantity, m.method)),
+            method=concept(codes.method_code(m.quantity, m.method, m.level)),
             properties=self._properties(m),
             **self._geometry(m),
         )
@@ -228,7 +231,7 @@ class _Maker:
         """Return a missing value as a coded evaluation: its method, "Measurement failure", and the reason."""
         from highdicom import sr
 
-        name = codes.method_code(m.quantity, m.method)
+        name = codes.method_code(m.quantity, m.method, m.level)
         item = sr.QualitativeEvaluation(concept(name), concept(codes.MEASUREMENT_FAILURE))
         children = [_flag(flag) for flag in m.flags if flag != "not_measurable"]
         if m.note:

@@ -164,12 +164,11 @@ def _bodies(measurements: Sequence[Measurement]) -> str:
 
 
 def _definitions(measurements: Sequence[Measurement]) -> str:
-    used = dict.fromkeys((m.quantity, m.method) for m in rows.shown(measurements))
+    used = dict.fromkeys(definition(m.quantity, m.method, m.level) for m in rows.shown(measurements))
     items = []
-    for quantity, method in used:
-        d = definition(quantity, method)
+    for d in used:
         source = f" ({escape(d.source)})" if d.source else ""
-        items.append(f"<dt>{escape(d.title)} <i>{escape(method)}</i></dt><dd>{escape(d.text)}{source}</dd>")
+        items.append(f"<dt>{escape(d.title)} <i>{escape(d.method)}</i></dt><dd>{escape(d.text)}{source}</dd>")
     return f'<section class="small"><h2>Definitions</h2><dl class="definitions">{"".join(items)}</dl></section>'
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import dist
 
+from ...measure.definitions import shown_ends, shown_first
 from ...measure.derived import Key
 from ...measure.types import Measurement
 from .state import Edit, Row, State
+from .steps import with_ends
 
 #: Smaller differences of values and points come from rounding, not from another segmentation.
 _ROUNDING = 1e-6
@@ -33,10 +35,11 @@ class RemeasureResult:
 def remeasured(
     state: State, shown: Mapping[int, Measurement], measurements: Iterable[Measurement]
 ) -> tuple[State, RemeasureResult]:
-    """Return the case with new automatic values.
+    """Return the case with new automatic values; lines stay between what they were between.
 
     :param shown: what the reader sees now, by row number.
     """
+    measurements = shown_first(measurements, shown_ends(row.automatic for row in state.rows.values()))
     number_of = state.number_of()
     rows: dict[int, Row] = {}
     following = state.following
@@ -62,7 +65,8 @@ def remeasured(
         if old.automatic.value is not None:
             found["kept_edited"].append(key)
     result = RemeasureResult(**{name: tuple(keys) for name, keys in found.items()})
-    return replace(state, rows=rows, following=following), result
+    # Rows that stay as they were are marked like the new ones.
+    return with_ends(replace(state, rows=rows, following=following), shown_ends(measurements)), result
 
 
 def _renewed(old: Row, automatic: Measurement, shown: Measurement) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ...measure.definitions import EndsOn, shown_first
 from ...measure.types import Acceptance
 from .derived import Live
 from .state import Edit, Row, State, now
@@ -47,6 +48,20 @@ def accepted(state: State, live: Live, numbers: Iterable[int], reviewer: str) ->
 def withdrawn(state: State, numbers: Iterable[int]) -> State:
     """Withdraw acceptances; a value that was kept only because it was accepted becomes automatic again."""
     changed = {n: _withdrawn(state.rows[n]) for n in numbers if state.rows[n].accepted is not None}
+    return state.with_rows(changed) if changed else state
+
+
+def with_ends(state: State, ends: EndsOn) -> State:
+    """Show lines between edges of the image, or between boundaries of masks, first.
+
+    Edits and acceptances of rows that are no longer shown are kept.
+    """
+    marked = shown_first((row.automatic for row in state.rows.values()), ends)
+    changed = {
+        number: replace(row, automatic=automatic)
+        for (number, row), automatic in zip(state.rows.items(), marked, strict=True)
+        if automatic.second != row.automatic.second
+    }
     return state.with_rows(changed) if changed else state
 
 

@@ -154,7 +154,7 @@ class Editor:
             self._notify(self._update_nodes(old, also))
 
     def _update_nodes(self, old: State, also: Collection[int]) -> frozenset[Key]:
-        """Return the keys of the rows that changed; none if rows were added, removed or renamed."""
+        """Return the keys of the rows that changed; none if rows were added, removed, renamed or others are shown."""
         state, before = self.state, self.live.values
         self.live = live = Live(state.rows)
         self.numbers = state.number_of()
@@ -163,7 +163,9 @@ class Editor:
             if n in also or old.rows.get(n) is not state.rows[n] or before.get(n) != value
         ]  # fmt: skip
         others = list(before) != list(live.values)
-        renamed_rows = any(n in before and before[n].level != live.values[n].level for n in changed)
+        both = [(before[n], live.values[n]) for n in changed if n in before]
+        renamed_rows = any(old_value.level != value.level for old_value, value in both)
+        other_lines = any(old_value.second != value.second for old_value, value in both)
         with self.own_changes():
             for number in list(self.case.lines):
                 if number not in live.values or not is_line(live.values[number]):
@@ -181,7 +183,7 @@ class Editor:
                 self.case.arrange_lines(live)
             self.case.update_labels(live, None if others or renamed_rows else changed)
             self.case.record.write(state)
-        return frozenset() if others or renamed_rows else keys_of(live, changed)
+        return frozenset() if others or renamed_rows or other_lines else keys_of(live, changed)
 
     @property
     def dragged(self) -> int | None:
@@ -237,6 +239,8 @@ class Editor:
     def _drop_line(self, number: int) -> None:
         self._unwatch(self.case.lines[number])
         self.case.remove_line(number)
+        if self._drag is not None and self._drag.number == number:
+            self._drag = None
 
     def _unwatch(self, line: Any) -> None:
         self.observers.remove(line)

@@ -8,6 +8,7 @@ from typing import Any
 from ...anatomy import Kind
 from ...errors import NothingFoundError
 from ...measure import measure_spine
+from ...measure.definitions import PREFERRED, EndsOn, shown_first
 from ...measure.spine import Spine
 from ...segment.labels.by_value import segmentation_from_labels
 from ...segment.labels.plausible import check_anatomy
@@ -31,7 +32,11 @@ from .volume_node import image_from_node, refuse_elsewhere, refuse_transforms
 
 
 def add_existing_case(
-    scene: Any, node: Any, volume_node: Any = None, lowest_disc: str | None = None
+    scene: Any,
+    node: Any,
+    volume_node: Any = None,
+    lowest_disc: str | None = None,
+    ends: EndsOn = PREFERRED,
 ) -> tuple[CaseNodes, Spine]:
     """Measure a segmentation node and add its case; also return the frames of its structures.
 
@@ -41,6 +46,7 @@ def add_existing_case(
 
     :param volume_node: the image, by default the one that the segmentation refers to.
     :param lowest_disc: name of the lowest disc in view.
+    :param ends: what the heights that are shown first are between.
     :raises GeometryMismatchError: image or segmentation is under a transform, or they do not overlap.
     :raises NothingFoundError: no disc and no vertebra is recognised.
     :raises UnreadableInputError: the label values follow no known convention.
@@ -57,7 +63,7 @@ def add_existing_case(
     else:
         own, segments, segmentation = _separated(scene, node, segments, volume_node, lowest_disc)
     spine = Spine(segmentation, image_from_node(volume_node))
-    state = replace(state_of(segmentation, measure_spine(spine)), segments=segments)
+    state = replace(state_of(segmentation, shown_first(measure_spine(spine), ends)), segments=segments)
     return add_case(scene, volume_node, own, state, name), spine
 
 
