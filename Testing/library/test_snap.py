@@ -9,6 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from SpineMeasureLib.export.columns import COLUMNS
 from SpineMeasureLib.export.tables import table_rows
@@ -16,7 +17,7 @@ from SpineMeasureLib.measure import measure
 from SpineMeasureLib.measure.definitions import has_edges
 from SpineMeasureLib.measure.placement import placement
 from SpineMeasureLib.measure.snap import EdgeSnap, edge_snap
-from SpineMeasureLib.measure.types import ENDS, End, Measurement, Point, measurement_from_dict
+from SpineMeasureLib.measure.types import ENDS, End, Measurement, Plane, Point, measurement_from_dict
 from SpineMeasureLib.phantom import Grid, lumbar, pose, voxelise
 from SpineMeasureLib.phantom.signal import T1, T2, WATER, Scan, Signal, render
 from SpineMeasureLib.phantom.true_values import edge_truth
@@ -142,10 +143,24 @@ def test_only_heights_between_edges_snap() -> None:
     for key in (("L4-L5", "disc_height_middle", "chord50"), ("L4-L5", "canal_ap", "disc_level")):
         assert edges.snapped(rows[key], line_of(row), "p1") is None
     assert edge_snap(image, [each for each in rows.values() if not has_edges(each)]) is None
-    # A line across the disc is not a height.
-    assert row.plane is not None
-    aside, centre = 10.0 * np.array(row.plane.x_axis), np.mean(line_of(row), axis=0)
-    assert edges.snapped(row, (point(centre + aside), point(centre - aside)), "p1") is None
+    # A line across a body is not a height, and does not snap to the front wall.
+    body = rows["L5", "body_height_middle", "cortex"]
+    assert body.plane is not None
+    ahead = 0.98 * np.array(body.plane.x_axis) + 0.2 * np.array(body.plane.y_axis)
+    centre = np.mean(line_of(body), axis=0)
+    for mm in np.arange(10.0, 25.0):
+        assert edges.snapped(body, (point(centre + mm * ahead), point(centre - 10 * ahead)), "p1") is None
+
+
+@pytest.mark.parametrize(("below", "snaps"), [(40.0, True), (93.0, False)])
+def test_a_weak_edge_beside_a_strong_one_does_not_attract(below: float, snaps: bool) -> None:
+    up = np.arange(80) * 0.5
+    plane = below * ndtr((up - 17.0) / 0.4) + (140 - below) * ndtr((up - 20.0) / 0.4) + 0.1 * np.sin(3 * up)
+    image = Volume(np.tile(plane, (2, 60, 1)), np.diag([4.0, 0.5, 0.5, 1.0]))
+    sagittal = Plane((2.0, 15.0, 15.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    row = Measurement(*MIDDLE, 10.0, "mm", (2.0, 15.0, 20.7), (2.0, 15.0, 10.7), sagittal)
+    place = edges_of(image, {row.key: row}).snapped(row, line_of(row), "p1")
+    assert place == (pytest.approx((2.0, 15.0, 20.0), abs=0.7) if snaps else None)
 
 
 def test_what_the_image_does_not_show_has_no_edge() -> None:
