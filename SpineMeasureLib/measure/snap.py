@@ -65,7 +65,8 @@ class EdgeSnap:
         right = x_axis if of_canal else np.cross(x_axis, up)
         base = place + _ACROSS_MM[:, None] * unit(np.cross(outward, right))
         if of_canal:
-            found = trace(self.image, base, outward, right, _SEARCH, row.boundary == "outer_dura")
+            rising = row.boundary == "outer_dura"
+            found = trace(self.image, base, outward, right, _SEARCH, rising, None if rising else self.bone)
         else:
             # From a disc the way leads into the marrow, from inside a body out of it.
             rising = self.bright_marrow == (what.at == "disc")
