@@ -26,7 +26,7 @@ _HELP = (
     *((" or ".join(keys), does) for does, keys in _KEYS.items()),
     ("Ctrl and click on a row", "add to the selection"),
 )
-_ENDS_TIP = "Which heights and lines are shown first; edits of the others are kept"
+_ENDS_TIP = "Which values and lines are shown first; edits of the others are kept"
 
 
 def bar(review: Review) -> None:

@@ -138,7 +138,7 @@ def test_the_surface_is_closed_and_one_bad_profile_does_not_decide() -> None:
     cost[..., 4] = 0.0
     cost[2, 0] = 1.0
     cost[2, 0, 8] = -0.5
-    assert (smooth_surface(cost, 0.3, 2) == 4).all()
+    assert (smooth_surface(cost, (0.3, 0.3), 2) == 4).all()
     cost = np.ones((2, 8, 9))
     cost[:, 1:, 4] = 0.0  # nothing is known of the first profile, which lies between the last and the second
-    assert (smooth_surface(cost, 0.3, 2) == 4).all()
+    assert (smooth_surface(cost, (0.3, 0.3), 2) == 4).all()
