@@ -32,6 +32,8 @@ _FREE = (-3.0, 5.0)
 _DEPTHS_MM = np.arange(2.0, 7.01, 0.5)
 _CORNER_ROWS = 6
 _WALL = Search(-7.0, 5.0, -4.0, 4.0, gap=1.0)
+#: The mask of a body is used no farther inward than this from the line of its endplate, mm.
+_INTO_BODY_MM = 2.0
 #: The endplates of a body are searched from inside its mask.
 _BODY = Search(-4.0, 3.0, -2.5, 2.0, gap=0.3)
 #: A valley at the endplate is at most this part of the marrow's signal.
@@ -195,7 +197,7 @@ def body_edges(
     surfaces = mask_surfaces(field, frame, along) if len(along) > 10 else None
     if surfaces is None:
         return None
-    pair = _traced(image, frame, along, surfaces, _BODY, not bright, dark)
+    pair = _traced(image, frame, along, _from_endplates(along, *surfaces), _BODY, not bright, dark)
     walls = (front, back)
     return pair and replace(pair, front=front, back=back, ends_found=True, corners=(walls, walls))
 
@@ -256,6 +258,17 @@ def mask_surfaces(field: Field, frame: Frame, along: Array) -> tuple[Array, Arra
         return None
     lower, upper = (_smooth(np.interp(along, along[known], stretch[known, n])) for n in (0, 1))
     return lower, upper
+
+
+def _from_endplates(along: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Return the surfaces of a body's mask without its walls: in front and behind the mask may be far from the endplate.
+
+    There a wall that leans, or the basivertebral vein, cuts the mask: no farther inward than `_INTO_BODY_MM` from the
+    line of its central part.
+    """
+    central = np.abs(along - along.mean()) <= 0.3 * np.ptp(along)
+    low, high = (np.polyval(np.polyfit(along[central], surface[central], 1), along) for surface in (lower, upper))
+    return np.minimum(lower, low + _INTO_BODY_MM), np.maximum(upper, high - _INTO_BODY_MM)
 
 
 def _smooth(places: Array) -> Array:

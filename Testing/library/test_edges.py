@@ -116,6 +116,22 @@ def test_heights_between_edges_are_true_whoever_drew_the_discs(
     assert max(abs(e) for e in errors) < 0.3
 
 
+@pytest.mark.parametrize("back", [True, False])
+def test_a_body_is_as_high_where_its_mask_leaves_out_a_corner(back: bool) -> None:
+    """The basivertebral vein, or a wall that leans, cuts the mask of a body far from its endplate."""
+    case = voxelise(SPINE, Grid((0.9, 0.47, 0.47)))
+    image = render(SPINE, case, T2, Scan(snr=20, seed=1))
+    body = next(s.value for s in case.structures if s.name == "L5")
+    _, depth, height = np.nonzero(case.labels == body)
+    drawn = case.labels.copy()
+    near = slice(depth.min(), depth.min() + 12) if back else slice(depth.max() - 11, depth.max() + 1)
+    upper = (slice(None), near, slice(round(float(np.median(height))), height.max() + 1))
+    drawn[upper][drawn[upper] == body] = 0
+    key = ("L5", f"body_height_{'posterior' if back else 'anterior'}", "cortex")
+    whole, cut = ({row.key: row for row in measure(c, image)}[key] for c in (case, replace(case, labels=drawn)))
+    assert cut.value == pytest.approx(whole.value, abs=0.5)
+
+
 def test_dark_marrow_is_measured_between_the_edges_of_the_disc_and_says_so() -> None:
     grid = Grid((0.9, 0.47, 0.47))
     image = render(SPINE, voxelise(SPINE, grid), replace(WATER, plate_mm=0.5), Scan(snr=30, seed=1))
