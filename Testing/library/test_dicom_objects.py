@@ -324,7 +324,7 @@ def test_what_could_not_be_measured_is_said_with_the_reason(sample: Sample) -> N
     rows = [m for m in sample.measurements if m.level == "L4-L5"]
     gone = replace(rows[0], value=None, p1=None, p2=None, note="cut off").flagged("not_measurable")
     group = groups(make_sr([gone, *rows[1:]], sample.segmentation, sample.source))["L4-L5"]
-    method = dicom_codes.method_code(gone.quantity, gone.method)
+    method = dicom_codes.method_code(*gone.key[1:], gone.level)
     (failure,) = named(group, "CODE", method.value)
     assert failure.ConceptCodeSequence[0].CodeValue == "114006"
     assert named(failure, "TEXT", "121106")[0].TextValue == "cut off"
@@ -377,10 +377,10 @@ def test_images_that_lack_patient_attributes_are_taken(sample: Sample, sample_fo
 
 
 def test_every_definition_has_codes_of_its_own() -> None:
-    made = [dicom_codes.method_code(d.quantity, d.method) for d in methods()]
-    keys = {d.key for d in methods()}  # the same method may be used at discs and at bodies
-    assert len({c.value for c in made}) == len(keys)
-    assert len({c.meaning for c in made}) == len(keys)
+    levels = {"disc": "L4-L5", "body": "L4", "region": "L1-S1"}
+    made = [dicom_codes.method_code(*d.key, levels[d.at]) for d in methods()]
+    assert len({c.value for c in made}) == len(made)
+    assert len({c.meaning for c in made}) == len(made)
     for c, d in zip(made, methods(), strict=True):
         assert c.value == d.code and d.unit in UNITS
         for one in (c, d.concept):
