@@ -26,8 +26,8 @@ from SpineMeasureLib.pipeline import Job, run
 from SpineMeasureLib.volume import Volume
 
 COLUMNS = (
-    "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,accepted,reviewer,accepted_time,flags,note,"
-    "p1_r,p1_a,p1_s,p2_r,p2_a,p2_s,confidence,confidence_kind,confidence_tolerance,repeatability,"
+    "case_id,level,quantity,method,value,unit,boundary,source,automatic_value,snapped,accepted,reviewer,accepted_time,"
+    "flags,note,p1_r,p1_a,p1_s,p2_r,p2_a,p2_s,confidence,confidence_kind,confidence_tolerance,repeatability,"
     "reference_mean,reference_sd,reference_source,shown_first"
 )
 OUTPUTS = [
