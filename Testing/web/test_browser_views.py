@@ -60,7 +60,7 @@ def test_a_corner_names_what_is_visible_in_its_view(tab: Tab) -> None:
     assert "Disc height" not in tab.corner(AXIAL)
     tab.click_row(canal("L4-L5"))
     value = tab.cells(canal("L4-L5"))[VALUE]
-    tab.until(lambda: tab.corner(AXIAL) == f"L4-L5 Canal AP, disc level: {value}", "the line of the axial view")
+    tab.until(lambda: tab.corner(AXIAL) == f"L4-L5 Canal AP, disc level, walls: {value}", "the line of the axial view")
     left, top, wide, high = tab.box(AXIAL)
     tab.page.mouse.move(left + 0.1 * wide, top + 0.5 * high)
     tab.page.mouse.wheel(0, -360)
@@ -118,7 +118,7 @@ def test_line_that_is_dragged_becomes_the_current_one(tab: Tab) -> None:
     row, page = canal("L2-L3"), tab.page
     tab.choose("group", "Canal and cord")
     tab.click_row(row)
-    tab.click_row("L2-L3|canal_area|disc_level")
+    tab.click_row("L2-L3|canal_area|wall")
     before = tab.cells(row)
     x, y = tab.take_lower_end()
     page.mouse.down()

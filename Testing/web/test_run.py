@@ -62,7 +62,7 @@ def test_the_job_is_read_from_standard_input_and_no_path_is_an_argument(tmp_path
     assert arguments == "-m SpineMeasureLib"
     assert json.loads(line) == {
         "command": "measure", "image": str(tmp_path / "x.nii.gz"), "out": str(tmp_path / "out"), "device": "cpu",
-        "lowest_disc": "", "scene": False, "picture": False,
+        "lowest_disc": "", "ends": "edges", "scene": False, "picture": False,
     }  # fmt: skip
 
 
