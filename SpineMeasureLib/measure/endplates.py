@@ -261,7 +261,7 @@ def mask_surfaces(field: Field, frame: Frame, along: Array) -> tuple[Array, Arra
 
 
 def _from_endplates(along: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """Return the surfaces of a body's mask without its walls: in front and behind the mask may be far from the endplate.
+    """Return the surfaces of a body's mask without its walls: in front and behind it may be far from the endplate.
 
     There a wall that leans, or the basivertebral vein, cuts the mask: no farther inward than `_INTO_BODY_MM` from the
     line of its central part.

@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def smooth_surface(cost: Array, bends: tuple[float, float], steepest: int) -> NDArray[np.int_]:
+def smooth_surface(cost: Array, bend: float, steepest: int) -> NDArray[np.int_]:
     """Return the column of each profile of a tube: cost and steps between neighbours add up to about the minimum.
 
     >>> cost = np.ones((5, 8, 9)); cost[..., 4] = 0.0; cost[2, 3] = 1.0; cost[2, 3, 8] = -0.5
-    >>> np.unique(smooth_surface(cost, (0.3, 0.3), steepest=2)).tolist()
+    >>> np.unique(smooth_surface(cost, bend=0.3, steepest=2)).tolist()
     [4]
 
     :param cost: [n, m, columns]; n places along the tube, m around it (the last is next to the first).
-    :param bends: cost of the squared number of columns between neighbours along the tube, and around it.
+    :param bend: cost of the squared number of columns between neighbours.
     :param steepest: largest number of columns between neighbours.
     :return: [n, m].
     """
     total = np.zeros_like(cost)
     along, around = np.arange(cost.shape[0]), np.arange(cost.shape[1])
     for way in (1, -1):
-        _add_paths(total, cost, along[::way], bends[0], steepest)
+        _add_paths(total, cost, along[::way], bend, steepest)
         # Twice around, so that the first profile has neighbours on both sides.
         turned, sums = np.moveaxis(cost, 1, 0), np.moveaxis(total, 1, 0)
-        _add_paths(sums, turned, [*around[::way], *around[::way]], bends[1], steepest)
+        _add_paths(sums, turned, [*around[::way], *around[::way]], bend, steepest)
     return total.argmin(axis=-1)
 
 

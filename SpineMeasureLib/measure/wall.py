@@ -32,14 +32,9 @@ _STARTS_MM = (-0.7, 0.0, 0.7)
 #: The wall of the mask is smoothed so much along the canal (mm) and around it (profiles)...
 _SMOOTH_MM, _SMOOTH_AROUND = 10.0, 1.0
 #: ... but stays this close to it (mm): a stenosis is not smoothed away.
-_CLOSE_MM = 1.0
-#: Cost per mm2 of leaving the free part, and largest number of steps between neighbouring profiles.
-_FAR, _STEEPEST = 0.05, 2
-#: Costs of squared steps along the canal and around it: of a stiff course, which does not jump to what is an edge for a
-#: few mm, and of the wall near it.
-_STIFF, _SUPPLE = (2.0, 0.3), (0.3, 0.3)
-#: The wall is this close to the stiff course (mm); without a preference up to the second, then at this cost per mm2.
-_NEAR_MM, _AS_NEAR_MM, _AWAY = 1.0, 0.25, 0.3
+_CLOSE_MM = 2.0
+#: Cost per mm2 of leaving the free part, and of a squared step between neighbouring profiles.
+_FAR, _BEND, _STEEPEST = 0.05, 0.3, 2
 #: The cost of a place that cannot be the wall.
 _IMPOSSIBLE = 1e3
 #: Means over this much of a profile inside and outside the wall are compared, mm: the dura and ligaments are thin.
@@ -212,11 +207,7 @@ def _traced(
         cost = _FAR * away**2 - score / contrast[:, None, None]
         cost[distance[..., chosen] < 0] = _IMPOSSIBLE
         cost[..., (places < first + _LOW_MM) | (places > first + _HIGH_MM)] = _IMPOSSIBLE
-        course = smooth_surface(cost, _STIFF, _STEEPEST)
-        off = _STEP_MM * np.abs(np.arange(len(places)) - course[..., None])
-        cost += _AWAY * np.maximum(off - _AS_NEAR_MM, 0.0) ** 2
-        cost[off > _NEAR_MM] += _IMPOSSIBLE
-        paths.append(smooth_surface(cost, _SUPPLE, _STEEPEST))
+        paths.append(smooth_surface(cost, _BEND, _STEEPEST))
     spread = _STEP_MM * np.std(paths, axis=0)
     path = np.median(paths, axis=0).astype(int)
     strength = np.take_along_axis(score, path[..., None], -1)[..., 0] / contrast[:, None]

@@ -113,6 +113,16 @@ def test_a_stenosis_is_not_smoothed_away(dilated: int) -> None:
     assert abs(wall.radius[np.argmin(np.abs(height - 40.0))].mean() - 3.5) < 0.25
 
 
+def test_a_short_narrowing_is_found_although_the_mask_shows_half_of_it() -> None:
+    """As behind a bulging disc; a model's mask is smoother than the lumen."""
+    z = np.arange(160) * 0.5
+    narrow = 3.0 * np.exp(-0.5 * ((z - 40.0) / 2.5) ** 2)
+    image, _, affine = tube(8.0 - narrow)
+    _, mask, _ = tube(8.0 - narrow / 2)
+    wall = wall_of(image, mask, affine).wall
+    assert wall.radius[np.argmin(np.abs(wall.centre[:, 2] - 40.0))].mean() == pytest.approx(5.0, abs=0.4)
+
+
 def test_depth_is_that_of_the_tube() -> None:
     image, mask, affine = tube(np.full(120, 8.0))
     field = wall_of(image, mask, affine)
@@ -138,7 +148,7 @@ def test_the_surface_is_closed_and_one_bad_profile_does_not_decide() -> None:
     cost[..., 4] = 0.0
     cost[2, 0] = 1.0
     cost[2, 0, 8] = -0.5
-    assert (smooth_surface(cost, (0.3, 0.3), 2) == 4).all()
+    assert (smooth_surface(cost, 0.3, 2) == 4).all()
     cost = np.ones((2, 8, 9))
     cost[:, 1:, 4] = 0.0  # nothing is known of the first profile, which lies between the last and the second
-    assert (smooth_surface(cost, (0.3, 0.3), 2) == 4).all()
+    assert (smooth_surface(cost, 0.3, 2) == 4).all()
